@@ -1,0 +1,218 @@
+"""Every error that Daybreak raises on purpose.
+
+One base class carries an HTTP status, a stable code and the remedy. A task lets an error
+raise, the command line prints it in two lines, the endpoint turns it into one JSON shape.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class DaybreakError(Exception):
+    """What went wrong (``message``), where (``details``) and what to do about it (``remedy``).
+
+    ``details`` holds JSON-serialisable values only (field, row, file ...) and never a secret.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(self, message: str, *, remedy: str = "", **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".strip()
+
+    def as_json(self) -> dict[str, Any]:
+        """The one JSON error shape: ``{"error": {code, message, remedy, details}}``."""
+        return {
+            "error": {
+                "code": self.code,
+                "message": self.message,
+                "remedy": self.remedy,
+                "details": self.details,
+            }
+        }
+
+
+# Settings and data set files
+
+
+class ConfigError(DaybreakError):
+    """A setting is missing, malformed, or two of them contradict each other."""
+
+    code = "config_error"
+
+
+class DatasetError(DaybreakError):
+    """A data set file, or the shape of the data it names, is wrong as a whole."""
+
+    status = 422
+    code = "dataset_error"
+
+
+# Requests
+
+
+class InvalidRequest(DaybreakError):
+    """A request does not have the form that the model asks for."""
+
+    status = 400
+    code = "invalid_request"
+
+
+class Unauthenticated(DaybreakError):
+    """No credential, or one that is unknown, revoked or expired."""
+
+    status = 401
+    code = "unauthenticated"
+
+
+class Forbidden(DaybreakError):
+    """The caller is known but may not do this."""
+
+    status = 403
+    code = "forbidden"
+
+
+class NotFound(DaybreakError):
+    """There is no such model, version, item, generation or page."""
+
+    status = 404
+    code = "not_found"
+
+
+class MethodNotAllowed(DaybreakError):
+    """The route exists, but not with this HTTP method."""
+
+    status = 405
+    code = "method_not_allowed"
+
+
+class Conflict(DaybreakError):
+    """The thing exists already with other content, or is in another state."""
+
+    status = 409
+    code = "conflict"
+
+
+class RequestTooLarge(DaybreakError):
+    """The body of a request is longer than the limit."""
+
+    status = 413
+    code = "request_too_large"
+
+
+class UnsupportedMediaType(DaybreakError):
+    """The body of a request is not declared as JSON."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+
+class OutsideHorizon(DaybreakError):
+    """The date asked for is not within the days that the published business date covers."""
+
+    status = 422
+    code = "outside_horizon"
+
+
+# Artifacts and the champion ledger
+
+
+class NoChampion(DaybreakError):
+    """No version of the model was in force at the moment asked about."""
+
+    status = 503
+    code = "no_champion"
+
+
+class NotPublished(DaybreakError):
+    """The model has no published generation yet."""
+
+    status = 503
+    code = "not_published"
+
+
+class ArtifactMissing(DaybreakError):
+    """A file of a registered version is not where the registry put it."""
+
+    status = 503
+    code = "artifact_missing"
+
+
+class ArtifactAltered(DaybreakError):
+    """A file of a registered version does not have the sha256 that the ledger holds."""
+
+    status = 503
+    code = "artifact_altered"
+
+
+class GateRefused(DaybreakError):
+    """A challenger did not pass the gate and does not become champion."""
+
+    status = 409
+    code = "gate_refused"
+
+
+class StorageFull(DaybreakError):
+    """The registry could not write: no space is left."""
+
+    status = 507
+    code = "storage_full"
+
+
+# Scoring
+
+
+class WarehouseUnavailable(DaybreakError):
+    """The warehouse does not answer, or refuses the connection."""
+
+    status = 503
+    code = "warehouse_unavailable"
+
+
+class NoData(DaybreakError):
+    """There are no facts within the bounds of both clocks to work with."""
+
+    status = 422
+    code = "no_data"
+
+
+class InputsLate(DaybreakError):
+    """The business day was not closed within the time a run may wait for it."""
+
+    code = "inputs_late"
+
+
+class NoBusinessDate(DaybreakError):
+    """A run has neither a logical date nor a business date in its configuration."""
+
+    status = 422
+    code = "no_business_date"
+
+
+class IllegalTransition(DaybreakError):
+    """A generation cannot go from its state to the one asked for."""
+
+    status = 409
+    code = "illegal_transition"
+
+
+class AuditFailed(DaybreakError):
+    """A staged generation breaks a rule that published scores must keep."""
+
+    code = "audit_failed"
+
+
+# The embedded platform
+
+
+class PlatformError(DaybreakError):
+    """A component of the embedded platform did not start, stop or answer."""
+
+    code = "platform_error"

@@ -1,0 +1,1 @@
+"""The functions that a DAG task and a CLI command both call."""

@@ -1,0 +1,1 @@
+"""statsd metrics and SLA records."""

@@ -1,0 +1,1 @@
+"""The embedded platform: PostgreSQL, Airflow and the prediction service on one machine."""

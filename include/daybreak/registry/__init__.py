@@ -1,0 +1,1 @@
+"""Artifacts on disk or S3, manifests, the champion ledger."""

@@ -1,0 +1,1 @@
+"""What both paths share: the predictor and its twin; batch scoring and the audit."""

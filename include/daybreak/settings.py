@@ -1,0 +1,141 @@
+"""All settings, read once from the environment (prefix ``DAYBREAK_``) into one frozen object.
+
+Every name here is documented in ``docs/settings.md``; a test keeps the two alike.
+"""
+
+from __future__ import annotations
+
+from datetime import time
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from daybreak.errors import ConfigError
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"{name!r} is not an IANA time zone such as Europe/London") from error
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+
+
+class Settings(BaseSettings):
+    """One frozen object; secrets are ``SecretStr`` and never show in ``repr`` or logs."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="DAYBREAK_", frozen=True, extra="ignore", env_ignore_empty=True
+    )
+
+    home: Path = Field(Path(".daybreak"), description="Folder with all state of the platform.")
+    dataset: str = Field("synthetic", description="Data set that this warehouse holds.")
+    dataset_path: str | None = Field(
+        None, description="Overrides where the data set's main file lies (path, glob or s3://)."
+    )
+
+    warehouse_url: SecretStr | None = Field(
+        None, description="PostgreSQL URL of the warehouse; default: the embedded server."
+    )
+    airflow_database_url: SecretStr | None = Field(
+        None, description="PostgreSQL URL of Airflow's metadata; default: the embedded server."
+    )
+    registry_url: str | None = Field(
+        None, description="Where versions live: a folder or s3://bucket/prefix."
+    )
+    s3_endpoint_url: str | None = Field(
+        None, description="Endpoint of an S3-compatible store; default: AWS."
+    )
+
+    timezone: TimeZone = Field("UTC", description="Time zone of the schedule and the due time.")
+    run_at: time = Field(time(2, 0), description="When the nightly run starts, local time.")
+    due: time = Field(time(6, 0), description="When scores are due on the day after, local time.")
+    due_by_model: dict[str, time] = Field(
+        default_factory=dict, description='Due times that differ by model, as JSON: {"name":"05:30"}'
+    )
+    wait_limit_minutes: float = Field(
+        180, gt=0, description="How long a run waits for its business day to be closed."
+    )
+    poll_seconds: float = Field(30, gt=0, description="How often a waiting run looks again.")
+
+    statsd_host: str | None = Field(None, description="statsd daemon; default: no metrics sent.")
+    statsd_port: int = Field(8125, ge=1, le=65535, description="UDP port of the statsd daemon.")
+
+    api_host: str = Field("127.0.0.1", description="Address the prediction service binds to.")
+    api_port: int = Field(8793, ge=0, le=65535, description="Port of the prediction service.")
+    api_workers: int = Field(2, ge=1, description="gunicorn workers of the prediction service.")
+    airflow_port: int = Field(8080, ge=0, le=65535, description="Port of Airflow's API server.")
+    max_body_bytes: int = Field(64 * 1024, gt=0, description="Longest request body accepted.")
+    refresh_seconds: float = Field(
+        5, gt=0, description="How old the service's view of champion and publication may be."
+    )
+
+    series_per_shard: int = Field(2000, ge=1, description="Entities scored by one mapped task.")
+    threads: int = Field(0, ge=0, description="Threads for training and scoring; 0: all cores.")
+
+    @property
+    def state(self) -> Path:
+        """``home`` as an absolute path."""
+        return self.home.expanduser().absolute()
+
+    @property
+    def postgres_dir(self) -> Path:
+        """Data folder of the embedded server; its Unix socket lies in it too."""
+        return self.state / "pg"
+
+    @property
+    def warehouse_dsn(self) -> str:
+        """SQLAlchemy URL of the warehouse (psycopg 3). Holds the password: never log it."""
+        if self.warehouse_url is None:
+            host = quote(str(self.postgres_dir), safe="")
+            return f"postgresql+psycopg://postgres@/warehouse_{self.dataset}?host={host}"
+        return _with_driver(self.warehouse_url.get_secret_value(), "psycopg")
+
+    @property
+    def airflow_dsn(self) -> str:
+        """SQLAlchemy URL of Airflow's metadata (psycopg2). Holds the password: never log it."""
+        if self.airflow_database_url is None:
+            return f"postgresql+psycopg2://postgres@/airflow?host={self.postgres_dir}"
+        return _with_driver(self.airflow_database_url.get_secret_value(), "psycopg2")
+
+    @property
+    def registry_location(self) -> str:
+        """Folder or ``s3://`` URL that holds every version."""
+        return self.registry_url or str(self.state / "registry")
+
+    def due_for(self, model: str) -> time:
+        """Local time on the day after the business date at which ``model`` has to be out."""
+        return self.due_by_model.get(model, self.due)
+
+
+def _with_driver(url: str, driver: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme.split("+")[0] not in {"postgresql", "postgres"}:
+        raise ConfigError(
+            "A database URL does not start with postgresql://.",
+            remedy="Daybreak's warehouse is PostgreSQL: postgresql://user@host/database.",
+        )
+    return f"postgresql+{driver}://{rest}"
+
+
+def load_settings() -> Settings:
+    """Read the environment; every wrong name is reported at once, values are not repeated."""
+    try:
+        return Settings()  # type: ignore[call-arg]
+    except ValidationError as error:
+        faults = {
+            "DAYBREAK_" + str(fault["loc"][0]).upper(): fault["msg"] for fault in error.errors()
+        }
+        listing = "; ".join(f"{name}: {message}" for name, message in faults.items())
+        raise ConfigError(
+            f"{len(faults)} setting(s) are wrong: {listing}.",
+            remedy="docs/settings.md says what each one takes.",
+            fields=sorted(faults),
+        ) from None

@@ -1,0 +1,1 @@
+"""Tables, engine, bulk COPY, generations and report views of the warehouse (PostgreSQL)."""

@@ -1,0 +1,356 @@
+"""SQLAlchemy Core definitions of every table. Alembic migrations create the same thing.
+
+Schemas: ``raw`` (facts, append-only), ``feature`` (snapshots), ``score`` (what is published),
+``ops`` (how it came about) and ``report`` (views only; see ``warehouse/reports``).
+
+Two clocks stand in every raw table: the event date or time, and ``loaded_at``, the moment the
+fact became known here. A correction is a new row with a later ``loaded_at``.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData()
+
+Instant = DateTime(timezone=True)
+
+
+def _lineage() -> list[Column]:
+    """Which load brought the row, and when it became known."""
+    return [
+        Column("load_id", BigInteger, nullable=False),
+        Column("loaded_at", Instant, nullable=False),
+    ]
+
+
+# --- raw: facts ------------------------------------------------------------------------------
+
+sales = Table(
+    "sales",
+    metadata,
+    Column("business_date", Date, nullable=False),
+    Column("store_id", Text, nullable=False),
+    Column("item_id", Text, nullable=False),
+    Column("units", Double, nullable=False),
+    Column("price", Double),
+    Column("promotion", Double),
+    Column("open", Boolean),
+    Column("holiday", Double),
+    Column("covariates", JSONB),
+    *_lineage(),
+    Index("sales_by_date", "business_date"),
+    Index("sales_by_series", "store_id", "item_id", "business_date"),
+    schema="raw",
+)
+"""One row a (date, store, item) and load. A day without a row sold nothing."""
+
+plan = Table(
+    "plan",
+    metadata,
+    Column("business_date", Date, nullable=False),
+    Column("store_id", Text, nullable=False),
+    Column("item_id", Text, nullable=False, comment="'' where the plan holds for the whole store"),
+    Column("price", Double),
+    Column("promotion", Double),
+    Column("open", Boolean),
+    Column("holiday", Double),
+    Column("covariates", JSONB),
+    *_lineage(),
+    Index("plan_by_date", "business_date"),
+    schema="raw",
+)
+"""Covariates known ahead of their date. Their clock differs from that of the sale itself."""
+
+interaction = Table(
+    "interaction",
+    metadata,
+    Column("event_at", Instant, nullable=False),
+    Column("user_id", Text),
+    Column("item_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("quantity", Double),
+    Column("price", Double),
+    *_lineage(),
+    Index("interaction_by_time", "event_at"),
+    schema="raw",
+)
+
+item = Table(
+    "item",
+    metadata,
+    Column("item_id", Text, nullable=False),
+    Column("name", Text),
+    Column("category", Text),
+    *_lineage(),
+    Index("item_by_id", "item_id"),
+    schema="raw",
+)
+
+store = Table(
+    "store",
+    metadata,
+    Column("store_id", Text, nullable=False),
+    Column("name", Text),
+    Column("region", Text),
+    *_lineage(),
+    Index("store_by_id", "store_id"),
+    schema="raw",
+)
+
+calendar = Table(
+    "calendar",
+    metadata,
+    Column("business_date", Date, primary_key=True),
+    Column("open", Boolean, nullable=False),
+    Column("holiday", Text, comment="name of the public holiday, if any"),
+    schema="raw",
+)
+"""Days on which the business as a whole is open, and public holidays; known for years ahead."""
+
+day_closed = Table(
+    "day_closed",
+    metadata,
+    Column("business_date", Date, primary_key=True),
+    Column("closed_at", Instant, nullable=False),
+    Column("load_id", BigInteger, nullable=False),
+    schema="raw",
+)
+"""From ``closed_at`` on, all facts of the business date are known. Never updated."""
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("load_id", BigInteger, nullable=False),
+    Column("row_number", BigInteger, nullable=False, comment="1 is the first data row"),
+    Column("field", Text),
+    Column("reason", Text, nullable=False),
+    Column("row", JSONB, nullable=False),
+    Column("quarantined_at", Instant, nullable=False),
+    Index("quarantine_by_load", "load_id"),
+    schema="raw",
+)
+
+# --- feature: snapshots ----------------------------------------------------------------------
+
+snapshot_sales_forecast = Table(
+    "sales_forecast",
+    metadata,
+    Column("business_date", Date, primary_key=True),
+    Column("snapshot_id", BigInteger, primary_key=True),
+    Column("store_id", Text, primary_key=True),
+    Column("item_id", Text, primary_key=True),
+    Column("ordinal", Integer, nullable=False, comment="position in key order; shards are ranges"),
+    Column("features", LargeBinary, nullable=False, comment="little-endian float32"),
+    Index("snapshot_sales_forecast_by_ordinal", "snapshot_id", "ordinal"),
+    schema="feature",
+    postgresql_partition_by="RANGE (business_date)",
+)
+
+# --- score: what is published ----------------------------------------------------------------
+
+score_sales_forecast = Table(
+    "sales_forecast",
+    metadata,
+    Column("business_date", Date, primary_key=True),
+    Column("generation_id", BigInteger, primary_key=True),
+    Column("store_id", Text, primary_key=True),
+    Column("item_id", Text, primary_key=True),
+    Column("horizon", SmallInteger, primary_key=True, comment="days ahead: 1 is the next day"),
+    Column("target_date", Date, nullable=False),
+    Column("shard", Integer, nullable=False),
+    Column("p10", REAL, nullable=False),
+    Column("p50", REAL, nullable=False),
+    Column("p90", REAL, nullable=False),
+    Column("mean", REAL, nullable=False),
+    schema="score",
+    postgresql_partition_by="RANGE (business_date)",
+)
+
+# --- ops: how it came about ------------------------------------------------------------------
+
+load = Table(
+    "load",
+    metadata,
+    Column("load_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("dataset", Text, nullable=False),
+    Column("source", Text, nullable=False, comment="section of the data set file"),
+    Column("uri", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("rows_read", BigInteger, nullable=False),
+    Column("rows_loaded", BigInteger, nullable=False),
+    Column("rows_quarantined", BigInteger, nullable=False),
+    Column("rules", JSONB, nullable=False, comment="rule -> rows it dropped or changed"),
+    Column("first_date", Date),
+    Column("last_date", Date),
+    Column("finished_at", Instant, nullable=False),
+    UniqueConstraint("dataset", "source", "uri", "sha256", name="load_once"),
+    schema="ops",
+)
+"""One row a file that was loaded wholly. The same bytes are never loaded twice."""
+
+snapshot = Table(
+    "snapshot",
+    metadata,
+    Column("snapshot_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("business_date", Date, nullable=False),
+    Column("cutoff", Instant, nullable=False),
+    Column("layout", Text, nullable=False, comment="hash of the names of the values, in order"),
+    Column("rows", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False, comment="over keys and bytes, in key order"),
+    Column("built_at", Instant, nullable=False),
+    UniqueConstraint("model", "business_date", "cutoff", "layout", name="snapshot_once"),
+    schema="ops",
+)
+
+model_version = Table(
+    "model_version",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("uri", Text, nullable=False),
+    Column("files", JSONB, nullable=False, comment="file name -> sha256"),
+    Column("manifest", JSONB, nullable=False),
+    Column("trained_through", Date, nullable=False),
+    Column("registered_at", Instant, nullable=False),
+    schema="ops",
+)
+
+champion = Table(
+    "champion",
+    metadata,
+    Column("entry_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("effective_from", Instant, nullable=False, comment="in force for cutoffs from here on"),
+    Column("recorded_at", Instant, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("evidence", JSONB, nullable=False, comment="what the gate measured"),
+    Index("champion_by_model", "model", "effective_from", "entry_id"),
+    schema="ops",
+)
+"""Append-only: a trigger refuses UPDATE and DELETE."""
+
+generation = Table(
+    "generation",
+    metadata,
+    Column("generation_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("business_date", Date, nullable=False),
+    Column("run_key", Text, nullable=False, comment="the run that opened it"),
+    Column("run_type", Text, nullable=False, comment="scheduled, manual, backfill, asset, cli"),
+    Column("cutoff", Instant, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("snapshot_id", BigInteger, ForeignKey("ops.snapshot.snapshot_id"), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("rows", BigInteger),
+    Column("opened_at", Instant, nullable=False),
+    Column("staged_at", Instant),
+    Column("audited_at", Instant),
+    Column("proven_at", Instant),
+    Column("published_at", Instant),
+    Column("ended_at", Instant, comment="superseded, rejected or rolled back"),
+    Index("generation_by_day", "model", "business_date"),
+    schema="ops",
+)
+
+published = Table(
+    "published",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("business_date", Date, primary_key=True),
+    Column("generation_id", BigInteger, ForeignKey("ops.generation.generation_id"), nullable=False),
+    Column("published_at", Instant, nullable=False),
+    schema="ops",
+)
+"""The pointer. Report views and the endpoint see only generations named here."""
+
+run = Table(
+    "run",
+    metadata,
+    Column("run_key", Text, primary_key=True, comment="dag_id/run_id, or cli/…"),
+    Column("model", Text, nullable=False),
+    Column("business_date", Date, nullable=False),
+    Column("run_type", Text, nullable=False),
+    Column("queued_at", Instant),
+    Column("started_at", Instant, nullable=False),
+    schema="ops",
+)
+
+step = Table(
+    "step",
+    metadata,
+    Column("run_key", Text, primary_key=True),
+    Column("step", Text, primary_key=True),
+    Column("shard", Integer, primary_key=True, comment="-1 where the step is not sharded"),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant, nullable=False),
+    Column("rows", BigInteger),
+    schema="ops",
+)
+"""How long each step of a run took, the last try of each."""
+
+sla = Table(
+    "sla",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("business_date", Date, primary_key=True),
+    Column("run_key", Text, primary_key=True),
+    Column("run_type", Text, nullable=False),
+    Column("generation_id", BigInteger),
+    Column("due_at", Instant, nullable=False),
+    Column("landed_at", Instant),
+    Column("slack_seconds", Double, comment="due minus landed; negative is late"),
+    Column("status", Text, nullable=False),
+    Column("queue_seconds", Double),
+    Column("wait_seconds", Double),
+    Column("score_seconds", Double),
+    Column("publish_seconds", Double),
+    Column("rows", BigInteger),
+    Column("rows_per_second", Double),
+    Column("recorded_at", Instant, nullable=False),
+    Column("deadline_fired_at", Instant, comment="when Airflow's deadline alert said so"),
+    CheckConstraint("status IN ('met', 'missed', 'not_counted')", name="sla_status"),
+    schema="ops",
+)
+"""``not_counted`` is a backfill: neither a miss nor fresh."""
+
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("key_id", Text, primary_key=True, comment="the public part of the key"),
+    Column("name", Text, nullable=False),
+    Column("sha256", Text, nullable=False, comment="of the secret part, which has 256 random bits"),
+    Column("created_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+    schema="ops",
+)
+
+SCHEMAS = ("raw", "feature", "score", "ops", "report")
+READER_ROLE = "daybreak_reader"
+
+__all__ = [name for name, value in globals().items() if isinstance(value, Table)]
+__all__ += ["READER_ROLE", "SCHEMAS", "metadata"]
