@@ -1,0 +1,63 @@
+"""The one composition root: settings, clock, engine, registry and metrics, opened when first used.
+
+Every job takes ``runtime=None`` as its last parameter and falls back to ``get_runtime()``;
+tests pass their own. Nothing connects at import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
+
+from daybreak.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from daybreak.monitoring.metrics import Metrics
+    from daybreak.registry.registry import Registry
+
+
+def system_clock() -> datetime:
+    """The present moment in UTC. The only place that asks the system for it."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class Runtime:
+    """What a job needs of the outside world. Members open lazily and once."""
+
+    settings: Settings = field(default_factory=load_settings)
+    clock: Callable[[], datetime] = system_clock
+
+    @cached_property
+    def engine(self) -> Engine:
+        """SQLAlchemy engine on the warehouse."""
+        from daybreak.warehouse.engine import make_engine
+
+        return make_engine(self.settings.warehouse_dsn)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Registry of model versions."""
+        from daybreak.registry.registry import Registry
+        from daybreak.registry.store import open_store
+
+        store = open_store(self.settings.registry_location, self.settings.s3_endpoint_url)
+        return Registry(store, self.engine, self.clock)
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """statsd client, or one that drops everything where no daemon is configured."""
+        from daybreak.monitoring.metrics import open_metrics
+
+        return open_metrics(self.settings.statsd_host, self.settings.statsd_port)
+
+
+@lru_cache(maxsize=1)
+def get_runtime() -> Runtime:
+    """The process-wide runtime, made from the environment on first use."""
+    return Runtime()
