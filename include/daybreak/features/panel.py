@@ -1,0 +1,79 @@
+"""The dense panel: all series of a business date as float32 matrices [series x days]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+HORIZON = 28
+"""Days ahead that a snapshot covers and the model scores."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Facts and plans of ``n`` series, in key order (store, then item; compared as bytes).
+
+    Columns are calendar days. ``T`` history columns end on the business date; ``HORIZON`` more
+    follow for what is known ahead.
+
+    ======================  ===================  ==================================================
+    member                  dtype, shape         meaning
+    ======================  ===================  ==================================================
+    store_ids, item_ids     object (n,)          the key
+    categories              object (n,)          category of the item, "" where unknown
+    first_date              date                 of column 0
+    units                   float32 (n, T)       sold; 0 on an open day without a sale, 0 when
+                                                 closed, NaN before the first sale of the series
+    price                   float32 (n, T + H)   last known price carried forward; a planned price
+                                                 where one is known; NaN before the first one
+    promotion               float32 (n, T + H)   0 where none is known
+    open                    bool (n, T + H)      false where the store (or the business) is closed
+    holiday                 float32 (n, T + H)   the data set's own flag, 0 where none is known
+    public_holiday          bool (T + H,)        public holidays of the data set's country
+    covariates              name -> float32      any others that are known ahead, (n, T + H), NaN
+                                                 where unknown
+    ======================  ===================  ==================================================
+    """
+
+    store_ids: NDArray[np.object_]
+    item_ids: NDArray[np.object_]
+    categories: NDArray[np.object_]
+    first_date: date
+    units: NDArray[np.float32]
+    price: NDArray[np.float32]
+    promotion: NDArray[np.float32]
+    open: NDArray[np.bool_]
+    holiday: NDArray[np.float32]
+    public_holiday: NDArray[np.bool_]
+    covariates: dict[str, NDArray[np.float32]]
+
+    def __post_init__(self) -> None:
+        n, days = self.units.shape
+        wide = (n, days + HORIZON)
+        for name in ("price", "promotion", "open", "holiday"):
+            _expect(name, getattr(self, name), wide)
+        for name, values in self.covariates.items():
+            _expect(name, values, wide)
+        _expect("public_holiday", self.public_holiday, wide[1:])
+
+    def __len__(self) -> int:
+        return len(self.units)
+
+    @property
+    def days(self) -> int:
+        """Number T of history columns."""
+        return int(self.units.shape[1])
+
+    @property
+    def business_date(self) -> date:
+        """Date of the last history column."""
+        return self.first_date + timedelta(days=self.days - 1)
+
+
+def _expect(name: str, values: NDArray[Any], shape: tuple[int, ...]) -> None:
+    if values.shape != shape:
+        raise ValueError(f"Panel.{name} has shape {values.shape}; expected {shape}.")
