@@ -121,6 +121,13 @@ class OutsideHorizon(DaybreakError):
     code = "outside_horizon"
 
 
+class NotReady(DaybreakError):
+    """The service lives, but something it needs to answer predictions is missing."""
+
+    status = 503
+    code = "not_ready"
+
+
 # Artifacts and the champion ledger
 
 
@@ -150,6 +157,13 @@ class ArtifactAltered(DaybreakError):
 
     status = 503
     code = "artifact_altered"
+
+
+class RegistryUnavailable(DaybreakError):
+    """The place where versions live does not answer, or refuses this user."""
+
+    status = 503
+    code = "registry_unavailable"
 
 
 class GateRefused(DaybreakError):

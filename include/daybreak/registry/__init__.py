@@ -1,1 +1,1 @@
-"""Artifacts on disk or S3, manifests, the champion ledger."""
+"""Model versions that never change, on disk or S3, and the ledger of which one is in force."""
