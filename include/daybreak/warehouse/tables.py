@@ -9,6 +9,8 @@ fact became known here. A correction is a new row with a later ``loaded_at``.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     REAL,
     BigInteger,
@@ -28,6 +30,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -36,7 +39,7 @@ metadata = MetaData()
 Instant = DateTime(timezone=True)
 
 
-def _lineage() -> list[Column]:
+def _lineage() -> list[Column[Any]]:
     """Which load brought the row, and when it became known."""
     return [
         Column("load_id", BigInteger, nullable=False),
@@ -273,9 +276,24 @@ generation = Table(
     Column("proven_at", Instant),
     Column("published_at", Instant),
     Column("ended_at", Instant, comment="superseded, rejected or rolled back"),
+    Column("swept_at", Instant, comment="its score rows were deleted"),
     Index("generation_by_day", "model", "business_date"),
+    Index("generation_by_run", "run_key"),
+    Index(
+        "generation_published_once",
+        "model",
+        "business_date",
+        unique=True,
+        postgresql_where=text("state = 'published'"),
+    ),
+    CheckConstraint(
+        "state IN ('staging', 'staged', 'audited', 'proven', 'published', 'superseded', "
+        "'rejected', 'rolled_back')",
+        name="generation_state",
+    ),
     schema="ops",
 )
+"""``warehouse/generations.py`` is the only writer; docs/generations.md draws the states."""
 
 published = Table(
     "published",

