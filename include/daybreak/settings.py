@@ -5,6 +5,8 @@ Every name here is documented in ``docs/settings.md``; a test keeps the two alik
 
 from __future__ import annotations
 
+import hashlib
+import os
 from datetime import time
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +17,8 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from daybreak.errors import ConfigError
+
+SOCKET_PATH_LIMIT = 103
 
 
 def _known_zone(name: str) -> str:
@@ -58,7 +62,8 @@ class Settings(BaseSettings):
     run_at: time = Field(time(2, 0), description="When the nightly run starts, local time.")
     due: time = Field(time(6, 0), description="When scores are due on the day after, local time.")
     due_by_model: dict[str, time] = Field(
-        default_factory=dict, description='Due times that differ by model, as JSON: {"name":"05:30"}'
+        default_factory=dict,
+        description='Due times that differ by model, as JSON: {"name":"05:30"}',
     )
     wait_limit_minutes: float = Field(
         180, gt=0, description="How long a run waits for its business day to be closed."
@@ -68,13 +73,23 @@ class Settings(BaseSettings):
     statsd_host: str | None = Field(None, description="statsd daemon; default: no metrics sent.")
     statsd_port: int = Field(8125, ge=1, le=65535, description="UDP port of the statsd daemon.")
 
-    api_host: str = Field("127.0.0.1", description="Address the prediction service binds to.")
+    schedule: bool = Field(
+        True, description="Whether the clock starts runs; off where the data end in the past."
+    )
+    api_host: str = Field(
+        "127.0.0.1", description="Address that the prediction service and Airflow's UI bind to."
+    )
     api_port: int = Field(8793, ge=0, le=65535, description="Port of the prediction service.")
     api_workers: int = Field(2, ge=1, description="gunicorn workers of the prediction service.")
     airflow_port: int = Field(8080, ge=0, le=65535, description="Port of Airflow's API server.")
     max_body_bytes: int = Field(64 * 1024, gt=0, description="Longest request body accepted.")
     refresh_seconds: float = Field(
         5, gt=0, description="How old the service's view of champion and publication may be."
+    )
+    stale_seconds: float = Field(
+        60,
+        ge=0,
+        description="How long the service answers from memory while the warehouse is down.",
     )
 
     series_per_shard: int = Field(2000, ge=1, description="Entities scored by one mapped task.")
@@ -87,22 +102,39 @@ class Settings(BaseSettings):
 
     @property
     def postgres_dir(self) -> Path:
-        """Data folder of the embedded server; its Unix socket lies in it too."""
+        """Data folder of the embedded server."""
         return self.state / "pg"
+
+    @property
+    def postgres_socket_dir(self) -> Path:
+        """Folder of the embedded server's Unix socket: the data folder where the path allows.
+
+        A socket's path may have 107 bytes on Linux and 103 on macOS; below a deep state folder
+        the socket lies in a private folder of /tmp instead.
+        """
+        if len(os.fsencode(self.postgres_dir / ".s.PGSQL.5432.lock")) <= SOCKET_PATH_LIMIT:
+            return self.postgres_dir
+        name = hashlib.sha256(os.fsencode(self.state)).hexdigest()[:12]
+        return Path("/tmp") / f"daybreak-{name}"  # noqa: S108 -- made private before use
+
+    @property
+    def warehouse_database(self) -> str:
+        """Name of the embedded database that holds the data set."""
+        name = Path(self.dataset)
+        return f"warehouse_{name.stem if name.suffix in {'.yaml', '.yml'} else self.dataset}"
 
     @property
     def warehouse_dsn(self) -> str:
         """SQLAlchemy URL of the warehouse (psycopg 3). Holds the password: never log it."""
         if self.warehouse_url is None:
-            host = quote(str(self.postgres_dir), safe="")
-            return f"postgresql+psycopg://postgres@/warehouse_{self.dataset}?host={host}"
+            return self._embedded("psycopg", self.warehouse_database)
         return _with_driver(self.warehouse_url.get_secret_value(), "psycopg")
 
     @property
     def airflow_dsn(self) -> str:
         """SQLAlchemy URL of Airflow's metadata (psycopg2). Holds the password: never log it."""
         if self.airflow_database_url is None:
-            return f"postgresql+psycopg2://postgres@/airflow?host={self.postgres_dir}"
+            return self._embedded("psycopg2", "airflow")
         return _with_driver(self.airflow_database_url.get_secret_value(), "psycopg2")
 
     @property
@@ -113,6 +145,10 @@ class Settings(BaseSettings):
     def due_for(self, model: str) -> time:
         """Local time on the day after the business date at which ``model`` has to be out."""
         return self.due_by_model.get(model, self.due)
+
+    def _embedded(self, driver: str, database: str) -> str:
+        host = quote(str(self.postgres_socket_dir), safe="/")
+        return f"postgresql+{driver}://postgres@/{quote(database, safe='')}?host={host}"
 
 
 def _with_driver(url: str, driver: str) -> str:
@@ -128,7 +164,7 @@ def _with_driver(url: str, driver: str) -> str:
 def load_settings() -> Settings:
     """Read the environment; every wrong name is reported at once, values are not repeated."""
     try:
-        return Settings()  # type: ignore[call-arg]
+        return Settings()
     except ValidationError as error:
         faults = {
             "DAYBREAK_" + str(fault["loc"][0]).upper(): fault["msg"] for fault in error.errors()
