@@ -200,6 +200,7 @@ load = Table(
     Column("source", Text, nullable=False, comment="section of the data set file"),
     Column("uri", Text, nullable=False),
     Column("sha256", Text, nullable=False),
+    Column("reading", Text, nullable=False, comment="hash of how the section reads its files"),
     Column("rows_read", BigInteger, nullable=False),
     Column("rows_loaded", BigInteger, nullable=False),
     Column("rows_quarantined", BigInteger, nullable=False),
@@ -207,10 +208,10 @@ load = Table(
     Column("first_date", Date),
     Column("last_date", Date),
     Column("finished_at", Instant, nullable=False),
-    UniqueConstraint("dataset", "source", "uri", "sha256", name="load_once"),
+    UniqueConstraint("dataset", "source", "sha256", "reading", name="load_once"),
     schema="ops",
 )
-"""One row a file that was loaded wholly. The same bytes are never loaded twice."""
+"""One row a file that was loaded wholly. The same bytes are never read twice in the same way."""
 
 snapshot = Table(
     "snapshot",

@@ -233,6 +233,9 @@ def _create_ops() -> None:
         sa.Column("source", sa.Text(), nullable=False, comment="section of the data set file"),
         sa.Column("uri", sa.Text(), nullable=False),
         sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column(
+            "reading", sa.Text(), nullable=False, comment="hash of how the section reads its files"
+        ),
         sa.Column("rows_read", sa.BigInteger(), nullable=False),
         sa.Column("rows_loaded", sa.BigInteger(), nullable=False),
         sa.Column("rows_quarantined", sa.BigInteger(), nullable=False),
@@ -241,7 +244,7 @@ def _create_ops() -> None:
         sa.Column("last_date", sa.Date()),
         sa.Column("finished_at", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("load_id"),
-        sa.UniqueConstraint("dataset", "source", "uri", "sha256", name="load_once"),
+        sa.UniqueConstraint("dataset", "source", "sha256", "reading", name="load_once"),
         schema="ops",
     )
     op.create_table(
