@@ -14,6 +14,10 @@ from uuid import uuid4
 
 import boto3
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from moto.server import ThreadedMotoServer
+
 from daybreak.errors import (
     ArtifactMissing,
     ConfigError,
@@ -25,9 +29,6 @@ from daybreak.errors import (
 from daybreak.registry.disk import DiskStore
 from daybreak.registry.s3 import S3Store
 from daybreak.registry.store import ArtifactStore, open_store
-from hypothesis import given
-from hypothesis import strategies as st
-from moto.server import ThreadedMotoServer
 
 PATH = "toy/2026-01-31-0a1b2c3d/model.ubj"
 
