@@ -1,0 +1,86 @@
+"""Which business date a run is about: one answer for every kind of run, and never "today"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from daybreak.errors import NoBusinessDate
+
+FROM_THE_TIMETABLE = frozenset({"scheduled", "backfill"})
+"""Runs whose logical date the timetable made, as opposed to one that a person typed."""
+
+REMEDY = (
+    "Give the run a logical date, or a business date in its configuration: "
+    '{"business_date": "2026-01-31"}.'
+)
+
+
+def resolve_business_date(
+    *,
+    logical_date: datetime | None,
+    conf: Mapping[str, Any] | None,
+    run_type: str,
+    timezone: str,
+    events: Sequence[Mapping[str, Any]] = (),
+) -> date:
+    """The business date of a run, from the first of these that is there:
+
+    1. ``conf["business_date"]``. A scheduled or backfill run takes its days from the timetable,
+       so there it may only repeat what the logical date says.
+    2. The logical date, as a date in ``timezone`` (aware). Midnight UTC in a run that a person
+       made is a date without a time, as ``--logical-date 2026-01-31`` writes it, and is taken
+       as that date in every zone. The data interval is never asked: that of a manual run ends
+       on its logical date.
+    3. ``business_date`` in the ``extra`` of the asset ``events`` that triggered the run.
+
+    Raises ``NoBusinessDate`` where there is none, where it cannot be read, and where two differ.
+    """
+    configured = _parse((conf or {}).get("business_date"), "conf.business_date")
+    dated = _date_of(logical_date, run_type, timezone) if logical_date else None
+    if configured is not None:
+        if run_type in FROM_THE_TIMETABLE and dated not in (None, configured):
+            raise NoBusinessDate(
+                f"The configuration says {configured}, but this {run_type} run is for {dated}.",
+                remedy="Leave business_date out: a backfill goes from --from-date to --to-date.",
+                field="conf.business_date",
+            )
+        return configured
+    return dated or _from_events(events)
+
+
+def _date_of(logical_date: datetime, run_type: str, timezone: str) -> date:
+    moment = logical_date.astimezone(UTC)
+    if run_type not in FROM_THE_TIMETABLE and moment.time() == time(0):
+        return moment.date()
+    return moment.astimezone(ZoneInfo(timezone)).date()
+
+
+def _from_events(events: Sequence[Mapping[str, Any]]) -> date:
+    dates = {_parse(event.get("business_date"), "event.business_date") for event in events} - {None}
+    if len(dates) > 1:
+        listing = ", ".join(sorted(str(day) for day in dates))
+        raise NoBusinessDate(
+            f"The asset events that triggered this run are about several days: {listing}.",
+            remedy="Trigger one run for each: " + REMEDY,
+            field="event.business_date",
+        )
+    for day in dates:
+        if day is not None:
+            return day
+    raise NoBusinessDate("This run has neither a logical date nor a business date.", remedy=REMEDY)
+
+
+def _parse(value: object, field: str) -> date | None:
+    if value is None or value == "":
+        return None
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError:
+        raise NoBusinessDate(
+            f"{field} is {value!r}, which is not a date.",
+            remedy="Write it as 2026-01-31.",
+            field=field,
+        ) from None
