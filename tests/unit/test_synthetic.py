@@ -1,0 +1,262 @@
+"""The synthetic shop keeps its promises: same bytes, closed days, planted effects, known floor."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from daybreak.errors import DatasetError
+from daybreak.sources.synthetic import (
+    SCHEMAS,
+    Shop,
+    ShopOptions,
+    demand_median,
+    floor_wape,
+    generate,
+    shop_options,
+)
+
+SMALL = ShopOptions(
+    stores=3, items=12, start=date(2025, 11, 1), end=date(2026, 2, 15), ahead=28, users=40
+)
+
+
+@pytest.fixture(scope="module")
+def shop() -> Shop:
+    return generate()
+
+
+def small_options() -> st.SearchStrategy[ShopOptions]:
+    return st.builds(
+        lambda days, start, **options: ShopOptions(
+            start=start, end=start + timedelta(days=days - 1), users=20, **options
+        ),
+        days=st.integers(1, 120),
+        start=st.dates(date(2023, 1, 1), date(2026, 6, 1)),
+        seed=st.integers(0, 2**32),
+        stores=st.integers(1, 3),
+        items=st.integers(1, 9),
+        ahead=st.integers(0, 40),
+        country=st.sampled_from(["GB", "DE", "US"]),
+        dispersion=st.sampled_from([0.0, 0.02, 0.5]),
+        closed_weekday_share=st.sampled_from([0.0, 1.0]),
+        stockout_rate=st.sampled_from([0.0, 0.2]),
+        new_item_share=st.sampled_from([0.0, 1.0]),
+        baskets_per_day=st.sampled_from([0.0, 2.0]),
+    )
+
+
+def digest(table: pa.Table) -> str:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
+    return hashlib.sha256(sink.getvalue()).hexdigest()
+
+
+@pytest.mark.parametrize("section", SCHEMAS)
+def test_equal_options_give_equal_bytes_and_another_seed_gives_others(section: str) -> None:
+    table = getattr(generate(SMALL), section)
+    assert table.num_rows > 0
+    assert digest(table) == digest(getattr(generate(SMALL), section))
+    if section not in {"items", "stores"}:  # names are not random
+        other = generate(SMALL.model_copy(update={"seed": 8}))
+        assert digest(table) != digest(getattr(other, section))
+
+
+def test_the_bytes_of_the_demonstration_stay_as_they_are() -> None:
+    sold = generate(SMALL).sales["units"].to_numpy()
+    assert (len(sold), int(sold.sum())) == (3091, 19288)
+
+
+@settings(max_examples=20, deadline=None)
+@given(small_options())
+def test_any_options_make_a_consistent_shop(options: ShopOptions) -> None:
+    shop = generate(options)
+    truth, sales, plan = shop.truth, shop.sales, shop.plan
+    assert (truth.rate[~truth.open] == 0).all()
+    assert (truth.units[truth.rate == 0] == 0).all()
+    assert (truth.units >= 0).all()
+    assert (truth.units[truth.short] <= truth.stock[truth.short]).all()
+    assert (truth.price > 0).all()
+    # Sales are what the truth says of the days that have been, each series and day once.
+    past = truth.units[:, : options.days]
+    assert pc.sum(sales["units"]).as_py() in (int(past.sum()), None)
+    keys = sales.select(["business_date", "store_id", "item_id"])
+    assert keys.group_by(keys.column_names).aggregate([]).num_rows == sales.num_rows
+    if plan.num_rows:
+        assert pc.max(plan["business_date"]).as_py() <= options.last_planned
+    assert shop.hours.num_rows == options.stores * (options.days + options.ahead)
+    for section, schema in SCHEMAS.items():
+        assert getattr(shop, section).schema == schema
+        assert not any(column.null_count for column in getattr(shop, section).columns)
+
+
+@settings(max_examples=12, deadline=None)
+@given(small_options(), st.integers(1, 60))
+def test_a_later_end_changes_no_earlier_day(options: ShopOptions, more: int) -> None:
+    later = options.model_copy(update={"end": options.end + timedelta(days=more)})
+    for section in ("sales", "interactions"):
+        longer = getattr(generate(later), section)
+        day = longer.column(0).cast(pa.date32())
+        assert longer.filter(pc.less_equal(day, options.end)) == getattr(generate(options), section)
+
+
+def test_the_stream_is_the_whole_in_pieces_of_one_store(shop: Shop) -> None:
+    batches = list(shop.stream("sales"))
+    assert pa.Table.from_batches(batches) == shop.sales
+    assert all(pc.count_distinct(batch.column("store_id")).as_py() == 1 for batch in batches)
+    for batch in batches:
+        day = batch.column("business_date").cast(pa.int32()).to_numpy()
+        assert (np.diff(day) >= 0).all()
+
+
+def test_the_default_shop_has_the_size_the_demonstration_needs(shop: Shop) -> None:
+    assert 300_000 <= shop.sales.num_rows <= 400_000
+    assert pc.max(shop.sales["business_date"]).as_py() == date(2026, 6, 30)
+    assert pc.max(shop.plan["business_date"]).as_py() >= date(2026, 6, 30) + timedelta(days=28)
+    assert shop.interactions.num_rows > 100_000
+    assert shop.truth.catalogue.launch.max() > 0
+    assert shop.truth.short.any()
+
+
+def test_closed_days_sell_nothing_and_some_stores_rest_on_sundays(shop: Shop) -> None:
+    truth = shop.truth
+    assert not truth.units[~truth.open].any()
+    days = np.arange(truth.rate.shape[1]) + np.datetime64(truth.first_date)
+    sunday = (days.astype(int) + 3) % 7 == 6
+    rests = ~truth.open[:, sunday].any(axis=1)
+    assert 0 < rests.sum() < len(rests)
+    assert not truth.open[:, truth.column(date(2025, 12, 25))].any()
+    opened = shop.hours.filter(shop.hours["open"]).select(["business_date", "store_id"])
+    sold_on = shop.sales.select(["business_date", "store_id"])
+    outside = sold_on.join(opened, ["business_date", "store_id"], join_type="left anti")
+    assert outside.num_rows == 0
+
+
+def test_units_follow_the_mean_and_variance_that_the_truth_claims() -> None:
+    truth = generate(ShopOptions(stores=4, items=60, dispersion=0.2, stockout_rate=0)).truth
+    rate = truth.rate[truth.rate > 0]
+    z = (truth.units[truth.rate > 0] - rate) / np.sqrt(rate + 0.2 * rate**2)
+    assert abs(z.mean()) < 5 / np.sqrt(z.size)
+    assert z.var() == pytest.approx(1, abs=0.03)
+
+
+def test_promotion_uplift_and_elasticity_are_recovered_from_what_was_sold(shop: Shop) -> None:
+    """Compare promoted with other days of the same series, all else divided out."""
+    truth = shop.truth
+    usual = (truth.rate > 0) & ~truth.short & ~truth.catalogue.slow[truth.item][:, None]
+    discount = truth.price / truth.catalogue.base_price[truth.item][:, None]
+    elasticity = truth.catalogue.elasticity[truth.item][:, None]
+    uplift = truth.catalogue.promotion_uplift[truth.item][:, None]
+    calm = truth.rate / discount**elasticity / np.where(truth.promotion, uplift, 1)
+    for name, kind in (("drinks", 1), ("toys", 5)):
+        chosen = usual & (truth.catalogue.category[truth.item] == kind)[:, None]
+        levels = []
+        for promoted in (False, True):
+            cells = chosen & (truth.promotion == promoted) & (discount > 0.7) & (discount < 1.0)
+            x = np.log(discount[cells])
+            # Poisson likelihood of units on calm demand x discount**e, by Newton.
+            e, level = 0.0, 0.0
+            for _ in range(20):
+                mean = calm[cells] * np.exp(level + e * x)
+                miss = truth.units[cells] - mean
+                design = np.stack([np.ones_like(x), x])
+                step = np.linalg.solve((design * mean) @ design.T, design @ miss)
+                level, e = level + step[0], e + step[1]
+            levels.append(level)
+            planted = truth.catalogue.elasticity[kind]
+            assert e == pytest.approx(planted, rel=0.15), name
+        assert np.exp(levels[1] - levels[0]) == pytest.approx(
+            truth.catalogue.promotion_uplift[kind], rel=0.05
+        )
+
+
+@pytest.mark.parametrize("dispersion", [0.0, 0.05, 1.5])
+def test_the_floor_agrees_with_simulation_and_no_other_forecast_beats_it(dispersion: float) -> None:
+    options = ShopOptions(
+        stores=3, items=24, dispersion=dispersion, stockout_rate=0.03, end=date(2025, 12, 31)
+    )
+    truth = generate(options).truth
+    days = slice(0, options.days)
+    y, median = truth.units[:, days], truth.median()[:, days]
+    scored = np.abs(y - median).sum() / y.sum()
+    assert floor_wape(truth) == pytest.approx(scored, rel=0.015)
+    full = ~truth.short[:, days]
+    scored = np.abs(y - median)[full].sum() / y[full].sum()
+    assert floor_wape(truth, stockouts=False) == pytest.approx(scored, rel=0.015)
+    assert floor_wape(truth, stockouts=False) < floor_wape(truth)
+    for other in (truth.rate[:, days], median + 1, np.maximum(median - 1, 0)):
+        assert np.abs(y - other)[full].sum() / y[full].sum() > scored
+
+
+def test_the_floor_of_a_slice_is_the_floor_of_its_days_and_series(shop: Shop) -> None:
+    truth = shop.truth
+    slow = truth.catalogue.slow[truth.item][:, None]
+    assert floor_wape(truth, where=~slow) < floor_wape(truth) < floor_wape(truth, where=slow)
+    june = {"first": date(2026, 6, 1), "last": date(2026, 6, 30)}
+    columns = slice(truth.column(june["first"]), truth.column(june["last"]) + 1)
+    error = np.abs(truth.units - truth.median())[:, columns].sum() / truth.units[:, columns].sum()
+    assert floor_wape(truth, **june) == pytest.approx(error, rel=0.05)
+    assert np.isnan(floor_wape(truth, where=~truth.open))
+
+
+@pytest.mark.parametrize("dispersion", [0.0, 0.05, 2.0])
+def test_the_median_is_the_least_count_that_reaches_one_half(dispersion: float) -> None:
+    rates = np.array([0.0, 0.01, 0.69, 0.7, 1.0, 3.3, 20.0, 400.0])
+    generator = np.random.default_rng(0)
+    luck = generator.gamma(1 / dispersion, dispersion, (40_001, 1)) if dispersion else 1.0
+    drawn = np.median(generator.poisson(rates * luck, (40_001, len(rates))), axis=0)
+    assert np.abs(demand_median(rates, dispersion) - drawn).max() <= 0.02 * 400 * (1 + dispersion)
+    assert (demand_median(rates, dispersion)[:4] == drawn[:4]).all()
+
+
+def test_the_exact_error_under_scarce_stock_is_the_simulated_one() -> None:
+    options = ShopOptions(stores=3, items=24, stockout_rate=0.5, end=date(2025, 6, 30))
+    truth = generate(options).truth
+    days = slice(0, options.days)
+    short = truth.short[:, days]
+    y, median = truth.units[:, days][short], truth.median()[:, days][short]
+    assert floor_wape(truth, where=truth.short) == pytest.approx(
+        np.abs(y - median).sum() / y.sum(), rel=0.02
+    )
+
+
+def test_users_buy_what_they_like_and_pairs_go_together(shop: Shop) -> None:
+    events = shop.interactions
+    tastes = shop.tastes
+    user = np.array([int(u[1:]) - 1 for u in events["user_id"].to_pylist()])
+    item = np.array([int(i[1:]) - 1 for i in events["item_id"].to_pylist()])
+    kind = shop.catalogue.category[item]
+    loved = tastes.affinity.argmax(axis=1)[user] == kind
+    assert loved.mean() > 2 * np.mean([(kind == k).mean() ** 2 for k in range(6)]) * 6
+    bought = np.array(events["kind"].to_pylist()) == "purchase"
+    moment = events["event_at"].cast(pa.int64()).to_numpy()
+    assert (np.diff(moment) >= 0).all()
+    sets = {
+        n: set(zip(user[bought & (item == n)], moment[bought & (item == n)], strict=True))
+        for n in tastes.pairs.ravel()
+    }
+    for first, second in tastes.pairs:
+        together = len(sets[first] & sets[second])
+        assert together / len(sets[first]) == pytest.approx(0.5, abs=0.08)
+    launched = shop.catalogue.launch[item] * 86_400_000_000
+    opened = np.datetime64(shop.options.start, "us").astype(np.int64)
+    assert (moment >= opened + launched).all()
+
+
+def test_wrong_options_are_all_named() -> None:
+    with pytest.raises(DatasetError) as caught:
+        shop_options({"stores": 0, "itmes": 5, "slow_share": 2})
+    assert caught.value.details["fields"] == ["itmes", "slow_share", "stores"]
+    with pytest.raises(DatasetError, match="before"):
+        shop_options({"start": "2026-01-02", "end": "2026-01-01"})
+    with pytest.raises(DatasetError, match="holidays"):
+        shop_options({"country": "Atlantis"})
+    assert shop_options({"closed_weekdays": [5, 6]}).closed_weekdays == (5, 6)
