@@ -1,0 +1,136 @@
+"""Whole columns in and out of the warehouse by binary COPY, with no Python loop over numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+from psycopg import sql
+from sqlalchemy import Connection, Date, Select, Table
+
+from daybreak.warehouse.copy_decode import RowDecoder
+from daybreak.warehouse.copy_encode import HEADER, TRAILER, encode_rows
+
+ROWS_PER_CHUNK = 50_000
+BYTES_PER_CHUNK = 32 << 20
+
+
+def copy_in(conn: Connection, table: Table, columns: Mapping[str, NDArray[Any]]) -> int:
+    """Append rows to ``table`` in the connection's transaction; returns how many.
+
+    Each value of ``columns`` is an array of the same length m, chosen by the column's type:
+
+    ============================  ============================================================
+    column                        array
+    ============================  ============================================================
+    smallint, integer, bigint     any integers; ``ValueError`` where one does not fit
+    real, double precision        floats no wider than the column, NaN stays NaN
+    boolean                       bool
+    date, timestamptz             datetime64 (UTC); not finer than days or microseconds
+    text                          str objects, numpy str, or ``S``: UTF-8 bytes, the fastest
+    bytea                         bytes objects, or float32/uint8 (m, w): the bytes of each row
+    jsonb                         str objects holding JSON
+    ============================  ============================================================
+
+    NULL is None in an object array, a masked value in a ``MaskedArray``, or NaT. For a constant
+    use ``np.broadcast_to``: it takes no memory. Columns not given take their default. Raises
+    ``TypeError`` or ``ValueError`` naming the column before anything is sent of its chunk.
+    """
+    rows = _common_length(table, columns)
+    if rows == 0:
+        return 0
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
+        sql.Identifier(*([table.schema] if table.schema else []), table.name),
+        sql.SQL(", ").join(map(sql.Identifier, columns)),
+    )
+    chunk = _rows_per_chunk(columns)
+    with _driver(conn).cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(HEADER)
+        for first in range(0, rows, chunk):
+            part = [
+                (table.c[name], values[first : first + chunk]) for name, values in columns.items()
+            ]
+            copy.write(encode_rows(part, min(chunk, rows - first)))
+        copy.write(TRAILER)
+    return rows
+
+
+def copy_out(conn: Connection, query: Select[Any], dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:
+    """Rows of ``query`` as structured arrays of at most ``ROWS_PER_CHUNK`` rows each.
+
+    ``dtype`` names the columns of ``query`` in their order, none of which may be NULL: i2, i4,
+    i8, f4, f8, bool, ``M8[D]`` (or an integer: days since 1970-01-01), ``M8[us]`` in UTC, or a
+    shaped field for ``bytea`` of one length, such as ``("features", "<f4", (40,))``. No rows: no
+    arrays. Raises ``ValueError`` for a NULL or a width that differs. Until the last chunk was
+    taken the connection is busy.
+    """
+    selected = {str(column.key): column for column in query.selected_columns}
+    if list(dtype.names or ()) != list(selected):
+        raise ValueError(f"the query gives {list(selected)}, the dtype asks for {dtype.names}")
+    dates = frozenset(name for name, column in selected.items() if isinstance(column.type, Date))
+    decoder = RowDecoder(dtype, dates)
+    compiled = query.compile(dialect=conn.dialect, compile_kwargs={"render_postcompile": True})
+    statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT BINARY)").format(
+        sql.SQL(str(compiled))  # SQLAlchemy's own text, values apart
+    )
+    with _driver(conn).cursor() as cursor, cursor.copy(statement, compiled.params) as copy:
+        yield from _decoded(copy, decoder)
+
+
+def _decoded(copy: psycopg.Copy, decoder: RowDecoder) -> Iterator[NDArray[Any]]:
+    messages = iter(copy)  # the server sends one a row
+    rest = b""
+    started = False
+    while block := b"".join(map(bytes, islice(messages, ROWS_PER_CHUNK))):
+        rest += block
+        if not started:
+            rest, started = rest[len(HEADER) :], True
+        whole = len(rest) // decoder.row_bytes * decoder.row_bytes
+        if whole:
+            yield decoder.decode(rest[:whole])
+            rest = rest[whole:]
+    if rest != TRAILER:
+        decoder.decode(rest.ljust(decoder.row_bytes, b"\0"))  # says which column is to blame
+        raise ValueError("the rows have other columns than were asked for")
+
+
+def _driver(conn: Connection) -> psycopg.Connection[Any]:
+    """The psycopg connection, within the transaction that SQLAlchemy will commit."""
+    if not conn.in_transaction():
+        conn.begin()
+    driver = conn.connection.driver_connection
+    if not isinstance(driver, psycopg.Connection):
+        raise TypeError(f"COPY needs psycopg 3, not {type(driver)}")
+    return driver
+
+
+def _common_length(table: Table, columns: Mapping[str, NDArray[Any]]) -> int:
+    if not columns:
+        raise ValueError(f"no columns given for {table}")
+    unknown = sorted(columns.keys() - table.c.keys())
+    if unknown:
+        raise ValueError(f"{table} has no column {', '.join(unknown)}")
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"columns for {table} differ in length: {lengths}")
+    return next(iter(lengths.values()))
+
+
+def _rows_per_chunk(columns: Mapping[str, NDArray[Any]]) -> int:
+    """Fewer rows at a time where a row is long, so that a chunk stays small in memory."""
+    widest = sum(_widest(values) for values in columns.values())
+    return max(1, min(ROWS_PER_CHUNK, BYTES_PER_CHUNK // max(1, widest)))
+
+
+def _widest(values: NDArray[Any]) -> int:
+    if values.dtype != object:
+        return values.nbytes // max(1, len(values))
+    try:
+        longest = max(map(len, filter(None, np.ma.getdata(values).tolist())), default=0)
+    except TypeError:
+        return 0  # neither text nor bytes: the encoder refuses it and names the column
+    return 4 * longest  # bytes of UTF-8 a character, at most
