@@ -1,0 +1,84 @@
+"""The command ``daybreak``. Each room of the house has a module of commands here.
+
+Modules of commands import only Typer at the top; what a command needs it imports when it runs,
+so that ``daybreak --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+
+import typer
+
+from daybreak import __version__
+from daybreak.errors import DaybreakError
+from daybreak.platform.recall import recall_environment
+
+app = typer.Typer(
+    name="daybreak",
+    help="Machine-learning scoring on two clocks, batch and real time, from one artifact.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+# (module, name of the group; None: its commands stand at the top)
+ROOMS = (
+    ("platform", None),
+    ("demo", None),
+    ("data", "data"),
+    ("models", None),
+    ("runs", None),
+    ("warehouse", "warehouse"),
+    ("keys", "keys"),
+)
+
+for _module, _name in ROOMS:
+    if importlib.util.find_spec(f"daybreak.cli.{_module}") is not None:
+        _room = importlib.import_module(f"daybreak.cli.{_module}").app
+        if _name is None:
+            app.add_typer(_room)
+        else:
+            app.add_typer(_room, name=_name)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"daybreak {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(
+        False, "--version", help="Show the version.", callback=_print_version, is_eager=True
+    ),
+) -> None:
+    """Machine-learning scoring on two clocks, batch and real time, from one artifact."""
+    recall_environment()
+
+
+def main() -> None:
+    """Run a command; an error of ours becomes its message and its remedy, and exit code 1."""
+    try:
+        app()
+    except DaybreakError as error:
+        if _debug():
+            raise
+        typer.echo(f"Error: {error.message}", err=True)
+        if error.remedy:
+            typer.echo(f"Remedy: {error.remedy}", err=True)
+        sys.exit(1)
+    except Exception as error:
+        if _debug():
+            raise
+        typer.echo(f"Error: {type(error).__name__}: {error}", err=True)
+        typer.echo("Remedy: set DAYBREAK_DEBUG=1 to see where it came from.", err=True)
+        sys.exit(1)
+
+
+def _debug() -> bool:
+    return os.environ.get("DAYBREAK_DEBUG", "") not in {"", "0"}

