@@ -35,7 +35,7 @@ SCHEMAS: Mapping[str, pa.Schema] = {
     "stores": pa.schema({name: pa.string() for name in ("store_id", "name", "region")}),
     "sales": pa.schema({**_STORE_DAY, "item_id": pa.string(), "units": pa.int32(), **_PLANNED}),
     "plan": pa.schema({**_STORE_DAY, "item_id": pa.string(), **_PLANNED}),
-    "hours": pa.schema({**_STORE_DAY, "open": pa.bool_(), "school_holiday": pa.int8()}),
+    "hours": pa.schema({**_STORE_DAY, "open": pa.bool_(), "holiday": pa.int8()}),
     "interactions": INTERACTIONS_SCHEMA,
 }
 """Sections and their columns. ``sales`` has one row for each item that a store carries and each day
@@ -81,7 +81,7 @@ class Shop:
 
     @cached_property
     def hours(self) -> pa.Table:
-        """``business_date, store_id, open, school_holiday``, ``ahead`` days past the end."""
+        """``business_date, store_id, open, holiday`` (of schools), ``ahead`` days past the end."""
         return self._whole("hours")
 
     @cached_property
