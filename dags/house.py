@@ -1,0 +1,139 @@
+"""What every DAG here has in common: the clock, the retries, the trigger form, who a run is.
+
+Holds no DAG. Imports stay light: ``daybreak.settings`` and ``daybreak.errors`` bring neither
+SQLAlchemy nor numpy, and cost some 20 ms.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import (
+    AsyncCallback,
+    CronDataIntervalTimetable,
+    DeadlineAlert,
+    DeadlineReference,
+    ExceptionRetryPolicy,
+    Param,
+    RetryAction,
+    RetryRule,
+    get_current_context,
+)
+
+from daybreak.errors import (
+    AuditFailed,
+    ConfigError,
+    GateRefused,
+    InputsLate,
+    InvalidRequest,
+    NoBusinessDate,
+)
+from daybreak.jobs.addresses import RunAddress, run_address, run_key
+from daybreak.jobs.dates import resolve_business_date
+from daybreak.jobs.deadline import record_missed_deadline
+from daybreak.settings import load_settings
+
+SETTINGS = load_settings()
+START = datetime(2009, 1, 1, tzinfo=UTC)  # before any data set: a backfill goes as far back as it
+
+# The logical date of a run is the business date itself; the run starts on the day after.
+NIGHTLY = CronDataIntervalTimetable(
+    f"{SETTINGS.run_at.minute} {SETTINGS.run_at.hour} * * *", timezone=SETTINGS.timezone
+)
+
+DEFAULTS: dict[str, Any] = {
+    "owner": "daybreak",
+    "retries": 3,
+    "retry_delay": timedelta(seconds=20),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=10),
+    "execution_timeout": timedelta(minutes=30),
+    # A second try would end the same way; a person has to do something first.
+    "retry_policy": ExceptionRetryPolicy(
+        rules=[
+            RetryRule(
+                exception=[
+                    AuditFailed,
+                    ConfigError,
+                    GateRefused,
+                    InputsLate,
+                    InvalidRequest,
+                    NoBusinessDate,
+                ],
+                action=RetryAction.FAIL,
+                reason="The error says what to do; trying again would not help.",
+            )
+        ]
+    ),
+}
+
+BUSINESS_DATE = Param(
+    None,
+    type=["null", "string"],
+    format="date",
+    title="Business date",
+    description="The last day whose facts are known. Empty: the run's logical date.",
+)
+KNOWLEDGE = Param(
+    "as_was",
+    type="string",
+    enum=["as_was", "latest"],
+    title="Knowledge",
+    description="as_was: what the day's first run knew. latest: with corrections since then.",
+)
+
+
+def landed_in_time(model: str) -> DeadlineAlert:
+    """The alert that fires when the model's due time passes. Its callback ignores backfills."""
+    due, run_at = SETTINGS.due_for(model), SETTINGS.run_at
+    minutes = (due.hour - run_at.hour) * 60 + due.minute - run_at.minute
+    allowed = timedelta(minutes=minutes, seconds=due.second - run_at.second)
+    if allowed <= timedelta(0):
+        raise ConfigError(
+            f"{model} is due at {due}, which is not after its run at {run_at}.",
+            remedy="Set DAYBREAK_DUE (or DAYBREAK_DUE_BY_MODEL) later than DAYBREAK_RUN_AT.",
+            field="DAYBREAK_DUE",
+        )
+    return DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=allowed,
+        callback=AsyncCallback(record_missed_deadline, kwargs={"model": model}),
+        name=f"{model} landed by {due:%H:%M}",
+    )
+
+
+def this_run(model: str) -> RunAddress:
+    """The address of the run that the calling task belongs to. Raises ``NoBusinessDate``."""
+    context = get_current_context()
+    dag_run, params = context["dag_run"], context["params"]
+    run_type = str(dag_run.run_type.value)
+    return run_address(
+        run_key=run_key(dag_run.dag_id, dag_run.run_id),
+        run_type=run_type,
+        model=model,
+        business_date=this_business_date(),
+        knowledge=params["knowledge"],
+        # run_after is when the run was to start; that of a backfill lies years in the past.
+        queued_at=None if run_type == "backfill" else dag_run.run_after,
+    )
+
+
+def this_business_date() -> Any:
+    """The business date of the run that the calling task belongs to."""
+    context = get_current_context()
+    dag_run = context["dag_run"]
+    return resolve_business_date(
+        logical_date=dag_run.logical_date,
+        conf={"business_date": context["params"]["business_date"]},
+        run_type=str(dag_run.run_type.value),
+        timezone=SETTINGS.timezone,
+        events=[event.extra for event in dag_run.consumed_asset_events],
+    )
+
+
+def waiting_since() -> str | None:
+    """When this try of the calling sensor first looked (ISO 8601); None where it does so now."""
+    context = get_current_context()
+    first = context["ti"].get_first_reschedule_date(context)
+    return first.isoformat() if first else None

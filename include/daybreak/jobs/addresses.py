@@ -1,0 +1,87 @@
+"""What travels between the tasks of a run: small JSON objects that say where things lie."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Literal, NotRequired, TypedDict
+
+from daybreak.errors import InvalidRequest
+
+Knowledge = Literal["as_was", "latest"]
+"""``as_was``: what the first run for the day knew. ``latest``: all that is known by now."""
+
+
+class RunAddress(TypedDict):
+    """One run: of which model, about which day. Dates and moments are ISO 8601 text."""
+
+    run_key: str
+    run_type: str
+    model: str
+    business_date: str
+    knowledge: Knowledge
+    queued_at: NotRequired[str | None]
+
+
+class SnapshotAddress(RunAddress):
+    """A run that has its feature rows."""
+
+    cutoff: str
+    snapshot_id: int
+    rows: int
+
+
+class GenerationAddress(SnapshotAddress):
+    """A run that has a generation to fill."""
+
+    version: str
+    generation_id: int
+
+
+class ShardAddress(TypedDict):
+    """Snapshot rows ``first <= ordinal < last``."""
+
+    shard: int
+    first: int
+    last: int
+
+
+def run_address(
+    *,
+    run_key: str,
+    run_type: str,
+    model: str,
+    business_date: date,
+    knowledge: str = "as_was",
+    queued_at: datetime | None = None,
+) -> RunAddress:
+    """The address of a run. Raises ``InvalidRequest`` for an unknown ``knowledge``."""
+    if knowledge not in ("as_was", "latest"):
+        raise InvalidRequest(
+            f"knowledge is {knowledge!r}.",
+            remedy="Say as_was (what the first run knew) or latest (all that is known by now).",
+            field="knowledge",
+        )
+    return RunAddress(
+        run_key=run_key,
+        run_type=run_type,
+        model=model,
+        business_date=business_date.isoformat(),
+        knowledge="latest" if knowledge == "latest" else "as_was",
+        queued_at=queued_at.isoformat() if queued_at else None,
+    )
+
+
+def run_key(dag_id: str, run_id: str) -> str:
+    """How a run of Airflow is named in ``ops``."""
+    return f"{dag_id}/{run_id}"
+
+
+def day_of(run: RunAddress) -> date:
+    """The business date of an address."""
+    return date.fromisoformat(run["business_date"])
+
+
+def queued_at_of(run: RunAddress) -> datetime | None:
+    """When the run was due to start; None where nobody said so (a backfill, the command line)."""
+    text = run.get("queued_at")
+    return datetime.fromisoformat(text) if text else None

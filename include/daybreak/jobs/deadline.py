@@ -1,0 +1,71 @@
+"""What happens when a run's deadline passes: the miss is written down, and counted once.
+
+Airflow imports this when it parses the DAGs, so everything heavy is imported inside. The
+callback runs in the triggerer's event loop, where blocking calls go to a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from daybreak.jobs.addresses import run_key
+
+if TYPE_CHECKING:
+    from daybreak.runtime import Runtime
+
+
+async def record_missed_deadline(
+    model: str, context: dict[str, Any], runtime: Runtime | None = None
+) -> dict[str, Any]:
+    """Callback of the deadline alert of a scoring DAG.
+
+    ``context["dag_run"]`` is Airflow's description of the run. The alert counts from the moment
+    the run was queued, and so may come before the due time (a run that was started early, the
+    night in which clocks go back); then this waits for the due time itself.
+    """
+    from daybreak.jobs.dates import resolve_business_date
+    from daybreak.monitoring.sla import due_at
+    from daybreak.runtime import get_runtime
+
+    runtime = runtime or get_runtime()
+    settings = runtime.settings
+    dag_run = context["dag_run"]
+    day = resolve_business_date(
+        logical_date=_moment(dag_run["logical_date"]),
+        conf=dag_run["conf"],
+        run_type=dag_run["run_type"],
+        timezone=settings.timezone,
+    )
+    due = due_at(day, settings.due_for(model), settings.timezone)
+    await asyncio.sleep(max(0.0, (due - runtime.clock()).total_seconds()))
+    missed = await asyncio.to_thread(_record, runtime, model, dag_run, day, due)
+    return {"model": model, "business_date": day.isoformat(), "missed": missed}
+
+
+def _record(
+    runtime: Runtime, model: str, dag_run: dict[str, Any], day: date, due: datetime
+) -> bool:
+    from daybreak.monitoring.sla import record_miss
+    from daybreak.warehouse.engine import begin
+
+    now = runtime.clock()
+    with begin(runtime.engine) as conn:
+        missed = record_miss(
+            conn,
+            run_key=run_key(dag_run["dag_id"], dag_run["dag_run_id"]),
+            model=model,
+            business_date=day,
+            run_type=dag_run["run_type"],
+            begun_at=_moment(dag_run["queued_at"]) or now,
+            due=due,
+            now=now,
+        )
+    if missed:
+        runtime.metrics.incr(f"{model}.sla.deadline_missed")
+    return missed
+
+
+def _moment(value: datetime | str | None) -> datetime | None:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value

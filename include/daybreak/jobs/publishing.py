@@ -1,0 +1,96 @@
+"""Make an audited generation visible, take it back, and say whether it was in time."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+from daybreak.jobs.addresses import GenerationAddress, day_of
+from daybreak.models import get_model, model_names
+from daybreak.monitoring import sla
+from daybreak.monitoring.steps import measured, timed_step
+from daybreak.runtime import Runtime, get_runtime
+from daybreak.warehouse import generations
+from daybreak.warehouse.engine import begin
+
+ABANDONED_AFTER = timedelta(days=2)
+"""Longer than any run may take with its waits and retries."""
+
+
+def publish(generation: GenerationAddress, runtime: Runtime | None = None) -> dict[str, Any]:
+    """Point at the generation in one transaction. Whoever reads sees all of it or none.
+
+    Returns what the published asset's event says to those it triggers.
+    """
+    runtime = runtime or get_runtime()
+    with (
+        timed_step(
+            runtime.engine,
+            runtime.metrics,
+            runtime.clock,
+            run_key=generation["run_key"],
+            model=generation["model"],
+            step="publish",
+        ),
+        begin(runtime.engine) as conn,
+    ):
+        generations.publish(conn, generation["generation_id"], runtime.clock())
+    return {
+        "model": generation["model"],
+        "business_date": generation["business_date"],
+        "generation_id": generation["generation_id"],
+        "version": generation["version"],
+    }
+
+
+def record_sla(generation: GenerationAddress, runtime: Runtime | None = None) -> dict[str, Any]:
+    """Write and send whether the run landed in time and where its time went."""
+    runtime = runtime or get_runtime()
+    settings = runtime.settings
+    model = generation["model"]
+    due = sla.due_at(day_of(generation), settings.due_for(model), settings.timezone)
+    with begin(runtime.engine) as conn:
+        row = sla.record_landing(
+            conn,
+            run_key=generation["run_key"],
+            generation_id=generation["generation_id"],
+            due=due,
+            now=runtime.clock(),
+        )
+    sla.send_landing(runtime.metrics, row)
+    return {name: _as_json(value) for name, value in row.items()}
+
+
+def rollback(model: str, business_date: date, runtime: Runtime | None = None) -> dict[str, Any]:
+    """Withdraw what is published of a day; what was published before it comes back.
+
+    Raises ``NotPublished`` where there is nothing to withdraw.
+    """
+    runtime = runtime or get_runtime()
+    get_model(model)
+    with (
+        measured(runtime.metrics, runtime.clock, f"{model}.rollback"),
+        begin(runtime.engine) as conn,
+    ):
+        withdrawn = generations.published_generation(conn, model, business_date)
+        returned = generations.rollback(conn, model, business_date, runtime.clock())
+    return {
+        "model": model,
+        "business_date": business_date.isoformat(),
+        "withdrawn": withdrawn.generation_id,
+        "published": returned.generation_id if returned else None,
+    }
+
+
+def sweep(runtime: Runtime | None = None) -> dict[str, int]:
+    """Delete the invisible score rows that rejected and abandoned generations left behind."""
+    runtime = runtime or get_runtime()
+    tables = {name: get_model(name).score_table for name in model_names()}
+    with begin(runtime.engine) as conn:
+        rows = generations.sweep(conn, tables, runtime.clock(), ABANDONED_AFTER)
+    runtime.metrics.incr("sweep.rows", rows)
+    return {"rows": rows}
+
+
+def _as_json(value: Any) -> Any:
+    return value.isoformat() if hasattr(value, "isoformat") else value

@@ -1,0 +1,80 @@
+"""Run in a fresh process: parse every DAG file, print what that imported and what it found.
+
+usage: python describe.py DAGS_FOLDER
+"""
+
+import importlib
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import airflow.sdk
+from airflow.sdk import DAG
+from airflow.sdk.definitions._internal.contextmanager import DagContext
+
+HEAVY = ("pandas", "numpy", "xgboost", "sqlalchemy", "boto3", "pyarrow")
+
+
+def heavy_modules() -> set[str]:
+    return {name for name in sys.modules if name.split(".")[0] in HEAVY}
+
+
+def describe_task(task: Any) -> dict[str, Any]:
+    return {
+        "owner": task.owner,
+        "retries": task.retries,
+        "retry_delay": task.retry_delay.total_seconds(),
+        "backoff": bool(task.retry_exponential_backoff),
+        "gives_up_on": [
+            path for rule in task.retry_policy.rules for path in rule.serialize()["exception"]
+        ],
+        "timeout": task.execution_timeout.total_seconds() if task.execution_timeout else None,
+        "mode": getattr(task, "mode", None),
+        "mapped": task.is_mapped,
+        "upstream": sorted(task.upstream_task_ids),
+        "outlets": [asset.uri for asset in task.outlets],
+    }
+
+
+def describe_dag(dag: DAG) -> dict[str, Any]:
+    return {
+        "file": Path(dag.fileloc).name,
+        "doc": dag.doc_md or "",
+        "tags": sorted(dag.tags),
+        "catchup": dag.catchup,
+        "start_date": dag.start_date.isoformat(),
+        "max_active_runs": dag.max_active_runs,
+        "schedule": str(getattr(dag.timetable, "expression", dag.timetable)),
+        "deadlines": [
+            [alert.name, alert.interval.total_seconds(), alert.callback.path, alert.callback.kwargs]
+            for alert in (dag.deadline if isinstance(dag.deadline, list) else [dag.deadline])
+            if alert is not None
+        ],
+        "params": {name: param.schema for name, param in dag.params._ParamsDict__dict.items()},
+        "tasks": {task.task_id: describe_task(task) for task in dag.tasks},
+    }
+
+
+def main(folder: Path) -> dict[str, Any]:
+    for name in airflow.sdk.__all__:  # its members load lazily; they are Airflow's weight, not ours
+        getattr(airflow.sdk, name, None)
+    before = heavy_modules()
+    begun = time.perf_counter()
+    sys.path.insert(0, str(folder))
+    dags = {}
+    for path in sorted(folder.glob("*.py")):
+        # As the DAG processor does: a DAG that is called for its effect registers itself.
+        DagContext.current_autoregister_module_name = path.stem
+        importlib.import_module(path.stem)
+        dags |= {dag.dag_id: describe_dag(dag) for dag, _ in DagContext.autoregistered_dags}
+    return {
+        "seconds": time.perf_counter() - begun,
+        "added": sorted(heavy_modules() - before),
+        "dags": dags,
+    }
+
+
+if __name__ == "__main__":
+    json.dump(main(Path(sys.argv[1])), sys.stdout)
