@@ -1,0 +1,187 @@
+"""The queries for facts and plans. Each of them is bounded on both clocks, here and only here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    ColumnElement,
+    Connection,
+    Double,
+    Integer,
+    Table,
+    Text,
+    any_,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    select,
+)
+from sqlalchemy.dialects.postgresql import distinct_on
+
+from daybreak.clock import AsOf
+from daybreak.warehouse.packed import Field, Group, Packing, Rows, read_groups
+from daybreak.warehouse.tables import calendar, item, plan, sales
+
+Series = tuple[str, str]
+"""Store and item."""
+
+WHOLE_STORE = ""
+"""``item_id`` of a plan that holds for all items of its store."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a read may see: days, knowledge, and which stores and items (None: all)."""
+
+    as_of: AsOf
+    first: date
+    last: date
+    stores: Sequence[str] | None = None
+    items: Sequence[str] | None = None
+
+    @property
+    def days(self) -> int:
+        """Calendar days from ``first`` to ``last``, both included."""
+        return (self.last - self.first).days + 1
+
+    def on(self, table: Table) -> list[ColumnElement[bool]]:
+        """The conditions that every query of ``table`` carries."""
+        c = table.c
+        conditions = [
+            c.business_date.between(self.first, self.last),
+            c.loaded_at <= self.as_of.cutoff,
+        ]
+        if self.stores is not None:
+            conditions.append(_among(c.store_id, self.stores))
+        if self.items is not None:
+            items = [*self.items, WHOLE_STORE] if table is plan else self.items
+            conditions.append(_among(c.item_id, items))
+        return conditions
+
+
+def extra(name: str) -> str:
+    """How a covariate that has no column of its own is called among the columns of a row."""
+    return f"covariates.{name}"
+
+
+def read_rows(
+    conn: Connection, table: Table, bounds: Bounds, covariates: Iterable[str]
+) -> tuple[list[Series], Rows]:
+    """Every visible row of ``sales`` or ``plan``, series by series in bytewise order.
+
+    Columns: ``day`` (int64, 0 is ``bounds.first``), ``units`` (of sales), ``price``,
+    ``promotion``, ``open`` (0 or 1), ``holiday`` and ``extra(name)`` of each of ``covariates``
+    (float64, NaN where NULL), ``loaded_at`` and ``load_id`` (int64).
+    """
+    packing = _packing(table, covariates)
+    key = (table.c.store_id, table.c.item_id)
+    query = select(*key, packing.aggregate()).where(*bounds.on(table)).group_by(*key)
+    groups = read_groups(conn, query)
+    rows = packing.unpack(groups)
+    rows.columns["day"] = rows.columns["day"].astype(np.int64) - _day_number(bounds.first)
+    return [_series(group) for group in groups], rows
+
+
+def read_planned_names(conn: Connection, bounds: Bounds) -> tuple[str, ...]:
+    """Names of the covariates without a column of their own that some visible plan gives.
+
+    Only what is planned is known ahead. A value that only sales carry (customers in the shop,
+    say) is learned with the sale and would be hindsight in a forecast.
+    """
+    names = func.jsonb_object_keys(plan.c.covariates)
+    query = select(names).where(plan.c.covariates.is_not(None), *bounds.on(plan)).distinct()
+    return tuple(sorted(conn.scalars(query)))
+
+
+def read_sold_before(conn: Connection, bounds: Bounds) -> set[Series]:
+    """The series with a visible sale before ``bounds.first``."""
+    c = sales.c
+    early = sales.alias("early")
+    seen = select(c.store_id, c.item_id).where(*bounds.on(sales)).distinct().subquery()
+    earlier = exists().where(
+        early.c.store_id == seen.c.store_id,
+        early.c.item_id == seen.c.item_id,
+        early.c.business_date < bounds.first,
+        early.c.loaded_at <= bounds.as_of.cutoff,
+    )
+    return {(store, name) for store, name in conn.execute(select(seen).where(earlier))}
+
+
+def read_categories(conn: Connection, as_of: AsOf) -> dict[str, str]:
+    """Item to category, as last known at the cutoff; items without one are left out."""
+    c = item.c
+    query = (
+        select(c.item_id, c.category)
+        .where(c.loaded_at <= as_of.cutoff)
+        .ext(distinct_on(c.item_id))
+        .order_by(c.item_id, c.loaded_at.desc(), c.load_id.desc())
+    )
+    return {name: category for name, category in conn.execute(query) if category is not None}
+
+
+def read_calendar(
+    conn: Connection, first: date, last: date
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether the business as a whole is open, and whether a day is a public holiday.
+
+    Both bool (days,). A day that the calendar does not hold is an open working day. The calendar
+    is known years ahead and has no knowledge time.
+    """
+    c = calendar.c
+    days = (last - first).days + 1
+    is_open, is_holiday = np.ones(days, bool), np.zeros(days, bool)
+    query = select(c.business_date, c.open, c.holiday.is_not(None)).where(
+        c.business_date.between(first, last)
+    )
+    for day, open_, holiday in conn.execute(query):
+        is_open[(day - first).days] = open_
+        is_holiday[(day - first).days] = holiday
+    return is_open, is_holiday
+
+
+def _packing(table: Table, covariates: Iterable[str]) -> Packing:
+    c = table.c
+    fields = {"day": Field(c.business_date, "M8[D]")}
+    if table is sales:
+        fields["units"] = Field(c.units, "f8")
+    for name in ("price", "promotion", "holiday"):
+        fields[name] = _number(c[name])
+    fields["open"] = _number(cast(cast(c.open, Integer), Double))
+    for name in covariates:
+        fields[extra(name)] = _number(_from_json(c.covariates[name]))
+    fields["loaded_at"] = Field(c.loaded_at, "M8[us]")
+    fields["load_id"] = Field(c.load_id, "i8")
+    return Packing(fields)
+
+
+def _number(value: ColumnElement[Any]) -> Field:
+    return Field(func.coalesce(value, cast(literal("NaN"), Double)), "f8")
+
+
+def _from_json(value: Any) -> ColumnElement[Any]:
+    kind = func.jsonb_typeof(value)
+    flag = cast(cast(cast(value, Boolean), Integer), Double)
+    return case((kind == "number", cast(value, Double)), (kind == "boolean", flag))
+
+
+def _among(name: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
+    return name == any_(cast(list(values), ARRAY(Text)))
+
+
+def _series(group: Group) -> Series:
+    store, name = group.key
+    return store, name
+
+
+def _day_number(day: date) -> int:
+    return int(np.datetime64(day, "D").astype(np.int64))

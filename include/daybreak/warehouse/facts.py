@@ -1,0 +1,189 @@
+"""Facts and plans as dense arrays, every read bounded on both clocks by ``AsOf``.
+
+A row is visible when it was loaded within the cutoff; a sale also has to have happened by the
+business date. Of several visible rows of the same day and series, the one loaded last holds as
+a whole: a correction replaces, it does not add.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from daybreak.clock import AsOf
+from daybreak.errors import NoData
+from daybreak.warehouse.fact_rows import (
+    WHOLE_STORE,
+    Bounds,
+    Series,
+    extra,
+    read_calendar,
+    read_categories,
+    read_planned_names,
+    read_rows,
+    read_sold_before,
+)
+from daybreak.warehouse.packed import Rows
+from daybreak.warehouse.pivot import Float32, Grid, carried_forward, latest, prefer
+from daybreak.warehouse.tables import plan, sales
+
+DAYS = 420
+AHEAD = 28
+
+
+class PanelArrays(TypedDict):
+    """The arguments of ``features.panel.Panel``, which says what each one means."""
+
+    store_ids: NDArray[np.object_]
+    item_ids: NDArray[np.object_]
+    categories: NDArray[np.object_]
+    first_date: date
+    units: Float32
+    price: Float32
+    promotion: Float32
+    open: NDArray[np.bool_]
+    holiday: Float32
+    public_holiday: NDArray[np.bool_]
+    covariates: dict[str, Float32]
+
+
+def read_panel(
+    conn: Connection,
+    as_of: AsOf,
+    *,
+    days: int = DAYS,
+    ahead: int = AHEAD,
+    stores: Sequence[str] | None = None,
+    items: Sequence[str] | None = None,
+    top_items: int | None = None,
+) -> PanelArrays:
+    """All series with a row of sales in the last ``days`` days, in bytewise order of their key.
+
+    Columns are ``days`` calendar days up to the business date and ``ahead`` more. What is known
+    ahead comes from the plan for the item, else from the plan for its whole store, else (in the
+    past) from the sale itself. A day on which units were sold was open, whatever a plan said.
+    ``top_items`` keeps the items that sold most units in these days, over all stores.
+    Raises ``NoData`` where nothing is visible.
+    """
+    business_date = as_of.business_date
+    past = Bounds(as_of, business_date - timedelta(days=days - 1), business_date, stores, items)
+    whole = Bounds(as_of, past.first, business_date + timedelta(days=ahead), stores, items)
+
+    covariates = read_planned_names(conn, whole)
+    series, sold_rows = read_rows(conn, sales, past, covariates)
+    if not series:
+        raise NoData(
+            f"No sales of {past.first} to {past.last} were known at {as_of.cutoff.isoformat()}.",
+            remedy="Load the data set (`daybreak data load`), or choose a later business date.",
+            business_date=business_date.isoformat(),
+            cutoff=as_of.cutoff.isoformat(),
+        )
+    # The columns of the days ahead stay empty here.
+    sold = latest((len(series), whole.days), sold_rows.group, sold_rows.columns)
+    plan_rows = read_rows(conn, plan, whole, covariates)
+
+    def known(name: str) -> Float32:
+        return prefer(planned(name), sold.matrix(name))
+
+    planned = _Plans(series, whole.days, *plan_rows).matrix
+    business_open, public_holiday = read_calendar(conn, whole.first, whole.last)
+    units = sold.matrix("units")
+    is_open = (known("open") != 0) & business_open | (units > 0)  # NaN != 0: open unless told
+    units = np.where(np.isnan(units) | ~is_open, np.float32(0), units)[:, :days]
+    before_first = np.arange(days) < sold.first_day()[:, None]
+    before_first[_positions(read_sold_before(conn, past), series)] = False
+    units[before_first] = np.nan
+
+    categories = read_categories(conn, as_of)
+    arrays = PanelArrays(
+        store_ids=_objects(store for store, _ in series),
+        item_ids=_objects(name for _, name in series),
+        categories=_objects(categories.get(name, "") for _, name in series),
+        first_date=past.first,
+        units=units,
+        price=carried_forward(known("price")),
+        promotion=np.nan_to_num(known("promotion")),
+        open=is_open,
+        holiday=np.nan_to_num(known("holiday")),
+        public_holiday=public_holiday,
+        covariates={name: known(extra(name)) for name in covariates},
+    )
+    return arrays if top_items is None else _best_sellers(arrays, top_items)
+
+
+def read_actuals(
+    conn: Connection, as_of: AsOf, first: date, last: date, series: Sequence[Series]
+) -> Float32:
+    """Units of ``first`` to ``last``, float32 (n, days), rows as in ``series``; 0 without a row.
+
+    Raises ``ValueError`` where ``last`` is past the business date of ``as_of``.
+    """
+    if last > as_of.business_date:
+        raise ValueError(f"actuals through {last} asked for as of {as_of.business_date}")
+    stores = sorted({store for store, _ in series})
+    items = sorted({name for _, name in series})
+    bounds = Bounds(as_of, first, last, stores, items)
+    found, rows = read_rows(conn, sales, bounds, ())
+    sold = latest((len(series), bounds.days), _lookup(found, series)[rows.group], rows.columns)
+    return np.nan_to_num(sold.matrix("units"))
+
+
+class _Plans:
+    """Plans for items over plans for whole stores, as matrices in the order of the series."""
+
+    def __init__(
+        self, series: Sequence[Series], days: int, planned: Sequence[Series], rows: Rows
+    ) -> None:
+        stores = sorted({store for store, _ in series})
+        for_stores = [(store, WHOLE_STORE) for store in stores]
+        self._of_items = _plan_grid(series, days, planned, rows)
+        self._of_stores = _plan_grid(for_stores, days, planned, rows)
+        self._store = np.searchsorted(np.array(stores), np.array([store for store, _ in series]))
+
+    def matrix(self, name: str) -> Float32:
+        """Float32 (n, days), NaN where nothing is planned."""
+        return prefer(self._of_items.matrix(name), self._of_stores.matrix(name)[self._store])
+
+
+def _plan_grid(wanted: Sequence[Series], days: int, planned: Sequence[Series], rows: Rows) -> Grid:
+    return latest((len(wanted), days), _lookup(planned, wanted)[rows.group], rows.columns)
+
+
+def _lookup(keys: Sequence[Series], series: Sequence[Series]) -> NDArray[np.int64]:
+    """Position of each key in ``series``, int64 (len(keys),), -1 where it is not there."""
+    position = {key: index for index, key in enumerate(series)}
+    return np.array([position.get(key, -1) for key in keys], np.int64)
+
+
+def _positions(keys: Iterable[Series], series: Sequence[Series]) -> NDArray[np.int64]:
+    found = _lookup(list(keys), series)
+    return found[found >= 0]
+
+
+def _best_sellers(arrays: PanelArrays, count: int) -> PanelArrays:
+    _, item_of = np.unique(arrays["item_ids"].astype(str), return_inverse=True)
+    total = np.bincount(item_of, np.nansum(arrays["units"], axis=1, dtype=np.float64))
+    best = np.argsort(-total, kind="stable")[:count]  # among equals the first by name
+    keep = np.isin(item_of, best)
+    return PanelArrays(
+        store_ids=arrays["store_ids"][keep],
+        item_ids=arrays["item_ids"][keep],
+        categories=arrays["categories"][keep],
+        first_date=arrays["first_date"],
+        units=arrays["units"][keep],
+        price=arrays["price"][keep],
+        promotion=arrays["promotion"][keep],
+        open=arrays["open"][keep],
+        holiday=arrays["holiday"][keep],
+        public_holiday=arrays["public_holiday"],
+        covariates={name: values[keep] for name, values in arrays["covariates"].items()},
+    )
+
+
+def _objects(values: Iterable[str]) -> NDArray[np.object_]:
+    return np.array(list(values), dtype=object)

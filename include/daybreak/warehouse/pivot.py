@@ -1,0 +1,81 @@
+"""Rows of facts to dense matrices: pure numpy, no loop over rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The rows in force, one a cell of a matrix [series x days] at most.
+
+    ``cell``: int64 (k,), position in the flattened matrix. ``columns``: each (k,).
+    """
+
+    shape: tuple[int, int]
+    cell: NDArray[np.int64]
+    columns: dict[str, NDArray[Any]]
+
+    def matrix(self, name: str) -> Float32:
+        """A column as float32 ``shape``; NaN in cells without a row, or with an unknown value."""
+        dense = np.full(self.shape, np.nan, np.float32)
+        dense.reshape(-1)[self.cell] = self.columns[name]
+        return dense
+
+    def first_day(self) -> NDArray[np.int64]:
+        """Day of the first row of each series; the number of days where it has none."""
+        series, day = np.divmod(self.cell, self.shape[1])
+        first = np.full(self.shape[0], self.shape[1], np.int64)
+        np.minimum.at(first, series, day)
+        return first
+
+
+def latest(
+    shape: tuple[int, int], series: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]
+) -> Grid:
+    """Keep the row that became known last of each (series, day): a correction replaces a row.
+
+    ``series``: int64 (m,), the row of the matrix; rows of no series (-1) are left out.
+    ``columns``: ``day``, the column of the matrix; ``loaded_at`` and ``load_id``, which decide
+    in this order; and the values.
+    """
+    if (series < 0).any():
+        known = series >= 0
+        series = series[known]
+        columns = {name: values[known] for name, values in columns.items()}
+    cell = series * shape[1] + columns["day"]
+    rows_in_cell = np.bincount(cell, minlength=shape[0] * shape[1])
+    row_of_cell = np.empty(len(rows_in_cell), np.int64)
+    row_of_cell[cell] = np.arange(len(cell))
+    # Corrections are few: only cells with more than one row are put in order.
+    contested = np.flatnonzero(rows_in_cell[cell] > 1)
+    known_first = np.lexsort((columns["load_id"][contested], columns["loaded_at"][contested]))
+    contested = contested[known_first]
+    row_of_cell[cell[contested]] = contested  # the last assignment to a cell stays
+    filled = np.flatnonzero(rows_in_cell)
+    rows = row_of_cell[filled]
+    kept = {
+        name: values[rows]
+        for name, values in columns.items()
+        if name not in ("day", "loaded_at", "load_id")
+    }
+    return Grid(shape, filled, kept)
+
+
+def prefer(first: Float32, second: Float32) -> Float32:
+    """``first`` where it is known, else ``second``."""
+    return np.where(np.isnan(first), second, first)
+
+
+def carried_forward(values: Float32) -> Float32:
+    """Each row with its gaps filled by the last known value before them, NaN before the first."""
+    known = np.where(np.isnan(values), 0, np.arange(values.shape[1]))
+    last_known = np.maximum.accumulate(known, axis=1)
+    return np.take_along_axis(values, last_known, axis=1)
