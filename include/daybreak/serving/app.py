@@ -1,0 +1,40 @@
+"""The Flask app, made from what it is given; it connects to nothing until it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask import Flask
+
+from daybreak.models import get_model, model_names
+from daybreak.models.base import Model
+from daybreak.runtime import Runtime
+from daybreak.serving import catalog, health, openapi, predict
+from daybreak.serving.auth import Authenticator, close_by_default
+from daybreak.serving.envelope import answer_errors_as_json, trace_requests
+from daybreak.serving.publications import Publications
+from daybreak.serving.rows import RowCache
+from daybreak.serving.service import Service, attach
+
+
+def create_app(
+    runtime: Runtime, *, authenticator: Authenticator, models: Iterable[Model] | None = None
+) -> Flask:
+    """The service for ``models`` (default: all of them), closed by ``authenticator``."""
+    served = {model.name: model for model in models or map(get_model, model_names())}
+    app = Flask("daybreak.serving", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = runtime.settings.max_body_bytes
+    # A redirect would be answered outside the JSON shape, and clients drop bodies on them.
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+
+    attach(
+        app,
+        Service(runtime, served, Publications(runtime, served.values()), RowCache(runtime)),
+    )
+    trace_requests(app)
+    close_by_default(app, authenticator)
+    answer_errors_as_json(app, runtime.settings.max_body_bytes)
+    for module in (health, catalog, predict, openapi):
+        app.register_blueprint(module.blueprint)
+    return app

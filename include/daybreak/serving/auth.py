@@ -1,0 +1,112 @@
+"""Who is calling. Every route is closed unless its view is marked ``@public``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from flask import Flask, Request, current_app, g, request
+
+from daybreak.errors import Unauthenticated
+from daybreak.runtime import Runtime
+from daybreak.serving.held import Held
+from daybreak.serving.keys import StoredKey, find_key, split_token
+from daybreak.warehouse.engine import connect
+
+View = TypeVar("View", bound=Callable[..., Any])
+_PUBLIC = "_daybreak_public"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who a request comes from, by the name that logs may show."""
+
+    name: str
+
+
+class Authenticator(Protocol):
+    """Decides from the headers who is calling."""
+
+    def authenticate(self, request: Request) -> Caller:
+        """The caller. Raises ``Unauthenticated`` or ``Forbidden``; never returns nobody."""
+        ...
+
+
+def public(view: View) -> View:
+    """Mark a view as answering anybody. Nothing else opens a route."""
+    setattr(view, _PUBLIC, True)
+    return view
+
+
+def close_by_default(app: Flask, authenticator: Authenticator) -> None:
+    """Authenticate before every request, unknown paths included, unless the view is public."""
+
+    @app.before_request
+    def authenticate() -> None:
+        view = current_app.view_functions.get(request.endpoint or "")
+        if not getattr(view, _PUBLIC, False):
+            g.caller = authenticator.authenticate(request)
+
+
+class ApiKeys:
+    """Authenticates by ``Authorization: Bearer dbk_…`` or ``X-API-Key: dbk_…``.
+
+    A key that was found is held in memory: a revocation takes effect within
+    ``settings.refresh_seconds``, and while the warehouse is down known keys go on working for
+    ``settings.stale_seconds``. Unknown ids are not held, so guessing fills no memory.
+    """
+
+    def __init__(
+        self, runtime: Runtime, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._runtime = runtime
+        self._monotonic = monotonic
+        self._known: dict[str, Held[StoredKey | None]] = {}
+
+    def authenticate(self, request: Request) -> Caller:
+        """The name that the key was created with."""
+        parts = split_token(_token(request))
+        if parts is None:
+            raise _refused()
+        key_id, secret = parts
+        key = self._find(key_id)
+        if key is None or not key.opens_with(secret):
+            raise _refused()
+        return Caller(key.name)
+
+    def _find(self, key_id: str) -> StoredKey | None:
+        held = self._known.get(key_id) or self._hold(key_id)
+        key = held.get()
+        if key is not None:
+            self._known[key_id] = held
+        return key
+
+    def _hold(self, key_id: str) -> Held[StoredKey | None]:
+        def read(_previous: StoredKey | None) -> StoredKey | None:
+            with connect(self._runtime.engine) as conn:
+                return find_key(conn, key_id)
+
+        settings = self._runtime.settings
+        return Held(
+            read,
+            refresh=settings.refresh_seconds,
+            stale=settings.stale_seconds,
+            monotonic=self._monotonic,
+        )
+
+
+def _token(request: Request) -> str:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    return request.headers.get("X-API-Key", "").strip()
+
+
+def _refused() -> Unauthenticated:
+    # One message for every cause: it must not tell a guesser which half was right.
+    return Unauthenticated(
+        "This request carries no valid API key.",
+        remedy="Send Authorization: Bearer dbk_…; `daybreak keys create NAME` makes a key.",
+    )

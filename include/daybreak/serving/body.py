@@ -1,0 +1,136 @@
+"""The body of a request: bytes to one typed object, or an error that names each wrong field."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, NoReturn, TypeVar
+
+from flask import Request
+from pydantic import BaseModel, ValidationError
+
+from daybreak.errors import InvalidRequest, UnsupportedMediaType
+
+Typed = TypeVar("Typed", bound=BaseModel)
+DEEPEST = 16
+"""Levels of nesting that a body may have."""
+
+
+def read_body(request: Request) -> bytes:
+    """The whole body, once it is known to be short enough and declared as JSON.
+
+    Raises ``RequestTooLarge`` (through Flask, at ``MAX_CONTENT_LENGTH``, chunked bodies too)
+    and ``UnsupportedMediaType``.
+    """
+    body = request.get_data(cache=False)
+    charset = request.mimetype_params.get("charset", "utf-8")
+    if not request.is_json or charset.lower() not in {"utf-8", "utf8"}:
+        raise UnsupportedMediaType(
+            "The body is not declared as JSON in UTF-8.",
+            remedy="Send the header Content-Type: application/json.",
+            content_type=request.headers.get("Content-Type", ""),
+        )
+    return body
+
+
+def parse(form: type[Typed], body: bytes) -> Typed:
+    """One object of ``form``. Raises ``InvalidRequest``.
+
+    JSON is taken strictly: a name given twice, NaN, Infinity, a number beyond float64, NUL or
+    half a surrogate pair in a text, and nesting deeper than ``DEEPEST`` are refused rather than
+    guessed at, because two parsers would read them differently.
+    """
+    _check_json(body)
+    try:
+        return form.model_validate_json(body)
+    except ValidationError as error:
+        # Neither the values nor pydantic's links go back: a field's name and fault are enough.
+        faults = [
+            {"field": ".".join(map(str, fault["loc"])) or "body", "message": fault["msg"]}
+            for fault in error.errors(include_url=False, include_input=False)
+        ]
+    listing = "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults)
+    raise InvalidRequest(
+        f"{len(faults)} field(s) are wrong: {listing}.",
+        remedy="GET /v1/openapi.json says what each field takes.",
+        fields=faults,
+    )
+
+
+def _check_json(body: bytes) -> None:
+    try:
+        value = json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_not_json,
+            parse_float=_finite,
+        )
+    except InvalidRequest:
+        raise
+    except UnicodeDecodeError as error:
+        _refuse(f"byte {error.start} is not UTF-8")
+    except json.JSONDecodeError as error:
+        _refuse(f"line {error.lineno}, column {error.colno}: {error.msg}")
+    except RecursionError:
+        _refuse(f"it is nested deeper than {DEEPEST} levels")
+    except ValueError:
+        _refuse("a number has too many digits")
+    if not isinstance(value, dict):
+        _refuse("it is not an object")
+    _check_values(value, 1)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            _refuse(f"{_shown(name)} is given twice", field=name)
+        found[name] = value
+    return found
+
+
+def _not_json(constant: str) -> NoReturn:
+    _refuse(f"{constant} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        _refuse("a number is too large")
+    return number
+
+
+def _check_values(value: Any, depth: int) -> None:
+    if isinstance(value, str):
+        if "\x00" in value or not _encodable(value):
+            _refuse("a text holds NUL or half a surrogate pair")
+        return
+    if not isinstance(value, dict | list):
+        return
+    if depth > DEEPEST:
+        _refuse(f"it is nested deeper than {DEEPEST} levels")
+    if isinstance(value, dict):
+        for name in value:
+            _check_values(name, depth)
+    for inner in value.values() if isinstance(value, dict) else value:
+        _check_values(inner, depth + 1)
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _shown(name: str) -> str:
+    return json.dumps(name[:40])
+
+
+def _refuse(fault: str, **details: Any) -> NoReturn:
+    raise InvalidRequest(
+        f"The body is not the JSON asked for: {fault}.",
+        remedy="Send one JSON object; GET /v1/openapi.json shows its form.",
+        **({"field": "body"} | details),
+    )

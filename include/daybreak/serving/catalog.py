@@ -1,0 +1,79 @@
+"""``GET /v1/models`` and ``GET /v1/models/<model>``: what is in force, published and served."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response
+
+from daybreak.errors import DaybreakError, NoChampion
+from daybreak.models.base import Model
+from daybreak.registry.champions import champion_at
+from daybreak.serving.encoding import json_response
+from daybreak.serving.publications import Publication
+from daybreak.serving.schemas import Fault, ModelDetail, ModelList, ModelSummary, Published
+from daybreak.serving.service import Service, current_service
+from daybreak.warehouse.engine import connect
+
+blueprint = Blueprint("catalog", __name__)
+
+
+@blueprint.get("/v1/models")
+def models() -> Response:
+    """All models in short."""
+    service = current_service()
+    listed = [ModelSummary(**_summary(service, model)[0]) for model in service.models.values()]
+    return json_response(ModelList(models=listed).model_dump(mode="json"))
+
+
+@blueprint.get("/v1/models/<name>")
+def model(name: str) -> Response:
+    """One model, with the manifest of the served version and the form of a request."""
+    service = current_service()
+    found = service.model(name)
+    summary, publication = _summary(service, found)
+    detail = ModelDetail(
+        **summary,
+        keys=list(found.keys),
+        request=found.request.model_json_schema(),
+        manifest=publication and publication.manifest,
+    )
+    return json_response(detail.model_dump(mode="json"))
+
+
+def _summary(service: Service, model: Model) -> tuple[dict[str, Any], Publication | None]:
+    champion = _champion(service, model)
+    try:
+        publication = service.publications.current(model.name)
+    except DaybreakError as error:
+        problem = Fault(**error.as_json()["error"])
+        return _fields(model, champion, None, problem), None
+    generation = publication.generation
+    published = Published(
+        generation=generation.generation_id,
+        version=generation.version,
+        business_date=generation.business_date,
+        cutoff=generation.cutoff,
+        rows=generation.rows,
+        engine=publication.predictor.engine,
+    )
+    return _fields(model, champion, published, None), publication
+
+
+def _fields(
+    model: Model, champion: str | None, published: Published | None, problem: Fault | None
+) -> dict[str, Any]:
+    return {
+        "model": model.name,
+        "champion": champion,
+        "published": published,
+        "problem": problem,
+    }
+
+
+def _champion(service: Service, model: Model) -> str | None:
+    with connect(service.runtime.engine) as conn:
+        try:
+            return champion_at(conn, model.name, service.runtime.clock())
+        except NoChampion:
+            return None

@@ -1,0 +1,103 @@
+"""What surrounds every answer: a request id, headers, and one JSON shape for every error."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import uuid
+
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from daybreak.errors import (
+    DaybreakError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    RequestTooLarge,
+    Unauthenticated,
+    UnsupportedMediaType,
+)
+from daybreak.serving.encoding import json_response
+
+logger = logging.getLogger(__name__)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def trace_requests(app: Flask) -> None:
+    """Start the request's clock, take over or make its id, and send it back with each answer."""
+
+    @app.before_request
+    def begin() -> None:
+        g.started = time.perf_counter()
+        given = request.headers.get("X-Request-ID", "")
+        g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        response.headers["X-Request-ID"] = g.request_id
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+
+def answer_errors_as_json(app: Flask, max_body_bytes: int) -> None:
+    """Turn every exception into ``DaybreakError.as_json``; a 500 says nothing of the inside."""
+
+    @app.errorhandler(DaybreakError)
+    def expected(error: DaybreakError) -> Response:
+        if error.status == 500:
+            return unexpected(error)
+        response = json_response(error.as_json(), error.status)
+        if isinstance(error, Unauthenticated):
+            response.headers["WWW-Authenticate"] = 'Bearer realm="daybreak"'
+        return response
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException) -> Response:
+        response = expected(_translated(error, max_body_bytes))
+        allow = error.get_response().headers.get("Allow")
+        if allow:
+            response.headers["Allow"] = allow
+        return response
+
+    @app.errorhandler(Exception)
+    def unexpected(error: Exception) -> Response:
+        logger.error("request %s failed", g.request_id, exc_info=error)
+        hidden = DaybreakError(
+            "The service failed to answer this request.",
+            remedy="Nothing is wrong with the request; its id finds the cause in the log.",
+            request_id=g.request_id,
+        )
+        return json_response(hidden.as_json(), hidden.status)
+
+
+def _translated(error: HTTPException, max_body_bytes: int) -> DaybreakError:
+    match error.code:
+        case 404:
+            return NotFound(
+                "There is no such page.",
+                remedy="GET /v1/openapi.json lists every route.",
+                path=request.path,
+            )
+        case 405:
+            return MethodNotAllowed(
+                f"This route does not answer {request.method}.",
+                remedy="The header Allow lists the methods that it answers.",
+                method=request.method,
+            )
+        case 413:
+            return RequestTooLarge(
+                f"The body is longer than {max_body_bytes} bytes.",
+                remedy="Send one prediction a request; DAYBREAK_MAX_BODY_BYTES is the limit.",
+                limit=max_body_bytes,
+            )
+        case 415:
+            return UnsupportedMediaType(error.description or "The media type is not supported.")
+        case code if code is not None and 400 <= code < 500:
+            return InvalidRequest(
+                "The request is not valid HTTP for this route.",
+                remedy="GET /v1/openapi.json shows what each route takes.",
+            )
+    return DaybreakError(str(error))

@@ -1,0 +1,59 @@
+"""``GET /healthz`` (the process lives) and ``GET /readyz`` (predictions can be answered)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from flask import Blueprint, Response
+from sqlalchemy import select
+
+from daybreak.errors import DaybreakError, NotReady
+from daybreak.serving.auth import public
+from daybreak.serving.encoding import json_response
+from daybreak.serving.schemas import Health, Readiness
+from daybreak.serving.service import Service, current_service
+from daybreak.warehouse.engine import connect
+
+blueprint = Blueprint("health", __name__)
+
+
+@blueprint.get("/healthz")
+@public
+def healthz() -> Response:
+    """Depends on nothing: a restart would not help a service whose warehouse is away."""
+    return json_response(Health().model_dump())
+
+
+@blueprint.get("/readyz")
+@public
+def readyz() -> Response:
+    """The warehouse answers and each model has a publication whose artifact is loaded."""
+    outcomes = _checks(current_service())
+    faults = {name: error for name, error in outcomes.items() if error is not None}
+    if faults:
+        raise NotReady(
+            " ".join(f"{name}: {error.message}" for name, error in faults.items()),
+            remedy=" ".join(dict.fromkeys(error.remedy for error in faults.values())),
+            checks={name: error.code for name, error in faults.items()},
+        )
+    return json_response(Readiness(checks=dict.fromkeys(outcomes, "ok")).model_dump())
+
+
+def _checks(service: Service) -> dict[str, DaybreakError | None]:
+    def warehouse() -> None:
+        with connect(service.runtime.engine) as conn:
+            conn.execute(select(1))
+
+    outcomes = {"warehouse": _outcome(warehouse)}
+    for name in service.models:
+        outcomes[name] = _outcome(partial(service.publications.current, name))
+    return outcomes
+
+
+def _outcome(check: Callable[[], object]) -> DaybreakError | None:
+    try:
+        check()
+    except DaybreakError as error:
+        return error
+    return None

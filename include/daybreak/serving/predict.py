@@ -1,0 +1,24 @@
+"""``POST /v1/models/<model>/predict``."""
+
+from __future__ import annotations
+
+import time
+
+from flask import Blueprint, Response, g, request
+
+from daybreak.serving.body import parse, read_body
+from daybreak.serving.encoding import json_response
+from daybreak.serving.service import current_service
+
+blueprint = Blueprint("predict", __name__)
+
+
+@blueprint.post("/v1/models/<name>/predict")
+def predict(name: str) -> Response:
+    """Answer one typed request."""
+    service = current_service()
+    model = service.model(name)
+    asked = parse(model.request, read_body(request))
+    answer = service.predict(model, asked)
+    answer["latency_ms"] = round((time.perf_counter() - g.started) * 1000, 3)
+    return json_response(answer)

@@ -1,0 +1,74 @@
+"""What is published, held in memory with the artifact that made it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from daybreak.models.base import Model
+from daybreak.runtime import Runtime
+from daybreak.scoring.predictor import Predictor
+from daybreak.serving.held import Held
+from daybreak.warehouse.engine import connect
+from daybreak.warehouse.generations import Generation, published_generation
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A published generation and the very version that scored it.
+
+    A request takes one of these and uses nothing else, so that its answer comes wholly from one
+    generation, also while a publish flips the pointer.
+    """
+
+    generation: Generation
+    manifest: dict[str, Any]
+    predictor: Predictor
+
+
+class Publications:
+    """The newest publication of each model, at most ``settings.refresh_seconds`` old.
+
+    While the warehouse is down the last one stays in force for ``settings.stale_seconds``.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        models: Iterable[Model],
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._runtime = runtime
+        self._held = {
+            model.name: Held(
+                self._reader(model.name),
+                refresh=runtime.settings.refresh_seconds,
+                stale=runtime.settings.stale_seconds,
+                monotonic=monotonic,
+            )
+            for model in models
+        }
+
+    def current(self, model: str) -> Publication:
+        """Raises ``NotPublished``, ``ArtifactMissing``, ``ArtifactAltered`` and their like."""
+        return self._held[model].get()
+
+    def _reader(self, model: str) -> Callable[[Publication | None], Publication]:
+        def read(previous: Publication | None) -> Publication:
+            with connect(self._runtime.engine) as conn:
+                generation = published_generation(conn, model)
+            if previous is not None and previous.generation.version == generation.version:
+                return Publication(generation, previous.manifest, previous.predictor)
+            artifact = self._runtime.registry.load(model, generation.version)
+            # One thread: a single row gains nothing from more, and workers share the cores.
+            predictor = Predictor(artifact, threads=1)
+            logger.info("serving %s %s by the %s", model, generation.version, predictor.engine)
+            return Publication(generation, artifact.manifest, predictor)
+
+        return read

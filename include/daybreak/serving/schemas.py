@@ -1,0 +1,119 @@
+"""The forms of the answers. The OpenAPI document and the tests are made from them."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+from sqlalchemy import Date, Integer, SmallInteger, Table
+
+from daybreak.models.base import Model
+from daybreak.serving.answers import prediction_columns
+
+
+class Form(BaseModel):
+    """Base of every answer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Health(Form):
+    """The process lives."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(Form):
+    """Every model can be predicted."""
+
+    status: Literal["ready"] = "ready"
+    checks: dict[str, str] = Field(description="What was checked: the warehouse, and each model.")
+
+
+class Fault(Form):
+    """What went wrong, where, and what to do about it."""
+
+    code: str = Field(description="Stable; docs/api.md lists them all.")
+    message: str
+    remedy: str
+    details: dict[str, Any] = Field(description="Field, limit, allowed range … as JSON.")
+
+
+class Failure(Form):
+    """The one shape of every error."""
+
+    error: Fault
+
+
+class Published(Form):
+    """The generation that predictions are answered from."""
+
+    generation: int
+    version: str
+    business_date: date
+    cutoff: datetime = Field(description="The scores know nothing that became known later.")
+    rows: int | None = Field(description="Rows of the generation in the score table.")
+    engine: str = Field(description="What scores single rows: the twin, or the booster itself.")
+
+
+class ModelSummary(Form):
+    """A model in short."""
+
+    model: str
+    champion: str | None = Field(description="The version in force now.")
+    published: Published | None
+    problem: Fault | None = Field(description="Why nothing is published, or it cannot be served.")
+
+
+class ModelList(Form):
+    """All models."""
+
+    models: list[ModelSummary]
+
+
+class ModelDetail(ModelSummary):
+    """A model, with what the served version was trained on and how a request looks."""
+
+    keys: list[str] = Field(description="Fields that say which entity a request is about.")
+    request: dict[str, Any] = Field(description="JSON Schema of a prediction request.")
+    manifest: dict[str, Any] | None = Field(description="Manifest of the served version.")
+
+
+def prediction_form(model: Model) -> type[BaseModel]:
+    """The answer to a prediction of ``model``, from the columns of its score table."""
+    row = create_model(
+        f"{_camel(model.name)}Prediction", __base__=Form, **_fields(model.score_table)
+    )
+    fields: dict[str, Any] = {
+        "model": (Literal[model.name], ...),
+        "version": (str, Field(description="The artifact that spoke.")),
+        "generation": (int, Field(description="Its row in ops.generation.")),
+        "business_date": (date, Field(description="The last day whose facts are known.")),
+        "source": (
+            Literal["published", "live"],
+            Field(description="published: equal to the table's row; live: with your overrides."),
+        ),
+        "predictions": (list[row], ...),
+        "latency_ms": (float, Field(description="Time inside the service.", ge=0)),
+    }
+    return create_model(f"{_camel(model.name)}Answer", __base__=Form, **fields)
+
+
+def _fields(table: Table) -> dict[str, Any]:
+    return {
+        name: (_python_type(table.c[name].type), Field(description=table.c[name].comment or ""))
+        for name in prediction_columns(table)
+    }
+
+
+def _python_type(kind: object) -> type:
+    if isinstance(kind, Date):
+        return date
+    if isinstance(kind, SmallInteger | Integer):
+        return int
+    return kind.python_type  # type: ignore[attr-defined, no-any-return]  # every SQL type has it
+
+
+def _camel(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))

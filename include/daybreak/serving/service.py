@@ -1,0 +1,60 @@
+"""What the views share: one object an app, made by ``create_app``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from flask import Flask, current_app
+from pydantic import BaseModel
+
+from daybreak.errors import NotFound
+from daybreak.models.base import Model
+from daybreak.runtime import Runtime
+from daybreak.serving.answers import answer
+from daybreak.serving.publications import Publications
+from daybreak.serving.rows import RowCache
+
+_EXTENSION = "daybreak"
+
+
+@dataclass(frozen=True)
+class Service:
+    """The models and what is held in memory for them. Safe for many threads."""
+
+    runtime: Runtime
+    models: Mapping[str, Model]
+    publications: Publications
+    rows: RowCache
+
+    def model(self, name: str) -> Model:
+        """Raises ``NotFound``, naming the models that exist."""
+        if name not in self.models:
+            known = sorted(self.models)
+            raise NotFound(
+                "There is no model of this name.",
+                remedy=f"The models are: {', '.join(known)}.",
+                field="model",
+                models=known,
+            )
+        return self.models[name]
+
+    def predict(self, model: Model, asked: BaseModel) -> dict[str, Any]:
+        """The answer to one typed request, wholly from one publication."""
+        return answer(model, self.publications.current(model.name), self.rows, asked)
+
+
+def attach(app: Flask, service: Service) -> None:
+    """Give an app its service."""
+    app.extensions[_EXTENSION] = service
+
+
+def service_of(app: Flask) -> Service:
+    """The service that an app was given."""
+    return cast(Service, app.extensions[_EXTENSION])
+
+
+def current_service() -> Service:
+    """The service of the app that handles this request."""
+    return service_of(current_app)

@@ -1,0 +1,9 @@
+"""``gunicorn --config python:daybreak.serving.gunicorn_conf daybreak.serving.wsgi:app``."""
+
+from __future__ import annotations
+
+from daybreak.runtime import get_runtime
+from daybreak.serving.app import create_app
+from daybreak.serving.auth import ApiKeys
+
+app = create_app(get_runtime(), authenticator=ApiKeys(get_runtime()))

@@ -1,0 +1,468 @@
+"""The endpoint over a real warehouse and a real artifact, through Flask's client."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask, Request
+from flask.testing import FlaskClient
+from sqlalchemy import delete
+
+from day_equality import assert_day_equals, published_rows
+from daybreak.errors import ConfigError, Unauthenticated
+from daybreak.runtime import Runtime
+from daybreak.serving.app import create_app
+from daybreak.serving.auth import Caller
+from daybreak.serving.rows import RowCache
+from daybreak.warehouse.engine import begin
+from daybreak.warehouse.generations import rollback
+from daybreak.warehouse.tables import published
+from toy import DAY, HORIZON, ITEMS, KEYS, SCORES, TOY, booster, publish_day, snapshot_rows
+
+PREDICT = "/v1/models/toy/predict"
+BODY: dict[str, Any] = {"store": "S1", "item": "pear", "date": "2026-02-03"}
+
+
+class Anybody:
+    """Lets in whoever does not ask to be refused."""
+
+    def authenticate(self, request: Request) -> Caller:
+        if request.headers.get("X-API-Key") == "wrong":
+            raise Unauthenticated("No.", remedy="Send a key.")
+        return Caller("test")
+
+
+def make_app(runtime: Runtime) -> Flask:
+    return create_app(runtime, authenticator=Anybody(), models=[TOY])
+
+
+@pytest.fixture
+def runtime(make_runtime: Callable[..., Runtime]) -> Runtime:
+    return make_runtime(refresh_seconds=1e-9)  # each request looks at the pointer
+
+
+@pytest.fixture
+def client(runtime: Runtime) -> FlaskClient:
+    return make_app(runtime).test_client()
+
+
+def error_of(response: Any, status: int, code: str) -> dict[str, Any]:
+    """The error of a response, after checking the one shape that all errors have."""
+    assert response.status_code == status, response.get_data(as_text=True)
+    assert response.mimetype == "application/json"
+    body = response.get_json()
+    assert body.keys() == {"error"}
+    assert body["error"].keys() == {"code", "message", "remedy", "details"}
+    assert body["error"]["code"] == code
+    assert response.headers["Cache-Control"] == "no-store"
+    return body["error"]
+
+
+# Predictions
+
+
+def test_a_whole_published_day_is_answered_bit_for_bit(
+    runtime: Runtime, client: FlaskClient
+) -> None:
+    publish_day(runtime)
+    assert assert_day_equals(client, runtime.engine, DAY, model=TOY) == len(KEYS) * HORIZON
+
+
+def test_an_answer_says_all_that_is_needed_to_find_it_again(
+    runtime: Runtime, client: FlaskClient
+) -> None:
+    generation = publish_day(runtime)
+    response = client.post(PREDICT, json=BODY)
+    answer = response.get_json()
+    assert list(answer) == [
+        "model",
+        "version",
+        "generation",
+        "business_date",
+        "source",
+        "predictions",
+        "latency_ms",
+    ]
+    assert answer["model"] == "toy"
+    assert answer["version"] == generation.version
+    assert answer["generation"] == generation.generation_id
+    assert answer["business_date"] == "2026-02-01"
+    assert 0 < answer["latency_ms"] < 60_000
+    (prediction,) = answer["predictions"]
+    assert list(prediction) == ["store_id", "item_id", "horizon", "target_date", *SCORES]
+    assert prediction["store_id"] == "S1"
+    assert prediction["item_id"] == "pear"
+    assert prediction["horizon"] == 2
+    assert prediction["target_date"] == "2026-02-03"
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_an_override_is_live_and_the_planned_value_given_again_is_not(
+    runtime: Runtime, client: FlaskClient
+) -> None:
+    publish_day(runtime)
+    plain = client.post(PREDICT, json=BODY).get_json()
+    planned = float(snapshot_rows(1.0).values[KEYS.index(("S1", "pear")), 1])
+    cases = {4.5: "live", planned: "published", None: "published"}
+    for price, source in cases.items():
+        answer = client.post(PREDICT, json=BODY | {"price": price}).get_json()
+        assert answer["source"] == source, price
+        assert (answer["predictions"] == plain["predictions"]) == (source == "published")
+
+
+def test_an_unknown_item_is_named(runtime: Runtime, client: FlaskClient) -> None:
+    publish_day(runtime)
+    for body in ({"item": "durian"}, {"store": "S9"}, {"item": "'; DROP TABLE raw.sales; --"}):
+        error = error_of(client.post(PREDICT, json=BODY | body), 404, "not_found")
+        assert error["remedy"]
+
+
+def test_a_date_outside_the_horizon_is_refused_with_the_allowed_range(
+    runtime: Runtime, client: FlaskClient
+) -> None:
+    publish_day(runtime)
+    for days in (-400, 0, HORIZON + 1):
+        asked = (DAY + timedelta(days=days)).isoformat()
+        error = error_of(client.post(PREDICT, json=BODY | {"date": asked}), 422, "outside_horizon")
+        assert error["details"]["first"] == "2026-02-02"
+        assert error["details"]["last"] == "2026-02-08"
+
+
+def test_a_malformed_request_names_each_field(runtime: Runtime, client: FlaskClient) -> None:
+    publish_day(runtime)
+    error = error_of(
+        client.post(PREDICT, json={"item": "", "date": "soon", "prize": 1}), 400, "invalid_request"
+    )
+    named = {fault["field"] for fault in error["details"]["fields"]}
+    assert named == {"store", "item", "date", "prize"}
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b'{"store": "a", "store": "b"}', b"\xff", b"[1]"])
+def test_a_body_that_is_not_json_is_refused(client: FlaskClient, body: bytes) -> None:
+    response = client.post(PREDICT, data=body, content_type="application/json")
+    error_of(response, 400, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [None, "text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1"],
+)
+def test_a_body_of_another_type_is_refused(client: FlaskClient, content_type: str | None) -> None:
+    response = client.post(PREDICT, data=json.dumps(BODY), content_type=content_type)
+    error_of(response, 415, "unsupported_media_type")
+
+
+def test_json_with_its_charset_is_taken(runtime: Runtime, client: FlaskClient) -> None:
+    publish_day(runtime)
+    body = json.dumps(BODY | {"item": ITEMS[2]}, ensure_ascii=False).encode()
+    response = client.post(PREDICT, data=body, content_type="application/json; charset=UTF-8")
+    assert response.get_json()["predictions"][0]["item_id"] == "ünï ✓"
+
+
+def test_a_body_beyond_the_limit_is_refused(make_runtime: Callable[..., Runtime]) -> None:
+    client = make_app(make_runtime(max_body_bytes=100)).test_client()
+    body = json.dumps(BODY | {"pad": "x" * 100})
+    error = error_of(
+        client.post(PREDICT, data=body, content_type="text/plain"), 413, "request_too_large"
+    )
+    assert error["details"]["limit"] == 100
+
+
+# What stands in the way
+
+
+def test_before_the_first_publication_the_answer_is_503(client: FlaskClient) -> None:
+    error_of(client.post(PREDICT, json=BODY), 503, "not_published")
+
+
+def test_an_altered_artifact_is_never_served(runtime: Runtime, client: FlaskClient) -> None:
+    generation = publish_day(runtime)
+    file = runtime.settings.state / "registry" / "toy" / generation.version / "model.ubj"
+    file.chmod(0o644)
+    original = file.read_bytes()
+    file.write_bytes(original[:-1] + b"\x00")
+    error_of(client.post(PREDICT, json=BODY), 503, "artifact_altered")
+    assert client.get("/readyz").status_code == 503
+    file.unlink()
+    error_of(client.post(PREDICT, json=BODY), 503, "artifact_missing")
+    file.write_bytes(original)
+    assert client.post(PREDICT, json=BODY).status_code == 200
+
+
+def test_a_warehouse_that_was_never_there_is_503(tmp_path: Path) -> None:
+    from daybreak.settings import Settings
+
+    url = "postgresql://someone:hunter2@127.0.0.1:1/nowhere"
+    client = make_app(Runtime(Settings(home=tmp_path, warehouse_url=url))).test_client()
+    for response in (client.post(PREDICT, json=BODY), client.get("/v1/models")):
+        error_of(response, 503, "warehouse_unavailable")
+        assert "hunter2" not in response.get_data(as_text=True)
+    assert client.get("/healthz").status_code == 200
+    assert "hunter2" not in client.get("/readyz").get_data(as_text=True)
+
+
+@pytest.fixture
+def outage(warehouse_url: str) -> Callable[[Runtime], None]:
+    """Make the warehouse of a runtime stop answering, from the next connection on."""
+    from daybreak.warehouse.engine import make_engine
+
+    def stop(runtime: Runtime) -> None:
+        runtime.engine.dispose()
+        runtime.__dict__["engine"] = make_engine("postgresql+psycopg://u@127.0.0.1:1/nowhere")
+
+    return stop
+
+
+def test_while_the_warehouse_is_down_rows_in_memory_are_answered(
+    make_runtime: Callable[..., Runtime], outage: Callable[[Runtime], None]
+) -> None:
+    runtime = make_runtime(refresh_seconds=1e-9, stale_seconds=3600)
+    client = make_app(runtime).test_client()
+    publish_day(runtime)
+    before = client.post(PREDICT, json=BODY).get_json()["predictions"]
+    outage(runtime)
+    assert client.post(PREDICT, json=BODY).get_json()["predictions"] == before
+    error_of(client.post(PREDICT, json=BODY | {"item": "apple"}), 503, "warehouse_unavailable")
+    error = error_of(client.get("/readyz"), 503, "not_ready")
+    assert error["details"]["checks"] == {"warehouse": "warehouse_unavailable"}
+
+
+def test_memory_is_not_trusted_for_longer_than_it_may_be(
+    make_runtime: Callable[..., Runtime], outage: Callable[[Runtime], None]
+) -> None:
+    runtime = make_runtime(refresh_seconds=1e-9, stale_seconds=0)
+    client = make_app(runtime).test_client()
+    publish_day(runtime)
+    assert client.post(PREDICT, json=BODY).status_code == 200
+    outage(runtime)
+    error_of(client.post(PREDICT, json=BODY), 503, "warehouse_unavailable")
+
+
+# Publishing while requests come in
+
+
+def test_the_newest_day_is_answered_and_a_rollback_is_followed(
+    runtime: Runtime, client: FlaskClient
+) -> None:
+    first = publish_day(runtime)
+    second = publish_day(runtime, level=2.0, scale=3.0)
+    later = publish_day(runtime, DAY + timedelta(days=1))
+
+    def generation() -> int:
+        return client.post(PREDICT, json=BODY).get_json()["generation"]
+
+    assert generation() == later.generation_id
+    with begin(runtime.engine) as conn:
+        conn.execute(delete(published).where(published.c.generation_id == later.generation_id))
+    assert generation() == second.generation_id
+    with begin(runtime.engine) as conn:
+        rollback(conn, "toy", DAY, runtime.clock())
+    assert generation() == first.generation_id
+    with begin(runtime.engine) as conn:
+        rollback(conn, "toy", DAY, runtime.clock())
+    error_of(client.post(PREDICT, json=BODY), 503, "not_published")
+
+
+def test_each_answer_comes_wholly_from_one_generation(runtime: Runtime) -> None:
+    """Publishes flip version and snapshot while four threads ask: no answer mixes two."""
+    app = make_app(runtime)
+    tables: dict[int, list[dict[str, Any]]] = {}
+    done = threading.Event()
+
+    def ask() -> list[dict[str, Any]]:
+        client, answers = app.test_client(), []
+        while not done.is_set():
+            answers.append(client.post(PREDICT, json=BODY).get_json())
+        return answers
+
+    def publish(turn: int) -> None:
+        generation = publish_day(runtime, level=1.0 + turn, scale=2.0 + turn)
+        _, rows = published_rows(runtime.engine, TOY, DAY)
+        tables[generation.generation_id] = [
+            {name: row[name] for name in SCORES}
+            for row in rows
+            if (row["store_id"], row["item_id"], row["horizon"]) == ("S1", "pear", 2)
+        ]
+
+    publish(0)
+    with ThreadPoolExecutor(4) as pool:
+        asking = [pool.submit(ask) for _ in range(4)]
+        for turn in range(1, 6):
+            publish(turn)
+        done.set()
+        answers = [answer for future in asking for answer in future.result()]
+
+    assert len({answer["generation"] for answer in answers}) > 1
+    for answer in answers:
+        (expected,) = tables[answer["generation"]]
+        assert answer["predictions"][0].items() >= expected.items()
+
+
+def test_the_row_cache_holds_its_capacity_and_forgets_the_oldest(runtime: Runtime) -> None:
+    generation = publish_day(runtime)
+    cache = RowCache(runtime, capacity=2)
+    first = cache.get(TOY, generation, KEYS[0])
+    cache.get(TOY, generation, KEYS[1])
+    assert cache.get(TOY, generation, KEYS[0]) is first, "used again, so not the oldest"
+    cache.get(TOY, generation, KEYS[2])
+    assert cache.get(TOY, generation, KEYS[0]) is first
+    assert len(cache._rows) == 2
+
+
+# The other routes
+
+
+def test_models_are_listed_with_what_is_in_force_and_published(
+    runtime: Runtime, client: FlaskClient
+) -> None:
+    (before,) = client.get("/v1/models").get_json()["models"]
+    assert before["champion"] is None
+    assert before["published"] is None
+    assert before["problem"]["code"] == "not_published"
+
+    generation = publish_day(runtime)
+    (after,) = client.get("/v1/models").get_json()["models"]
+    assert after["champion"] == generation.version
+    assert after["problem"] is None
+    assert after["published"]["generation"] == generation.generation_id
+    assert after["published"]["business_date"] == "2026-02-01"
+    assert after["published"]["rows"] == len(KEYS) * HORIZON
+
+    detail = client.get("/v1/models/toy").get_json()
+    assert detail.items() >= after.items()
+    assert detail["keys"] == ["store_id", "item_id"]
+    assert detail["manifest"]["version"] == generation.version
+    assert set(detail["request"]["required"]) == {"store", "item", "date"}
+
+
+@pytest.mark.parametrize("path", ["/v1/models/other", "/v1/models/other/predict"])
+def test_an_unknown_model_is_refused_with_those_that_exist(client: FlaskClient, path: str) -> None:
+    call = client.post if path.endswith("predict") else client.get
+    error = error_of(
+        call(path, **({"json": BODY} if call == client.post else {})), 404, "not_found"
+    )
+    assert error["details"]["models"] == ["toy"]
+
+
+def test_health_depends_on_nothing_and_readiness_on_all(
+    runtime: Runtime, client: FlaskClient
+) -> None:
+    assert client.get("/healthz").get_json() == {"status": "ok"}
+    error = error_of(client.get("/readyz"), 503, "not_ready")
+    assert error["details"]["checks"] == {"toy": "not_published"}
+    assert "toy" in error["message"]
+    publish_day(runtime)
+    assert client.get("/readyz").get_json() == {
+        "status": "ready",
+        "checks": {"warehouse": "ok", "toy": "ok"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/", 404, "not_found"),
+        ("GET", "/v1/nothing", 404, "not_found"),
+        ("GET", "//v1//models", 404, "not_found"),
+        ("GET", PREDICT, 405, "method_not_allowed"),
+        ("DELETE", "/v1/models", 405, "method_not_allowed"),
+        ("POST", "/healthz", 405, "method_not_allowed"),
+    ],
+)
+def test_every_error_has_the_one_shape(
+    client: FlaskClient, method: str, path: str, status: int, code: str
+) -> None:
+    response = client.open(path, method=method)
+    error_of(response, status, code)
+    if status == 405:
+        assert "GET" in response.headers["Allow"] or "POST" in response.headers["Allow"]
+
+
+def test_a_trailing_slash_is_no_redirect(client: FlaskClient) -> None:
+    assert client.get("/v1/models/").status_code == 200
+
+
+def test_an_unexpected_failure_says_nothing_of_the_inside(
+    runtime: Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = make_app(runtime)
+
+    @app.get("/boom/<kind>")
+    def boom(kind: str) -> str:
+        if kind == "ours":
+            raise ConfigError("the password is swordfish")
+        raise RuntimeError("the password is swordfish")
+
+    for kind in ("ours", "any"):
+        caplog.clear()
+        response = app.test_client().get(f"/boom/{kind}", headers={"X-Request-ID": f"id-{kind}"})
+        error = error_of(response, 500, "internal_error")
+        assert "swordfish" not in response.get_data(as_text=True)
+        assert error["details"] == {"request_id": f"id-{kind}"}
+        assert f"request id-{kind} failed" in caplog.text
+        assert "swordfish" in caplog.text, "the cause is in the log"
+
+
+def test_a_request_id_is_taken_over_or_made(client: FlaskClient) -> None:
+    def sent_back(given: str | None) -> str:
+        headers = {} if given is None else {"X-Request-ID": given}
+        return client.get("/healthz", headers=headers).headers["X-Request-ID"]
+
+    assert sent_back("trace-1.a_B") == "trace-1.a_B"
+    assert len(sent_back(None)) == 32
+    assert sent_back(None) != sent_back(None)
+    for bad in ("x" * 65, "a b", "<script>", ""):
+        assert sent_back(bad) != bad
+
+
+# Closed by default
+
+
+def test_a_new_route_is_closed_unless_marked_public(runtime: Runtime) -> None:
+    app = make_app(runtime)
+    app.add_url_rule("/new", view_func=lambda: "secret", endpoint="new")
+    client = app.test_client()
+    refused = client.get("/new", headers={"X-API-Key": "wrong"})
+    error_of(refused, 401, "unauthenticated")
+    assert refused.headers["WWW-Authenticate"].startswith("Bearer")
+    assert client.get("/new").text == "secret"
+
+
+def rules(app: Flask) -> Iterator[tuple[str, str]]:
+    """Every method and path of an app, as the app itself lists them."""
+    for rule in app.url_map.iter_rules():
+        for method in sorted(rule.methods or ()):
+            yield method, rule.rule.replace("<name>", "toy")
+
+
+def test_every_route_but_health_asks_who_is_calling(runtime: Runtime) -> None:
+    app = make_app(runtime)
+    client = app.test_client()
+    listed = list(rules(app))
+    assert len({path for _, path in listed}) >= 6
+    for method, path in [*listed, ("GET", "/nowhere")]:
+        response = client.open(path, method=method, headers={"X-API-Key": "wrong"})
+        refused = response.status_code == 401
+        assert refused == (path not in {"/healthz", "/readyz"}), (method, path)
+
+
+def test_nothing_connects_before_it_is_asked(tmp_path: Path) -> None:
+    from daybreak.settings import Settings
+
+    runtime = Runtime(Settings(home=tmp_path / "absent"))
+    make_app(runtime)
+    assert "engine" not in runtime.__dict__
+    assert not (tmp_path / "absent").exists()
+
+
+def test_the_toy_is_deterministic() -> None:
+    """Otherwise a difference of bits above would say nothing of the endpoint."""
+    assert booster() is booster()
+    assert TOY.batch_rows(snapshot_rows(1.0), date(2026, 2, 1)).features.dtype == "float32"

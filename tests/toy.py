@@ -1,0 +1,277 @@
+"""The smallest model that keeps the protocol, and a day of its scores, published for tests.
+
+It proves that the platform carries any model: nothing here belongs to the sales forecast but
+its two tables, which are borrowed so that no migration is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from itertools import product
+from typing import Any
+
+import numpy as np
+import xgboost
+from daybreak.scoring.predictor import Predictor
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection, insert
+
+from daybreak.clock import AsOf
+from daybreak.errors import OutsideHorizon
+from daybreak.models.base import Float32, Progress, ScoringRows, SnapshotRows, Trained, quiet
+from daybreak.registry.champions import promote
+from daybreak.runtime import Runtime
+from daybreak.warehouse.engine import begin
+from daybreak.warehouse.generations import (
+    Generation,
+    get_generation,
+    mark_audited,
+    mark_staged,
+    open_generation,
+    publish,
+)
+from daybreak.warehouse.partitions import ensure_partition
+from daybreak.warehouse.tables import score_sales_forecast, snapshot, snapshot_sales_forecast
+
+HORIZON = 7
+STORES = ("S1", "S2")
+ITEMS = ("apple", "pear", "ünï ✓")
+KEYS = tuple(product(STORES, ITEMS))
+SCORES = ("p10", "p50", "p90", "mean")
+DAY = date(2026, 2, 1)
+
+
+class ToyRequest(BaseModel):
+    """Which row, and the price if it is another one than planned."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    store: str = Field(min_length=1, max_length=50)
+    item: str = Field(min_length=1, max_length=50)
+    date: date
+    price: float | None = Field(None, gt=0, lt=1e6, allow_inf_nan=False)
+
+
+class Toy:
+    """Scores from two snapshot values (level, price), the weekday and the horizon."""
+
+    name = "toy"
+    keys = ("store_id", "item_id")
+    snapshot_table = snapshot_sales_forecast
+    score_table = score_sales_forecast
+    request: type[BaseModel] = ToyRequest
+
+    def layout(self) -> tuple[str, ...]:
+        return ("level", "price")
+
+    def features(self) -> tuple[str, ...]:
+        return ("level", "price", "weekday", "horizon")
+
+    def build_snapshot(self, warehouse: Connection, as_of: AsOf) -> Iterator[SnapshotRows]:
+        yield snapshot_rows(1.0)
+
+    def batch_rows(self, snapshot: SnapshotRows, business_date: date) -> ScoringRows:
+        row, horizon = (
+            grid.ravel()
+            for grid in np.meshgrid(
+                np.arange(len(snapshot)), np.arange(1, HORIZON + 1), indexing="ij"
+            )
+        )
+        return self._rows(snapshot, business_date, row, horizon, None)
+
+    def entity(self, request: BaseModel) -> tuple[str, ...]:
+        assert isinstance(request, ToyRequest)
+        return (request.store, request.item)
+
+    def request_rows(
+        self, snapshot: SnapshotRows, business_date: date, request: BaseModel
+    ) -> ScoringRows:
+        assert isinstance(request, ToyRequest)
+        horizon = (request.date - business_date).days
+        if not 1 <= horizon <= HORIZON:
+            first, last = (business_date + timedelta(days=n) for n in (1, HORIZON))
+            raise OutsideHorizon(
+                f"date {request.date} lies outside the horizon.",
+                remedy=f"Ask for a date from {first} to {last}.",
+                field="date",
+                first=first.isoformat(),
+                last=last.isoformat(),
+            )
+        return self._rows(
+            snapshot, business_date, np.array([0]), np.array([horizon]), request.price
+        )
+
+    def scores(
+        self, margins: Float32, rows: ScoringRows, manifest: Mapping[str, Any]
+    ) -> dict[str, Float32]:
+        scale = np.float32(manifest["scale"])
+        ordered = np.maximum(np.sort(margins[:, :3], axis=1) * scale, np.float32(0))
+        columns = np.column_stack([ordered, margins[:, 3] * scale])
+        return {name: columns[:, i] for i, name in enumerate(SCORES)}
+
+    def train(self, warehouse: Connection, as_of: AsOf, progress: Progress = quiet) -> Trained:
+        return Trained(booster(), {"trained_through": as_of.business_date.isoformat()})
+
+    def audit(
+        self, scores: Mapping[str, NDArray[Any]], identity: Mapping[str, NDArray[Any]]
+    ) -> list[str]:
+        return []
+
+    def _rows(
+        self,
+        snapshot: SnapshotRows,
+        business_date: date,
+        row: NDArray[np.int64],
+        horizon: NDArray[np.int64],
+        price: float | None,
+    ) -> ScoringRows:
+        target = np.datetime64(business_date, "D") + horizon
+        features = np.empty((len(row), 4), np.float32)
+        features[:, :2] = snapshot.values[row]
+        if price is not None:
+            features[:, 1] = np.float32(price)
+        features[:, 2] = (target.astype(np.int64) + 3) % 7
+        features[:, 3] = horizon
+        identity = {
+            "store_id": snapshot.keys[0][row],
+            "item_id": snapshot.keys[1][row],
+            "horizon": horizon.astype(np.int16),
+            "target_date": target,
+        }
+        return ScoringRows(features, identity)
+
+
+TOY = Toy()
+
+
+def snapshot_rows(level: float) -> SnapshotRows:
+    """Rows of all entities in key order; ``level`` moves every score."""
+    stores, items = (np.array(column, object) for column in zip(*KEYS, strict=True))
+    ranks = np.arange(len(KEYS), dtype=np.float32)
+    values = np.column_stack([np.float32(level) * (10 + ranks / 3), 2 + ranks / 7])
+    return SnapshotRows((stores, items), values.astype(np.float32))
+
+
+@lru_cache(maxsize=1)
+def booster() -> bytes:
+    """Four outputs, base margin 0, trained on noise with a slope for level and price."""
+    random = np.random.default_rng(7)
+    X = random.uniform((0, 1, 0, 1), (60, 5, 7, 8), (2000, 4)).astype(np.float32)
+    base = X[:, 0] * 0.8 - X[:, 1] * 2 + np.sin(X[:, 2])
+    noise = random.normal(0, 1, (2000, 4))
+    y = base[:, None] + noise + np.array([-2, 0, 2, 0])
+    trained = xgboost.train(
+        {"objective": "reg:squarederror", "base_score": 0, "max_depth": 4, "nthread": 1},
+        xgboost.DMatrix(X, y),
+        num_boost_round=20,
+    )
+    return bytes(trained.save_raw("ubj"))
+
+
+def publish_day(
+    runtime: Runtime,
+    business_date: date = DAY,
+    *,
+    level: float = 1.0,
+    scale: float = 1.0,
+    run_key: str = "test",
+) -> Generation:
+    """Register a version, take a snapshot, score it in one batch and publish it.
+
+    ``level`` changes the snapshot and ``scale`` the version, so that generations can be told
+    apart by their scores.
+    """
+    now = datetime.combine(business_date, datetime.min.time(), UTC) + timedelta(days=1, hours=2)
+    manifest = {
+        "trained_through": (business_date - timedelta(days=1)).isoformat(),
+        "features": list(TOY.features()),
+        "scale": scale,
+    }
+    version = runtime.registry.register(TOY.name, booster(), manifest)
+    with begin(runtime.engine) as conn:
+        promote(
+            conn,
+            model=TOY.name,
+            version=version,
+            effective_from=now,
+            reason="test",
+            evidence={},
+            actor="test",
+            now=now,
+        )
+        snapshot_id = _write_snapshot(conn, business_date, level, now)
+        generation = open_generation(
+            conn,
+            model=TOY.name,
+            business_date=business_date,
+            run_key=f"{run_key}/{level}/{scale}",
+            run_type="manual",
+            cutoff=now,
+            version=version,
+            snapshot_id=snapshot_id,
+            now=now,
+        )
+        rows = TOY.batch_rows(snapshot_rows(level), business_date)
+        artifact = runtime.registry.load(TOY.name, version)
+        margins = Predictor(artifact, threads=1).batch(rows.features)
+        _write_scores(conn, generation, rows, TOY.scores(margins, rows, artifact.manifest))
+        mark_staged(conn, generation.generation_id, len(rows), now)
+        mark_audited(conn, generation.generation_id, now)
+        publish(conn, generation.generation_id, now)
+        return get_generation(conn, generation.generation_id)
+
+
+def _write_snapshot(conn: Connection, business_date: date, level: float, now: datetime) -> int:
+    rows = snapshot_rows(level)
+    snapshot_id = conn.scalar(
+        insert(snapshot)
+        .values(
+            model=TOY.name,
+            business_date=business_date,
+            cutoff=now,
+            layout=f"toy {level}",
+            rows=len(rows),
+            sha256="",
+            built_at=now,
+        )
+        .returning(snapshot.c.snapshot_id)
+    )
+    assert snapshot_id is not None
+    ensure_partition(conn, snapshot_sales_forecast, business_date)
+    conn.execute(
+        insert(snapshot_sales_forecast),
+        [
+            {
+                "business_date": business_date,
+                "snapshot_id": snapshot_id,
+                "store_id": store,
+                "item_id": item,
+                "ordinal": ordinal,
+                "features": rows.values[ordinal].astype("<f4").tobytes(),
+            }
+            for ordinal, (store, item) in enumerate(KEYS)
+        ],
+    )
+    return snapshot_id
+
+
+def _write_scores(
+    conn: Connection, generation: Generation, rows: ScoringRows, scores: dict[str, Float32]
+) -> None:
+    ensure_partition(conn, score_sales_forecast, generation.business_date)
+    columns = {name: column.tolist() for name, column in {**rows.identity, **scores}.items()}
+    fixed = {
+        "business_date": generation.business_date,
+        "generation_id": generation.generation_id,
+        "shard": 0,
+    }
+    conn.execute(
+        insert(score_sales_forecast),
+        [
+            fixed | dict(zip(columns, row, strict=True))
+            for row in zip(*columns.values(), strict=True)
+        ],
+    )

@@ -1,0 +1,14 @@
+"""The toy model under gunicorn, as daybreak.serving.wsgi serves the real ones."""
+
+from daybreak.runtime import get_runtime
+from daybreak.serving.app import create_app
+from daybreak.serving.auth import ApiKeys
+from toy import TOY
+
+app = create_app(get_runtime(), authenticator=ApiKeys(get_runtime()), models=[TOY])
+
+
+@app.get("/bare")
+def bare() -> dict[str, str]:
+    """What a Flask JSON route costs on this server without any of the work."""
+    return {"status": "ok"}

@@ -1,0 +1,151 @@
+"""A held value is re-read when due, survives its source for a while, and is never a lie."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from daybreak.errors import ArtifactAltered, DaybreakError, WarehouseUnavailable
+from daybreak.serving.held import Held
+
+
+class Source:
+    """Gives what it is told to, and counts how often it is asked."""
+
+    def __init__(self, *outcomes: str | DaybreakError) -> None:
+        self.outcomes: Iterator[str | DaybreakError] = iter(outcomes)
+        self.asked = 0
+        self.previous: list[str | None] = []
+
+    def __call__(self, previous: str | None) -> str:
+        self.asked += 1
+        self.previous.append(previous)
+        outcome = next(self.outcomes)
+        if isinstance(outcome, DaybreakError):
+            raise outcome
+        return outcome
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def hold(source: Source, clock: Clock) -> Held[str]:
+    return Held(source, refresh=5, stale=60, monotonic=clock)
+
+
+def test_a_young_value_is_not_read_again(clock: Clock) -> None:
+    source = Source("first", "second")
+    held = hold(source, clock)
+    assert held.get() == "first"
+    clock.now += 4.9
+    assert held.get() == "first"
+    assert source.asked == 1
+    clock.now += 0.1
+    assert held.get() == "second"
+    assert source.previous == [None, "first"]
+
+
+def test_a_source_that_is_down_leaves_the_last_value_for_a_while(clock: Clock) -> None:
+    down = WarehouseUnavailable("away")
+    source = Source("first", *[down] * 13, "back")
+    held = hold(source, clock)
+    held.get()
+    for _ in range(12):  # up to 60 s
+        clock.now += 5
+        assert held.get() == "first"
+    clock.now += 5
+    with pytest.raises(WarehouseUnavailable):
+        held.get()
+    clock.now += 5
+    assert held.get() == "back"
+
+
+def test_a_dead_source_is_not_asked_by_every_request(clock: Clock) -> None:
+    source = Source(WarehouseUnavailable("away"), "back")
+    held = hold(source, clock)
+    for _ in range(10):
+        with pytest.raises(WarehouseUnavailable):
+            held.get()
+    assert source.asked == 1
+    clock.now += 5
+    assert held.get() == "back"
+
+
+def test_any_other_error_ends_the_value_at_once(clock: Clock) -> None:
+    source = Source("first", ArtifactAltered("altered"), WarehouseUnavailable("away"), "mended")
+    held = hold(source, clock)
+    held.get()
+    clock.now += 5
+    with pytest.raises(ArtifactAltered):
+        held.get()
+    clock.now += 5
+    with pytest.raises(WarehouseUnavailable):  # the value from before the error is gone
+        held.get()
+    clock.now += 5
+    assert held.get() == "mended"
+    assert source.previous == [None, "first", None, None]
+
+
+def test_each_raise_is_an_error_of_its_own(clock: Clock) -> None:
+    """One instance raised by many threads would grow a traceback with each request."""
+    held = hold(Source(WarehouseUnavailable("away", remedy="wait", field="x")), clock)
+    caught = []
+    for _ in range(2):
+        with pytest.raises(WarehouseUnavailable) as info:
+            held.get()
+        caught.append(info.value)
+    assert caught[0] is not caught[1]
+    assert caught[0].as_json() == caught[1].as_json()
+    assert caught[0].remedy == "wait"
+
+
+def test_a_fault_of_ours_is_raised_and_asked_again(clock: Clock) -> None:
+    def read(_previous: str | None) -> str:
+        raise KeyError("a bug")
+
+    held = Held(read, refresh=5, stale=60, monotonic=clock)
+    for _ in range(2):
+        with pytest.raises(KeyError):
+            held.get()
+
+
+def test_nobody_waits_while_one_thread_reads_anew(clock: Clock) -> None:
+    reading, go_on = threading.Event(), threading.Event()
+
+    def read(previous: str | None) -> str:
+        if previous is None:
+            return "first"
+        reading.set()
+        assert go_on.wait(10)
+        return "second"
+
+    held = Held(read, refresh=5, stale=60, monotonic=clock)
+    held.get()
+    clock.now += 5
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(held.get)
+        assert reading.wait(10)
+        assert held.get() == "first"
+        go_on.set()
+        assert slow.result() == "second"
+    assert held.get() == "second"
+
+
+def test_the_first_read_is_waited_for_by_all_and_done_once(clock: Clock) -> None:
+    source = Source("first")
+    held = hold(source, clock)
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda _: held.get(), range(32))) == {"first"}
+    assert source.asked == 1

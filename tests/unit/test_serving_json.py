@@ -1,0 +1,134 @@
+"""What comes in is taken strictly; what goes out is read back bit for bit."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from datetime import date
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict, Field
+
+from daybreak.errors import InvalidRequest
+from daybreak.serving.body import DEEPEST, parse
+from daybreak.serving.encoding import json_response, json_values
+
+
+class Overrides(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    price: float | None = Field(None, gt=0)
+
+
+class Asked(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    store: str = Field(min_length=1)
+    day: date
+    overrides: Overrides | None = None
+
+
+GOOD = {"store": "S1", "day": "2026-02-01", "overrides": {"price": 2.5}}
+
+
+def nested(levels: int) -> bytes:
+    return b'{"store":' + b"[" * levels + b"]" * levels + b"}"
+
+
+def test_a_body_becomes_a_typed_request() -> None:
+    asked = parse(Asked, json.dumps(GOOD).encode())
+    assert asked == Asked(store="S1", day=date(2026, 2, 1), overrides=Overrides(price=2.5))
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (b"", "line 1, column 1"),
+        (b"{", "line 1, column 2"),
+        (b'{"store": "S1",}', "line 1, column 16"),
+        (b'{"store": 1} x', "Extra data"),
+        (b"[]", "not an object"),
+        (b'"text"', "not an object"),
+        (b"null", "not an object"),
+        (b'\xff{"store": 1}', "byte 0 is not UTF-8"),
+        (b'\xef\xbb\xbf{"store": 1}', "BOM"),
+        (b'{"store": "a", "store": "b"}', '"store" is given twice'),
+        (b'{"overrides": {"price": 1, "price": 2}}', '"price" is given twice'),
+        (b'{"store": NaN}', "NaN is not JSON"),
+        (b'{"store": -Infinity}', "-Infinity is not JSON"),
+        (b'{"store": 1e999}', "a number is too large"),
+        (b'{"store": ' + b"9" * 5000 + b"}", "too many digits"),
+        (b'{"store": "a\\u0000b"}', "NUL"),
+        (b'{"\\u0000": 1}', "NUL"),
+        (b'{"store": "\\ud800"}', "surrogate"),
+        (nested(DEEPEST + 1), "nested deeper"),
+        (b'{"store":' * 30_000, "nested deeper"),
+        (b"[" * 60_000, "nested deeper"),
+    ],
+)
+def test_what_two_parsers_could_read_differently_is_refused(body: bytes, fault: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        parse(Asked, body)
+    assert fault in caught.value.message
+    assert caught.value.status == 400
+    assert "field" in caught.value.details
+
+
+def test_every_wrong_field_is_named_and_no_value_is_repeated() -> None:
+    body = {"day": "31st of May", "overrides": {"price": -77}, "shop": "S1"}
+    with pytest.raises(InvalidRequest) as caught:
+        parse(Asked, json.dumps(body).encode())
+    named = {fault["field"] for fault in caught.value.details["fields"]}
+    assert named == {"store", "day", "overrides.price", "shop"}
+    for field in named:
+        assert field in caught.value.message
+    told = json.dumps(caught.value.as_json())
+    assert "31st" not in told
+    assert "-77" not in told
+
+
+@given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
+def test_no_body_breaks_the_parser(body: bytes) -> None:
+    with pytest.raises(InvalidRequest):
+        parse(Asked, body)
+
+
+json_like = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*GOOD, "x"]), json_like))
+def test_every_json_object_is_taken_or_refused(value: dict[str, object]) -> None:
+    with suppress(InvalidRequest):
+        assert isinstance(parse(Asked, json.dumps(value).encode()), Asked)
+
+
+@given(st.lists(st.integers(0, 2**32 - 1), max_size=50))
+def test_float32_comes_back_bit_for_bit_from_its_shortest_decimal(bits: list[int]) -> None:
+    column = np.array(bits, np.uint32).view(np.float32)
+    column = column[np.isfinite(column)]
+    text = json_response({"values": json_values(column)}).get_data(as_text=True)
+    back = np.array(json.loads(text)["values"], np.float32)
+    assert back.view(np.uint32).tolist() == column.view(np.uint32).tolist()
+
+
+def test_float32_is_written_short() -> None:
+    column = np.array([0.1, 16777216, 1e-45, -0.0, 3.4028235e38], np.float32)
+    assert json.dumps(json_values(column)) == "[0.1, 16777216.0, 1e-45, -0.0, 3.4028235e+38]"
+
+
+def test_identity_columns_become_plain_json() -> None:
+    days = np.array(["2026-02-01"], "datetime64[D]")
+    assert json_values(days) == ["2026-02-01"]
+    assert json_values(np.array([date(2026, 2, 1)], object)) == ["2026-02-01"]
+    assert json_values(np.array([3], np.int16)) == [3]
+    assert json_values(np.array(["S1"], object)) == ["S1"]
+
+
+def test_nan_is_never_written() -> None:
+    with pytest.raises(ValueError, match="Out of range float values"):
+        json_response({"values": json_values(np.array([np.nan], np.float32))})
