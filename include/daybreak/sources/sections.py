@@ -20,6 +20,15 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Reduction = Literal["first", "last", "max", "min", "mean", "sum", "weighted_mean"]
 
 
+def scalar_text(value: Scalar) -> str:
+    """A YAML scalar as source data would write it: ``true``, ``1``, ``0.5``."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
 class Strict(BaseModel):
     """Unknown keys are refused, so that a typo never passes silently."""
 
@@ -36,6 +45,13 @@ class Source(Strict):
     values: dict[str, Scalar] | None = Field(
         None, description="source value -> value; any other value is a bad row"
     )
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _keys_as_text(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return {scalar_text(key): value for key, value in values.items()}
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:

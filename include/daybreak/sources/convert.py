@@ -1,0 +1,237 @@
+"""Source values to canonical values, a whole Arrow column at a time.
+
+Each parser returns the canonical array, null where the source is null *or* cannot be read; the
+rows that cannot be read are told apart by ``Converted.faults``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+
+from daybreak.sources.arrow import Array, Mask, as_mask
+from daybreak.sources.arrow import compute as pc
+from daybreak.sources.canonical import CanonicalColumn, Kind
+from daybreak.sources.sections import Source, scalar_text
+
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_TRUE = pa.array(["true", "1", "yes", "t", "y"])
+_ABSENT = pa.array(["", "nan"])
+_FALSE = pa.array(["false", "0", "no", "f", "n"])
+_MICROSECOND = pa.timestamp("us")
+_UTC_MICROSECOND = pa.timestamp("us", tz="UTC")
+_EARLIEST, _LATEST = date(1900, 1, 1), date(2200, 1, 1)
+
+TYPES = {
+    Kind.DATE: pa.date32(),
+    Kind.INSTANT: _UTC_MICROSECOND,
+    Kind.TEXT: pa.string(),
+    Kind.NUMBER: pa.float64(),
+    Kind.FLAG: pa.bool_(),
+}
+"""The Arrow type of each kind."""
+
+
+class WrongTypeError(Exception):
+    """The type of a source column cannot be read as the kind asked for."""
+
+
+@dataclass(frozen=True)
+class Converted:
+    """``values``: n canonical values. ``faults``: (rows, reason); the first one of a row counts."""
+
+    values: Array
+    faults: tuple[tuple[Mask, str], ...] = ()
+
+
+def convert(values: Array, column: CanonicalColumn, source: Source, zone: ZoneInfo) -> Converted:
+    """Read ``values`` as ``column`` says. Raises ``WrongTypeError`` for e.g. a list as a number."""
+    values = plain(values)
+    present = _present(values)
+    reason = f"is not {column.kind.wording}"
+    if source.values is not None:
+        values = _looked_up(to_text(values), source.values)
+        reason = f"is none of {sorted(source.values)}"
+    parsed = _PARSERS[column.kind](values, source, zone)
+    faults = [(present & as_mask(pc.is_null(parsed)), reason)]
+    if column.kind is Kind.TEXT:
+        faults.append((as_mask(pc.match_substring(parsed, "\0")), "has a NUL character"))
+    elif column.kind is Kind.NUMBER:
+        faults.append((as_mask(pc.is_inf(parsed)), "is not finite"))
+    elif column.kind in (Kind.DATE, Kind.INSTANT):
+        faults.append((_out_of_range(parsed), "lies outside 1900 to 2199"))
+    return Converted(parsed, tuple(fault for fault in faults if fault[0].any()))
+
+
+def plain(values: Array) -> Array:
+    """Dictionaries and large or view strings as ordinary ones."""
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        values, kind = values.dictionary_decode(), kind.value_type
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        values = pc.cast(values, pa.string())
+    return values
+
+
+def to_text(values: Array) -> Array:
+    """Any scalar column as trimmed text; ``""`` is null, and 17850.0 is ``"17850"``."""
+    kind = values.type
+    if pa.types.is_floating(kind):
+        whole = pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), 2.0**53))
+        integers = pc.cast(pc.if_else(pc.fill_null(whole, False), values, None), pa.int64())
+        text = pc.coalesce(pc.cast(integers, pa.string()), pc.cast(values, pa.string()))
+        return pc.if_else(pc.is_nan(values), pa.scalar(None, pa.string()), text)
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind):
+        raise WrongTypeError
+    text = pc.utf8_trim_whitespace(pc.cast(values, pa.string()))
+    return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+
+
+def to_number(values: Array) -> Array:
+    """Any scalar column as float64; NaN and what is not a number become null."""
+    kind = values.type
+    if pa.types.is_string(kind):
+        text = pc.utf8_trim_whitespace(values)
+        try:
+            parsed = pc.cast(text, pa.float64())
+        except pa.ArrowInvalid:
+            good = pc.match_substring_regex(text, _NUMBER)
+            digits = pc.utf8_ltrim(text, "+")
+            parsed = pc.cast(pc.if_else(good, digits, pa.scalar(None, pa.string())), pa.float64())
+    elif _is_numeric(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind):
+        parsed = pc.cast(
+            pc.cast(values, pa.int8()) if pa.types.is_boolean(kind) else values,
+            pa.float64(),
+            safe=False,
+        )
+    else:
+        raise WrongTypeError
+    return pc.if_else(pc.is_nan(parsed), pa.scalar(None, pa.float64()), parsed)
+
+
+def _text(values: Array, source: Source, _zone: ZoneInfo) -> Array:
+    text = to_text(values)
+    if source.case:
+        text = pc.utf8_upper(text) if source.case == "upper" else pc.utf8_lower(text)
+    return text
+
+
+def _number(values: Array, _source: Source, _zone: ZoneInfo) -> Array:
+    return to_number(values)
+
+
+def _flag(values: Array, _source: Source, _zone: ZoneInfo) -> Array:
+    if pa.types.is_boolean(values.type):
+        return values
+    text = pc.utf8_lower(to_text(values))
+    yes = pc.is_in(text, value_set=_TRUE)
+    known = pc.or_(yes, pc.is_in(text, value_set=_FALSE))
+    return pc.if_else(known, yes, pa.scalar(None, pa.bool_()))
+
+
+def _date(values: Array, source: Source, zone: ZoneInfo) -> Array:
+    if pa.types.is_date(values.type):
+        return pc.cast(values, pa.date32())
+    moments = _moments(values, source, zone)
+    if moments.type.tz:
+        moments = pc.local_timestamp(pc.cast(moments, pa.timestamp("us", tz=str(zone))))
+    return pc.cast(pc.floor_temporal(moments, unit="day"), pa.date32())
+
+
+def _instant(values: Array, source: Source, zone: ZoneInfo) -> Array:
+    if pa.types.is_date(values.type):
+        values = pc.cast(values, _MICROSECOND)
+    moments = _moments(values, source, zone)
+    if not moments.type.tz:
+        # An hour that a clock change repeats is the first one; one that it skips comes after.
+        moments = pc.assume_timezone(moments, str(zone), ambiguous="earliest", nonexistent="latest")
+    return pc.cast(moments, _UTC_MICROSECOND)
+
+
+_PARSERS: dict[Kind, Callable[[Array, Source, ZoneInfo], Array]] = {
+    Kind.DATE: _date,
+    Kind.INSTANT: _instant,
+    Kind.TEXT: _text,
+    Kind.NUMBER: _number,
+    Kind.FLAG: _flag,
+}
+
+
+def _moments(values: Array, source: Source, zone: ZoneInfo) -> Array:
+    """Timestamps in microseconds, naive or UTC, from timestamps or from text."""
+    kind = values.type
+    if pa.types.is_timestamp(kind):
+        return pc.cast(values, pa.timestamp("us", tz=kind.tz), safe=False)
+    if pa.types.is_null(kind):
+        return pc.cast(values, _MICROSECOND)
+    if pa.types.is_integer(kind) and source.format:
+        values = pc.cast(values, pa.string())
+    if not pa.types.is_string(values.type):
+        raise WrongTypeError
+    text = pc.utf8_trim_whitespace(values)
+    quick = _quickly(text, source.format)
+    return quick if quick is not None else _one_by_one(text, source.format, zone)
+
+
+def _quickly(text: Array, form: str | None) -> Array | None:
+    """All of them in Arrow, or None where any needs a closer look."""
+    try:
+        if form is None:
+            return pc.cast(text, _MICROSECOND)
+        parsed = pc.strptime(text, format=form, unit="us", error_is_null=True)
+        # Arrow reads 2011-02-30 as 2 March; only what is written back the same was a date.
+        same = pc.equal(pc.strftime(pc.cast(parsed, pa.timestamp("s")), format=form), text)
+    except pa.ArrowInvalid:
+        return None
+    return parsed if pc.all(pc.or_kleene(same, pc.is_null(text))).as_py() else None
+
+
+def _one_by_one(text: Array, form: str | None, zone: ZoneInfo) -> Array:
+    """Distinct texts by Python's own parser: slower, exact, offsets included."""
+    encoded = text.dictionary_encode()
+    moments = [_moment(word, form, zone) for word in encoded.dictionary.to_pylist()]
+    return pa.array(moments, _UTC_MICROSECOND).take(encoded.indices)
+
+
+def _moment(word: str, form: str | None, zone: ZoneInfo) -> datetime | None:
+    try:
+        moment = datetime.strptime(word, form) if form else datetime.fromisoformat(word)  # noqa: DTZ007  the zone follows
+        if not form and not re.match(r"\d{4}-\d{2}-\d{2}", word):
+            return None  # 20110203 and 2011-W05-4 are more likely an item code than a date
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _looked_up(text: Array, table: dict[str, Any]) -> Array:
+    meanings = pa.array([scalar_text(value) for value in table.values()])
+    return meanings.take(pc.index_in(text, value_set=pa.array(list(table))))
+
+
+def _present(values: Array) -> Mask:
+    """Rows that hold something: neither null nor blank nor NaN, which all mean absent."""
+    if pa.types.is_floating(values.type):
+        return as_mask(pc.is_valid(values)) & ~as_mask(pc.is_nan(values))
+    if pa.types.is_string(values.type):
+        text = pc.utf8_lower(pc.utf8_trim_whitespace(values))
+        return ~as_mask(pc.is_in(text, value_set=_ABSENT)) & as_mask(pc.is_valid(text))
+    return as_mask(pc.is_valid(values))
+
+
+def _out_of_range(parsed: Array) -> Mask:
+    first: Any = _EARLIEST
+    after: Any = _LATEST
+    if pa.types.is_timestamp(parsed.type):
+        first, after = (datetime(day.year, 1, 1, tzinfo=UTC) for day in (first, after))
+    low, high = (pa.scalar(bound, parsed.type) for bound in (first, after))
+    return as_mask(pc.or_(pc.less(parsed, low), pc.greater_equal(parsed, high)))
+
+
+def _is_numeric(kind: Any) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)

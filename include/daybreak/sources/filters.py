@@ -1,0 +1,41 @@
+"""The rows that a condition of the data set file holds for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from daybreak.sources.arrow import Array, Mask, as_mask
+from daybreak.sources.arrow import compute as pc
+from daybreak.sources.convert import plain, to_number, to_text
+from daybreak.sources.sections import Condition, scalar_text
+
+_COMPARE = {
+    "below": pc.less,
+    "at_most": pc.less_equal,
+    "above": pc.greater,
+    "at_least": pc.greater_equal,
+}
+
+
+def holds(condition: Condition, values: Array) -> Mask:
+    """Where ``condition`` holds for ``values`` (n source values of its column): bool (n,).
+
+    A null, and a text that is no number where numbers are compared, satisfies no test but
+    ``is_null``.
+    """
+    (test, wanted), *_ = condition.tests.items()
+    return as_mask(_evaluate(test, wanted, plain(values)))
+
+
+def _evaluate(test: str, wanted: Any, values: Array) -> Array:
+    if test in _COMPARE:
+        return _COMPARE[test](to_number(values), float(wanted))
+    text = to_text(values)
+    if test == "is_null":
+        return pc.is_null(text) if wanted else pc.is_valid(text)
+    if test == "matches":
+        return pc.match_substring_regex(text, f"^(?:{wanted})$")
+    choices = [wanted] if test == "equals" else wanted
+    return pc.is_in(text, value_set=pa.array([scalar_text(choice) for choice in choices]))

@@ -1,0 +1,172 @@
+"""Rows in batches of bounded size, whatever they are stored in.
+
+Every reader gives ``Rows``: the column names, a digest of the bytes, and an iterator of chunks
+with the number of each row. No reader holds more than a few batches.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from daybreak.errors import DatasetError
+from daybreak.sources.generators import Generator
+from daybreak.sources.sections import Section
+
+BATCH_ROWS = 65_536
+
+
+@dataclass(frozen=True)
+class Malformed:
+    """A line that cannot be split into the columns of its file."""
+
+    row_number: int
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some rows. ``row_numbers``: int64 (n,), 1 for the first data row of the file."""
+
+    batch: pa.RecordBatch
+    row_numbers: NDArray[np.int64]
+    malformed: tuple[Malformed, ...] = ()
+
+
+@dataclass
+class Rows:
+    """What an open origin gives.
+
+    ``digest()`` is the sha256 of the bytes. A file has it at once (``known_digest``), a query
+    only after its last chunk.
+    """
+
+    uri: str
+    columns: tuple[str, ...]
+    chunks: Iterator[Chunk]
+    known_digest: str | None = None
+    late_digest: Callable[[], str] = field(default=lambda: "")
+
+    def digest(self) -> str:
+        """Sha256, hexadecimal. For a query only after all chunks were taken."""
+        return self.known_digest or self.late_digest()
+
+
+def wanted_columns(section: Section, available: tuple[str, ...]) -> list[str]:
+    """Source columns that the section needs, in the order of the file; all where it maps none."""
+    if not section.columns:
+        return list(available)
+    needed = {source.column for source in section.columns.values() if source.column}
+    needed |= {rule.condition.column for rule in section.filters}
+    return [name for name in available if name in needed]
+
+
+def open_parquet(path: Path, uri: str, sha256: str, section: Section) -> Rows:
+    """A Parquet file. Raises ``DatasetError`` where it is not one."""
+    try:
+        file = pq.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise unreadable(uri, "Parquet", error) from None
+    columns = tuple(file.schema_arrow.names)
+
+    def chunks() -> Iterator[Chunk]:
+        with file:
+            batches = file.iter_batches(
+                batch_size=BATCH_ROWS, columns=wanted_columns(section, columns), use_threads=False
+            )
+            try:
+                yield from _numbered(batches)
+            except (pa.ArrowInvalid, OSError) as error:
+                raise unreadable(uri, "Parquet", error) from None
+
+    return Rows(uri, columns, chunks(), sha256)
+
+
+def open_generated(generator: Generator, table: str, uri: str) -> Rows:
+    """A table of a generator. Raises ``DatasetError`` where it makes no such table."""
+    if table not in generator.schemas:
+        raise DatasetError(
+            f"The generator {generator.name!r} makes no table {table!r}.",
+            remedy=f"It makes {', '.join(sorted(generator.schemas))}.",
+            table=table,
+        )
+    columns = tuple(generator.schemas[table].names)
+    chunks = _numbered(generator.shop.stream(table))
+    return Rows(uri, columns, chunks, generator.digest(table))
+
+
+@contextmanager
+def open_query(section: Section, uri: str) -> Iterator[Rows]:
+    """The result of the section's query, through a server-side cursor.
+
+    Raises ``DatasetError`` that never repeats the URL.
+    """
+    url = os.environ.get(str(section.url_env))
+    if not url:
+        raise DatasetError(
+            f"The query of {section.kind!r} needs the environment variable {section.url_env}.",
+            remedy="Set it to the database's URL, such as postgresql+psycopg://user@host/name.",
+            field=section.url_env,
+        )
+    digest = hashlib.sha256()
+    try:
+        engine = create_engine(url)
+        with engine.connect() as connection:
+            streamed = connection.execution_options(yield_per=BATCH_ROWS)
+            result = streamed.execute(text(str(section.query)))
+            columns = tuple(result.keys())
+
+            def batches() -> Iterator[pa.RecordBatch]:
+                for rows in result.partitions():
+                    values = zip(*rows, strict=True)
+                    batch = pa.RecordBatch.from_arrays([pa.array(v) for v in values], list(columns))
+                    digest.update(batch.serialize())
+                    yield batch
+
+            yield Rows(uri, columns, _numbered(batches()), late_digest=digest.hexdigest)
+        engine.dispose()
+    except (SQLAlchemyError, ArgumentError, ImportError) as error:
+        raise DatasetError(
+            f"The query of {section.kind!r} failed: {_first_line(error)}.",
+            remedy=f"Check the SQL and the database that {section.url_env} names.",
+            section=section.kind,
+        ) from None
+    except pa.ArrowInvalid as error:
+        raise DatasetError(
+            f"The query of {section.kind!r} gives values of mixed type in a column: {error}.",
+            remedy="Cast the column in the query.",
+            section=section.kind,
+        ) from None
+
+
+def _numbered(batches: Iterator[pa.RecordBatch]) -> Iterator[Chunk]:
+    first = 1
+    for batch in batches:
+        yield Chunk(batch, np.arange(first, first + batch.num_rows, dtype=np.int64))
+        first += batch.num_rows
+
+
+def _first_line(error: Exception) -> str:
+    cause = getattr(error, "orig", None) or error
+    return (str(cause).strip().splitlines() or [type(cause).__name__])[0].rstrip(".")
+
+
+def unreadable(uri: str, form: str, error: Exception) -> DatasetError:
+    """The error for a file that its own format's reader gives up on."""
+    return DatasetError(
+        f"{uri} is not readable as {form}: {_first_line(error)}.",
+        remedy="Deliver the file again, or correct `format` in the section.",
+        file=uri,
+    )

@@ -1,0 +1,225 @@
+"""From source rows to canonical rows: filters, parsing, row checks, counts.
+
+Both ``data check`` and a load run exactly this, batch by batch; nothing is kept between batches
+but counts and a few examples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from daybreak.errors import DatasetError
+from daybreak.sources import arrow
+from daybreak.sources.arrow import Array, Mask, as_mask
+from daybreak.sources.arrow import compute as pc
+from daybreak.sources.canonical import CanonicalColumn, Kind
+from daybreak.sources.convert import TYPES, WrongTypeError, convert
+from daybreak.sources.filters import holds
+from daybreak.sources.readers import Chunk, Rows
+from daybreak.sources.sections import Sales, Section, Source
+from daybreak.sources.spec import Calendar
+from daybreak.sources.tally import BadRow, Tally
+
+LARGEST_COUNT = 2.0**24
+"""float32 counts every unit up to here; beyond it two counts could become one."""
+
+
+@dataclass(frozen=True)
+class Clean:
+    """Canonical rows of one chunk. ``columns``: name -> Arrow array (n,), nulls allowed."""
+
+    columns: Mapping[str, Array]
+    row_numbers: NDArray[np.int64]
+    bad: tuple[BadRow, ...]
+
+    def __len__(self) -> int:
+        return len(self.row_numbers)
+
+
+class Transform:
+    """The way of one origin's rows. Raises ``DatasetError`` where the columns do not fit.
+
+    ``last_date``: rows of later dates are left for a later load, and counted as such.
+    """
+
+    def __init__(
+        self,
+        section: Section,
+        calendar: Calendar,
+        rows: Rows,
+        now: datetime,
+        last_date: date | None = None,
+    ) -> None:
+        self.section = section
+        self.uri = rows.uri
+        self.tally = Tally()
+        self._zone = calendar.zone
+        self._today = now.astimezone(calendar.zone).date()
+        self._last_date = last_date
+        self._mapping = _mapping(section, rows)
+        for rule in section.filters:
+            self.tally.rules[rule.name] = 0
+
+    @property
+    def canonical(self) -> tuple[CanonicalColumn, ...]:
+        """The canonical columns that come out, in order."""
+        return tuple(column for column, _ in self._mapping)
+
+    def apply(self, chunk: Chunk) -> Clean:
+        """Canonical rows of ``chunk``; counts go to ``tally``."""
+        self.tally.rows += chunk.batch.num_rows + len(chunk.malformed)
+        batch, numbers = self._filtered(chunk.batch, chunk.row_numbers)
+        columns, faults = self._parsed(batch)
+        bad = [BadRow(m.row_number, None, m.reason, m.text) for m in chunk.malformed]
+        refused = np.zeros(batch.num_rows, dtype=bool)
+        for name, mask, reason in faults:
+            for index in np.flatnonzero(mask & ~refused):
+                row = batch.slice(int(index), 1).to_pylist()[0]
+                bad.append(BadRow(int(numbers[index]), name, reason, row))
+            refused |= mask
+        for bad_row in bad:
+            self.tally.refuse(bad_row)
+        keep = ~refused & self._in_time(columns)
+        if not keep.all():
+            chosen = pa.array(keep)
+            columns = {name: values.filter(chosen) for name, values in columns.items()}
+            numbers = numbers[keep]
+        self.tally.keep(columns, len(numbers))
+        return Clean(columns, numbers, tuple(bad))
+
+    def finish(self) -> None:
+        """Refuse the file where it has no row, or too many bad ones."""
+        self.tally.judge(self.uri, self.section, dict(self._sources()))
+
+    def _sources(self) -> list[tuple[str, str]]:
+        return [(c.name, source.column) for c, source in self._mapping if source.column]
+
+    def _filtered(
+        self, batch: pa.RecordBatch, numbers: NDArray[np.int64]
+    ) -> tuple[pa.RecordBatch, NDArray[np.int64]]:
+        keep = np.ones(batch.num_rows, dtype=bool)
+        for rule in self.section.filters:
+            held = holds(rule.condition, batch.column(rule.condition.column))
+            dropped = keep & (held if rule.drop else ~held)
+            self.tally.rules[rule.name] += int(dropped.sum())
+            keep &= ~dropped
+        if keep.all():
+            return batch, numbers
+        return batch.filter(pa.array(keep)), numbers[keep]
+
+    def _parsed(
+        self, batch: pa.RecordBatch
+    ) -> tuple[dict[str, Array], list[tuple[str, Mask, str]]]:
+        columns: dict[str, Array] = {}
+        faults: list[tuple[str, Mask, str]] = []
+        for column, source in self._mapping:
+            if source.column is None:
+                constant = arrow.array([source.const])
+                parsed = convert(constant, column, source, self._zone).values
+                columns[column.name] = pa.repeat(parsed[0], batch.num_rows)
+                continue
+            values = batch.column(source.column)
+            try:
+                converted = convert(values, column, source, self._zone)
+            except (WrongTypeError, pa.ArrowNotImplementedError):
+                raise DatasetError(
+                    f"Column {source.column!r} of {self.uri} holds {values.type}, which cannot "
+                    f"be read as {column.name} ({column.kind.wording}).",
+                    remedy=f"Map another column to {column.name}, or deliver {source.column} as "
+                    f"{column.kind.wording}.",
+                    file=self.uri,
+                    column=source.column,
+                ) from None
+            columns[column.name] = converted.values
+            faults += [(column.name, mask, reason) for mask, reason in converted.faults]
+            faults += [
+                (column.name, mask, reason)
+                for mask, reason in self._checks(column, converted.values)
+                if mask.any()
+            ]
+        return columns, faults
+
+    def _checks(self, column: CanonicalColumn, values: Array) -> list[tuple[Mask, str]]:
+        """What a value that could be read must keep."""
+        checks: list[tuple[Mask, str]] = []
+        if column.required:
+            checks.append((as_mask(pc.is_null(values)), "is absent"))
+        if column.kind is Kind.NUMBER and column.name in ("units", "quantity"):
+            checks.append((as_mask(pc.greater(pc.abs(values), LARGEST_COUNT)), "is beyond 2^24"))
+        if column.non_negative or (column.name == "units" and not self._nets):
+            checks.append((as_mask(pc.less(values, 0.0)), "is negative"))
+        if column.name == "business_date" and self.section.kind == "sales":
+            today: Any = self._today
+            late = pc.greater(values, arrow.scalar(today, pa.date32()))
+            checks.append((as_mask(late), "lies in the future"))
+        if column.name == "event_at":
+            end: Any = datetime.combine(self._today + timedelta(1), datetime.min.time(), self._zone)
+            late = pc.greater_equal(values, arrow.scalar(end, TYPES[Kind.INSTANT]))
+            checks.append((as_mask(late), "lies in the future"))
+        return checks
+
+    @property
+    def _nets(self) -> bool:
+        section = self.section
+        return (
+            isinstance(section, Sales)
+            and section.aggregate is not None
+            and section.aggregate.negative == "net"
+        )
+
+    def _in_time(self, columns: dict[str, Array]) -> Mask:
+        """Rows up to the last date; the others wait for a later load."""
+        clock = next((columns[n] for n in ("business_date", "event_at") if n in columns), None)
+        size = len(next(iter(columns.values())))
+        if clock is None or self._last_date is None:
+            return np.ones(size, dtype=bool)
+        bound: Any = self._last_date
+        if pa.types.is_timestamp(clock.type):
+            bound = datetime.combine(bound + timedelta(1), datetime.min.time(), self._zone)
+            late = as_mask(pc.greater_equal(clock, arrow.scalar(bound, clock.type)))
+        else:
+            late = as_mask(pc.greater(clock, arrow.scalar(bound, pa.date32())))
+        self.tally.rules["later_than_asked"] += int(late.sum())
+        return ~late
+
+
+def _mapping(section: Section, rows: Rows) -> list[tuple[CanonicalColumn, Source]]:
+    """Which canonical column comes from where; every column that is missing is named at once."""
+    if section.columns:
+        wanted = dict(section.columns)
+    else:
+        names = {column.name for column in section.canonical}
+        wanted = {name: Source(column=name) for name in rows.columns if name in names}
+    needed = [source.column for source in wanted.values() if source.column]
+    needed += [rule.condition.column for rule in section.filters]
+    missing = [name for name in dict.fromkeys(needed) if name not in rows.columns]
+    missing += [
+        column.name for column in section.canonical if column.required and column.name not in wanted
+    ]
+    if missing:
+        hints = [hint for name in missing if (hint := _close(name, rows.columns))]
+        raise DatasetError(
+            f"{rows.uri} lacks the column(s) {', '.join(map(repr, missing))}.",
+            remedy=" ".join([*hints, f"It has: {', '.join(rows.columns)}."]),
+            file=rows.uri,
+            columns=missing,
+        )
+    return [(column, wanted[column.name]) for column in section.canonical if column.name in wanted]
+
+
+def _close(name: str, available: tuple[str, ...]) -> str:
+    folded = {_folded(other): other for other in available}
+    found = get_close_matches(_folded(name), folded, n=1, cutoff=0.6)
+    return f"Was {name!r} renamed to {folded[found[0]]!r}? Then map that." if found else ""
+
+
+def _folded(name: str) -> str:
+    return "".join(sign for sign in name.lower() if sign.isalnum())
