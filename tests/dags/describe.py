@@ -1,6 +1,6 @@
-"""Run in a fresh process: parse every DAG file, print what that imported and what it found.
+"""Run in a fresh process: parse every DAG file, write what that imported and what it found.
 
-usage: python describe.py DAGS_FOLDER
+usage: python describe.py DAGS_FOLDER REPORT.json
 """
 
 import importlib
@@ -33,6 +33,7 @@ def describe_task(task: Any) -> dict[str, Any]:
         "timeout": task.execution_timeout.total_seconds() if task.execution_timeout else None,
         "mode": getattr(task, "mode", None),
         "mapped": task.is_mapped,
+        "doc": task.doc_md or "",
         "upstream": sorted(task.upstream_task_ids),
         "outlets": [asset.uri for asset in task.outlets],
     }
@@ -77,4 +78,4 @@ def main(folder: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    json.dump(main(Path(sys.argv[1])), sys.stdout)
+    Path(sys.argv[2]).write_text(json.dumps(main(Path(sys.argv[1]))))

@@ -1,0 +1,125 @@
+"""Every DAG and every task keeps the house rules, and parsing them all costs next to nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DAGS = {"daily_forecast", "ingest", "train_models"}
+
+
+@pytest.fixture(scope="session")
+def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What tests/dags/describe.py says about a fresh process that parsed dags/."""
+    home = tmp_path_factory.mktemp("airflow")
+    report = home / "report.json"
+    env = {name: text for name, text in os.environ.items() if not name.startswith("DAYBREAK_")}
+    env |= {"AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+    script = Path(__file__).parent / "describe.py"
+    subprocess.run(
+        [sys.executable, "-P", str(script), str(ROOT / "dags"), str(report)],
+        env=env,
+        cwd=home,
+        check=True,
+        capture_output=True,
+    )
+    loaded: dict[str, Any] = json.loads(report.read_text())
+    return loaded
+
+
+@pytest.fixture
+def dags(parsed: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = parsed["dags"]
+    return found
+
+
+@pytest.fixture
+def tasks(dags: dict[str, Any]) -> dict[str, Any]:
+    return {
+        f"{dag_id}.{task_id}": task
+        for dag_id, dag in dags.items()
+        for task_id, task in dag["tasks"].items()
+    }
+
+
+def test_every_dag_is_found_and_each_lies_in_a_file_of_its_name(dags: dict[str, Any]) -> None:
+    assert set(dags) == DAGS
+    assert {dag["file"] for dag in dags.values()} == {f"{name}.py" for name in DAGS}
+
+
+def test_parsing_adds_no_heavy_import(parsed: dict[str, Any]) -> None:
+    assert parsed["added"] == []
+
+
+def test_every_dag_is_documented_tagged_bounded_and_never_catches_up(dags: dict[str, Any]) -> None:
+    for dag in dags.values():
+        assert dag["doc"].startswith("### ")
+        assert "docs/runbook.md" in dag["doc"]
+        assert "daybreak" in dag["tags"]
+        assert len(dag["tags"]) >= 2
+        assert dag["catchup"] is False
+        assert 1 <= dag["max_active_runs"] <= 4
+        assert dag["start_date"] == "2009-01-01T00:00:00+00:00"
+
+
+def test_every_task_has_an_owner_retries_with_backoff_a_timeout_and_a_line_of_help(
+    tasks: dict[str, Any],
+) -> None:
+    for name, task in tasks.items():
+        assert task["owner"] == "daybreak", name
+        assert task["retries"] >= 1, name
+        assert task["retry_delay"] > 0, name
+        assert task["backoff"], name
+        assert 60 <= task["timeout"] <= 6 * 3600, name
+        assert task["doc"].endswith("."), name
+
+
+def test_no_task_tries_again_what_would_fail_again(tasks: dict[str, Any]) -> None:
+    for name, task in tasks.items():
+        assert "daybreak.errors.InputsLate" in task["gives_up_on"], name
+        assert "daybreak.errors.AuditFailed" in task["gives_up_on"], name
+        assert "daybreak.errors.WarehouseUnavailable" not in task["gives_up_on"], name
+
+
+def test_the_nightly_steps_stand_in_the_order_of_the_design(dags: dict[str, Any]) -> None:
+    steps = dags["daily_forecast"]["tasks"]
+    assert list(steps) == [
+        "wait_for_inputs",
+        "build_snapshot",
+        "open_generation",
+        "plan_shards",
+        "score_shard",
+        "audit",
+        "publish",
+        "record_sla",
+    ]
+    assert steps["wait_for_inputs"]["mode"] == "reschedule"
+    assert steps["score_shard"]["mapped"]
+    assert "score_shard" in steps["audit"]["upstream"]
+    assert "audit" in steps["publish"]["upstream"]
+    assert steps["publish"]["outlets"] == ["daybreak://warehouse/score/sales_forecast"]
+
+
+def test_the_deadline_is_the_time_between_the_run_and_the_due_time(dags: dict[str, Any]) -> None:
+    assert dags["daily_forecast"]["deadlines"] == [
+        [
+            "sales_forecast landed by 06:00",
+            4 * 3600,
+            "daybreak.jobs.deadline.record_missed_deadline",
+            {"model": "sales_forecast"},
+        ]
+    ]
+
+
+def test_the_trigger_form_takes_a_date_and_a_kind_of_knowledge(dags: dict[str, Any]) -> None:
+    form = dags["daily_forecast"]["params"]
+    assert form["business_date"]["format"] == "date"
+    assert form["business_date"]["type"] == ["null", "string"]
+    assert form["knowledge"]["enum"] == ["as_was", "latest"]
