@@ -40,8 +40,16 @@ def ensure_partition(conn: Connection, table: Table, business_date: date) -> Non
 
 
 def _exists(conn: Connection, table: Table, name: str) -> bool:
-    found = conn.scalar(select(func.to_regclass(f"{table.schema}.{name}")))
-    return found is not None
+    # Read as a row, not by to_regclass: that answers from a cache, which is not refreshed
+    # by having waited for an advisory lock, and misses what the one before us created.
+    found = conn.scalar(
+        text(
+            "SELECT TRUE FROM pg_class WHERE relname = :name"
+            " AND relnamespace = to_regnamespace(:schema) AND relispartition"
+        ),
+        {"name": name, "schema": table.schema},
+    )
+    return bool(found)
 
 
 def _execute(conn: Connection, statement: sql.Composed) -> None:

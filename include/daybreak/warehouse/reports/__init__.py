@@ -1,14 +1,62 @@
-"""The views of the schema ``report``, one ``.sql`` file each: the analysts' door."""
+"""The views of the schema ``report``, one ``.sql`` file each: the analysts' door.
+
+Views are not part of the migrations' history. They are put in place as a whole after the last
+revision, whenever their text differs from what the database holds; a hash of the text stands in
+the schema's comment.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
+import hashlib
+from importlib.resources import files
+
+from psycopg import sql
+from sqlalchemy import Connection, text
+
+from daybreak.warehouse.tables import READER_ROLE
+
+VIEWS = (
+    "forecast_vintages",
+    "forecast",
+    "forecast_accuracy",
+    "freshness",
+    "sla_daily",
+    "model_history",
+)
+"""In the order in which they build on one another."""
 
 
 def apply_views(connection: Connection) -> None:
-    """Put every view in place."""
+    """Replace all views in the caller's transaction, unless they are as they should be."""
+    if views_are_current(connection):
+        return
+    for view in reversed(VIEWS):
+        _run(connection, sql.SQL("DROP VIEW IF EXISTS {}").format(sql.Identifier("report", view)))
+    for view in VIEWS:
+        # As the driver takes it: no bound values, so that no % or : in it means anything.
+        connection.exec_driver_sql(_definition(view), execution_options={"no_parameters": True})
+    reader = sql.Identifier(READER_ROLE)
+    _run(connection, sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA report TO {}").format(reader))
+    _run(connection, sql.SQL("COMMENT ON SCHEMA report IS {}").format(sql.Literal(_comment())))
 
 
 def views_are_current(connection: Connection) -> bool:
     """Whether the views of the database are those of this version."""
-    return True
+    comment = connection.scalar(
+        text("SELECT obj_description(to_regnamespace('report'), 'pg_namespace')")
+    )
+    return bool(comment == _comment())
+
+
+def _definition(view: str) -> str:
+    return (files(__name__) / f"{view}.sql").read_text()
+
+
+def _comment() -> str:
+    definitions = "".join(map(_definition, VIEWS))
+    digest = hashlib.sha256(definitions.encode()).hexdigest()[:16]
+    return f"What analysts may read (definition {digest})"
+
+
+def _run(connection: Connection, statement: sql.Composed) -> None:
+    connection.exec_driver_sql(statement.as_string(), execution_options={"no_parameters": True})
