@@ -36,6 +36,8 @@ class Panel:
     public_holiday          bool (T + H,)        public holidays of the data set's country
     covariates              name -> float32      any others that are known ahead, (n, T + H), NaN
                                                  where unknown
+    planned                 names                which of price, promotion and holiday come from a
+                                                 plan; the past of the others was not known ahead
     ======================  ===================  ==================================================
     """
 
@@ -50,6 +52,7 @@ class Panel:
     holiday: NDArray[np.float32]
     public_holiday: NDArray[np.bool_]
     covariates: dict[str, NDArray[np.float32]]
+    planned: frozenset[str] = frozenset({"price", "promotion", "holiday"})
 
     def __post_init__(self) -> None:
         n, days = self.units.shape

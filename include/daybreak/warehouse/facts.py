@@ -50,6 +50,7 @@ class PanelArrays(TypedDict):
     holiday: Float32
     public_holiday: NDArray[np.bool_]
     covariates: dict[str, Float32]
+    planned: frozenset[str]
 
 
 def read_panel(
@@ -112,6 +113,9 @@ def read_panel(
         holiday=np.nan_to_num(known("holiday")),
         public_holiday=public_holiday,
         covariates={name: known(extra(name)) for name in covariates},
+        planned=frozenset(
+            name for name in ("price", "promotion", "holiday") if not np.isnan(planned(name)).all()
+        ),
     )
     return arrays if top_items is None else _best_sellers(arrays, top_items)
 
@@ -182,6 +186,7 @@ def _best_sellers(arrays: PanelArrays, count: int) -> PanelArrays:
         holiday=arrays["holiday"][keep],
         public_holiday=arrays["public_holiday"],
         covariates={name: values[keep] for name, values in arrays["covariates"].items()},
+        planned=arrays["planned"],
     )
 
 
