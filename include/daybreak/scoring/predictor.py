@@ -1,0 +1,82 @@
+"""One artifact, two ways to ask it: whole batches and single rows, with the same bits."""
+
+from __future__ import annotations
+
+import logging
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import xgboost
+from numpy.typing import NDArray
+
+from daybreak.errors import ArtifactAltered
+from daybreak.registry.registry import Artifact
+
+if TYPE_CHECKING:
+    from daybreak.scoring.twin import Twin
+
+Float32 = NDArray[np.float32]
+
+log = logging.getLogger(__name__)
+
+
+class Predictor:
+    """Margins of an artifact: float32 (m, F) features in manifest order to float32 (m, K).
+
+    ``threads``: of ``batch``; 0 takes all cores. The twin is compiled and proven when ``engine``
+    or ``single`` is first asked for, so that a batch job never pays for it.
+    Raises ``ArtifactAltered`` where the bytes are no booster.
+    """
+
+    def __init__(self, artifact: Artifact, threads: int = 0) -> None:
+        self.artifact = artifact
+        try:
+            self._booster = xgboost.Booster(model_file=bytearray(artifact.booster))
+        except xgboost.core.XGBoostError as error:
+            raise ArtifactAltered(
+                f"The booster of {artifact.model} {artifact.version} cannot be read.",
+                remedy="Restore the version from a backup, or promote another one.",
+                model=artifact.model,
+                version=artifact.version,
+            ) from error
+        self._booster.set_param({"nthread": threads or None})
+        self.features = self._booster.num_features()
+
+    @property
+    def engine(self) -> Literal["twin", "booster"]:
+        """What answers ``single``: the twin where it is proven equal, else the booster."""
+        return "booster" if self._twin is None else "twin"
+
+    def batch(self, X: Float32) -> Float32:
+        """Margins of many rows."""
+        margins: Float32 = self._booster.inplace_predict(
+            X, predict_type="margin", strict_shape=True
+        )
+        return margins
+
+    def single(self, X: Float32) -> Float32:
+        """Margins of a few rows, in microseconds: bit for bit those of ``batch``."""
+        return self.batch(X) if self._twin is None else self._twin.margins(X)
+
+    @cached_property
+    def _twin(self) -> Twin | None:
+        # ONNX Runtime costs a batch job 0.3 s and 60 MB that it has no use for.
+        from daybreak.scoring.twin import Twin, prove, read_forest  # noqa: PLC0415
+
+        try:
+            forest = read_forest(self._booster)
+            twin = Twin(forest)
+            fault = prove(twin, forest, self._booster)
+        except Exception as error:
+            # The twin is an optimisation: whatever is wrong with it, the booster can answer.
+            fault = f"{type(error).__name__}: {error}"
+        if not fault:
+            return twin
+        log.warning(
+            "%s %s is served by the booster, not by its twin: %s.",
+            self.artifact.model,
+            self.artifact.version,
+            fault,
+        )
+        return None

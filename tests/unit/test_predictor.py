@@ -1,0 +1,50 @@
+"""Batch and single rows from one artifact; the twin only where it is proven."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+import xgboost
+
+from daybreak.errors import ArtifactAltered
+from daybreak.registry.registry import Artifact
+from daybreak.scoring.predictor import Predictor
+
+X = np.random.default_rng(0).normal(size=(200, 5)).astype(np.float32)
+X[::7, 2] = np.nan
+
+
+def artifact(base_score: float = 0.0) -> Artifact:
+    labels = np.stack([X[:, 0], X[:, 1] * 2, X[:, 0] - X[:, 1]], axis=1)
+    params = {"base_score": base_score, "nthread": 1, "max_depth": 3}
+    booster = xgboost.train(params, xgboost.DMatrix(X, labels), 20)
+    return Artifact("demo", "2026-01-01-00000000", bytes(booster.save_raw("ubj")), {})
+
+
+@pytest.mark.parametrize("threads", [0, 1, 2])
+def test_single_equals_batch_bit_for_bit(threads: int) -> None:
+    predictor = Predictor(artifact(), threads)
+    assert predictor.engine == "twin"
+    assert predictor.features == 5
+    batch = predictor.batch(X)
+    assert batch.dtype == np.float32
+    assert batch.shape == (200, 3)
+    assert batch.flags.c_contiguous
+    alone = np.concatenate([predictor.single(row[None]) for row in X])
+    assert alone.tobytes() == batch.tobytes() == predictor.single(X).tobytes()
+
+
+def test_falls_back_to_the_booster_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    predictor = Predictor(artifact(base_score=0.7))
+    with caplog.at_level(logging.WARNING):
+        assert predictor.engine == "booster"
+    assert "demo 2026-01-01-00000000 is served by the booster" in caplog.text
+    assert predictor.single(X[:1]).tobytes() == predictor.batch(X)[:1].tobytes()
+
+
+def test_a_booster_that_cannot_be_read() -> None:
+    broken = Artifact("demo", "v1", artifact().booster[:100], {})
+    with pytest.raises(ArtifactAltered, match="booster of demo v1 cannot be read"):
+        Predictor(broken)
