@@ -11,7 +11,8 @@ import os
 import pwd
 import stat
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -36,11 +37,15 @@ OPTIONS = {
 
 @dataclass(frozen=True)
 class Postgres:
-    """A server with its data in ``data``, its socket in ``socket`` and its log in ``log``."""
+    """A server with its data in ``data``, its socket in ``socket`` and its log in ``log``.
+
+    ``env``: added to the environment of its process.
+    """
 
     data: Path
     socket: Path
     log: Path
+    env: Mapping[str, str] = field(default_factory=dict)
 
     def pid(self) -> int | None:
         """The running server's process, else None."""
@@ -130,6 +135,7 @@ class Postgres:
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     cwd=self.data,
+                    env={**os.environ, **self.env},
                     check=False,
                     **become,  # type: ignore[call-overload]
                 )

@@ -50,8 +50,13 @@ class PlatformStatus:
 
 def embedded_server(settings: Settings) -> Postgres:
     """The embedded server of these settings, whether it runs or not."""
-    log = StateFolder(settings.state).logs / "postgres.log"
-    return Postgres(settings.postgres_dir, settings.postgres_socket_dir, log)
+    folder = StateFolder(settings.state)
+    return Postgres(
+        settings.postgres_dir,
+        settings.postgres_socket_dir,
+        folder.logs / "postgres.log",
+        {processes.MARK: str(folder.root)},
+    )
 
 
 def needs_embedded(settings: Settings) -> bool:

@@ -91,11 +91,11 @@ def _undone_on_failure(settings: Settings, folder: StateFolder) -> Iterator[list
     try:
         yield begun
     except BaseException:
-        processes.stop(
-            [record for name in begun if (record := processes.find(folder, name))], folder
-        )
-        if components.POSTGRES in begun:
-            embedded_server(settings).stop()
+        if components.POSTGRES in begun:  # then nothing ran before
+            _down(settings, folder, silent)
+        else:
+            ours = [record for name in begun if (record := processes.find(folder, name))]
+            processes.stop(ours, folder)
         raise
 
 

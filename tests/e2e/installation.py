@@ -1,0 +1,70 @@
+"""A platform of its own for a test, driven by the real command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Installation:
+    """``daybreak`` with a state folder of its own and any free ports."""
+
+    home: Path
+    env: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("DAYBREAK_", "AIRFLOW_"))
+        }
+        self.env = {
+            **kept,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}",
+            "DAYBREAK_HOME": str(self.home),
+            "DAYBREAK_API_PORT": "0",
+            "DAYBREAK_AIRFLOW_PORT": "0",
+            **self.env,
+        }
+
+    def run(
+        self, *arguments: str, timeout: float = 300, **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run ``daybreak`` and return what it printed; the caller looks at the exit code."""
+        return subprocess.run(
+            ["daybreak", *arguments],
+            cwd=ROOT,
+            env={**self.env, **env},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def must(self, *arguments: str, timeout: float = 300, **env: str) -> str:
+        """Run ``daybreak``, fail where it does, and return its standard output."""
+        result = self.run(*arguments, timeout=timeout, **env)
+        assert result.returncode == 0, f"{arguments}: {result.stdout}\n{result.stderr}"
+        return result.stdout
+
+    def processes(self) -> list[psutil.Process]:
+        """All processes that have this state folder in their environment or command line."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.status() == psutil.STATUS_ZOMBIE:
+                    continue
+                words = [*process.cmdline(), *process.environ().values()]
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+            if any(str(self.home) in word for word in words):
+                found.append(process)
+        return found

@@ -1,0 +1,168 @@
+"""``daybreak up`` and ``down`` with real PostgreSQL, real Airflow and real gunicorn."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest
+from installation import ROOT, Installation
+
+from daybreak.platform import components
+
+pytestmark = pytest.mark.slow
+
+
+def status(installation: Installation) -> dict[str, dict[str, Any]]:
+    result = installation.run("status", "--json")
+    return {one["name"]: one for one in json.loads(result.stdout)["components"]}
+
+
+def pids(installation: Installation) -> dict[str, int]:
+    return {name: one["pid"] for name, one in status(installation).items()}
+
+
+def test_up_is_healthy_again_a_no_op_and_down_leaves_nothing(installation: Installation) -> None:
+    first = installation.must("up")
+    before = status(installation)
+
+    assert "Started." in first
+    assert {one["state"] for one in before.values()} == {"healthy"}
+    with urlopen(f"{before['serving']['url']}/healthz") as answer:
+        assert answer.status == 200
+        assert answer.headers["content-type"] == "application/json"
+    assert_login_works(installation, before["api-server"]["url"])
+
+    again = installation.must("up")
+    assert "Everything was running already." in again
+    assert status(installation) == before
+
+    installation.must("up", DAYBREAK_API_WORKERS="1")
+    after = pids(installation)
+    assert after["serving"] != before["serving"]["pid"], "its settings changed: restarted"
+    assert after["postgres"] == before["postgres"]["pid"]
+
+    assert "ok     database     reachable and migrated" in installation.must("doctor")
+
+    # A child that lost its component, as after a crash, is found by its mark.
+    os.kill(after["scheduler"], signal.SIGKILL)
+    installation.must("down")
+
+    assert installation.processes() == []
+    assert {one["state"] for one in status(installation).values()} == {"stopped"}
+    installation.must("down")
+
+
+def assert_login_works(installation: Installation, url: str) -> None:
+    passwords = installation.home / "airflow" / "simple_auth_manager_passwords.json.generated"
+    assert passwords.stat().st_mode & 0o077 == 0, "readable by its owner only"
+    ((user, password),) = json.loads(passwords.read_text()).items()
+    body = json.dumps({"username": user, "password": password}).encode()
+    request = Request(f"{url}/auth/token", body, {"content-type": "application/json"})
+    with urlopen(request) as answer:
+        assert json.load(answer)["access_token"]
+
+
+def test_a_held_port_that_was_asked_for_fails_and_leaves_nothing(
+    installation: Installation,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = installation.run("up", DAYBREAK_API_PORT=str(port))
+
+    assert result.returncode == 1
+    message, remedy = result.stderr.splitlines()
+    assert f"Port {port} (DAYBREAK_API_PORT) is held by process {os.getpid()}" in message
+    assert "DAYBREAK_API_PORT" in remedy
+    assert installation.processes() == []
+
+
+def test_a_component_that_ends_fails_with_its_last_words_and_leaves_nothing(
+    installation: Installation,
+) -> None:
+    result = installation.run("up", AIRFLOW__CORE__EXECUTOR="NoSuchExecutor")
+
+    assert result.returncode == 1
+    assert "ended while it started" in result.stderr
+    assert "NoSuchExecutor" in result.stderr
+    assert str(installation.home / "logs") in result.stderr
+    assert installation.processes() == []
+
+
+def test_down_clears_up_after_an_up_that_was_killed(installation: Installation) -> None:
+    with subprocess.Popen(
+        ["daybreak", "up"], cwd=ROOT, env=installation.env, stdout=subprocess.DEVNULL
+    ) as process:
+        while not (installation.home / "run" / f"{components.SCHEDULER}.json").exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.kill()
+    (installation.home / "run" / f"{components.API_SERVER}.json").unlink()
+    assert installation.processes() != []
+
+    installation.must("down")
+
+    assert installation.processes() == []
+
+
+def test_two_at_once_start_one_platform(installation: Installation) -> None:
+    both = [
+        subprocess.Popen(
+            ["daybreak", "up", "--only", "postgres", "--only", "serving"],
+            cwd=ROOT,
+            env=installation.env,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    printed = [process.communicate()[0].splitlines()[-1] for process in both]
+
+    assert [process.returncode for process in both] == [0, 0]
+    assert sorted(printed) == ["Everything was running already.", "Started."]
+
+
+def test_a_deep_state_folder_works(installation: Installation) -> None:
+    installation.home = installation.home / ("deep" * 12) / ("down" * 12)
+    installation.env["DAYBREAK_HOME"] = str(installation.home)
+
+    installation.must("up", "--only", "postgres")
+    found = status(installation)["postgres"]
+    socket_folder = Path(found["detail"].removeprefix("socket in "))
+
+    assert found["state"] == "healthy"
+    assert socket_folder.parent == Path("/tmp")
+    assert socket_folder.stat().st_mode & 0o077 == 0
+    installation.must("down")
+    assert installation.processes() == []
+    assert not (socket_folder / ".s.PGSQL.5432").exists()
+
+
+def test_down_finds_a_server_whose_data_folder_was_deleted(installation: Installation) -> None:
+    installation.must("up", "--only", "postgres")
+    (installation.home / "pg").rename(installation.home / "moved")
+
+    installation.must("down")
+
+    assert installation.processes() == []
+
+
+def test_databases_by_url_start_no_postgres(installation: Installation, warehouse_url: str) -> None:
+    installation.env |= {
+        "DAYBREAK_WAREHOUSE_URL": warehouse_url,
+        "DAYBREAK_AIRFLOW_DATABASE_URL": warehouse_url,
+    }
+
+    installation.must("up", "--only", "serving")
+
+    found = status(installation)
+    assert found["postgres"]["state"] == "external"
+    assert found["serving"]["state"] == "healthy"
+    assert not (installation.home / "pg").exists()
