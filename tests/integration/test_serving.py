@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -166,13 +167,31 @@ def test_json_with_its_charset_is_taken(runtime: Runtime, client: FlaskClient) -
     assert response.get_json()["predictions"][0]["item_id"] == "ünï ✓"
 
 
-def test_a_body_beyond_the_limit_is_refused(make_runtime: Callable[..., Runtime]) -> None:
-    client = make_app(make_runtime(max_body_bytes=100)).test_client()
-    body = json.dumps(BODY | {"pad": "x" * 100})
-    error = error_of(
-        client.post(PREDICT, data=body, content_type="text/plain"), 413, "request_too_large"
-    )
-    assert error["details"]["limit"] == 100
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_beyond_the_limit_is_refused(
+    make_runtime: Callable[..., Runtime], chunked: bool
+) -> None:
+    """Padded with blanks, so that a body cut off at the limit would still be good JSON."""
+    runtime = make_runtime(max_body_bytes=200)
+    publish_day(runtime)
+    client = make_app(runtime).test_client()
+
+    def send(length: int) -> Any:
+        body = json.dumps(BODY).encode().ljust(length)
+        if not chunked:
+            return client.post(PREDICT, data=body, content_type="application/json")
+        environ = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+        return client.post(
+            PREDICT,
+            input_stream=io.BytesIO(body),
+            content_type="application/json",
+            environ_overrides=environ,
+        )
+
+    assert send(200).status_code == 200
+    for length in (201, 202, 5000):
+        error = error_of(send(length), 413, "request_too_large")
+        assert error["details"] == {"limit": 200}
 
 
 # What stands in the way

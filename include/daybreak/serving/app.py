@@ -11,6 +11,7 @@ from daybreak.models.base import Model
 from daybreak.runtime import Runtime
 from daybreak.serving import catalog, health, openapi, predict
 from daybreak.serving.auth import Authenticator, close_by_default
+from daybreak.serving.body import limit_bodies
 from daybreak.serving.envelope import answer_errors_as_json, trace_requests
 from daybreak.serving.publications import Publications
 from daybreak.serving.rows import RowCache
@@ -23,7 +24,6 @@ def create_app(
     """The service for ``models`` (default: all of them), closed by ``authenticator``."""
     served = {model.name: model for model in models or map(get_model, model_names())}
     app = Flask("daybreak.serving", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = runtime.settings.max_body_bytes
     # A redirect would be answered outside the JSON shape, and clients drop bodies on them.
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
@@ -32,6 +32,7 @@ def create_app(
         app,
         Service(runtime, served, Publications(runtime, served.values()), RowCache(runtime)),
     )
+    limit_bodies(app, runtime.settings.max_body_bytes)
     trace_requests(app)
     close_by_default(app, authenticator)
     answer_errors_as_json(app, runtime.settings.max_body_bytes)

@@ -6,23 +6,33 @@ import json
 import math
 from typing import Any, NoReturn, TypeVar
 
-from flask import Request
+from flask import Flask, Request
 from pydantic import BaseModel, ValidationError
 
-from daybreak.errors import InvalidRequest, UnsupportedMediaType
+from daybreak.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
 
 Typed = TypeVar("Typed", bound=BaseModel)
 DEEPEST = 16
 """Levels of nesting that a body may have."""
 
 
-def read_body(request: Request) -> bytes:
-    """The whole body, once it is known to be short enough and declared as JSON.
+def limit_bodies(app: Flask, longest: int) -> None:
+    """Let Flask stop reading a body one byte past ``longest``.
 
-    Raises ``RequestTooLarge`` (through Flask, at ``MAX_CONTENT_LENGTH``, chunked bodies too)
-    and ``UnsupportedMediaType``.
+    It raises for a declared length, but cuts a chunked body off in silence where the limit lies;
+    with one byte more than is allowed, ``read_body`` sees that it was too long.
+    """
+    app.config["MAX_CONTENT_LENGTH"] = longest + 1
+
+
+def read_body(request: Request, longest: int) -> bytes:
+    """The whole body, at most ``longest`` bytes and declared as JSON in UTF-8.
+
+    Raises ``RequestTooLarge`` and ``UnsupportedMediaType``.
     """
     body = request.get_data(cache=False)
+    if len(body) > longest:
+        raise too_large(longest)
     charset = request.mimetype_params.get("charset", "utf-8")
     if not request.is_json or charset.lower() not in {"utf-8", "utf8"}:
         raise UnsupportedMediaType(
@@ -31,6 +41,15 @@ def read_body(request: Request) -> bytes:
             content_type=request.headers.get("Content-Type", ""),
         )
     return body
+
+
+def too_large(longest: int) -> RequestTooLarge:
+    """The error of a body that is longer than ``longest`` bytes."""
+    return RequestTooLarge(
+        f"The body is longer than {longest} bytes.",
+        remedy="Send one prediction a request; DAYBREAK_MAX_BODY_BYTES is the limit.",
+        limit=longest,
+    )
 
 
 def parse(form: type[Typed], body: bytes) -> Typed:

@@ -15,10 +15,10 @@ from daybreak.errors import (
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
-    RequestTooLarge,
     Unauthenticated,
     UnsupportedMediaType,
 )
+from daybreak.serving.body import too_large
 from daybreak.serving.encoding import json_response
 
 logger = logging.getLogger(__name__)
@@ -88,11 +88,7 @@ def _translated(error: HTTPException, max_body_bytes: int) -> DaybreakError:
                 method=request.method,
             )
         case 413:
-            return RequestTooLarge(
-                f"The body is longer than {max_body_bytes} bytes.",
-                remedy="Send one prediction a request; DAYBREAK_MAX_BODY_BYTES is the limit.",
-                limit=max_body_bytes,
-            )
+            return too_large(max_body_bytes)
         case 415:
             return UnsupportedMediaType(error.description or "The media type is not supported.")
         case code if code is not None and 400 <= code < 500:

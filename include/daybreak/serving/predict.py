@@ -18,7 +18,8 @@ def predict(name: str) -> Response:
     """Answer one typed request."""
     service = current_service()
     model = service.model(name)
-    asked = parse(model.request, read_body(request))
+    body = read_body(request, service.runtime.settings.max_body_bytes)
+    asked = parse(model.request, body)
     answer = service.predict(model, asked)
     answer["latency_ms"] = round((time.perf_counter() - g.started) * 1000, 3)
     return json_response(answer)

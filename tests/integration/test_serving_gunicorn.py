@@ -1,0 +1,165 @@
+"""The endpoint as it runs in production: gunicorn, real HTTP, API keys."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from day_equality import assert_row_equals, published_rows
+from daybreak.runtime import Runtime
+from daybreak.serving.keys import create_key, revoke_key
+from daybreak.warehouse.engine import begin
+from gunicorn_server import Server, gunicorn
+from toy import DAY, HORIZON, KEYS, TOY, publish_day
+
+pytestmark = pytest.mark.slow
+
+NOW = datetime(2026, 2, 1, tzinfo=UTC)
+PREDICT = "/v1/models/toy/predict"
+BODY = {"store": "S1", "item": "pear", "date": "2026-02-03"}
+
+
+@pytest.fixture
+def runtime(make_runtime: Callable[..., Runtime]) -> Runtime:
+    return make_runtime(refresh_seconds=0.2)
+
+
+@pytest.fixture
+def published(runtime: Runtime) -> None:
+    """A day that is there before the server starts, so each worker loads it at once."""
+    publish_day(runtime)
+
+
+@pytest.fixture
+def server(runtime: Runtime, tmp_path: Path) -> Iterator[Server]:
+    with gunicorn(runtime, tmp_path) as running:
+        yield running
+
+
+class Caller:
+    """Sends a key with every request, over one connection that is kept alive."""
+
+    def __init__(self, connection: http.client.HTTPConnection, token: str) -> None:
+        self.connection = connection
+        self.headers = {"X-API-Key": token, "Content-Type": "application/json"}
+
+    def send(
+        self, method: str, path: str, body: Any = None, **options: Any
+    ) -> tuple[int, dict[str, Any]]:
+        data = json.dumps(body) if isinstance(body, dict) else body
+        # The server may hang up before all is sent; its answer is there all the same.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self.connection.request(method, path, data, self.headers, **options)
+        response = self.connection.getresponse()
+        return response.status, json.loads(response.read())
+
+    def ask(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        status, answer = self.send("POST", PREDICT, dict(body))
+        assert status == 200, answer
+        return answer
+
+
+@contextmanager
+def calling(server: Server, token: str) -> Iterator[Caller]:
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
+        yield Caller(connection, token)
+
+
+def once(server: Server, token: str, method: str, path: str) -> tuple[int, dict[str, Any]]:
+    """One request over a connection of its own."""
+    with calling(server, token) as caller:
+        return caller.send(method, path)
+
+
+def make_key(runtime: Runtime) -> tuple[str, str]:
+    with begin(runtime.engine) as conn:
+        key = create_key(conn, "test", NOW)
+    return key.key_id, key.token
+
+
+def test_a_day_over_http_equals_the_table_bit_for_bit(
+    published: None, server: Server, runtime: Runtime
+) -> None:
+    _, token = make_key(runtime)
+    generation, rows = published_rows(runtime.engine, TOY, DAY)
+    assert len(rows) == len(KEYS) * HORIZON
+
+    def compare(part: list[Mapping[str, Any]]) -> None:
+        with calling(server, token) as caller:
+            for row in part:
+                assert_row_equals(caller.ask, generation, row, model=TOY)
+
+    with ThreadPoolExecutor(4) as pool:  # over both workers and all their threads
+        list(pool.map(compare, [rows[first::4] for first in range(4)]))
+
+
+def test_a_key_is_closed_in_every_worker_and_reaches_no_log(
+    server: Server, runtime: Runtime
+) -> None:
+    key_id, token = make_key(runtime)
+    assert once(server, token, "GET", "/v1/models")[0] == 200
+    with begin(runtime.engine) as conn:
+        revoke_key(conn, key_id, NOW)
+    time.sleep(0.3)
+    for _ in range(10):
+        assert once(server, token, "GET", "/v1/models")[0] == 401
+    assert token.rsplit("_", 1)[1] not in server.log.read_text()
+    status, error = once(server, "none", "GET", "/v1/nothing")
+    assert (status, error["error"]["code"]) == (401, "unauthenticated")
+    assert once(server, "none", "GET", "/healthz") == (200, {"status": "ok"})
+    assert once(server, "none", "GET", "/readyz")[0] == 503, "nothing is published"
+
+
+def test_an_endless_body_is_cut_off(published: None, server: Server, runtime: Runtime) -> None:
+    """Chunked, so its length is known only by reading it."""
+    _, token = make_key(runtime)
+
+    def endless() -> Iterator[bytes]:
+        yield b'{"store": "'
+        for _ in range(1000):
+            yield b"x" * 1000
+
+    with calling(server, token) as caller:
+        status, error = caller.send("POST", PREDICT, endless(), encode_chunked=True)
+        assert (status, error["error"]["code"]) == (413, "request_too_large")
+    with calling(server, token) as caller:
+        pieces = (json.dumps(BODY).encode()[i : i + 7] for i in range(0, 100, 7))
+        chunks = (piece for piece in pieces if piece)
+        status, _ = caller.send("POST", PREDICT, chunks, encode_chunked=True)
+        assert status == 200, "a short chunked body is read"
+
+
+def test_a_killed_worker_is_replaced_and_term_leaves_nobody(
+    published: None, server: Server, runtime: Runtime
+) -> None:
+    _, token = make_key(runtime)
+    parent = psutil.Process(server.process.pid)
+    workers = parent.children()
+    assert len(workers) == runtime.settings.api_workers
+    os.kill(workers[0].pid, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        alive = {child.pid for child in parent.children()}
+        if workers[0].pid not in alive and len(alive) == len(workers):
+            break
+        time.sleep(0.05)
+    for _ in range(10):
+        with calling(server, token) as caller:
+            assert caller.ask(BODY)["source"] == "published"
+
+    everyone = [parent, *parent.children()]
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(30) == 0
+    assert psutil.wait_procs(everyone, timeout=10)[1] == []
