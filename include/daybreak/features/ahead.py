@@ -1,0 +1,111 @@
+"""What is known of each target date: the plan, the calendar, and the same day of last year."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daybreak.errors import DatasetError
+from daybreak.features.groups import YEAR, CategoryYear, Groups, season
+from daybreak.features.layout import CHANNELS, COVARIATE_SLOTS
+from daybreak.features.panel import HORIZON, Panel
+
+FAR = 15.0
+"""Distances to a public holiday stop here; NaN cannot stand for "far" as it means unknown."""
+
+Block = NDArray[np.float32]
+
+
+def ahead(panel: Panel, origin: int, groups: Groups, year: CategoryYear, scale: Block) -> Block:
+    """The ahead block, float32 (n, channels x ``HORIZON``), channel after channel.
+
+    ``scale`` (n,) of the history block divides last year's units. A covariate
+    that no plan tells is carried forward from the origin (a price) or taken as absent (a promotion,
+    a holiday): its later values stand in the panel of a past origin, but were not known then.
+    ``season`` and ``last_year`` are NaN where the panel does not reach back.
+    """
+    days = slice(origin + 1, origin + 1 + HORIZON)
+    is_open = panel.open[:, days]
+    seasons = season(year, HORIZON)
+    since, until = _public_holidays(panel, origin)
+    before, after = _closed_runs(panel.open, origin)
+    channels: dict[str, NDArray[np.generic]] = {
+        "open": is_open,
+        "price": _planned(panel, "price", origin, panel.price[:, [origin]]),
+        "promotion": _planned(panel, "promotion", origin, np.float32(0)),
+        "holiday": _planned(panel, "holiday", origin, np.float32(0)),
+        "public_holiday_in": until,
+        "public_holiday_since": since,
+        "closed_before": before,
+        "closed_after": after,
+        "selling_day": is_open.cumsum(axis=1),
+        "last_year": _last_year(panel, origin) / scale[:, None],
+        "season": seasons[groups.category],
+        **_covariates(panel, days),
+    }
+    shape = (len(panel), HORIZON)
+    blocks = [np.broadcast_to(channels[name], shape).astype(np.float32) for name in CHANNELS]
+    return np.concatenate(blocks, axis=1)
+
+
+def _planned(panel: Panel, name: str, origin: int, otherwise: Block | np.float32) -> Block:
+    values: Block = getattr(panel, name)[:, origin + 1 : origin + 1 + HORIZON]
+    return values if name in panel.planned else np.broadcast_to(otherwise, values.shape)
+
+
+def _covariates(panel: Panel, days: slice) -> dict[str, Block]:
+    names = sorted(panel.covariates)
+    if len(names) > COVARIATE_SLOTS:
+        raise DatasetError(
+            f"The data set has {len(names)} extra covariates known ahead: {', '.join(names)}.",
+            remedy=f"The sales forecast takes at most {COVARIATE_SLOTS}; leave some out.",
+            fields=names,
+        )
+    unknown = np.full((len(panel), HORIZON), np.nan, np.float32)
+    given = [panel.covariates[name][:, days] for name in names]
+    slots = [*given, *[unknown] * (COVARIATE_SLOTS - len(given))]
+    return {f"covariate_{slot}": values for slot, values in enumerate(slots, start=1)}
+
+
+def _last_year(panel: Panel, origin: int) -> Block:
+    """Units of the same weekday a year before each target date; NaN when closed or unknown."""
+    columns = np.arange(origin + 1, origin + 1 + HORIZON) - YEAR
+    within = columns >= 0
+    there = columns.clip(min=0)
+    known = within & panel.open[:, there]
+    return np.where(known, panel.units[:, there], np.float32(np.nan))
+
+
+def _public_holidays(panel: Panel, origin: int) -> tuple[Block, Block]:
+    """Days since the last and until the next public holiday of each target date, (28,) each."""
+    flags = panel.public_holiday[: origin + 1 + HORIZON]
+    since = _distance(flags)[-HORIZON:]
+    # Later columns of the panel are not looked at, lest a training origin see more than a real one.
+    until = _distance(flags[::-1])[::-1][-HORIZON:]
+    return since, until
+
+
+def _distance(flags: NDArray[np.bool_]) -> Block:
+    """Places since the last true one, 0 on it, at most ``FAR``."""
+    place = np.arange(len(flags))
+    last = np.maximum.accumulate(np.where(flags, place, -len(flags) - int(FAR)))
+    return np.minimum(place - last, FAR).astype(np.float32)
+
+
+def _closed_runs(is_open: NDArray[np.bool_], origin: int) -> tuple[Block, Block]:
+    """Closed days in a row just before and just after each target date, (n, 28), at most 7."""
+    longest = 7
+    first = max(0, origin + 1 - longest)
+    window = is_open[:, first : origin + 1 + HORIZON]
+    before = _runs(window, longest)[:, -HORIZON:]
+    after = _runs(window[:, ::-1], longest)[:, ::-1][:, -HORIZON:]
+    return before, after
+
+
+def _runs(window: NDArray[np.bool_], longest: int) -> Block:
+    """Closed days in a row that end just before each column."""
+    run = np.zeros(window.shape, np.float32)
+    for day in range(1, window.shape[1]):
+        longer = np.minimum(run[:, day - 1] + 1, longest)
+        run[:, day] = np.where(window[:, day - 1], 0, longer)
+    return run

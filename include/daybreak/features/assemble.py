@@ -1,0 +1,81 @@
+"""Snapshot rows to booster features: the one function of batch, online and training.
+
+Every step is a copy or a float32 division of single values, so that a row has the same bits alone
+and in any batch, on any processor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from daybreak.features.layout import (
+    CHANNELS,
+    FEATURES,
+    HISTORY,
+    LAYOUT,
+    OVERRIDABLE,
+    SAME_WEEKDAY,
+    STATISTICS,
+    WEEKDAY_PROFILE,
+    channel_start,
+)
+from daybreak.features.panel import HORIZON
+
+_COLUMN = {name: position for position, name in enumerate(FEATURES)}
+_CHANNEL_STARTS = np.array([channel_start(name) for name in CHANNELS])
+
+
+def assemble(
+    snapshot: NDArray[np.float32],
+    business_date: date,
+    horizons: NDArray[np.integer],
+    rows: NDArray[np.integer],
+    overrides: Mapping[str, ArrayLike] | None = None,
+) -> NDArray[np.float32]:
+    """Features float32 (m, len(FEATURES)), one row for each pair of ``rows`` and ``horizons``.
+
+    ``snapshot``: float32 (n, len(LAYOUT)). ``horizons``: days ahead, 1 to 28, (m,). ``rows``:
+    which snapshot row, (m,). ``overrides``: price or promotion to take instead of the plan, scalar
+    or (m,); NaN keeps the plan. Raises ``ValueError`` for another name, shape or horizon.
+    """
+    horizons, rows = np.asarray(horizons, np.intp), np.asarray(rows, np.intp)
+    if snapshot.dtype != np.float32 or snapshot.shape[1:] != (len(LAYOUT),):
+        raise ValueError(
+            f"A snapshot is float32 (n, {len(LAYOUT)}), not {snapshot.dtype} {snapshot.shape}."
+        )
+    if len(horizons) and not 1 <= horizons.min() <= horizons.max() <= HORIZON:
+        raise ValueError(f"Horizons are 1 to {HORIZON} days ahead.")
+
+    out = np.empty((len(rows), len(FEATURES)), np.float32)
+    out[:, : len(STATISTICS)] = snapshot[rows, : len(STATISTICS)]
+    offset = horizons % 7
+    out[:, _COLUMN["same_weekday"]] = snapshot[rows, HISTORY.index(SAME_WEEKDAY[0]) + offset]
+    out[:, _COLUMN["weekday_profile"]] = snapshot[rows, HISTORY.index(WEEKDAY_PROFILE[0]) + offset]
+    first = _COLUMN[CHANNELS[0]]
+    places = _CHANNEL_STARTS + (horizons - 1)[:, None]
+    out[:, first : first + len(CHANNELS)] = snapshot[rows[:, None], places]
+    for name, value in (overrides or {}).items():
+        if name not in OVERRIDABLE:
+            raise ValueError(f"{name!r} cannot be overridden; {', '.join(OVERRIDABLE)} can.")
+        given = np.broadcast_to(np.asarray(value, np.float32), len(rows))
+        column = out[:, _COLUMN[name]]
+        out[:, _COLUMN[name]] = np.where(np.isnan(given), column, given)
+
+    price = out[:, _COLUMN["price"]]
+    with np.errstate(divide="ignore", invalid="ignore"):  # a free or unknown price is NaN or inf
+        out[:, _COLUMN["price_ratio"]] = _finite(price / out[:, _COLUMN["reference_price"]])
+        out[:, _COLUMN["price_change"]] = _finite(price / out[:, _COLUMN["price_now"]])
+    dates = [business_date + timedelta(days=day) for day in range(HORIZON + 1)]
+    out[:, _COLUMN["weekday"]] = np.array([day.weekday() for day in dates], np.float32)[horizons]
+    out[:, _COLUMN["day_of_month"]] = np.array([day.day for day in dates], np.float32)[horizons]
+    out[:, _COLUMN["horizon"]] = horizons
+    return out
+
+
+def _finite(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Infinity, which the booster refuses, to NaN."""
+    return np.where(np.isinf(values), np.float32(np.nan), values)

@@ -1,0 +1,121 @@
+"""Sums over the series of an item, a category, a store: what one series alone is too noisy for."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daybreak.features.panel import Panel
+from daybreak.features.recent import MEMORY, Matrix, chunks, selling_since
+
+YEAR = 364
+"""Days back to the same weekday of last year."""
+SEASON_REACH = 7
+"""The season of a day is taken from this many days around it, a year ago."""
+BEFORE = 28
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Which group each series belongs to: numbers from 0, int (n,), in order of the names."""
+
+    item: NDArray[np.intp]
+    category: NDArray[np.intp]
+    store: NDArray[np.intp]
+    shelf: NDArray[np.intp]  # store and category
+
+
+def groups_of(panel: Panel) -> Groups:
+    """Number the items, categories, stores and shelves of a panel."""
+    item, category, store = (
+        np.unique(names.astype(str), return_inverse=True)[1]
+        for names in (panel.item_ids, panel.categories, panel.store_ids)
+    )
+    shelf = np.unique(store * (category.max(initial=0) + 1) + category, return_inverse=True)[1]
+    return Groups(item, category, store, shelf)
+
+
+def total(group: NDArray[np.intp], values: Matrix) -> Matrix:
+    """Sum of ``values`` (n,) or (n, k) over each group, given back to each of its series."""
+    if values.ndim == 1:
+        return np.asarray(np.bincount(group, values)[group], np.float64)
+    return np.stack([total(group, column) for column in values.T], axis=1)
+
+
+def code(names: NDArray[np.object_]) -> NDArray[np.float32]:
+    """A number for each name that stays the same whatever other names there are."""
+    distinct, inverse = np.unique(names.astype(str), return_inverse=True)
+    codes = np.array([zlib.crc32(name.encode()) % 65_521 for name in distinct], np.float32)
+    return codes[inverse]
+
+
+@dataclass(frozen=True)
+class CategoryYear:
+    """What a category did in the last ``MEMORY`` days, beside what its series sell on average.
+
+    ``index`` (categories, MEMORY): units of a day over the sum of the long-run means of the series
+    that were open without a promotion that day; NaN where there were none. The last column is the
+    origin. ``lift`` (categories,): the same over all days with a promotion; NaN without any.
+    """
+
+    index: Matrix
+    lift: Matrix
+
+
+def category_year(panel: Panel, origin: int, category: NDArray[np.intp]) -> CategoryYear:
+    """Index and promotion lift of each category, as of the column ``origin``."""
+    categories = int(category.max(initial=0)) + 1
+    sums = np.zeros((4, categories, min(origin + 1, MEMORY)))
+    for rows in chunks(len(panel)):
+        order = np.argsort(category[rows], kind="stable")
+        present, starts = np.unique(category[rows][order], return_index=True)
+        for place, values in enumerate(_beside_usual(panel, origin, rows)):
+            sums[place, present] += np.add.reduceat(values[order], starts, axis=0)
+    sold, usual = sums[1].sum(axis=-1), sums[3].sum(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        index = np.where(sums[2] > 0, sums[0] / sums[2], np.nan)
+        lift = np.where(usual > 0, sold / usual, np.nan)
+    unseen = np.full((categories, MEMORY - index.shape[1]), np.nan)
+    return CategoryYear(np.concatenate([unseen, index], axis=1), lift)
+
+
+def _beside_usual(panel: Panel, origin: int, rows: slice) -> tuple[Matrix, Matrix, Matrix, Matrix]:
+    """Units on regular and on promoted days, then the long-run mean on the same days: (n, days)."""
+    days = slice(max(0, origin + 1 - MEMORY), origin + 1)
+    since = selling_since(panel, origin, rows)
+    selling = panel.open[rows, days] & (np.arange(days.start, days.stop) >= since[:, None])
+    promoted = panel.promotion[rows, days] > 0
+    units = np.where(selling, panel.units[rows, days], 0.0)
+    level = (units.sum(axis=1) / np.maximum(selling.sum(axis=1), 1))[:, None]
+    regular, reduced = selling & ~promoted, selling & promoted
+    return units * regular, units * reduced, regular * level, reduced * level
+
+
+def season(year: CategoryYear, horizon: int) -> Matrix:
+    """Last year's index around each of the ``horizon`` days ahead over that of the 28 days before.
+
+    (categories, horizon); NaN where the data do not reach back. Days are weighed alike, so the
+    week, which a window of 15 days does not quite even out, is left to other features.
+    """
+    last = MEMORY - 1 - YEAR  # the origin, a year ago
+    before = _mean(year.index[:, last + 1 - BEFORE : last + 1])
+    around = np.stack(
+        [
+            _mean(year.index[:, last + day - SEASON_REACH : last + day + SEASON_REACH + 1])
+            for day in range(1, horizon + 1)
+        ],
+        axis=1,
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(before[:, None] > 0, around / before[:, None], np.nan)
+
+
+def _mean(values: Matrix) -> Matrix:
+    """Mean of each row; NaN unless half of its days are known."""
+    known = ~np.isnan(values)
+    count = known.sum(axis=1)
+    mean = np.where(known, values, 0.0).sum(axis=1) / np.maximum(count, 1)
+    return np.where(2 * count >= values.shape[1], mean, np.nan)

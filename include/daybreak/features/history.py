@@ -1,0 +1,172 @@
+"""What is known of each series at an origin, whatever date is asked about.
+
+``scale`` is the level in units a selling day; every other value in units is divided by it, so one
+model serves slow and fast items. Missing history has these values:
+
+- a series without any selling day: ``scale`` is that of its item elsewhere, else of its category;
+  means and quantiles are 0, ``since_sale`` is 56, ``observed`` and ``age`` are 0;
+- prices that are unknown: NaN, which the booster sends down a learned branch;
+- a weekday without a selling day in the window: the profile of its shelf (store and category);
+- a category without a promoted day: ``promotion_lift`` is NaN.
+
+Units are capped, in means only, at three times the series' own 90 % quantile (or twice its mean):
+one bulk order would otherwise double the level of an item for eleven weeks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daybreak.features.groups import CategoryYear, Groups, code, total
+from daybreak.features.layout import SAME_WEEKDAY, STATISTICS, WEEKDAY_PROFILE
+from daybreak.features.panel import Panel
+from daybreak.features.recent import SELLING_DAYS, Matrix, Recent, chunks, gather, quantiles
+
+PROMOTED_WEIGHT = 0.1
+"""A promoted day counts this much in the level: its units are not those of a usual day."""
+PRIOR_DAYS = 2.0
+"""The level of the item elsewhere counts like this many selling days."""
+SHELF_UNITS = 20.0
+"""The category's weekday profile counts like this many units in that of a shelf."""
+WEEKDAY_DAYS = 2.0
+LEAST_SCALE = 0.02
+HALF_LIFE = 10.0
+
+_IN_UNITS = (
+    *("mean_7", "mean_14", "mean_28", "mean_56", "recent_mean", "regular_mean", "deviation"),
+    *("peak_56", "p10_28", "p50_28", "p90_28", "sale_size"),
+    *("p10_56", "p25_56", "p50_56", "p75_56", "p90_56"),
+)
+
+Columns = dict[str, Matrix]
+
+
+def history(panel: Panel, origin: int, groups: Groups, year: CategoryYear) -> NDArray[np.float32]:
+    """The history block, float32 (n, len(layout.HISTORY)), from columns up to ``origin`` only."""
+    parts = [_of_series(gather(panel, origin, rows)) for rows in chunks(len(panel))]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    _add_levels(columns, groups)
+    _add_weekdays(columns, groups, _monday_offset(panel, origin))
+    _add_prices(columns, groups, panel, origin)
+    _add_groups(columns, groups, panel, year)
+    names = [*STATISTICS, *SAME_WEEKDAY, *WEEKDAY_PROFILE]
+    return np.stack([columns[name] for name in names], axis=1).astype(np.float32)
+
+
+def _monday_offset(panel: Panel, origin: int) -> int:
+    """Weekday of the origin, 0 on a Monday."""
+    return (panel.first_date.weekday() + origin) % 7
+
+
+def _of_series(recent: Recent) -> Columns:
+    """What follows from the series alone; units are not divided by the scale yet."""
+    raw, known, count = recent.units, recent.known, recent.count
+    observed = np.maximum(count, 1)
+    p10, p25, p50, p75, p90 = quantiles(raw, known, (0.1, 0.25, 0.5, 0.75, 0.9)).T
+    month = slice(SELLING_DAYS - 28, None)
+    p10_28, p50_28, p90_28 = quantiles(raw[:, month], known[:, month], (0.1, 0.5, 0.9)).T
+    cap = np.maximum(3 * p90, 2 * raw.sum(axis=1) / observed)
+    units: Matrix = np.minimum(raw, cap[:, None])
+
+    regular = np.where(recent.promotion > 0, PROMOTED_WEIGHT, 1.0) * known
+    recency = np.where(np.arange(SELLING_DAYS) < SELLING_DAYS - 28, 0.5, 1.0)
+    weight = regular * recency
+    decay = known * 0.5 ** (np.arange(SELLING_DAYS)[::-1] / HALF_LIFE)
+    sold = raw > 0
+    mean = units.sum(axis=1) / observed
+    price_known = known & ~np.isnan(recent.price)
+    columns = {
+        **{f"mean_{days}": _tail_mean(units, known, days) for days in (7, 14, 28, 56)},
+        "recent_mean": _ratio((units * decay).sum(axis=1), decay.sum(axis=1)),
+        "regular_mean": _ratio((units * regular).sum(axis=1), regular.sum(axis=1)),
+        "deviation": np.sqrt(
+            _ratio((np.square(units - mean[:, None]) * known).sum(axis=1), observed)
+        ),
+        "peak_56": raw.max(axis=1),
+        **{"p10_28": p10_28, "p50_28": p50_28, "p90_28": p90_28},
+        **{"p10_56": p10, "p25_56": p25, "p50_56": p50, "p75_56": p75, "p90_56": p90},
+        **{"p50_units": p50, "p90_units": p90},
+        **{f"zeros_{days}": _tail_mean(np.where(sold, 0.0, 1.0), known, days) for days in (14, 56)},
+        "sale_size": _ratio(units.sum(axis=1), sold.sum(axis=1)),
+        "since_sale": np.where(sold.any(axis=1), sold[:, ::-1].argmax(axis=1), SELLING_DAYS) * 1.0,
+        "observed": count * 1.0,
+        "age": recent.age * 1.0,
+        "reference_price": _ratio(
+            np.where(price_known, recent.price, 0.0).sum(axis=1), price_known.sum(axis=1), np.nan
+        ),
+        "promotion_share": (recent.promotion * known).sum(axis=1) / observed,
+        "_level_units": (units * weight).sum(axis=1),
+        "_level_days": weight.sum(axis=1),
+    }
+    on = [known & (recent.weekday == day) for day in range(7)]
+    columns["_weekday_units"] = np.stack([(units * regular * d).sum(axis=1) for d in on], axis=1)
+    columns["_weekday_days"] = np.stack([(regular * d).sum(axis=1) for d in on], axis=1)
+    return columns
+
+
+def _add_levels(columns: Columns, groups: Groups) -> None:
+    """``scale``, shrunk to the item elsewhere and to the category; then divide by it."""
+    units, days = columns["_level_units"], columns["_level_days"]
+    category = _ratio(total(groups.category, units), total(groups.category, days))
+    of_item = total(groups.item, units) + PRIOR_DAYS * category
+    item = of_item / (total(groups.item, days) + PRIOR_DAYS)
+    scale = np.maximum((units + PRIOR_DAYS * item) / (days + PRIOR_DAYS), LEAST_SCALE)
+    columns["scale"] = scale
+    for name in _IN_UNITS:
+        columns[name] = columns[name] / scale
+
+
+def _add_weekdays(columns: Columns, groups: Groups, today: int) -> None:
+    """Weekday profile of the shelf and the series' own weekday means, by offset from today."""
+    units, days = columns["_weekday_units"], columns["_weekday_days"]
+    level = _ratio(units.sum(axis=1), days.sum(axis=1))
+    expected = days * level[:, None]
+    of_category = (total(groups.category, units) + SHELF_UNITS) / (
+        total(groups.category, expected) + SHELF_UNITS
+    )
+    profile = (total(groups.shelf, units) + SHELF_UNITS * of_category) / (
+        total(groups.shelf, expected) + SHELF_UNITS
+    )
+    scale = columns["scale"][:, None]
+    own = (units + WEEKDAY_DAYS * profile * scale) / (days + WEEKDAY_DAYS) / scale
+    for offset in range(7):
+        weekday = (today + offset) % 7
+        columns[SAME_WEEKDAY[offset]] = own[:, weekday]
+        columns[WEEKDAY_PROFILE[offset]] = profile[:, weekday]
+
+
+def _add_prices(columns: Columns, groups: Groups, panel: Panel, origin: int) -> None:
+    price = panel.price[:, origin].astype(np.float64)
+    reference = np.where(np.isnan(columns["reference_price"]), price, columns["reference_price"])
+    known = ~np.isnan(reference)
+    in_category = _ratio(
+        total(groups.category, np.where(known, reference, 0.0)),
+        total(groups.category, known * 1.0),
+        np.nan,
+    )
+    columns["price_now"] = price
+    columns["reference_price"] = reference
+    columns["price_to_category"] = _ratio(reference, in_category, np.nan)
+
+
+def _add_groups(columns: Columns, groups: Groups, panel: Panel, year: CategoryYear) -> None:
+    fortnight, usual = columns["mean_14"] * columns["scale"], columns["mean_56"] * columns["scale"]
+    for name, group in (("item_trend", groups.item), ("category_trend", groups.category)):
+        columns[name] = (total(group, fortnight) + 0.1) / (total(group, usual) + 0.1)
+    columns["promotion_lift"] = year.lift[groups.category]
+    columns["category_code"] = code(panel.categories).astype(np.float64)
+    columns["store_code"] = code(panel.store_ids).astype(np.float64)
+
+
+def _tail_mean(values: Matrix, known: NDArray[np.bool_], days: int) -> Matrix:
+    tail = slice(SELLING_DAYS - days, None)
+    return _ratio((values[:, tail] * known[:, tail]).sum(axis=1), known[:, tail].sum(axis=1))
+
+
+def _ratio(above: Matrix, below: NDArray[Any], empty: float = 0.0) -> Matrix:
+    """``above / below``, and ``empty`` where ``below`` is not positive."""
+    below = np.asarray(below, np.float64)
+    return np.where(below > 0, above / np.where(below > 0, below, 1.0), empty)

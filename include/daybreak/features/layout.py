@@ -1,0 +1,95 @@
+"""Names and places of the values in a snapshot row and of the features made from it.
+
+A snapshot row is the history block followed by the ahead block, one channel after another with
+its ``HORIZON`` days side by side. Nothing else knows these positions.
+"""
+
+from __future__ import annotations
+
+from daybreak.features.panel import HORIZON
+
+COVARIATE_SLOTS = 4
+"""Extra known-ahead covariates that a data set may have; in the order of their names."""
+
+STATISTICS = (
+    "scale",
+    "mean_7",
+    "mean_14",
+    "mean_28",
+    "mean_56",
+    "recent_mean",
+    "regular_mean",
+    "deviation",
+    "peak_56",
+    "p10_28",
+    "p50_28",
+    "p90_28",
+    "p10_56",
+    "p25_56",
+    "p50_56",
+    "p75_56",
+    "p90_56",
+    "p50_units",
+    "p90_units",
+    "zeros_14",
+    "zeros_56",
+    "sale_size",
+    "since_sale",
+    "observed",
+    "age",
+    "reference_price",
+    "price_now",
+    "price_to_category",
+    "promotion_share",
+    "promotion_lift",
+    "item_trend",
+    "category_trend",
+    "category_code",
+    "store_code",
+)
+"""What `history` knows of a series whatever the target date is; each becomes a feature."""
+
+SAME_WEEKDAY = tuple(f"same_weekday_{offset}" for offset in range(7))
+WEEKDAY_PROFILE = tuple(f"weekday_profile_{offset}" for offset in range(7))
+"""By ``horizon % 7``: offset 0 is the weekday of the origin, 1 that of the day after."""
+
+HISTORY = (*STATISTICS, *SAME_WEEKDAY, *WEEKDAY_PROFILE)
+
+CHANNELS = (
+    "open",
+    "price",
+    "promotion",
+    "holiday",
+    "public_holiday_in",
+    "public_holiday_since",
+    "closed_before",
+    "closed_after",
+    "selling_day",
+    "last_year",
+    "season",
+    *(f"covariate_{slot}" for slot in range(1, COVARIATE_SLOTS + 1)),
+)
+"""What `ahead` knows of each target date; each becomes a feature."""
+
+LAYOUT = (*HISTORY, *(f"{name}_{day}" for name in CHANNELS for day in range(1, HORIZON + 1)))
+
+FEATURES = (
+    *STATISTICS,
+    "same_weekday",
+    "weekday_profile",
+    *CHANNELS,
+    "price_ratio",
+    "price_change",
+    "weekday",
+    "day_of_month",
+    "horizon",
+)
+"""The columns of the matrix that the booster sees, in order."""
+
+OVERRIDABLE = ("price", "promotion")
+"""Channels that a request may replace."""
+
+
+def channel_start(name: str) -> int:
+    """Position in a snapshot row of a channel's first day."""
+    return len(HISTORY) + CHANNELS.index(name) * HORIZON

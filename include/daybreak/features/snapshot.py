@@ -1,0 +1,26 @@
+"""A whole snapshot row: what is known of a series, then what is known of each day ahead."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daybreak.features.ahead import ahead
+from daybreak.features.groups import category_year, groups_of
+from daybreak.features.history import history
+from daybreak.features.layout import HISTORY
+from daybreak.features.panel import Panel
+
+
+def snapshot(panel: Panel, origin: int | None = None) -> NDArray[np.float32]:
+    """Snapshot rows as of a column (default: the business date), float32 (n, len(LAYOUT)).
+
+    Rows of an earlier origin are those that a panel ending there would give, but for plans that
+    were changed in between. Statistics of items, categories and stores are over the panel's series.
+    """
+    origin = panel.days - 1 if origin is None else origin
+    groups = groups_of(panel)
+    year = category_year(panel, origin, groups.category)
+    before = history(panel, origin, groups, year)
+    scale = before[:, HISTORY.index("scale")]
+    return np.concatenate([before, ahead(panel, origin, groups, year, scale)], axis=1)
