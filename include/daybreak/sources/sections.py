@@ -131,7 +131,8 @@ class Csv(Strict):
 
 
 class Aggregate(Strict):
-    """Lines become one row a key. Units are summed; each covariate has its reduction.
+    """Lines become one row a key. Units are summed; each covariate has its reduction, the mean
+    where an extra one names none. For yes or no, ``max`` is any and ``min`` is all.
 
     ``first`` and ``last`` are in file order; ``weighted_mean`` weighs by units sold (lines with
     positive units only).
@@ -143,7 +144,7 @@ class Aggregate(Strict):
     )
     price: Reduction = "weighted_mean"
     promotion: Reduction = "max"
-    open: Reduction = "max"
+    open: Literal["first", "last", "max", "min"] = "max"
     holiday: Reduction = "max"
     covariates: dict[str, Reduction] = {}
 

@@ -1,0 +1,266 @@
+"""Loading a data set: each file wholly or not at all, and never the same bytes twice.
+
+A business day is closed only when every file of every section that could be found was loaded, so
+that a run never starts on half a day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from math import ceil
+from uuid import uuid4
+
+from sqlalchemy import Connection, Engine, Table, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from daybreak.errors import DatasetError
+from daybreak.sources import calendar as business
+from daybreak.sources.knowledge import Knowledge
+from daybreak.sources.merge_interactions import merge_interactions
+from daybreak.sources.merge_master import master_key, merge_master
+from daybreak.sources.merge_plan import merge_plan, plan_key
+from daybreak.sources.merge_sales import KEYS as SALES_KEYS
+from daybreak.sources.merge_sales import merge_sales
+from daybreak.sources.merging import Merge, Merged, quarantine_repeats
+from daybreak.sources.origins import Origin, origins
+from daybreak.sources.readers import Rows
+from daybreak.sources.report import FileReport, LoadReport
+from daybreak.sources.sections import Interactions, Items, Plan, Sales, Section, Stores
+from daybreak.sources.spec import DatasetSpec
+from daybreak.sources.staging import create_staging, stage, write_quarantine
+from daybreak.sources.transform import Transform
+from daybreak.warehouse.engine import begin
+from daybreak.warehouse.tables import calendar, day_closed, load
+
+Progress = Callable[[str], None]
+WORK_MEMORY = "128MB"
+
+
+def _quiet(_message: str) -> None:
+    """Say nothing."""
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One call of ``load_dataset``."""
+
+    spec: DatasetSpec
+    knowledge: Knowledge
+    through: date | None
+    progress: Progress
+
+    def reading(self, section: Section) -> str:
+        """How a section reads its bytes: another date to stop at is another reading."""
+        return section.reading() + (f":{self.through}" if self.through else "")
+
+
+def load_dataset(
+    engine: Engine,
+    spec: DatasetSpec,
+    *,
+    now: datetime,
+    progress: Progress = _quiet,
+    through: date | None = None,
+    s3_endpoint_url: str | None = None,
+) -> LoadReport:
+    """Load what is new of every section, then fill the calendar and close the days.
+
+    ``through``: load facts of business dates up to it only, and plans known by its end (for
+    simulations). ``now`` is the clock for corrections, never for first knowledge of a day.
+
+    Raises ``DatasetError`` for a file that is refused; the files before it stay loaded, nothing
+    of it is, and no day is closed. Another load of the same data set waits its turn.
+    """
+    knowledge = Knowledge(now, spec.calendar.zone, spec.arrival_lag)
+    run = _Run(spec, knowledge, through, progress)
+    found = [
+        origin for section in spec.sections for origin in origins(spec, section, s3_endpoint_url)
+    ]
+    report = LoadReport(spec.name)
+    for origin in found:
+        with begin(engine) as conn:
+            _wait_for_turn(conn, spec)
+            report.files.append(_load_origin(conn, run, origin))
+    with begin(engine) as conn:
+        _wait_for_turn(conn, spec)
+        report.days_closed, report.last_closed = _close_days(conn, run)
+    return report
+
+
+def _wait_for_turn(conn: Connection, spec: DatasetSpec) -> None:
+    """Hold the data set's lock until the transaction ends."""
+    lock = func.pg_advisory_xact_lock(func.hashtextextended(f"daybreak.load.{spec.name}", 0))
+    conn.execute(select(lock))
+    others = select(load.c.dataset).where(load.c.dataset != spec.name).limit(1)
+    if (other := conn.scalar(others)) is not None:
+        raise DatasetError(
+            f"This warehouse holds the data set {other!r}; {spec.name!r} would mix with it.",
+            remedy=f"Set DAYBREAK_DATASET={spec.name}, or DAYBREAK_WAREHOUSE_URL to another "
+            "database.",
+            dataset=spec.name,
+        )
+
+
+def _load_origin(conn: Connection, run: _Run, origin: Origin) -> FileReport:
+    section = origin.section
+    with origin.open() as rows:
+        if rows.known_digest and _is_loaded(conn, run, section, rows.known_digest):
+            return _already(run, section, origin.uri, rows.known_digest)
+        attempt = conn.begin_nested()
+        file = _load_rows(conn, run, section, rows)
+        if _is_loaded(conn, run, section, file.sha256):  # a query, known only when it was read
+            attempt.rollback()
+            return _already(run, section, origin.uri, file.sha256)
+        conn.execute(
+            update(load)
+            .where(load.c.load_id == file.load_id)
+            .values(
+                sha256=file.sha256,
+                rows_read=file.rows,
+                rows_loaded=file.loaded + file.planned,
+                rows_quarantined=file.quarantined,
+                rules=file.rules,
+                first_date=file.first_date,
+                last_date=file.last_date,
+            )
+        )
+        attempt.commit()
+        return file
+
+
+def _load_rows(conn: Connection, run: _Run, section: Section, rows: Rows) -> FileReport:
+    now = run.knowledge.now
+    transform = Transform(section, run.spec.calendar, rows, now, _last_date(section, run.through))
+    conn.execute(select(func.set_config("work_mem", WORK_MEMORY, True)))  # this transaction
+    load_id = _open_load(conn, run, section, rows.uri)
+    staged = create_staging(conn, transform.canonical)
+    for chunk in rows.chunks:
+        clean = transform.apply(chunk)
+        stage(conn, staged, clean)
+        write_quarantine(conn, clean.bad, load_id, now)
+        run.progress(f"{section.kind} · {rows.uri}: {transform.tally.rows:,} rows read")
+    merge = Merge(conn, load_id, run.knowledge, transform.tally, run.through)
+    if keys := _unique_key(section, staged):
+        write_quarantine(conn, quarantine_repeats(merge, staged, keys), load_id, now)
+    transform.finish()
+    run.progress(f"{section.kind} · {rows.uri}: merging {transform.tally.kept:,} rows")
+    merged = _merge(merge, section, staged)
+    file = FileReport.of(section.kind, rows.uri, rows.digest(), transform.tally)
+    file.load_id, file.loaded, file.planned = load_id, merged.loaded, merged.planned
+    file.first_date, file.last_date = merged.first_date, merged.last_date
+    return file
+
+
+def _merge(merge: Merge, section: Section, staged: Table) -> Merged:
+    if isinstance(section, Sales):
+        return merge_sales(merge, section, staged)
+    if isinstance(section, Plan):
+        return merge_plan(merge, section, staged)
+    if isinstance(section, Items | Stores):
+        return merge_master(merge, section, staged)
+    return merge_interactions(merge, staged)
+
+
+def _unique_key(section: Section, staged: Table) -> tuple[str, ...]:
+    """The columns that may stand once in a file; none where lines are merged or have no key."""
+    if isinstance(section, Sales):
+        return () if section.aggregate else SALES_KEYS
+    if isinstance(section, Plan):
+        return plan_key(staged)
+    if isinstance(section, Items | Stores) and section.duplicates == "quarantine":
+        return (master_key(section),)
+    return ()
+
+
+def _last_date(section: Section, through: date | None) -> date | None:
+    """The last date worth staging: what is known ahead of ``through`` comes along."""
+    if through is None or isinstance(section, Interactions):
+        return through
+    if isinstance(section, Sales):
+        ahead = list(section.known_ahead.values())
+    elif isinstance(section, Plan) and section.known_ahead is not None:
+        ahead = [section.known_ahead]
+    else:
+        return None
+    days = max((ceil(duration.total_seconds() / 86_400) for duration in ahead), default=0)
+    return date.fromordinal(through.toordinal() + days)
+
+
+def _open_load(conn: Connection, run: _Run, section: Section, uri: str) -> int:
+    statement = insert(load).values(
+        dataset=run.spec.name,
+        source=section.kind,
+        uri=uri,
+        sha256=f"reading {uuid4()}",  # the true one follows in the same transaction
+        reading=run.reading(section),
+        rows_read=0,
+        rows_loaded=0,
+        rows_quarantined=0,
+        rules={},
+        finished_at=run.knowledge.now,
+    )
+    return int(conn.execute(statement.returning(load.c.load_id)).scalar_one())
+
+
+def _is_loaded(conn: Connection, run: _Run, section: Section, sha256: str) -> bool:
+    query = select(load.c.load_id).where(
+        load.c.dataset == run.spec.name,
+        load.c.source == section.kind,
+        load.c.sha256 == sha256,
+        load.c.reading == run.reading(section),
+    )
+    return conn.scalar(query) is not None
+
+
+def _already(run: _Run, section: Section, uri: str, sha256: str) -> FileReport:
+    run.progress(f"{section.kind} · {uri}: already loaded, nothing to do")
+    return FileReport(section.kind, uri, sha256, already_loaded=True)
+
+
+def _close_days(conn: Connection, run: _Run) -> tuple[int, date | None]:
+    """Close the days that loads of sales cover, and closed days between them."""
+    spans = conn.execute(
+        select(load.c.first_date, load.c.last_date, load.c.load_id)
+        .where(load.c.source == "sales", load.c.first_date.is_not(None))
+        .order_by(load.c.load_id)
+    ).all()
+    if not spans:
+        return 0, None
+    covered = {
+        day: span.load_id
+        for span in spans
+        for day in business.each_day(span.first_date, span.last_date)
+    }
+    first, last = min(covered), max(covered)
+    _fill_calendar(conn, run, first, last)
+    newest_load = max(covered.values())
+    due = {
+        day: covered.get(day, newest_load)
+        for day in business.each_day(first, last)
+        if run.knowledge.is_over(day)
+        and (day in covered or not business.is_open(run.spec.calendar, day))
+    }
+    rows = [
+        {"business_date": day, "closed_at": run.knowledge.first_known(day), "load_id": load_id}
+        for day, load_id in due.items()
+    ]
+    closed = 0
+    if rows:
+        statement = upsert(day_closed).on_conflict_do_nothing().returning(day_closed.c.load_id)
+        closed = len(conn.execute(statement, rows).all())
+    return closed, conn.scalar(select(func.max(day_closed.c.business_date)))
+
+
+def _fill_calendar(conn: Connection, run: _Run, first: date, last: date) -> None:
+    days = business.days(run.spec.calendar, first - business.BEFORE, last + business.AFTER)
+    statement = upsert(calendar)
+    changed = statement.on_conflict_do_update(
+        index_elements=[calendar.c.business_date],
+        set_={"open": statement.excluded.open, "holiday": statement.excluded.holiday},
+        where=func.row(calendar.c.open, calendar.c.holiday).is_distinct_from(
+            func.row(statement.excluded.open, statement.excluded.holiday)
+        ),
+    )
+    conn.execute(changed, [vars(day) for day in days])

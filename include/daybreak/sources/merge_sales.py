@@ -1,0 +1,164 @@
+"""Staged sales lines become rows of ``raw.sales``, and of ``raw.plan`` where known ahead."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Table, and_, case, func, literal, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+
+from daybreak.sources.canonical import COVARIATES, CanonicalColumn, Kind
+from daybreak.sources.merge_plan import merge_derived_plan
+from daybreak.sources.merging import (
+    Merge,
+    Merged,
+    append,
+    closed_dates,
+    covariates_json,
+    dates_of,
+    differs,
+    key_columns,
+    later,
+    newest,
+)
+from daybreak.sources.sections import Aggregate, Sales
+from daybreak.sources.staging import ROW, stage_clock, staging_columns, temporary
+from daybreak.warehouse.tables import sales
+
+KEYS = ("business_date", "store_id", "item_id")
+_OWN = tuple(column.name for column in COVARIATES)
+_VALUES = ("units", *_OWN, "covariates")
+
+
+def merge_sales(merge: Merge, section: Sales, staged: Table) -> Merged:
+    """Aggregate, compare with what is known, append what is new."""
+    how = section.aggregate
+    rows = _aggregated(merge, section, how, staged) if how else staged
+    dates = [day for day in dates_of(merge.conn, rows) if _in_time(day, merge.through)]
+    loaded = 0
+    if dates:
+        loaded = _append(merge, section, rows, dates)
+    planned = merge_derived_plan(merge, section, rows)
+    return Merged(loaded, planned, min(dates, default=None), max(dates, default=None))
+
+
+def _in_time(day: date, through: date | None) -> bool:
+    return through is None or day <= through
+
+
+def _aggregated(merge: Merge, section: Sales, how: Aggregate, staged: Table) -> Table:
+    """One row a key, with the rules that made it counted."""
+    canonical = [column for column in section.canonical if column.name in staged.c]
+    rows = temporary(merge.conn, "aggregated", *staging_columns(canonical))
+    units = func.sum(staged.c.units)
+    values = {c.name: _reduced(staged, c, how) for c in canonical if c.name not in KEYS}
+    values["units"] = func.greatest(units, literal(0.0))
+    keys = key_columns(staged, KEYS)
+    query = select(*keys, *values.values()).group_by(*keys)
+    made = append(merge.conn, rows, [*KEYS, *values], query)
+    rules = merge.tally.rules
+    rules["merged_into_one_row"] = merge.tally.kept - made
+    if how.negative == "net":
+        negative = select(func.count()).select_from(staged).where(staged.c.units < 0)
+        below = select(*keys).group_by(*keys).having(units < 0).subquery()
+        rules["cancellation_netted"] = merge.conn.scalar(negative) or 0
+        rules["below_zero_set_to_zero"] = (
+            merge.conn.scalar(select(func.count()).select_from(below)) or 0
+        )
+    return rows
+
+
+def _reduced(staged: Table, column: CanonicalColumn, how: Aggregate) -> ColumnElement[Any]:
+    value = staged.c[column.name]
+    own = getattr(how, column.name, "mean")
+    reduction: str = how.covariates.get(column.name, own)
+    result: ColumnElement[Any]
+    if reduction == "weighted_mean":
+        sold = and_(staged.c.units > 0, value.is_not(None))
+        weight = func.sum(staged.c.units).filter(sold)
+        return func.sum(value * staged.c.units).filter(sold) / func.nullif(weight, 0)
+    if reduction in ("first", "last"):
+        order = staged.c[ROW].asc() if reduction == "first" else staged.c[ROW].desc()
+        ordered = func.array_agg(aggregate_order_by(value, order)).filter(value.is_not(None))
+        result = ordered[1]
+    elif column.kind is Kind.FLAG:
+        result = func.bool_or(value) if reduction == "max" else func.bool_and(value)
+    else:
+        by_name: dict[str, Any] = {
+            "max": func.max,
+            "min": func.min,
+            "sum": func.sum,
+            "mean": func.avg,
+        }
+        result = by_name[reduction](value)
+    return result
+
+
+def _append(merge: Merge, section: Sales, rows: Table, dates: list[date]) -> int:
+    first, last = dates[0], dates[-1]
+    closed = closed_dates(merge.conn, dates)
+    clock = stage_clock(
+        merge.conn, {day: merge.knowledge.of_fact(day, day in closed) for day in dates}
+    )
+    values = _values(rows, section)
+    within = sales.c.business_date.between(first, last)
+    source = rows.join(clock, clock.c.business_date == rows.c.business_date)
+    target = [*KEYS, *values, "load_id", "loaded_at"]
+    keys = key_columns(rows, KEYS)
+    if merge.conn.execute(select(sales.c.load_id).where(within).limit(1)).first() is None:
+        fresh = select(*keys, *values.values(), literal(merge.load_id), clock.c.known_at)
+        return append(merge.conn, sales, target, fresh.select_from(source))
+    known = newest(sales, KEYS, within)
+    same_key = and_(*(known.c[name] == rows.c[name] for name in KEYS))
+    changed = differs(list(values.values()), [known.c[name] for name in values])
+    query = (
+        select(*keys, *values.values(), literal(merge.load_id), later(clock.c.known_at, known))
+        .select_from(source.outerjoin(known, same_key))
+        .where(known.c.item_id.is_(None) | changed)
+    )
+    if not section.complete_days:
+        return append(merge.conn, sales, target, query)
+    # Compared before the new rows are in, so that both see the same past.
+    absent = append(merge.conn, sales, *_absent(merge, rows, clock, within))
+    merge.tally.rules["absent_set_to_zero"] = absent
+    return append(merge.conn, sales, target, query) + absent
+
+
+def _values(rows: Table, section: Sales) -> dict[str, ColumnElement[Any]]:
+    values: dict[str, ColumnElement[Any]] = {"units": rows.c.units}
+    values |= {name: rows.c[name] for name in _OWN if name in rows.c}
+    extras = [name for name in section.covariates if name in rows.c]
+    return values | ({"covariates": covariates_json(rows, extras)} if extras else {})
+
+
+def _absent(
+    merge: Merge, rows: Table, clock: Table, within: ColumnElement[bool]
+) -> tuple[list[str], Select[Any]]:
+    """Zero rows for keys that an earlier file had and this one, complete by its word, has not."""
+    known = newest(sales, KEYS, within)
+    there = rows.alias("there")
+    same_key = and_(*(there.c[name] == known.c[name] for name in KEYS))
+    covered = select(rows.c.business_date, rows.c.store_id).distinct().subquery()
+    query = (
+        select(
+            *key_columns(known, KEYS),
+            case((known.c.units.is_not(None), 0.0)),
+            *(known.c[name] for name in _VALUES[1:]),
+            literal(merge.load_id),
+            later(clock.c.known_at, known),
+        )
+        .select_from(
+            known.join(
+                covered,
+                and_(
+                    covered.c.business_date == known.c.business_date,
+                    covered.c.store_id == known.c.store_id,
+                ),
+            )
+            .join(clock, clock.c.business_date == known.c.business_date)
+            .outerjoin(there, same_key)
+        )
+        .where(there.c.item_id.is_(None), known.c.units != 0)
+    )
+    return [*KEYS, *_VALUES, "load_id", "loaded_at"], query
