@@ -23,9 +23,9 @@ def day_is_ready(
 ) -> bool:
     """Whether all facts of the run's business day are known.
 
-    ``waiting_since`` (ISO 8601) is when this try of the run first asked, None now. Raises ``InputsLate``
-    once it has waited longer than the settings allow. Notes the run on the first call, and how
-    long it waited on the last.
+    ``waiting_since`` (ISO 8601) is when this try of the run first asked; None: it does so now.
+    Raises ``InputsLate`` once it has waited longer than the settings allow. Notes the run on the
+    first call, and how long it waited on the last.
     """
     runtime = runtime or get_runtime()
     now = runtime.clock()

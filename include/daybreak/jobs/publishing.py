@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from daybreak.jobs.addresses import GenerationAddress, day_of
+from daybreak.jobs.report import as_json
 from daybreak.models import get_model, model_names
 from daybreak.monitoring import sla
 from daybreak.monitoring.steps import measured, timed_step
@@ -58,7 +59,7 @@ def record_sla(generation: GenerationAddress, runtime: Runtime | None = None) ->
             now=runtime.clock(),
         )
     sla.send_landing(runtime.metrics, row)
-    return {name: _as_json(value) for name, value in row.items()}
+    return as_json(row)
 
 
 def rollback(model: str, business_date: date, runtime: Runtime | None = None) -> dict[str, Any]:
@@ -90,7 +91,3 @@ def sweep(runtime: Runtime | None = None) -> dict[str, int]:
         rows = generations.sweep(conn, tables, runtime.clock(), ABANDONED_AFTER)
     runtime.metrics.incr("sweep.rows", rows)
     return {"rows": rows}
-
-
-def _as_json(value: Any) -> Any:
-    return value.isoformat() if hasattr(value, "isoformat") else value

@@ -1,0 +1,136 @@
+"""``daybreak ingest | score | rollback | sla``: what the DAGs do, without Airflow."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer()
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+ModelName = Annotated[str, typer.Argument(help="Name of the model, such as sales_forecast.")]
+BusinessDate = Annotated[
+    datetime,
+    typer.Option(
+        "--business-date",
+        formats=["%Y-%m-%d"],
+        help="The last day whose facts are known; the forecast begins on the day after.",
+    ),
+]
+
+
+@app.command()
+def ingest(
+    through: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Leave out later business dates."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Load the files of the data set that are new, and close the days that are complete."""
+    from daybreak.jobs.ingest import load_new_files
+
+    loaded = load_new_files(_say(as_json), through.date() if through else None)
+    _show(
+        loaded,
+        as_json,
+        f"{loaded['files']} file(s), {loaded['rows']:,} row(s), {loaded['quarantined']:,} in "
+        f"quarantine; {loaded['days_closed']} day(s) closed, the newest is "
+        f"{loaded['business_date'] or 'none'}.",
+    )
+
+
+@app.command()
+def score(
+    model: ModelName,
+    business_date: BusinessDate,
+    knowledge: Annotated[
+        str,
+        typer.Option(help="as_was: what the day's first run knew. latest: all known by now."),
+    ] = "as_was",
+    as_json: AsJson = False,
+) -> None:
+    """Score one business date and publish it, by the very steps of the nightly DAG."""
+    from daybreak.jobs.run import score_day
+
+    row = score_day(model, business_date.date(), knowledge, _say(as_json))
+    _show(
+        row,
+        as_json,
+        f"Generation {row['generation_id']} of {model} for {row['business_date']} is published: "
+        f"{row['rows']:,} rows ({row['status']}).",
+    )
+
+
+@app.command()
+def rollback(model: ModelName, business_date: BusinessDate, as_json: AsJson = False) -> None:
+    """Withdraw what is published of a day; what was published before it comes back."""
+    from daybreak.jobs.publishing import rollback as withdraw
+
+    done = withdraw(model, business_date.date())
+    back = f"generation {done['published']} is back" if done["published"] else "the day is empty"
+    _show(done, as_json, f"Generation {done['withdrawn']} of {model} is withdrawn; {back}.")
+
+
+@app.command()
+def sla(
+    model: Annotated[str | None, typer.Option(help="Only this model.")] = None,
+    last: Annotated[int, typer.Option(min=1, help="How many runs, the newest first.")] = 14,
+    as_json: AsJson = False,
+) -> None:
+    """Show which runs landed in time, and where their time went."""
+    from daybreak.jobs.report import sla_rows
+
+    rows = sla_rows(model, last)
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+    else:
+        print_sla(rows)
+
+
+def print_sla(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("model", "business date", "run", "status", "landed", "slack"):
+        table.add_column(title)
+    for title in ("queue s", "wait s", "score s", "publish s", "rows", "rows/s"):
+        table.add_column(title, justify="right")
+    for row in rows:
+        table.add_row(
+            row["model"],
+            row["business_date"],
+            row["run_type"],
+            row["status"],
+            (row["landed_at"] or "not yet")[:16],
+            _clock(row["slack_seconds"]) if row["status"] != "not_counted" else "",
+            *(_seconds(row[f"{part}_seconds"]) for part in ("queue", "wait", "score", "publish")),
+            f"{row['rows']:,}" if row["rows"] is not None else "",
+            f"{row['rows_per_second']:,.0f}" if row["rows_per_second"] else "",
+        )
+    Console(highlight=False).print(table if rows else "No run is recorded yet.")
+
+
+def _clock(seconds: float | None) -> str:
+    """±h:mm of slack."""
+    if seconds is None:
+        return ""
+    minutes = round(abs(seconds) / 60)
+    return f"{'-' if seconds < 0 else '+'}{minutes // 60}:{minutes % 60:02}"
+
+
+def _seconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"
+
+
+def _say(as_json: bool) -> Any:
+    """A progress listener: lines on stderr, silence where JSON was asked for."""
+    return (lambda _: None) if as_json else (lambda message: typer.echo(message, err=True))
+
+
+def _show(value: dict[str, Any], as_json: bool, sentence: str) -> None:
+    typer.echo(json.dumps(value, indent=2) if as_json else sentence)

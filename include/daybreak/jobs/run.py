@@ -1,0 +1,54 @@
+"""A whole run without Airflow: the same steps in the same order, one after the other."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import date
+from typing import Any
+
+from daybreak.jobs import publishing, scoring
+from daybreak.jobs.addresses import run_address
+from daybreak.jobs.inputs import day_is_ready, knowledge_cutoff
+from daybreak.models import get_model
+from daybreak.models.base import Progress, quiet
+from daybreak.runtime import Runtime, get_runtime
+from daybreak.warehouse.engine import connect
+
+
+def score_day(
+    model: str,
+    business_date: date,
+    knowledge: str = "as_was",
+    progress: Progress = quiet,
+    runtime: Runtime | None = None,
+) -> dict[str, Any]:
+    """Score and publish one business date; returns its row of ``ops.sla``.
+
+    Does not wait: raises ``InputsLate`` where the day is not closed. Any other error leaves
+    nothing that a reader could see.
+    """
+    runtime = runtime or get_runtime()
+    get_model(model)
+    run = run_address(
+        run_key=f"cli/{model}/{business_date}/{uuid.uuid4().hex[:8]}",
+        run_type="cli",
+        model=model,
+        business_date=business_date,
+        knowledge=knowledge,
+        queued_at=runtime.clock(),
+    )
+    with connect(runtime.engine) as conn:
+        knowledge_cutoff(conn, run, runtime.settings, runtime.clock())
+    day_is_ready(run, runtime=runtime)
+
+    progress(f"Taking the features of {business_date}")
+    generation = scoring.open_generation(scoring.build_snapshot(run, runtime), runtime)
+    shards = scoring.plan_shards(generation, runtime)
+    for shard in shards:
+        progress(f"Scoring shard {shard['shard'] + 1} of {len(shards)} by {generation['version']}")
+        scoring.score_shard(generation, shard, runtime)
+    progress("Auditing")
+    scoring.audit(generation, runtime)
+    progress("Publishing")
+    publishing.publish(generation, runtime)
+    return publishing.record_sla(generation, runtime)

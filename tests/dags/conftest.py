@@ -1,0 +1,41 @@
+"""A real warehouse and real metadata of Airflow, both in PostgreSQL, to execute DAGs on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from dag_runner import DagRunner
+
+
+@pytest.fixture(scope="module")
+def dag_runner(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagRunner]:
+    """A warehouse that is migrated and empty, and Airflow's metadata, migrated."""
+    folder = tmp_path_factory.mktemp("dag_runner")
+    kept = {
+        name: text
+        for name, text in os.environ.items()
+        if not name.startswith(("DAYBREAK_", "AIRFLOW_"))
+    }
+    with postgres.database("warehouse_template") as warehouse, postgres.database() as metadata:
+        env = kept | {
+            "AIRFLOW_HOME": str(folder),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": (
+                f"postgresql+psycopg2://postgres@/{metadata}?host={postgres.host}"
+            ),
+            "DAYBREAK_HOME": str(folder / "home"),
+            "DAYBREAK_WAREHOUSE_URL": f"postgresql://postgres@/{warehouse}?host={postgres.host}",
+            "DAYBREAK_SYNTHETIC_STORES": "2",
+            "DAYBREAK_SYNTHETIC_ITEMS": "6",
+            "DAYBREAK_SYNTHETIC_START": "2025-01-01",
+            "DAYBREAK_SYNTHETIC_END": "2026-02-28",
+            "DAYBREAK_SERIES_PER_SHARD": "8",
+            "DAYBREAK_POLL_SECONDS": "0.2",
+        }
+        runner = DagRunner(folder, env)
+        runner.python("-m", "airflow", "db", "migrate")
+        yield runner

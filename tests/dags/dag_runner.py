@@ -1,0 +1,49 @@
+"""Executes DAGs by ``dag.test()`` in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+
+
+@dataclass
+class DagRunner:
+    """Executes runs of the DAGs in one folder with an environment of its own."""
+
+    folder: Path
+    env: dict[str, str]
+
+    def python(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-P", *arguments],
+            env=self.env | env,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+        return done
+
+    def run(
+        self, *runs: dict[str, Any], dags: Path = ROOT / "dags", **env: str
+    ) -> tuple[list[dict[str, Any]], str]:
+        """Results as tests/dags/run_dag.py writes them, and everything that was logged."""
+        wanted, results = self.folder / "runs.json", self.folder / "results.json"
+        wanted.write_text(json.dumps(runs))
+        results.unlink(missing_ok=True)
+        env |= {"AIRFLOW__CORE__DAGS_FOLDER": str(dags), "PYTHONPATH": str(ROOT / "dags")}
+        done = self.python(str(HERE / "run_dag.py"), str(wanted), str(results), **env)
+        loaded: list[dict[str, Any]] = json.loads(results.read_text())
+        return loaded, done.stdout + done.stderr
+
+    def daybreak(self, *arguments: str) -> str:
+        """What a command of ours prints."""
+        return self.python("-m", "daybreak.cli", *arguments).stdout
