@@ -1,9 +1,33 @@
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import DBAPIError
 
+from daybreak.errors import ConfigError
+from daybreak.warehouse import reports
+from daybreak.warehouse.engine import make_engine
+from daybreak.warehouse.migrate import check_current, current_revision, head_revision, migrate
 from daybreak.warehouse.migrations import VERSION_OPTIONS
-from daybreak.warehouse.tables import metadata
+from daybreak.warehouse.tables import READER_ROLE, SCHEMAS, metadata
+
+
+@pytest.fixture
+def empty(empty_url: str) -> Iterator[Engine]:
+    engine = make_engine(empty_url)
+    yield engine
+    engine.dispose()
+
+
+@contextmanager
+def as_reader(engine: Engine) -> Iterator[Connection]:
+    with engine.connect() as connection:
+        connection.execute(text(f"SET ROLE {READER_ROLE}"))
+        yield connection
 
 
 def test_migrations_give_what_the_tables_describe(warehouse: Engine) -> None:
@@ -17,3 +41,149 @@ def test_migrations_give_what_the_tables_describe(warehouse: Engine) -> None:
             },
         )
         assert compare_metadata(context, metadata) == []
+
+
+def test_check_constraints_are_those_of_the_tables(warehouse: Engine) -> None:
+    """Alembic does not compare them."""
+    inspector = inspect(warehouse)
+    described = {
+        (table.name, constraint.name)
+        for table in metadata.tables.values()
+        for constraint in table.constraints
+        if type(constraint).__name__ == "CheckConstraint"
+    }
+    found = {
+        (table.name, constraint["name"])
+        for table in metadata.tables.values()
+        for constraint in inspector.get_check_constraints(table.name, table.schema)
+    }
+    assert found == described
+
+
+def test_an_empty_database_becomes_current_and_stays_so(empty: Engine) -> None:
+    assert current_revision(empty) is None
+    with pytest.raises(ConfigError, match="revision none") as caught:
+        check_current(empty)
+    assert "daybreak warehouse migrate" in caught.value.remedy
+    for _ in range(2):
+        assert migrate(empty) == head_revision() == current_revision(empty)
+        check_current(empty)
+
+
+def test_processes_that_migrate_at_once_wait_for_one_another(empty: Engine) -> None:
+    start = threading.Barrier(3)
+    reached: list[str] = []
+
+    def run() -> None:
+        start.wait()
+        reached.append(migrate(empty))
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert reached == [head_revision()] * 3
+
+
+def test_a_failed_migration_leaves_nothing_behind(empty: Engine) -> None:
+    with empty.begin() as connection:
+        connection.execute(text("CREATE SCHEMA raw CREATE TABLE sales (n int)"))
+    with pytest.raises(DBAPIError, match="already exists"):
+        migrate(empty)
+    assert current_revision(empty) is None
+    assert "ops" not in inspect(empty).get_schema_names()
+
+
+def test_a_database_of_a_later_version_is_left_alone(warehouse: Engine) -> None:
+    with warehouse.begin() as connection:
+        connection.execute(text("UPDATE ops.schema_version SET version_num = '9999'"))
+    with pytest.raises(ConfigError, match=r"9999.*upgrade this one"):
+        migrate(warehouse)
+    with pytest.raises(ConfigError, match="revision 9999"):
+        check_current(warehouse)
+
+
+def test_changed_report_views_are_replaced(
+    warehouse: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    definition = reports._definition
+    monkeypatch.setattr(
+        reports,
+        "_definition",
+        lambda view: definition(view).replace("version.model,", "version.model, 7 AS lucky,"),
+    )
+    with pytest.raises(ConfigError, match="report views"):
+        check_current(warehouse)
+    migrate(warehouse)
+    check_current(warehouse)
+    with as_reader(warehouse) as connection:
+        assert connection.execute(text("SELECT lucky FROM report.model_history")).all() == []
+
+
+def test_every_sql_file_is_a_view(warehouse: Engine) -> None:
+    from importlib.resources import files
+
+    stems = {file.name.removesuffix(".sql") for file in files(reports).iterdir()
+             if file.name.endswith(".sql")}  # fmt: skip
+    assert stems == set(reports.VIEWS) == set(inspect(warehouse).get_view_names("report"))
+
+
+# --- what the database refuses ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE ops.champion SET reason = 'other'",
+        "DELETE FROM ops.champion",
+        "TRUNCATE ops.champion",
+    ],
+)
+def test_the_champion_ledger_is_append_only(warehouse: Engine, statement: str) -> None:
+    with (
+        pytest.raises(DBAPIError, match=r"ops\.champion is append-only"),
+        warehouse.begin() as connection,
+    ):
+        connection.execute(text(statement))
+
+
+def test_the_reader_reads_every_view_and_no_table(warehouse: Engine) -> None:
+    inspector = inspect(warehouse)
+    tables = [f"{s}.{t}" for s in SCHEMAS for t in inspector.get_table_names(s)]
+    views = [f"report.{view}" for view in inspector.get_view_names("report")]
+    assert len(tables) > 15
+    with as_reader(warehouse) as connection:
+        for view in views:
+            connection.execute(text(f"SELECT * FROM {view}"))
+        for table in tables:
+            with connection.begin_nested() as savepoint:
+                with pytest.raises(DBAPIError, match="permission denied for schema"):
+                    connection.execute(text(f"SELECT * FROM {table}"))
+                savepoint.rollback()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE VIEW report.mine AS SELECT 1",
+        "CREATE TABLE public.mine (n int)",
+        "DELETE FROM report.forecast",
+        "INSERT INTO report.freshness (model) VALUES ('m')",
+    ],
+)
+def test_the_reader_changes_nothing(warehouse: Engine, statement: str) -> None:
+    refused = pytest.raises(DBAPIError, match=r"permission denied|not automatically updatable")
+    with as_reader(warehouse) as connection, refused:
+        connection.execute(text(statement))
+
+
+def test_the_reader_cannot_log_in_and_sees_views_to_come(warehouse: Engine) -> None:
+    with warehouse.begin() as connection:
+        login = connection.scalar(
+            text("SELECT rolcanlogin FROM pg_roles WHERE rolname = :name"), {"name": READER_ROLE}
+        )
+        assert login is False
+        connection.execute(text("CREATE VIEW report.later AS SELECT 1 AS n"))
+    with as_reader(warehouse) as connection:
+        assert connection.scalar(text("SELECT n FROM report.later")) == 1

@@ -56,7 +56,7 @@ def connect(engine: Engine) -> Iterator[Connection]:
         with connection:
             yield connection
     except (DBAPIError, psycopg.OperationalError) as error:
-        if _lost(connection, error):
+        if _lost(error):
             raise _unavailable(engine, error) from None
         raise
 
@@ -78,7 +78,7 @@ def _open(engine: Engine) -> Connection:
         raise _unavailable(engine, error) from None
 
 
-def _lost(connection: Connection, error: Exception) -> bool:
+def _lost(error: Exception) -> bool:
     """Whether the connection broke, rather than that a statement was refused."""
     if isinstance(error, DBAPIError):
         return error.connection_invalidated
