@@ -100,6 +100,32 @@ def doctor(as_json: AsJson = False) -> None:
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
 
 
+@app.command(
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "allow_interspersed_args": False,  # `daybreak airflow dags --help` is Airflow's help
+    }
+)
+def airflow(context: typer.Context) -> None:
+    """Run any command of Airflow against this platform: `daybreak airflow dags list`."""
+    import subprocess
+
+    from daybreak.platform import airflow_env, components
+    from daybreak.platform.folder import StateFolder
+    from daybreak.platform.status import status as look
+    from daybreak.settings import load_settings
+
+    settings = load_settings()
+    folder = StateFolder(settings.state)
+    folder.prepare()
+    url = look(settings)[components.API_SERVER].url
+    port = int(url.rpartition(":")[2]) if url else settings.airflow_port
+    env = os.environ | airflow_env.airflow_env(settings, folder, port)
+    command = components.python("airflow", *context.args)
+    raise typer.Exit(subprocess.run(command, env=env, check=False).returncode)
+
+
 def _print(found: PlatformStatus) -> None:
     from rich.console import Console
     from rich.table import Table
