@@ -92,6 +92,7 @@ def sla(
 
 
 def print_sla(rows: list[dict[str, Any]]) -> None:
+    """Print rows of ``ops.sla``, as ``jobs.report.sla_rows`` returns them, as a table."""
     from rich.console import Console
     from rich.table import Table
 
