@@ -1,0 +1,76 @@
+"""``daybreak demo`` from nothing to a proven answer, and once more on what it left running."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from installation import ROOT, Installation
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+
+SMALL_SHOP = {
+    "DAYBREAK_SYNTHETIC_STORES": "2",
+    "DAYBREAK_SYNTHETIC_ITEMS": "20",
+}
+
+
+def test_demo_works_twice_and_down_leaves_nothing(installation: Installation) -> None:
+    installation.env |= SMALL_SHOP
+
+    first = installation.must("demo", timeout=900)
+    assert_it_shows_everything(first)
+
+    again = installation.must("demo", timeout=600)
+    assert_it_shows_everything(again)
+    assert "is champion already" in again, "training is not repeated"
+    assert forecasts(first) == forecasts(again), "the same days give the same numbers"
+
+    listed = installation.must("airflow", "dags", "list-runs", "daily_forecast", "-o", "json")
+    runs = json.loads(listed[listed.index("[") :])
+    assert [run["state"] for run in runs] == ["success"] * 7, "no run but the seven"
+    curl = curl_of(again)
+    assert json.loads(subprocess.check_output(curl, shell=True))["source"] == "published"
+
+    installation.must("down")
+    assert installation.processes() == []
+
+
+def test_a_file_that_is_not_there_is_refused_before_anything_starts(
+    installation: Installation, tmp_path: Path
+) -> None:
+    result = installation.run("demo", "--data", str(tmp_path / "nowhere.parquet"))
+
+    assert result.returncode == 1
+    assert "nowhere.parquet" in result.stderr
+    assert not installation.home.exists()
+
+
+def test_make_passes_the_file_on() -> None:
+    planned = subprocess.check_output(
+        ["make", "-n", "demo", "DATA=../my data/retail.parquet"], cwd=ROOT, text=True
+    )
+
+    assert "daybreak demo --data '../my data/retail.parquet'" in planned
+
+
+def assert_it_shows_everything(printed: str) -> None:
+    runs = re.findall(r"^sales_forecast +(\d{4}-\d\d-\d\d) +backfill +not_counted", printed, re.M)
+    assert len(runs) == 7
+    assert len(set(runs)) == 7
+    accuracy = re.search(r"^ *all +[\d,]+ +([\d.]+) % +([\d.]+) % +([\d.]+) %", printed, re.M)
+    assert accuracy is not None
+    assert float(accuracy[1]) < float(accuracy[2]), "better than seasonal naive"
+    assert "Equal bit for bit to the row of score.sales_forecast" in printed
+    assert re.search(r"^Airflow +http://127.0.0.1:\d+ +\(user admin, password \S+\)", printed, re.M)
+
+
+def forecasts(printed: str) -> str:
+    return printed.split("Forecast of ")[1].partition("Accuracy so far")[0]
+
+
+def curl_of(printed: str) -> str:
+    return next(line for line in printed.splitlines() if line.startswith("curl "))
