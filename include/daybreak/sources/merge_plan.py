@@ -108,7 +108,9 @@ def _append(
         return 0
     closed = closed_dates(merge.conn, dates)
     clock = stage_clock(
-        merge.conn, {day: knowledge.of_plan(day, ahead, day in closed) for day in dates}
+        merge.conn,
+        {day: knowledge.of_plan(day, ahead, day in closed) for day in dates},
+        "plan_clock",
     )
     within = plan.c.business_date.between(dates[0], dates[-1])
     given: dict[str, ColumnElement[Any]] = {n: rows.c[n] for n in _OWN if n in names}

@@ -72,11 +72,11 @@ def write_quarantine(conn: Connection, rows: Iterable[BadRow], load_id: int, now
         conn.execute(quarantine.insert(), values)
 
 
-def stage_clock(conn: Connection, known_at: Mapping[date, datetime]) -> Table:
+def stage_clock(conn: Connection, known_at: Mapping[date, datetime], name: str = "clock") -> Table:
     """A table of (business_date, known_at) to join facts with."""
     table = temporary(
         conn,
-        "clock",
+        name,
         Column("business_date", Date, nullable=False),
         Column("known_at", Instant, nullable=False),
     )

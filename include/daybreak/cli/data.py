@@ -1,0 +1,162 @@
+"""``daybreak data``: what comes in, checked before it does and counted when it did."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from daybreak.settings import Settings
+    from daybreak.sources.report import FileReport, LoadReport
+    from daybreak.sources.spec import DatasetSpec
+
+app = typer.Typer(help="Data sets: check, load, and what was refused.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+Dataset = Annotated[
+    str | None,
+    typer.Argument(metavar="[NAME|FILE.yaml]", help="Default: the one of DAYBREAK_DATASET."),
+]
+
+
+@app.command()
+def check(dataset: Dataset = None, as_json: AsJson = False) -> None:
+    """Read a data set whole and show what would load. Writes nothing, needs no warehouse."""
+    from daybreak.runtime import system_clock
+    from daybreak.settings import load_settings
+    from daybreak.sources.check import check_dataset
+
+    settings = load_settings()
+    spec = _spec(dataset, settings)
+    with _progress() as progress:
+        report = check_dataset(
+            spec,
+            now=system_clock(),
+            progress=progress,
+            s3_endpoint_url=settings.s3_endpoint_url,
+        )
+    _show(report, as_json, loaded=False)
+
+
+@app.command()
+def load(
+    dataset: Dataset = None,
+    through: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Load business dates up to this one only."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Load what is new. A file loads wholly or not at all, and the same bytes only once."""
+    from daybreak.runtime import get_runtime
+    from daybreak.sources.load import load_dataset
+
+    runtime = get_runtime()
+    spec = _spec(dataset, runtime.settings)
+    with _progress() as progress:
+        report = load_dataset(
+            runtime.engine,
+            spec,
+            now=runtime.clock(),
+            progress=progress,
+            through=through.date() if through else None,
+            s3_endpoint_url=runtime.settings.s3_endpoint_url,
+        )
+    _show(report, as_json, loaded=True)
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """The data sets that ship with Daybreak."""
+    from daybreak.sources.spec import dataset_names, load_spec
+
+    found = [{"name": name, "description": load_spec(name).description} for name in dataset_names()]
+    if as_json:
+        _print_json(found)
+        return
+    for entry in found:
+        typer.echo(f"{entry['name']:15}  {entry['description']}")
+
+
+@app.command()
+def quarantine(
+    load_id: Annotated[int | None, typer.Option("--load", help="Only rows of this load.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many rows at most.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """Rows that were refused: file, row number, field and reason; the newest load first."""
+    from daybreak.runtime import get_runtime
+    from daybreak.sources.quarantine import quarantined
+    from daybreak.warehouse.engine import connect
+
+    with connect(get_runtime().engine) as conn:
+        rows = quarantined(conn, load_id=load_id, limit=limit)
+    if as_json:
+        _print_json(rows)
+        return
+    for row in rows:
+        field = f"{row['field']} " if row["field"] else ""
+        place = f"load {row['load_id']}  {row['uri']}  row {row['row_number']}"
+        typer.echo(f"{place}: {field}{row['reason']}  {json.dumps(row['row'], ensure_ascii=False)}")
+    if not rows:
+        typer.echo("Nothing is in quarantine.", err=True)
+
+
+def _spec(dataset: str | None, settings: Settings) -> DatasetSpec:
+    """The data set asked for; DAYBREAK_DATASET_PATH moves only the one of DAYBREAK_DATASET."""
+    from daybreak.sources.spec import load_spec
+
+    own = dataset is None or dataset == settings.dataset
+    return load_spec(dataset or settings.dataset, path=settings.dataset_path if own else None)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """What is being read, in one line on stderr; silent where that is no terminal."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(stderr=True)
+    with console.status("opening") as status:
+        yield lambda message: status.update(escape(message))
+
+
+def _show(report: LoadReport, as_json: bool, *, loaded: bool) -> None:
+    if as_json:
+        _print_json(report.as_json())
+        return
+    typer.echo(f"Data set {report.dataset}")
+    for file in report.files:
+        _show_file(file, loaded=loaded)
+    if loaded:
+        last = f", through {report.last_closed}" if report.last_closed else ""
+        typer.echo(f"\n{report.loaded:,} new rows; {report.days_closed} days closed{last}.")
+
+
+def _show_file(file: FileReport, *, loaded: bool) -> None:
+    typer.echo(f"\n{file.section}  {file.uri}")
+    if file.already_loaded:
+        typer.echo("  already loaded: the same bytes, read in the same way")
+        return
+    dates = f", {file.first_date} to {file.last_date}" if file.first_date else ""
+    typer.echo(f"  {file.rows:,} rows read, {file.kept:,} kept{dates}")
+    for rule, count in file.rules.items():
+        typer.echo(f"  rule {rule}: {count:,}")
+    if loaded:
+        planned = f", {file.planned:,} of plans" if file.planned else ""
+        typer.echo(f"  {file.loaded:,} new rows{planned}")
+    if file.quarantined:
+        typer.echo(f"  {file.quarantined:,} bad rows, such as")
+    for row in file.examples:
+        typer.echo(f"    row {row['row_number']}: {row['field'] or 'the line'} {row['reason']}")
+    for first in file.first_rows:
+        typer.echo("  " + ", ".join(f"{name}={value}" for name, value in first.items()))
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, default=str, ensure_ascii=False))

@@ -1,0 +1,58 @@
+"""What a load would find, without a warehouse and without writing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from daybreak.sources.origins import Origin, origins
+from daybreak.sources.report import FileReport, LoadReport
+from daybreak.sources.spec import DatasetSpec
+from daybreak.sources.transform import Clean, Transform
+
+FIRST_ROWS = 3
+
+
+def check_dataset(
+    spec: DatasetSpec,
+    *,
+    now: datetime,
+    progress: Callable[[str], None] = lambda _: None,
+    s3_endpoint_url: str | None = None,
+) -> LoadReport:
+    """Read every file whole, exactly as a load does, and count.
+
+    Rows are counted before lines of one key are merged and before they are compared with what is
+    known, which both need the warehouse. Raises ``DatasetError`` where a load would.
+    """
+    report = LoadReport(spec.name)
+    for section in spec.sections:
+        for origin in origins(spec, section, s3_endpoint_url):
+            report.files.append(_check(spec, origin, now, progress))
+    return report
+
+
+def _check(
+    spec: DatasetSpec, origin: Origin, now: datetime, progress: Callable[[str], None]
+) -> FileReport:
+    kind = origin.section.kind
+    first: list[dict[str, Any]] = []
+    with origin.open() as rows:
+        transform = Transform(origin.section, spec.calendar, rows, now)
+        for chunk in rows.chunks:
+            clean = transform.apply(chunk)
+            if len(first) < FIRST_ROWS:
+                first += _first_rows(clean, FIRST_ROWS - len(first))
+            progress(f"{kind} · {rows.uri}: {transform.tally.rows:,} rows read")
+        transform.finish()
+        file = FileReport.of(kind, rows.uri, rows.digest(), transform.tally)
+    file.first_rows = first
+    return file
+
+
+def _first_rows(clean: Clean, count: int) -> list[dict[str, Any]]:
+    table = pa.table({name: values[:count] for name, values in clean.columns.items()})
+    return table.to_pylist()
