@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from sqlalchemy import Connection, Table
 
 from daybreak.clock import AsOf
+from daybreak.registry.registry import Artifact
 
 Float32 = NDArray[np.float32]
 Progress = Callable[[str], None]
@@ -67,6 +68,15 @@ class Trained:
     manifest: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a challenger may become champion, in a sentence, and what was measured (JSON)."""
+
+    passed: bool
+    reason: str
+    evidence: dict[str, Any]
+
+
 class Model(Protocol):
     """A named scorer. Implementations are stateless; all they learned is in the artifact."""
 
@@ -114,6 +124,17 @@ class Model(Protocol):
 
     def train(self, warehouse: Connection, as_of: AsOf, progress: Progress = quiet) -> Trained:
         """Learn from facts visible at ``as_of``. Deterministic under the seed in the manifest."""
+        ...
+
+    def judge(
+        self,
+        warehouse: Connection,
+        as_of: AsOf,
+        challenger: Artifact,
+        champion: Artifact | None,
+        progress: Progress = quiet,
+    ) -> Verdict:
+        """The gate: challenger, champion and baselines on the same backtest up to ``as_of``."""
         ...
 
     def audit(

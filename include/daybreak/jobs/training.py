@@ -1,0 +1,119 @@
+"""A challenger from the facts of the day, and the gate through which it may become champion."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TypedDict
+
+from sqlalchemy import Connection
+
+from daybreak.clock import AsOf
+from daybreak.errors import NoChampion, NoData
+from daybreak.jobs.addresses import run_address
+from daybreak.jobs.inputs import knowledge_cutoff, newest_closed_day
+from daybreak.models import get_model
+from daybreak.models.base import Progress, quiet
+from daybreak.monitoring.steps import measured
+from daybreak.registry.champions import champion_at, promote
+from daybreak.registry.registry import Artifact
+from daybreak.runtime import Runtime, get_runtime
+from daybreak.warehouse.engine import begin, connect
+
+
+class Challenger(TypedDict):
+    """A registered version that is not champion yet, and what it was trained on."""
+
+    model: str
+    version: str
+    business_date: str
+    cutoff: str
+
+
+class Outcome(Challenger):
+    """What the gate said."""
+
+    promoted: bool
+    reason: str
+
+
+def train(
+    model: str, business_date: str, progress: Progress = quiet, runtime: Runtime | None = None
+) -> Challenger:
+    """Train as of the newest closed day up to ``business_date`` (ISO 8601) and register.
+
+    The same facts give the same version, so running it twice registers one. Raises ``NoData``
+    where no such day is closed.
+    """
+    runtime = runtime or get_runtime()
+    trained_model = get_model(model)
+    with measured(runtime.metrics, runtime.clock, f"{model}.train"):
+        with connect(runtime.engine) as conn:
+            as_of = _as_of(conn, model, date.fromisoformat(business_date), runtime)
+            progress(f"Training {model} on what was known of {as_of.business_date}")
+            trained = trained_model.train(conn, as_of, progress)
+        version = runtime.registry.register(model, trained.booster, trained.manifest)
+        progress(f"Registered {version}")
+    return {
+        "model": model,
+        "version": version,
+        "business_date": as_of.business_date.isoformat(),
+        "cutoff": as_of.cutoff.isoformat(),
+    }
+
+
+def pass_the_gate(
+    challenger: Challenger,
+    actor: str = "train_models",
+    progress: Progress = quiet,
+    runtime: Runtime | None = None,
+) -> Outcome:
+    """Make the challenger champion from the cutoff of its training day on, if the gate lets it.
+
+    A refusal is an outcome, not an error. The ledger keeps the reason and what was measured.
+    """
+    runtime = runtime or get_runtime()
+    name, version = challenger["model"], challenger["version"]
+    cutoff = datetime.fromisoformat(challenger["cutoff"])
+    as_of = AsOf(date.fromisoformat(challenger["business_date"]), cutoff)
+    with measured(runtime.metrics, runtime.clock, f"{name}.gate"):
+        with connect(runtime.engine) as conn:
+            champion = _champion(conn, runtime, name, cutoff)
+            if champion is not None and champion.version == version:
+                return {**challenger, "promoted": False, "reason": "It is champion already."}
+            verdict = get_model(name).judge(
+                conn, as_of, runtime.registry.load(name, version), champion, progress
+            )
+        if verdict.passed:
+            with begin(runtime.engine) as conn:
+                promote(
+                    conn,
+                    model=name,
+                    version=version,
+                    effective_from=cutoff,
+                    reason=verdict.reason,
+                    evidence=verdict.evidence,
+                    actor=actor,
+                    now=runtime.clock(),
+                )
+    runtime.metrics.incr(f"{name}.gate.{'promoted' if verdict.passed else 'refused'}")
+    progress(verdict.reason)
+    return {**challenger, "promoted": verdict.passed, "reason": verdict.reason[:400]}
+
+
+def _as_of(conn: Connection, model: str, through: date, runtime: Runtime) -> AsOf:
+    day = newest_closed_day(conn, through)
+    if day is None:
+        raise NoData(
+            f"No business day up to {through} is closed, so there is nothing to train on.",
+            remedy="`daybreak ingest` loads the data set's files and closes their days.",
+            business_date=through.isoformat(),
+        )
+    run = run_address(run_key="", run_type="training", model=model, business_date=day)
+    return AsOf(day, knowledge_cutoff(conn, run, runtime.settings, runtime.clock()))
+
+
+def _champion(conn: Connection, runtime: Runtime, model: str, cutoff: datetime) -> Artifact | None:
+    try:
+        return runtime.registry.load(model, champion_at(conn, model, cutoff))
+    except NoChampion:
+        return None
