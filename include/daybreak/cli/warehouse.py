@@ -1,0 +1,73 @@
+"""``daybreak warehouse``: bring the tables up to date, look at them, clear what nobody sees."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(help="The warehouse: migrate, status, sweep.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+_MEGABYTE = 1 << 20
+
+
+@app.command()
+def migrate(as_json: AsJson = False) -> None:
+    """Create or upgrade the tables and report views. Safe to run again, and while others read."""
+    from daybreak.runtime import get_runtime
+    from daybreak.warehouse.migrate import current_revision
+    from daybreak.warehouse.migrate import migrate as upgrade
+
+    engine = get_runtime().engine
+    before = current_revision(engine)
+    after = upgrade(engine)
+    if as_json:
+        typer.echo(json.dumps({"before": before, "revision": after}))
+    elif before == after:
+        typer.echo(f"The warehouse is at revision {after}, as it was.")
+    else:
+        typer.echo(f"The warehouse went from revision {before or 'none'} to {after}.")
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Show revision, sizes and what is published. Exit code 1 where a migration is missing."""
+    from daybreak.runtime import get_runtime
+    from daybreak.warehouse.status import warehouse_status
+
+    found = warehouse_status(get_runtime().engine)
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        _print(found)
+    if not found["current"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def sweep(as_json: AsJson = False) -> None:
+    """Delete the rows of generations that were rejected, or abandoned two days ago or more."""
+    from daybreak.jobs.publishing import sweep as sweep_rows
+
+    swept = sweep_rows()
+    typer.echo(json.dumps(swept) if as_json else f"{swept['rows']:,} rows deleted.")
+
+
+def _print(found: dict[str, Any]) -> None:
+    typer.echo(f"database   {found['database']}")
+    typer.echo(f"revision   {found['revision'] or 'none'}, needed {found['needed']}")
+    if not found["current"]:
+        typer.echo(f"{found['problem']} Run `daybreak warehouse migrate`.", err=True)
+        return
+    for name, size in found["bytes"].items():
+        typer.echo(f"{size / _MEGABYTE:10,.1f} MB  {name}")
+    for state, count in found["generations"].items():
+        typer.echo(f"{count:10,} generations {state}")
+    for row in found["freshness"]:
+        newest, fresh, closed = (
+            row[name] or "none" for name in ("newest", "newest_fresh", "newest_closed")
+        )
+        typer.echo(f"{row['model']}: newest {newest}, fresh {fresh}, closed through {closed}")
