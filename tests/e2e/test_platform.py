@@ -87,7 +87,7 @@ def test_a_held_port_that_was_asked_for_fails_and_leaves_nothing(
 def test_a_component_that_ends_fails_with_its_last_words_and_leaves_nothing(
     installation: Installation,
 ) -> None:
-    result = installation.run("up", AIRFLOW__CORE__EXECUTOR="NoSuchExecutor")
+    result = installation.run("up", "--only", "airflow", AIRFLOW__CORE__EXECUTOR="NoSuchExecutor")
 
     assert result.returncode == 1
     assert "ended while it started" in result.stderr
