@@ -86,12 +86,12 @@ def read_panel(
         )
     # The columns of the days ahead stay empty here.
     sold = latest((len(series), whole.days), sold_rows.group, sold_rows.columns)
-    plan_rows = read_rows(conn, plan, whole, covariates)
+    plan_series, plan_rows = read_rows(conn, plan, whole, covariates)
 
     def known(name: str) -> Float32:
         return prefer(planned(name), sold.matrix(name))
 
-    planned = _Plans(series, whole.days, *plan_rows).matrix
+    planned = _Plans(series, whole.days, plan_series, plan_rows).matrix
     business_open, public_holiday = read_calendar(conn, whole.first, whole.last)
     units = sold.matrix("units")
     is_open = (known("open") != 0) & business_open | (units > 0)  # NaN != 0: open unless told

@@ -1,0 +1,65 @@
+"""From the booster's margins to units: the same few exact operations for batch and online.
+
+Only ``+ * min max floor`` and comparisons of single float32 values are used, each of which IEEE
+754 defines to the last bit, so a row gives the same bits in any batch and on any processor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daybreak.errors import ArtifactAltered
+from daybreak.features.layout import FEATURES
+from daybreak.features.panel import HORIZON
+
+Float32 = NDArray[np.float32]
+
+SCORES = ("p10", "p50", "p90", "mean")
+"""The booster's outputs, in order, and the columns of the score table."""
+
+QUANTILES = SCORES[:3]
+
+_SCALE, _OPEN, _HORIZON = (FEATURES.index(name) for name in ("scale", "open", "horizon"))
+_HALF = np.float32(0.5)
+
+
+def link(margins: Float32, features: Float32, manifest: Mapping[str, Any]) -> dict[str, Float32]:
+    """Margins (m, 4) of ``features`` (m, F) to units, float32 (m,) each of ``SCORES``.
+
+    ``manifest["calibration"]`` holds an offset for each day ahead and output, in multiples of the
+    series' scale: ``{"p10": [28 numbers], ..., "mean": [...], "round": true}``; an output that is
+    not named has none. ``round`` gives quantiles in whole units, for data that count them.
+    Quantiles never cross, nothing is negative, and a closed day sells nothing.
+    """
+    calibration = manifest["calibration"]
+    scale = features[:, _SCALE]
+    days = features[:, _HORIZON].astype(np.intp) - 1
+    closed = features[:, _OPEN] == 0
+    units = {}
+    for output, name in enumerate(SCORES):
+        offset = _offsets(calibration, name)[days]
+        units[name] = np.maximum((margins[:, output] + offset) * scale, np.float32(0))
+    p10, p50, p90 = (units[name] for name in QUANTILES)
+    low, high = np.minimum(p10, p50), np.maximum(p10, p50)
+    units["p10"] = np.minimum(low, p90)
+    units["p50"] = np.maximum(low, np.minimum(high, p90))
+    units["p90"] = np.maximum(high, p90)
+    if calibration.get("round", False):
+        for name in QUANTILES:
+            units[name] = np.floor(units[name] + _HALF)
+    return {name: np.where(closed, np.float32(0), values) for name, values in units.items()}
+
+
+def _offsets(calibration: Mapping[str, Any], name: str) -> Float32:
+    offsets = np.array(calibration.get(name, [0.0] * HORIZON), np.float32)
+    if offsets.shape != (HORIZON,) or not np.isfinite(offsets).all():
+        raise ArtifactAltered(
+            f"The manifest's calibration of {name} is not {HORIZON} finite numbers.",
+            remedy="Train again, or promote another version.",
+            field=f"calibration.{name}",
+        )
+    return offsets

@@ -1,0 +1,38 @@
+"""What an application asks: one store, one item, one day, and what would be different."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from daybreak.features.layout import OVERRIDABLE
+from daybreak.features.numbers import to_float32
+
+
+def _scorable(value: float) -> float:
+    return float(to_float32(value))
+
+
+Known = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(_scorable)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class ForecastRequest(BaseModel):
+    """A forecast of one day. A field left out, or null, means: as planned."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    store: Name = Field(description="store_id of the data set.", examples=["S01"])
+    item: Name = Field(description="item_id of the data set.", examples=["I0001"])
+    date: date = Field(description="Day to forecast, 1 to 28 days after the business date.")
+    price: Known | None = Field(None, description="Price to take instead of the planned one.")
+    promotion: Known | None = Field(
+        None, description="Promotion to take instead of the planned one; 0 is none."
+    )
+
+    def overrides(self) -> dict[str, float]:
+        """What replaces the plan, by the channel of the features that it replaces."""
+        given = {name: getattr(self, name) for name in OVERRIDABLE}
+        return {name: value for name, value in given.items() if value is not None}

@@ -1,0 +1,108 @@
+"""The rules that every staged generation keeps before anybody sees it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sqlalchemy import REAL, Column, Connection, Date, SmallInteger, and_, func, select
+
+from daybreak.errors import AuditFailed
+from daybreak.models.base import Model
+from daybreak.scoring.snapshots import read_snapshot
+from daybreak.warehouse.bulk import copy_out
+from daybreak.warehouse.generations import Generation
+from daybreak.warehouse.tables import snapshot as snapshots
+
+_KINDS = {REAL: "f4", SmallInteger: "i2", Date: "M8[D]"}
+
+
+def audit_generation(conn: Connection, model: Model, generation: Generation) -> int:
+    """Check all rows of a generation and return how many there are.
+
+    Every entity of the snapshot has its full number of rows and nobody else has any; every score
+    is finite; and the model's own rules hold. Streams: memory does not grow with the rows.
+    Raises ``AuditFailed`` naming each rule that is broken.
+    """
+    rows, broken = _check_values(conn, model, generation)
+    broken |= _check_complete(conn, model, generation, rows)
+    if broken:
+        listing = "; ".join(sorted(broken))
+        raise AuditFailed(
+            f"Generation {generation.generation_id} of {model.name} for "
+            f"{generation.business_date} breaks {len(broken)} rule(s): {listing}.",
+            remedy="Nothing was published; the last good generation stays. See the runbook.",
+            generation_id=generation.generation_id,
+            business_date=generation.business_date.isoformat(),
+            rules=sorted(broken),
+        )
+    return rows
+
+
+def _check_values(conn: Connection, model: Model, generation: Generation) -> tuple[int, set[str]]:
+    columns = [column for column in model.score_table.columns if _is_checked(column)]
+    dtype = np.dtype([(column.name, _KINDS[type(column.type)]) for column in columns])
+    query = select(*columns).where(*_of_generation(model, generation))
+    rows, broken = 0, set[str]()
+    for chunk in copy_out(conn, query, dtype):
+        rows += len(chunk)
+        fields = {name: chunk[name] for name in dtype.names or ()}
+        scores = {name: values for name, values in fields.items() if values.dtype == np.float32}
+        identity = {name: values for name, values in fields.items() if name not in scores}
+        broken |= {
+            f"{name} is not finite"
+            for name, values in scores.items()
+            if not np.isfinite(values).all()
+        }
+        broken |= set(model.audit(scores, identity))
+    return rows, broken
+
+
+def _check_complete(conn: Connection, model: Model, generation: Generation, rows: int) -> set[str]:
+    entities = conn.scalars(
+        select(snapshots.c.rows).where(snapshots.c.snapshot_id == generation.snapshot_id)
+    ).one()
+    sample = read_snapshot(conn, model, generation.snapshot_id, 0, 1)
+    each = len(model.batch_rows(sample, generation.business_date)) if len(sample) else 0
+    broken = set()
+    if rows != entities * each:
+        broken.add(f"{rows} rows instead of {entities} entities with {each} each")
+    incomplete = conn.scalar(_count_incomplete(model, generation, each))
+    if incomplete:
+        broken.add(f"{incomplete} entities do not have their {each} rows")
+    return broken
+
+
+def _count_incomplete(model: Model, generation: Generation, each: int) -> Any:
+    """How many entities of the snapshot have fewer or more rows than they should."""
+    snapshot, scored = model.snapshot_table.c, model.score_table.c
+    keys = [scored[name] for name in model.keys]
+    counts = (
+        select(*keys, func.count().label("found"))
+        .where(*_of_generation(model, generation))
+        .group_by(*keys)
+        .subquery()
+    )
+    same = and_(*(snapshot[name] == counts.c[name] for name in model.keys))
+    return (
+        select(func.count())
+        .select_from(model.snapshot_table.outerjoin(counts, same))
+        .where(
+            snapshot.business_date == generation.business_date,
+            snapshot.snapshot_id == generation.snapshot_id,
+            func.coalesce(counts.c.found, 0) != each,
+        )
+    )
+
+
+def _of_generation(model: Model, generation: Generation) -> list[Any]:
+    scored = model.score_table.c
+    return [
+        scored.business_date == generation.business_date,
+        scored.generation_id == generation.generation_id,
+    ]
+
+
+def _is_checked(column: Column[Any]) -> bool:
+    """Numbers and dates; the keys are text and are checked by their count."""
+    return type(column.type) in _KINDS and column.name != "business_date"

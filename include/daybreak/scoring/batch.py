@@ -1,0 +1,105 @@
+"""Scoring by night: shards of a snapshot, streamed chunk by chunk into the score table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, delete, select
+
+from daybreak.models.base import Model
+from daybreak.scoring.predictor import Predictor
+from daybreak.scoring.snapshots import read_snapshot
+from daybreak.warehouse.bulk import copy_in
+from daybreak.warehouse.generations import Generation, hold_staging
+from daybreak.warehouse.partitions import ensure_partition
+
+ENTITIES_PER_CHUNK = 500
+
+
+def plan_shards(rows: int, per_shard: int) -> list[dict[str, int]]:
+    """Ranges ``[first, last)`` of snapshot positions that together cover ``rows``."""
+    starts = range(0, rows, per_shard)
+    return [
+        {"shard": shard, "first": first, "last": min(first + per_shard, rows)}
+        for shard, first in enumerate(starts)
+    ]
+
+
+def score_shard(
+    conn: Connection,
+    model: Model,
+    predictor: Predictor,
+    generation: Generation,
+    *,
+    shard: int,
+    first: int,
+    last: int,
+) -> int:
+    """Score one range of a generation's snapshot in the caller's transaction; returns the rows.
+
+    Whatever the generation holds of these entities is replaced, so a shard can run again, also
+    after the shards were cut anew. Memory does not grow with the shard.
+    Raises ``IllegalTransition`` where the generation is no longer being staged.
+    """
+    hold_staging(conn, generation.generation_id)
+    ensure_partition(conn, model.score_table, generation.business_date)
+    _delete_scores(conn, model, generation, first, last)
+    return sum(
+        _score_chunk(
+            conn,
+            model,
+            predictor,
+            generation,
+            shard=shard,
+            first=start,
+            last=min(start + ENTITIES_PER_CHUNK, last),
+        )
+        for start in range(first, last, ENTITIES_PER_CHUNK)
+    )
+
+
+def _score_chunk(
+    conn: Connection,
+    model: Model,
+    predictor: Predictor,
+    generation: Generation,
+    *,
+    shard: int,
+    first: int,
+    last: int,
+) -> int:
+    snapshot = read_snapshot(conn, model, generation.snapshot_id, first, last)
+    rows = model.batch_rows(snapshot, generation.business_date)
+    scores = model.scores(predictor.batch(rows.features), rows, predictor.artifact.manifest)
+    constants: dict[str, Any] = {
+        "business_date": np.datetime64(generation.business_date, "D"),
+        "generation_id": generation.generation_id,
+        "shard": shard,
+    }
+    columns = {
+        **{name: np.broadcast_to(value, len(rows)) for name, value in constants.items()},
+        **rows.identity,
+        **scores,
+    }
+    return copy_in(conn, model.score_table, columns)
+
+
+def _delete_scores(
+    conn: Connection, model: Model, generation: Generation, first: int, last: int
+) -> None:
+    scored, snapshot = model.score_table.c, model.snapshot_table.c
+    entities = select(*(snapshot[name] for name in model.keys)).where(
+        snapshot.business_date == generation.business_date,
+        snapshot.snapshot_id == generation.snapshot_id,
+        snapshot.ordinal >= first,
+        snapshot.ordinal < last,
+    )
+    wanted = entities.subquery()
+    conn.execute(
+        delete(model.score_table).where(
+            scored.business_date == generation.business_date,
+            scored.generation_id == generation.generation_id,
+            *(scored[name] == wanted.c[name] for name in model.keys),
+        )
+    )
