@@ -48,7 +48,8 @@ MakeRuntime = Callable[..., Runtime]
 
 @pytest.fixture(autouse=True)
 def toy_is_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "MODELS", {"toy": "toy:TOY"})
+    monkeypatch.setattr(models, "MODELS", {"toy": "toy"})
+    monkeypatch.setattr(toy, "MODEL", toy.TOY, raising=False)
 
 
 @pytest.fixture
