@@ -1,0 +1,163 @@
+"""Ingest, training and the gate, on a real warehouse with small data and the toy model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from sqlalchemy import Connection, func, insert, select
+
+import toy
+from daybreak import models
+from daybreak.clock import AsOf
+from daybreak.errors import NoData
+from daybreak.jobs import training
+from daybreak.jobs.ingest import dataset, load_new_files
+from daybreak.models.base import Progress, Trained, Verdict, quiet
+from daybreak.registry.champions import champion_at, history
+from daybreak.registry.registry import Artifact
+from daybreak.runtime import Runtime
+from daybreak.warehouse.engine import begin, connect
+from daybreak.warehouse.tables import day_closed, sales
+
+MakeRuntime = Callable[..., Runtime]
+DAY = date(2026, 2, 1)
+CLOSED = datetime(2026, 2, 2, 0, 30, tzinfo=UTC)
+CUTOFF = datetime(2026, 2, 2, 2, 0, tzinfo=UTC)
+NOW = datetime(2026, 2, 9, 8, 0, tzinfo=UTC)
+
+
+class JudgedToy(toy.Toy):
+    """A toy that remembers what it was asked, and passes or refuses as it is told."""
+
+    def __init__(self, passes: bool = True) -> None:
+        self.passes = passes
+        self.trained_on: list[AsOf] = []
+        self.champions: list[str | None] = []
+
+    def train(self, warehouse: Connection, as_of: AsOf, progress: Progress = quiet) -> Trained:
+        self.trained_on.append(as_of)
+        return Trained(
+            toy.booster(),
+            {
+                "trained_through": as_of.business_date.isoformat(),
+                "features": list(self.features()),
+                "scale": 1.0,
+            },
+        )
+
+    def judge(
+        self,
+        warehouse: Connection,
+        as_of: AsOf,
+        challenger: Artifact,
+        champion: Artifact | None,
+        progress: Progress = quiet,
+    ) -> Verdict:
+        self.champions.append(champion.version if champion else None)
+        reason = "beats all" if self.passes else "loses to the 28-day mean"
+        return Verdict(self.passes, reason, {"wape": 0.4, "challenger": challenger.version})
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> JudgedToy:
+    model = JudgedToy()
+    monkeypatch.setattr(models, "MODELS", {"toy": "toy"})
+    monkeypatch.setattr(toy, "MODEL", model, raising=False)
+    return model
+
+
+@pytest.fixture
+def runtime(make_runtime: MakeRuntime) -> Runtime:
+    made = make_runtime(now=NOW)
+    with begin(made.engine) as conn:
+        conn.execute(insert(day_closed).values(business_date=DAY, closed_at=CLOSED, load_id=1))
+    return made
+
+
+def ledger(runtime: Runtime) -> list[dict[str, object]]:
+    with connect(runtime.engine) as conn:
+        return history(conn, "toy")
+
+
+def test_a_challenger_knows_what_its_day_knew_and_rules_from_there_on(
+    runtime: Runtime, judged: JudgedToy
+) -> None:
+    challenger = training.train("toy", "2026-02-08", runtime=runtime)
+    assert judged.trained_on == [AsOf(DAY, CUTOFF)], "the newest closed day, as its own run saw it"
+    assert challenger["version"].startswith("2026-02-01-")
+
+    outcome = training.pass_the_gate(challenger, runtime=runtime)
+    assert (outcome["promoted"], outcome["reason"]) == (True, "beats all")
+    assert judged.champions == [None]
+    (entry,) = ledger(runtime)
+    assert (entry["version"], entry["effective_from"]) == (challenger["version"], CUTOFF)
+    assert (entry["recorded_at"], entry["actor"]) == (NOW, "train_models")
+    assert entry["evidence"] == {"wape": 0.4, "challenger": challenger["version"]}
+    with connect(runtime.engine) as conn:
+        assert champion_at(conn, "toy", CUTOFF) == challenger["version"]
+    assert len(json.dumps(outcome)) < 1024
+
+
+def test_training_and_gate_run_twice_change_nothing(runtime: Runtime, judged: JudgedToy) -> None:
+    once = training.train("toy", "2026-02-01", runtime=runtime)
+    assert training.train("toy", "2026-02-01", runtime=runtime) == once
+    assert len(runtime.registry.versions("toy")) == 1
+    training.pass_the_gate(once, runtime=runtime)
+    again = training.pass_the_gate(once, runtime=runtime)
+    assert (again["promoted"], again["reason"]) == (False, "It is champion already.")
+    assert len(ledger(runtime)) == 1
+
+
+def test_a_refused_challenger_is_an_outcome_and_the_champion_stays(
+    runtime: Runtime, judged: JudgedToy
+) -> None:
+    first = training.train("toy", "2026-02-01", runtime=runtime)
+    training.pass_the_gate(first, runtime=runtime)
+
+    with begin(runtime.engine) as conn:
+        next_day = DAY + timedelta(days=1)
+        conn.execute(insert(day_closed).values(business_date=next_day, closed_at=NOW, load_id=1))
+    judged.passes = False
+    second = training.train("toy", "2026-02-08", runtime=runtime)
+    outcome = training.pass_the_gate(second, runtime=runtime)
+    assert (outcome["promoted"], outcome["reason"]) == (False, "loses to the 28-day mean")
+    assert judged.champions == [None, first["version"]]
+    with connect(runtime.engine) as conn:
+        assert champion_at(conn, "toy", NOW) == first["version"]
+
+
+def test_with_no_closed_day_there_is_nothing_to_train_on(
+    runtime: Runtime, judged: JudgedToy
+) -> None:
+    with pytest.raises(NoData, match=r"No business day up to 2026-01-31 is closed.*ingest"):
+        training.train("toy", "2026-01-31", runtime=runtime)
+
+
+def test_ingest_loads_what_is_new_closes_days_and_then_finds_nothing_new(
+    make_runtime: MakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"STORES": "1", "ITEMS": "4", "START": "2026-01-02"}.items():
+        monkeypatch.setenv(f"DAYBREAK_SYNTHETIC_{name}", value)
+    monkeypatch.setenv("DAYBREAK_SYNTHETIC_END", "2026-01-10")
+    runtime = make_runtime(now=NOW, dataset="synthetic")
+    loaded = load_new_files(runtime=runtime)
+    assert (loaded["dataset"], loaded["quarantined"]) == ("synthetic", 0)
+    assert (loaded["days_closed"], loaded["business_date"]) == (9, "2026-01-10")
+    with connect(runtime.engine) as conn:
+        rows = conn.scalar(select(func.count()).select_from(sales))
+    again = load_new_files(runtime=runtime)
+    assert (again["files"], again["rows"], again["days_closed"]) == (0, 0, 0)
+    assert again["business_date"] == "2026-01-10"
+    with connect(runtime.engine) as conn:
+        assert conn.scalar(select(func.count()).select_from(sales)) == rows
+    assert len(json.dumps(loaded)) < 1024
+
+
+def test_the_path_in_the_settings_overrides_that_of_the_data_set(
+    make_runtime: MakeRuntime,
+) -> None:
+    here = make_runtime(dataset="online_retail", dataset_path="/somewhere/else.parquet")
+    assert dataset(here).sales.files != dataset(make_runtime(dataset="online_retail")).sales.files
