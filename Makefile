@@ -81,3 +81,4 @@ bench: $(VENV)/.dev ## measure scoring and serving; the tables stand in benchmar
 lock: $(VENV)/.runtime ## resolve requirements*.in again for Python 3.11 to 3.13
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade requirements.in -o requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade requirements-dev.in -o requirements-dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade -c requirements.txt docker/requirements.in -o docker/requirements.txt
