@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from functools import cache
+from itertools import chain
+from math import isfinite
 from typing import Any
 
-import numpy as np
 from pydantic import BaseModel
 from sqlalchemy import Table
 
 from daybreak.errors import InvalidRequest
-from daybreak.models.base import Model, ScoringRows, SnapshotRows
+from daybreak.models.base import Float32, Model, ScoringRows, SnapshotRows
 from daybreak.serving.encoding import json_values
 from daybreak.serving.publications import Publication
 from daybreak.serving.rows import RowCache
@@ -20,9 +22,10 @@ NOT_PREDICTED = frozenset({"business_date", "generation_id", "shard"})
 """Columns of a score table that the answer gives once, or that only batch needs."""
 
 
-def prediction_columns(table: Table) -> list[str]:
+@cache
+def prediction_columns(table: Table) -> tuple[str, ...]:
     """Identity and score columns of an answer: those of the score table, in its order."""
-    return [column.name for column in table.columns if column.name not in NOT_PREDICTED]
+    return tuple(column.name for column in table.columns if column.name not in NOT_PREDICTED)
 
 
 def answer(
@@ -37,12 +40,6 @@ def answer(
     snapshot = cache.get(model, generation, model.entity(asked))
     rows = model.request_rows(snapshot, generation.business_date, asked)
     scores = model.scores(publication.predictor.single(rows.features), rows, publication.manifest)
-    if not all(np.isfinite(column).all() for column in scores.values()):
-        raise InvalidRequest(
-            "The request leads to a score that is not a finite number.",
-            remedy="Give values of the size that the model has seen.",
-            field="body",
-        )
     published = _as_published(model, snapshot, generation.business_date, asked, rows)
     return {
         "model": model.name,
@@ -54,12 +51,16 @@ def answer(
     }
 
 
-def _records(
-    table: Table, rows: ScoringRows, scores: dict[str, np.ndarray[Any, Any]]
-) -> list[dict[str, Any]]:
-    columns = {**rows.identity, **scores}
+def _records(table: Table, rows: ScoringRows, scores: dict[str, Float32]) -> list[dict[str, Any]]:
+    columns = {name: json_values(column) for name, column in (rows.identity | scores).items()}
+    if not all(map(isfinite, chain.from_iterable(columns[name] for name in scores))):
+        raise InvalidRequest(
+            "The request leads to a score that is not a finite number.",
+            remedy="Give values of the size that the model has seen.",
+            field="body",
+        )
     names = prediction_columns(table)
-    values = [json_values(columns[name]) for name in names]
+    values = (columns[name] for name in names)
     return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
 
 
