@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import xgboost
-from daybreak.scoring.predictor import Predictor
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, insert
@@ -24,6 +23,7 @@ from daybreak.errors import OutsideHorizon
 from daybreak.models.base import Float32, Progress, ScoringRows, SnapshotRows, Trained, quiet
 from daybreak.registry.champions import promote
 from daybreak.runtime import Runtime
+from daybreak.scoring.predictor import Predictor
 from daybreak.warehouse.engine import begin
 from daybreak.warehouse.generations import (
     Generation,
@@ -145,6 +145,7 @@ class Toy:
 
 
 TOY = Toy()
+MODEL = TOY
 
 
 def snapshot_rows(level: float) -> SnapshotRows:

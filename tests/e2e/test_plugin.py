@@ -1,0 +1,254 @@
+"""The endpoint inside a real Airflow API server: closed to strangers, open to who is logged in."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from day_equality import assert_row_equals, published_rows
+from daybreak.platform.airflow_env import airflow_env, login
+from daybreak.platform.components import python
+from daybreak.platform.folder import StateFolder
+from daybreak.platform.ports import choose
+from daybreak.runtime import Runtime
+from daybreak.serving.app import create_app
+from toy import DAY, TOY, publish_day
+
+pytestmark = pytest.mark.slow
+
+TESTS = Path(__file__).parents[1]
+OPEN = {"/healthz", "/readyz"}
+BODY = {"store": "S1", "item": "pear", "date": "2026-02-03"}
+PREDICT = "/daybreak/v1/models/toy/predict"
+_PATIENCE_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: http.client.HTTPMessage
+    text: str
+
+    @property
+    def json(self) -> Any:
+        """Unknown paths of the API server answer 200 with the UI's HTML, so look at the body."""
+        assert self.headers.get_content_type() == "application/json", self.text[:300]
+        return json.loads(self.text)
+
+
+@dataclass(frozen=True)
+class Airflow:
+    """An API server with the plugin, and a user's token."""
+
+    port: int
+    token: str
+
+    def send(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> Answer:
+        return send(self.port, method, path, body, headers)
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+    @property
+    def cookie(self) -> dict[str, str]:
+        return {"Cookie": f"_token={self.token}"}
+
+
+def send(
+    port: int, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+) -> Answer:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+        data = json.dumps(body) if isinstance(body, dict) else body
+        sent = {"Content-Type": "application/json"} | (headers or {})
+        connection.request(method, path, data, sent, encode_chunked=not isinstance(data, str))
+        response = connection.getresponse()
+        return Answer(response.status, response.headers, response.read().decode())
+
+
+@pytest.fixture
+def runtime(make_runtime: Callable[..., Runtime]) -> Runtime:
+    return make_runtime(refresh_seconds=0.2)
+
+
+@pytest.fixture
+def airflow(postgres: Any, runtime: Runtime) -> Iterator[Airflow]:
+    publish_day(runtime)
+    with postgres.database() as name:
+        settings = runtime.settings.model_copy(
+            update={"airflow_database_url": _secret(postgres.url(name))}
+        )
+        folder = StateFolder(settings.state)
+        folder.prepare()
+        port = choose("127.0.0.1", 0, setting="", fixed=False)
+        path = os.pathsep.join([str(TESTS / "e2e" / "toy_site"), str(TESTS)])
+        env = {
+            **os.environ,
+            **airflow_env(settings, folder, port),
+            "PYTHONPATH": path,
+            "DAYBREAK_WAREHOUSE_URL": runtime.settings.warehouse_dsn,
+        }
+        log = folder.logs / "api-server.log"
+        with log.open("wb") as output:
+            subprocess.run(
+                python("airflow", "db", "migrate"),
+                env=env,
+                stdout=output,
+                stderr=output,
+                check=True,
+                timeout=_PATIENCE_SECONDS,
+            )
+            server = subprocess.Popen(
+                python("airflow", "api-server", "--port", str(port), "--workers", "1"),
+                env=env,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        try:
+            _wait_until_healthy(server, port, log)
+            user, password = login(folder) or ("", "")
+            granted = send(port, "POST", "/auth/token", {"username": user, "password": password})
+            assert granted.status == 201, granted.text
+            yield Airflow(port, granted.json["access_token"])
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait(30)
+
+
+def _secret(url: str) -> Any:
+    from pydantic import SecretStr
+
+    return SecretStr(url.replace("+psycopg", ""))
+
+
+def _wait_until_healthy(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            if send(port, "GET", "/api/v2/version").status == 200:
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(f"Airflow's API server did not start:\n{log.read_text()[-5000:]}")
+
+
+def routes(runtime: Runtime) -> list[tuple[str, str]]:
+    """Every method and path, listed by the app itself."""
+    app = create_app(runtime, authenticator=None, models=[TOY])  # type: ignore[arg-type]  # unused
+    return [
+        (method, rule.rule.replace("<name>", "toy"))
+        for rule in app.url_map.iter_rules()
+        for method in sorted(rule.methods or ())
+    ]
+
+
+def test_the_mount_is_closed_to_strangers_and_open_to_users(
+    airflow: Airflow, runtime: Runtime
+) -> None:
+    listed = routes(runtime)
+    assert {"/healthz", "/v1/models/toy/predict", "/v1/openapi.json"} <= {p for _, p in listed}
+
+    # Without a token, or with one that is not Airflow's: 401, in our own JSON shape.
+    forged = {"Authorization": f"Bearer {airflow.token[:-4]}AAAA"}
+    for method, path in [*listed, ("GET", "/nowhere")]:
+        for headers in ({}, forged, {"X-API-Key": f"dbk_{'0' * 12}_{'0' * 64}"}):
+            answer = airflow.send(method, f"/daybreak{path}", BODY, headers)
+            if path in OPEN:
+                assert answer.status == 200, (method, path, answer.text)
+            else:
+                assert answer.status == 401, (method, path, answer.text)
+                if method != "HEAD":
+                    assert answer.json["error"]["code"] == "unauthenticated"
+
+    # With a token: 200 and our own body, never the UI's page.
+    for method, path in listed:
+        answer = airflow.send(method, f"/daybreak{path}", BODY, airflow.bearer)
+        assert answer.status == 200, (method, path, answer.text)
+    assert airflow.send("GET", "/daybreak/healthz").json == {"status": "ok"}
+    assert airflow.send("GET", "/daybreak/readyz").json["status"] == "ready"
+    (model,) = airflow.send("GET", "/daybreak/v1/models", headers=airflow.bearer).json["models"]
+    assert model["model"] == "toy"
+    document = airflow.send("GET", "/daybreak/v1/openapi.json", headers=airflow.bearer).json
+    assert document["servers"] == [{"url": "/daybreak"}]
+    unknown = airflow.send("GET", "/daybreak/nowhere", headers=airflow.bearer)
+    assert (unknown.status, unknown.json["error"]["code"]) == (404, "not_found")
+
+    the_cookie_alone_opens_only_what_is_safe(airflow)
+    predictions_equal_the_table(airflow, runtime)
+    a_chunked_body_is_read_and_bounded(airflow)
+    a_token_that_was_logged_out_opens_nothing(airflow)
+
+
+def the_cookie_alone_opens_only_what_is_safe(airflow: Airflow) -> None:
+    assert airflow.send("GET", "/daybreak/v1/models", headers=airflow.cookie).status == 200
+    assert airflow.send("POST", PREDICT, BODY, airflow.cookie).status == 401
+    other = airflow.cookie | {"Origin": "http://evil.example"}
+    assert airflow.send("POST", PREDICT, BODY, other).status == 401
+    null = airflow.cookie | {"Origin": "null"}
+    assert airflow.send("POST", PREDICT, BODY, null).status == 401
+    same = airflow.cookie | {"Origin": f"http://127.0.0.1:{airflow.port}"}
+    assert airflow.send("POST", PREDICT, BODY, same).status == 200
+
+
+def predictions_equal_the_table(airflow: Airflow, runtime: Runtime) -> None:
+    generation, rows = published_rows(runtime.engine, TOY, DAY)
+    for row in rows:
+        assert_row_equals(
+            lambda body: airflow.send("POST", PREDICT, dict(body), airflow.bearer).json,
+            generation,
+            row,
+            model=TOY,
+        )
+
+
+def a_chunked_body_is_read_and_bounded(airflow: Airflow) -> None:
+    def pieces(length: int) -> Iterator[bytes]:
+        body = json.dumps(BODY).encode().ljust(length)
+        yield from (body[i : i + 1000] for i in range(0, length, 1000))
+
+    assert airflow.send("POST", PREDICT, pieces(3000), airflow.bearer).status == 200
+    too_long = airflow.send("POST", PREDICT, pieces(70_000), airflow.bearer)
+    assert (too_long.status, too_long.json["error"]["code"]) == (413, "request_too_large")
+
+
+def a_token_that_was_logged_out_opens_nothing(airflow: Airflow) -> None:
+    airflow.send("GET", "/api/v2/auth/logout", headers=airflow.cookie)
+    assert airflow.send("GET", "/daybreak/v1/models", headers=airflow.bearer).status == 401
+
+
+def test_loading_the_plugin_imports_nothing_heavy() -> None:
+    """Every component of Airflow loads it: scheduler, DAG processor, triggerer, each task."""
+    script = """
+        import sys
+        import airflow.plugins_manager
+        before = set(sys.modules)
+        import daybreak_plugin
+        new = {name.split(".")[0] for name in set(sys.modules) - before}
+        print(sorted(new & {"flask", "a2wsgi", "numpy", "xgboost", "pandas", "boto3",
+                            "onnxruntime", "sqlalchemy", "daybreak", "daybreak_airflow_auth"}))
+    """
+    import textwrap
+
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        env=os.environ | {"PYTHONPATH": str(TESTS.parent / "plugins")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip().splitlines()[-1] == "[]"
