@@ -23,16 +23,21 @@ Dataset = Annotated[
     typer.Argument(metavar="[NAME|FILE.yaml]", help="Default: the one of DAYBREAK_DATASET."),
 ]
 
+Path = Annotated[
+    str | None,
+    typer.Option(help="Where its main file lies, instead: a path, glob or s3:// URL."),
+]
+
 
 @app.command()
-def check(dataset: Dataset = None, as_json: AsJson = False) -> None:
+def check(dataset: Dataset = None, path: Path = None, as_json: AsJson = False) -> None:
     """Read a data set whole and show what would load. Writes nothing, needs no warehouse."""
     from daybreak.runtime import system_clock
     from daybreak.settings import load_settings
     from daybreak.sources.check import check_dataset
 
     settings = load_settings()
-    spec = _spec(dataset, settings)
+    spec = _spec(dataset, path, settings)
     with _progress() as progress:
         report = check_dataset(
             spec,
@@ -46,6 +51,7 @@ def check(dataset: Dataset = None, as_json: AsJson = False) -> None:
 @app.command()
 def load(
     dataset: Dataset = None,
+    path: Path = None,
     through: Annotated[
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="Load business dates up to this one only."),
@@ -57,7 +63,7 @@ def load(
     from daybreak.sources.load import load_dataset
 
     runtime = get_runtime()
-    spec = _spec(dataset, runtime.settings)
+    spec = _spec(dataset, path, runtime.settings)
     with _progress() as progress:
         report = load_dataset(
             runtime.engine,
@@ -107,12 +113,13 @@ def quarantine(
         typer.echo("Nothing is in quarantine.", err=True)
 
 
-def _spec(dataset: str | None, settings: Settings) -> DatasetSpec:
+def _spec(dataset: str | None, path: str | None, settings: Settings) -> DatasetSpec:
     """The data set asked for; DAYBREAK_DATASET_PATH moves only the one of DAYBREAK_DATASET."""
     from daybreak.sources.spec import load_spec
 
     own = dataset is None or dataset == settings.dataset
-    return load_spec(dataset or settings.dataset, path=settings.dataset_path if own else None)
+    moved = path or (settings.dataset_path if own else None)
+    return load_spec(dataset or settings.dataset, path=moved)
 
 
 @contextmanager

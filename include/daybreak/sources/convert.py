@@ -21,6 +21,7 @@ from daybreak.sources.canonical import CanonicalColumn, Kind
 from daybreak.sources.sections import Source, scalar_text
 
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TRUE = pa.array(["true", "1", "yes", "t", "y"])
 _ABSENT = pa.array(["", "nan"])
 _FALSE = pa.array(["false", "0", "no", "f", "n"])
@@ -138,7 +139,7 @@ def _flag(values: Array, _source: Source, _zone: ZoneInfo) -> Array:
 def _date(values: Array, source: Source, zone: ZoneInfo) -> Array:
     if pa.types.is_date(values.type):
         return pc.cast(values, pa.date32())
-    moments = _moments(values, source, zone)
+    moments = _moments(values, source.format, lambda moment: _local(moment, zone))
     if moments.type.tz:
         moments = pc.local_timestamp(pc.cast(moments, pa.timestamp("us", tz=str(zone))))
     return pc.cast(pc.floor_temporal(moments, unit="day"), pa.date32())
@@ -147,7 +148,7 @@ def _date(values: Array, source: Source, zone: ZoneInfo) -> Array:
 def _instant(values: Array, source: Source, zone: ZoneInfo) -> Array:
     if pa.types.is_date(values.type):
         values = pc.cast(values, _MICROSECOND)
-    moments = _moments(values, source, zone)
+    moments = _moments(values, source.format, lambda moment: _utc(moment, zone))
     if not moments.type.tz:
         # An hour that a clock change repeats is the first one; one that it skips comes after.
         moments = pc.assume_timezone(moments, str(zone), ambiguous="earliest", nonexistent="latest")
@@ -163,20 +164,23 @@ _PARSERS: dict[Kind, Callable[[Array, Source, ZoneInfo], Array]] = {
 }
 
 
-def _moments(values: Array, source: Source, zone: ZoneInfo) -> Array:
-    """Timestamps in microseconds, naive or UTC, from timestamps or from text."""
+def _moments(values: Array, form: str | None, settle: Callable[[datetime], datetime]) -> Array:
+    """Timestamps in microseconds, naive or UTC, from timestamps or from text.
+
+    ``settle`` turns what Python's parser found, naive or not, into all naive or all UTC.
+    """
     kind = values.type
     if pa.types.is_timestamp(kind):
         return pc.cast(values, pa.timestamp("us", tz=kind.tz), safe=False)
     if pa.types.is_null(kind):
         return pc.cast(values, _MICROSECOND)
-    if pa.types.is_integer(kind) and source.format:
+    if pa.types.is_integer(kind) and form:
         values = pc.cast(values, pa.string())
     if not pa.types.is_string(values.type):
         raise WrongTypeError
     text = pc.utf8_trim_whitespace(values)
-    quick = _quickly(text, source.format)
-    return quick if quick is not None else _one_by_one(text, source.format, zone)
+    quick = _quickly(text, form)
+    return quick if quick is not None else _one_by_one(text, form, settle)
 
 
 def _quickly(text: Array, form: str | None) -> Array | None:
@@ -192,21 +196,35 @@ def _quickly(text: Array, form: str | None) -> Array | None:
     return parsed if pc.all(pc.or_kleene(same, pc.is_null(text))).as_py() else None
 
 
-def _one_by_one(text: Array, form: str | None, zone: ZoneInfo) -> Array:
+def _one_by_one(text: Array, form: str | None, settle: Callable[[datetime], datetime]) -> Array:
     """Distinct texts by Python's own parser: slower, exact, offsets included."""
     encoded = text.dictionary_encode()
-    moments = [_moment(word, form, zone) for word in encoded.dictionary.to_pylist()]
-    return pa.array(moments, _UTC_MICROSECOND).take(encoded.indices)
+    moments = [_moment(word, form, settle) for word in encoded.dictionary.to_pylist()]
+    return pa.array(moments, _kind_of(moments)).take(encoded.indices)
 
 
-def _moment(word: str, form: str | None, zone: ZoneInfo) -> datetime | None:
+def _kind_of(moments: list[datetime | None]) -> pa.DataType:
+    aware = any(moment is not None and moment.tzinfo for moment in moments)
+    return _UTC_MICROSECOND if aware else _MICROSECOND
+
+
+def _moment(word: str, form: str | None, settle: Callable[[datetime], datetime]) -> datetime | None:
+    if form is None and not _ISO_DAY.match(word):
+        return None  # 20110203 and 2011-W05-4 are more likely an item code than a date
     try:
-        moment = datetime.strptime(word, form) if form else datetime.fromisoformat(word)  # noqa: DTZ007  the zone follows
-        if not form and not re.match(r"\d{4}-\d{2}-\d{2}", word):
-            return None  # 20110203 and 2011-W05-4 are more likely an item code than a date
-        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+        found = datetime.strptime(word, form) if form else datetime.fromisoformat(word)  # noqa: DTZ007  settled next
+        return settle(found)
     except (ValueError, OverflowError):
         return None
+
+
+def _local(moment: datetime, zone: ZoneInfo) -> datetime:
+    """The wall clock in ``zone``, naive. Arrow's own rules for clock changes end in 2037."""
+    return (moment.astimezone(zone) if moment.tzinfo else moment).replace(tzinfo=None)
+
+
+def _utc(moment: datetime, zone: ZoneInfo) -> datetime:
+    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
 
 
 def _looked_up(text: Array, table: dict[str, Any]) -> Array:

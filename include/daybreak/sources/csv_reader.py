@@ -42,7 +42,10 @@ def open_csv(path: Path, uri: str, sha256: str, section: Section) -> Rows:
 
 def _header(path: Path, uri: str, section: Section) -> tuple[str, ...]:
     with _open(path, uri, section, None, []) as reader:
-        names = tuple(reader.schema.names)
+        try:
+            names = tuple(reader.schema.names)
+        except UnicodeDecodeError as error:
+            raise _explained(error, path, uri, section) from None
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise DatasetError(
@@ -128,6 +131,8 @@ def _explained(error: Exception, path: Path, uri: str, section: Section) -> Data
             remedy="Write csv.encoding as utf-8, latin-1, cp1252 ...",
             file=uri,
         )
+    if isinstance(error, OSError):  # not even its compression can be undone
+        return unreadable(uri, "CSV", error)
     place = _first_undecodable(path, section.csv.encoding)
     if place is not None:
         offset, line = place

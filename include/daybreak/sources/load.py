@@ -141,7 +141,7 @@ def _load_rows(conn: Connection, run: _Run, section: Section, rows: Rows) -> Fil
         stage(conn, staged, clean)
         write_quarantine(conn, clean.bad, load_id, now)
         run.progress(f"{section.kind} · {rows.uri}: {transform.tally.rows:,} rows read")
-    merge = Merge(conn, load_id, run.knowledge, transform.tally, run.through)
+    merge = Merge(conn, load_id, run.knowledge, run.spec.calendar, transform.tally, run.through)
     if keys := _unique_key(section, staged):
         write_quarantine(conn, quarantine_repeats(merge, staged, keys), load_id, now)
     transform.finish()

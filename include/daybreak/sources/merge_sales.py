@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Table, and_, case, func, literal, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
+from daybreak.sources.calendar import is_open
 from daybreak.sources.canonical import COVARIATES, CanonicalColumn, Kind
 from daybreak.sources.merge_plan import merge_derived_plan
 from daybreak.sources.merging import (
@@ -39,8 +40,18 @@ def merge_sales(merge: Merge, section: Sales, staged: Table) -> Merged:
     loaded = 0
     if dates:
         loaded = _append(merge, section, rows, dates)
+        _count_sold_while_closed(merge, rows, dates)
     planned = merge_derived_plan(merge, section, rows)
     return Merged(loaded, planned, min(dates, default=None), max(dates, default=None))
+
+
+def _count_sold_while_closed(merge: Merge, rows: Table, dates: list[date]) -> None:
+    """The calendar of the data set file may be wrong: say so, the sale counts all the same."""
+    shut = [day for day in dates if not is_open(merge.calendar, day)]
+    if shut:
+        sold = (rows.c.business_date.in_(shut), rows.c.units > 0)
+        count = merge.conn.scalar(select(func.count()).select_from(rows).where(*sold)) or 0
+        merge.tally.rules["sold_on_a_closed_day"] = count
 
 
 def _in_time(day: date, through: date | None) -> bool:

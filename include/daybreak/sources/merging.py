@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, distinct_on
 
 from daybreak.sources.knowledge import Knowledge
+from daybreak.sources.spec import Calendar
 from daybreak.sources.staging import ROW
 from daybreak.sources.tally import BadRow, Tally
 from daybreak.warehouse.tables import day_closed
@@ -44,6 +45,7 @@ class Merge:
     conn: Connection
     load_id: int
     knowledge: Knowledge
+    calendar: Calendar
     tally: Tally
     through: date | None = None
 

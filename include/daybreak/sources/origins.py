@@ -108,7 +108,7 @@ def _local(pattern: str) -> list[str]:
 
 def _elsewhere(spec: DatasetSpec, section: Section) -> str:
     if section.files == spec.sales.files:
-        return "set DAYBREAK_DATASET_PATH to where it lies (a path, glob or s3:// URL)"
+        return "say where it lies by --path or DAYBREAK_DATASET_PATH (a path, glob or s3:// URL)"
     return "correct `files` in the data set file"
 
 

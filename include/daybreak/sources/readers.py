@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from daybreak.errors import DatasetError
 from daybreak.sources.generators import Generator
@@ -122,8 +123,8 @@ def open_query(section: Section, uri: str) -> Iterator[Rows]:
         )
     digest = hashlib.sha256()
     try:
-        engine = create_engine(url)
-        with engine.connect() as connection:
+        # No pool: the connection closes with the block, also when the query failed.
+        with create_engine(url, poolclass=NullPool).connect() as connection:
             streamed = connection.execution_options(yield_per=BATCH_ROWS)
             result = streamed.execute(text(str(section.query)))
             columns = tuple(result.keys())
@@ -136,7 +137,6 @@ def open_query(section: Section, uri: str) -> Iterator[Rows]:
                     yield batch
 
             yield Rows(uri, columns, _numbered(batches()), late_digest=digest.hexdigest)
-        engine.dispose()
     except (SQLAlchemyError, ArgumentError, ImportError) as error:
         raise DatasetError(
             f"The query of {section.kind!r} failed: {_first_line(error)}.",

@@ -172,7 +172,7 @@ def load_spec(name_or_path: str | Path, *, path: str | None = None) -> DatasetSp
     file = _find(name_or_path)
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2011-02-30
         raise DatasetError(
             f"{file.name} is not YAML: {error}.", remedy="Mend the file.", file=str(file)
         ) from None
