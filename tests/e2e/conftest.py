@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from installation import Installation
+from installation import Installation, new_installation
 
 
 @pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Installation]:
+def installation() -> Iterator[Installation]:
     """Not started; whatever the test starts is stopped at its end."""
-    made = Installation(tmp_path / "home")
-    yield made
-    made.must("down")
-    assert made.processes() == []
+    with new_installation() as made:
+        yield made

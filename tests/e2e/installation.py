@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,3 +71,19 @@ class Installation:
             if any(str(self.home) in word for word in words):
                 found.append(process)
         return found
+
+
+@contextmanager
+def new_installation() -> Iterator[Installation]:
+    """An installation that is not started; whatever runs of it at the end is stopped.
+
+    Its folder is not pytest's: that is closed to the system user as whom PostgreSQL runs under
+    root, and every run of pytest closes it again.
+    """
+    with tempfile.TemporaryDirectory(prefix="dbk-e2e-", dir="/tmp") as folder:
+        made = Installation(Path(folder) / "home")
+        try:
+            yield made
+        finally:
+            made.must("down")
+        assert made.processes() == []

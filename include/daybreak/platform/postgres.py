@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import signal
 import stat
 import subprocess
 from collections.abc import Mapping
@@ -21,8 +22,10 @@ import psycopg
 from psycopg import sql
 
 from daybreak.errors import PlatformError
+from daybreak.platform.processes import wait_gone
 
 START_SECONDS = 60
+STOP_SECONDS = 30
 SYSTEM_USER = "pgserver"
 OPTIONS = {
     "listen_addresses": "",
@@ -89,10 +92,28 @@ class Postgres:
         return True
 
     def stop(self) -> None:
-        """Stop the server: running statements are rolled back. Nothing to do where it is down."""
-        if self.pid() is None:
+        """Stop the server: running statements are rolled back. Nothing to do where it is down.
+
+        By signals, not by pg_ctl, which finds nothing once the folder was moved or closed.
+        Raises ``PlatformError`` where the server belongs to another user.
+        """
+        pid = self.pid()
+        if pid is None:
             return
-        self._run(_account(), "pg_ctl", f"--pgdata={self.data}", "--mode=fast", "--wait", "stop")
+        process = psutil.Process(pid)
+        # Fast shutdown, then immediate shutdown (the next start recovers from the log).
+        for number in (signal.SIGINT, signal.SIGQUIT):
+            try:
+                process.send_signal(number)
+            except psutil.NoSuchProcess:
+                return
+            except psutil.AccessDenied:
+                raise PlatformError(
+                    f"The embedded PostgreSQL (process {pid}) belongs to another user.",
+                    remedy="Run `daybreak down` as the user who ran `daybreak up`.",
+                ) from None
+            if not wait_gone([process], STOP_SECONDS):
+                return
 
     def create_databases(self, *names: str) -> None:
         """Create those of ``names`` that do not exist yet."""

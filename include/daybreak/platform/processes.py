@@ -130,9 +130,22 @@ def end(processes: Collection[psutil.Process]) -> None:
                 process.send_signal(number)
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
-        _, processes = psutil.wait_procs(processes, timeout=patience)
+        processes = wait_gone(processes, patience)
         if not processes:
             return
+
+
+def wait_gone(processes: Iterable[psutil.Process], patience: float) -> list[psutil.Process]:
+    """Wait until all have ended, and return those that have not.
+
+    A zombie has ended: in a container whose first process reaps no orphans it stays for ever.
+    """
+    give_up = time.monotonic() + patience
+    while True:
+        processes = [process for process in processes if _runs(process)]
+        if not processes or time.monotonic() > give_up:
+            return processes
+        time.sleep(0.05)
 
 
 def tail(log: str, lines: int = 12) -> str:
@@ -146,6 +159,13 @@ def tail(log: str, lines: int = 12) -> str:
 
 def _record_path(folder: StateFolder, name: str) -> Path:
     return folder.records / f"{name}.json"
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _mark_of(process: psutil.Process) -> str | None:
