@@ -151,7 +151,7 @@ def _entity_query(table: Table, keys: tuple[str, ...]) -> Select[Any]:
 
 
 def _snapshot_rows(model: Model, rows: Iterable[Row[Any]]) -> SnapshotRows:
-    *keys, packed = zip(*rows, strict=True) or [()] * (len(model.keys) + 1)
+    *keys, packed = [*zip(*rows, strict=True)] or [()] * (len(model.keys) + 1)
     values = np.frombuffer(b"".join(packed), _VALUES).reshape(-1, len(model.layout()))
     columns = tuple(np.array(key, dtype=object) for key in keys)
     return SnapshotRows(columns, values.astype(np.float32, copy=False))

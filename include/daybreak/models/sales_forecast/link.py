@@ -55,7 +55,8 @@ def link(margins: Float32, features: Float32, manifest: Mapping[str, Any]) -> di
 
 
 def _offsets(calibration: Mapping[str, Any], name: str) -> Float32:
-    offsets = np.array(calibration.get(name, [0.0] * HORIZON), np.float32)
+    with np.errstate(over="ignore"):  # too large becomes infinite, which is refused below
+        offsets = np.array(calibration.get(name, [0.0] * HORIZON), np.float32)
     if offsets.shape != (HORIZON,) or not np.isfinite(offsets).all():
         raise ArtifactAltered(
             f"The manifest's calibration of {name} is not {HORIZON} finite numbers.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+import datetime as dt
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -26,7 +26,7 @@ class ForecastRequest(BaseModel):
 
     store: Name = Field(description="store_id of the data set.", examples=["S01"])
     item: Name = Field(description="item_id of the data set.", examples=["I0001"])
-    date: date = Field(description="Day to forecast, 1 to 28 days after the business date.")
+    date: dt.date = Field(description="Day to forecast, 1 to 28 days after the business date.")
     price: Known | None = Field(None, description="Price to take instead of the planned one.")
     promotion: Known | None = Field(
         None, description="Promotion to take instead of the planned one; 0 is none."

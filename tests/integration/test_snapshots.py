@@ -1,0 +1,146 @@
+"""Snapshots: the same facts give the same bytes, and each row is found again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from threading import Thread
+
+import numpy as np
+import pytest
+from sqlalchemy import Engine, delete, func, select
+
+from daybreak.errors import NoData, NotFound
+from daybreak.models import get_model
+from daybreak.models.base import SnapshotRows
+from daybreak.models.sales_forecast.model import SalesForecast
+from daybreak.scoring.snapshots import read_entity, read_snapshot, write_snapshot
+from daybreak.warehouse.engine import begin, connect
+from daybreak.warehouse.tables import snapshot, snapshot_sales_forecast
+from small_shop import AS_OF, CUTOFF, DAY
+
+MODEL = get_model("sales_forecast")
+
+
+class Rebatched(SalesForecast):
+    """The same rows in batches of another size."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def build_snapshot(self, warehouse, as_of):  # type: ignore[no-untyped-def]
+        for batch in super().build_snapshot(warehouse, as_of):
+            for first in range(0, len(batch), self.size):
+                part = slice(first, first + self.size)
+                yield SnapshotRows(tuple(k[part] for k in batch.keys), batch.values[part])
+
+
+def test_written_once_and_read_back(shop: Engine) -> None:
+    with begin(shop) as conn:
+        built = next(MODEL.build_snapshot(conn, AS_OF))
+        snapshot_id = write_snapshot(conn, MODEL, AS_OF, CUTOFF)
+        assert write_snapshot(conn, MODEL, AS_OF, CUTOFF + timedelta(days=9)) == snapshot_id
+        assert len(built) == 10
+        row = conn.execute(select(snapshot)).one()
+        assert (row.rows, row.built_at, len(row.sha256)) == (10, CUTOFF, 64)
+
+        whole = read_snapshot(conn, MODEL, snapshot_id, 0, 99)
+        assert whole.values.tobytes() == built.values.tobytes()
+        assert [k.tolist() for k in whole.keys] == [k.tolist() for k in built.keys]
+        middle = read_snapshot(conn, MODEL, snapshot_id, 3, 5)
+        assert middle.values.tobytes() == built.values[3:5].tobytes()
+        assert len(read_snapshot(conn, MODEL, snapshot_id, 10, 12)) == 0
+        for position, key in enumerate(zip(*built.keys, strict=True)):
+            one = read_entity(conn, MODEL, snapshot_id, DAY, key)
+            assert one.values.tobytes() == built.values[position].tobytes()
+            assert tuple(k.item() for k in one.keys) == key
+
+
+def test_the_hash_is_of_the_contents(shop: Engine) -> None:
+    hashes = []
+    for model in (MODEL, Rebatched(1), Rebatched(3)):
+        with begin(shop) as conn:
+            write_snapshot(conn, model, AS_OF, CUTOFF)
+            hashes.append(conn.scalar(select(snapshot.c.sha256)))
+            conn.execute(delete(snapshot_sales_forecast))
+            conn.execute(delete(snapshot))
+    assert len(set(hashes)) == 1
+    with begin(shop) as conn:
+        later = replace(AS_OF, cutoff=CUTOFF + timedelta(days=20))  # sees the late correction
+        write_snapshot(conn, MODEL, later, CUTOFF)
+        assert conn.scalar(select(snapshot.c.sha256)) != hashes[0]
+
+
+def test_two_that_build_the_same_one_get_the_same_id(shop: Engine) -> None:
+    ids = []
+
+    def build() -> None:
+        with begin(shop) as conn:
+            ids.append(write_snapshot(conn, MODEL, AS_OF, CUTOFF))
+
+    threads = [Thread(target=build) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(ids) == 3
+    assert len(set(ids)) == 1
+    with connect(shop) as conn:
+        assert conn.scalar(select(func.count()).select_from(snapshot_sales_forecast)) == 10
+
+
+def test_a_build_that_fails_leaves_nothing(warehouse: Engine) -> None:
+    with pytest.raises(NoData), begin(warehouse) as conn:
+        write_snapshot(conn, MODEL, AS_OF, CUTOFF)
+    with connect(warehouse) as conn:
+        assert conn.scalar(select(func.count()).select_from(snapshot)) == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("order", "rows go in key order"),
+        ("infinite", "infinite values in price_now"),
+        ("dtype", "float64"),
+    ],
+)
+def test_a_model_that_breaks_its_word(shop: Engine, fault: str, message: str) -> None:
+
+    class Faulty(SalesForecast):
+        def build_snapshot(self, warehouse, as_of):  # type: ignore[no-untyped-def]
+            for batch in super().build_snapshot(warehouse, as_of):
+                if fault == "order":
+                    yield SnapshotRows(tuple(k[::-1] for k in batch.keys), batch.values)
+                elif fault == "dtype":
+                    yield SnapshotRows(batch.keys, batch.values.astype(np.float64))
+                else:
+                    batch.values[2, self.layout().index("price_now")] = np.inf
+                    yield batch
+
+    with pytest.raises(ValueError, match=message), begin(shop) as conn:
+        write_snapshot(conn, Faulty(), AS_OF, CUTOFF)
+
+
+@pytest.mark.parametrize(
+    ("key", "field"),
+    [(("A", "nothing"), "item"), (("Z", "tea"), "store"), (("Z", "nothing"), "store")],
+)
+def test_an_unknown_entity_names_the_field(shop: Engine, key: tuple[str, str], field: str) -> None:
+    with begin(shop) as conn:
+        snapshot_id = write_snapshot(conn, MODEL, AS_OF, CUTOFF)
+        with pytest.raises(NotFound, match=f"The {field} ") as error:
+            read_entity(conn, MODEL, snapshot_id, DAY, key)
+        assert error.value.details["field"] == field
+
+
+def test_known_apart_but_not_together(shop: Engine) -> None:
+    with begin(shop) as conn:
+        snapshot_id = write_snapshot(conn, MODEL, AS_OF, CUTOFF)
+        conn.execute(
+            delete(snapshot_sales_forecast).where(
+                snapshot_sales_forecast.c.store_id == "A",
+                snapshot_sales_forecast.c.item_id == "tea",
+            )
+        )
+        with pytest.raises(NotFound, match="unknown together with the rest of the key"):
+            read_entity(conn, MODEL, snapshot_id, DAY, ("A", "tea"))

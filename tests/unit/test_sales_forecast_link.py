@@ -1,0 +1,91 @@
+"""The link: worked cases, the order of quantiles, and bits that no batch changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+
+from daybreak.errors import ArtifactAltered
+from daybreak.features.layout import FEATURES
+from daybreak.models.sales_forecast.link import SCORES, link
+
+NONE: dict[str, Any] = {"calibration": {"round": False}}
+
+
+def features(
+    scale: float | list[float], horizon: int | list[int] = 1, is_open: float | list[float] = 1
+) -> NDArray[np.float32]:
+    columns = np.broadcast_arrays(scale, horizon, is_open)
+    X = np.full((columns[0].size, len(FEATURES)), np.nan, np.float32)
+    for name, values in zip(("scale", "horizon", "open"), columns, strict=True):
+        X[:, FEATURES.index(name)] = values
+    return X
+
+
+def one(margins: list[float], manifest: dict[str, Any] = NONE, **known: Any) -> list[float]:
+    scores = link(np.array([margins], np.float32), features(**{"scale": 2, **known}), manifest)
+    return [scores[name].item() for name in SCORES]
+
+
+def test_margins_are_multiples_of_the_scale() -> None:
+    assert one([0.5, 1, 2, 1.5]) == [1, 2, 4, 3]
+
+
+def test_nothing_is_negative() -> None:
+    assert one([-3, -2, 1, -0.5]) == [0, 0, 2, 0]
+
+
+@pytest.mark.parametrize(
+    "order", [(1, 2, 3), (1, 3, 2), (2, 1, 3), (2, 3, 1), (3, 1, 2), (3, 2, 1)]
+)
+def test_crossing_quantiles_are_put_in_order(order: tuple[int, int, int]) -> None:
+    assert one([*order, 9])[:3] == [2, 4, 6]
+
+
+def test_offsets_are_by_day_ahead_and_output() -> None:
+    p90 = [0.0] * 27 + [0.5]
+    manifest = {"calibration": {"p90": p90, "mean": [-1.0] * 28}}
+    assert one([1, 1, 1, 1], manifest, horizon=27) == [2, 2, 2, 0]
+    assert one([1, 1, 1, 1], manifest, horizon=28) == [2, 2, 3, 0]
+
+
+def test_counted_units_round_half_up_but_the_mean_does_not() -> None:
+    manifest = {"calibration": {"round": True}}
+    assert one([0.5, 1.25, 2.2, 1.3], manifest, scale=1) == [1, 1, 2, np.float32(1.3)]
+
+
+def test_closed_days_sell_nothing() -> None:
+    assert one([1, 2, 3, 4], {"calibration": {"p10": [5.0] * 28}}, is_open=0) == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("offsets", [[0.0] * 27, [float("nan")] * 28, [1e39] * 28])
+def test_a_calibration_that_is_no_calibration(offsets: list[float]) -> None:
+    with pytest.raises(ArtifactAltered, match="calibration of p50 is not 28 finite numbers"):
+        one([1, 2, 3, 4], {"calibration": {"p50": offsets}})
+
+
+@given(
+    margins=hnp.arrays(
+        np.float32, (7, 4), elements=st.floats(-(2.0**20), 2.0**20, width=32, allow_nan=False)
+    ),
+    scale=st.floats(0.0078125, 2.0**20, width=32),
+    rounded=st.booleans(),
+)
+def test_a_row_alone_has_the_bits_it_has_in_a_batch(
+    margins: NDArray[np.float32], scale: float, rounded: bool
+) -> None:
+    manifest = {"calibration": {"p10": [-0.1] * 28, "p90": [0.3] * 28, "round": rounded}}
+    X = features(scale, [1, 2, 3, 4, 5, 6, 28], [1, 1, 0, 1, 1, 1, 1])
+    together = link(margins, X, manifest)
+    assert (together["p10"] <= together["p50"]).all()
+    assert (together["p50"] <= together["p90"]).all()
+    for name in SCORES:
+        assert together[name].dtype == np.float32
+        alone = [link(margins[i : i + 1], X[i : i + 1], manifest)[name] for i in range(7)]
+        assert np.concatenate(alone).tobytes() == together[name].tobytes()

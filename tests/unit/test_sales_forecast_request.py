@@ -1,0 +1,98 @@
+"""What a request may say, and the one way of its numbers to float32."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from daybreak.errors import NotFound
+from daybreak.features.numbers import to_float32
+from daybreak.models import get_model, model_names
+from daybreak.models.sales_forecast.request import ForecastRequest
+
+PLAIN = {"store": "S1", "item": "tea", "date": "2026-03-11"}
+
+
+def parse(**fields: Any) -> ForecastRequest:
+    return ForecastRequest.model_validate_json(json.dumps({**PLAIN, **fields}))
+
+
+def test_a_plain_request_overrides_nothing() -> None:
+    asked = parse()
+    assert (asked.store, asked.item, asked.date.isoformat()) == ("S1", "tea", "2026-03-11")
+    assert asked.overrides() == {}
+    assert parse(price=None).overrides() == {}
+
+
+def test_overrides_are_float32_already() -> None:
+    given_ = parse(price=8.99, promotion=0).overrides()
+    assert given_ == {"price": float(np.float32(8.99)), "promotion": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"price": "8.99"}, "price"),
+        ({"price": True}, "price"),
+        ({"price": -1}, "price"),
+        ({"price": 1e39}, "price"),
+        ({"price": 2**24 + 1}, "price"),
+        ({"promotion": [1]}, "promotion"),
+        ({"date": "11.03.2026"}, "date"),
+        ({"date": 20260311}, "date"),
+        ({"date": "2026-03-11T10:00:00"}, "date"),
+        ({"date": None}, "date"),
+        ({"store": ""}, "store"),
+        ({"item": 7}, "item"),
+        ({"item": "x" * 201}, "item"),
+        ({"prize": 1}, "prize"),
+    ],
+)
+def test_a_wrong_field_is_named(fields: dict[str, Any], field: str) -> None:
+    with pytest.raises(ValidationError) as error:
+        parse(**fields)
+    assert {fault["loc"] for fault in error.value.errors()} == {(field,)}
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_that_are_none(number: str) -> None:
+    body = json.dumps(PLAIN)[:-1] + f', "price": {number}}}'
+    with pytest.raises(ValidationError, match="price"):
+        ForecastRequest.model_validate_json(body)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False, width=32))
+def test_what_is_a_float32_stays_itself(value: float) -> None:
+    assert to_float32(value).tobytes() == np.float32(value).tobytes()
+
+
+@given(st.floats(-1e30, 1e30))
+def test_rounds_as_a_whole_column_of_facts_does(value: float) -> None:
+    try:
+        rounded = to_float32(value)
+    except ValueError:
+        return
+    assert rounded.tobytes() == np.array([value], np.float64).astype(np.float32)[0].tobytes()
+
+
+@given(st.integers(-(2**40), 2**40))
+def test_no_two_integers_collide(value: int) -> None:
+    try:
+        assert int(to_float32(value)) == value
+    except ValueError:
+        assert abs(value) > 2**24
+
+
+def test_models_by_name() -> None:
+    assert model_names() == ("sales_forecast",)
+    model = get_model("sales_forecast")
+    assert model is get_model("sales_forecast")
+    assert model.name == "sales_forecast"
+    with pytest.raises(NotFound, match="The models are: sales_forecast"):
+        get_model("weather")
