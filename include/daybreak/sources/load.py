@@ -15,7 +15,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, Engine, Table, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from daybreak.errors import DatasetError
+from daybreak.errors import ConfigError, DatasetError
 from daybreak.sources import calendar as business
 from daybreak.sources.knowledge import Knowledge
 from daybreak.sources.merge_interactions import merge_interactions
@@ -73,6 +73,12 @@ def load_dataset(
     Raises ``DatasetError`` for a file that is refused; the files before it stay loaded, nothing
     of it is, and no day is closed. Another load of the same data set waits its turn.
     """
+    if now.tzinfo is None:
+        raise ConfigError(
+            f"The moment of the load, {now.isoformat()}, has no time zone.",
+            remedy="Give an aware datetime, such as 2026-01-02T02:00:00+00:00.",
+            field="now",
+        )
     knowledge = Knowledge(now, spec.calendar.zone, spec.arrival_lag)
     run = _Run(spec, knowledge, through, progress)
     found = [
