@@ -1,0 +1,98 @@
+"""Sums by target date from which errors of any span of days follow, small enough for a manifest.
+
+The gate compares versions on days that none of them has seen; which days those are depends on the
+version it compares with, so the sums are kept for each day and added up when they are needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daybreak.features.panel import Panel
+from daybreak.models.sales_forecast.baselines import EMPIRICAL, POINTS, baselines
+from daybreak.models.sales_forecast.booster import QUANTILES
+from daybreak.models.sales_forecast.link import SCORES
+from daybreak.models.sales_forecast.sampling import Sample
+
+Sums = dict[str, float]
+Days = dict[str, Sums]
+"""ISO date -> sums; keys of ``Sums`` are made in `tally`."""
+
+QUANTILE_NAMES = SCORES[:3]
+
+
+def tally(panel: Panel, sample: Sample, scores: Mapping[str, NDArray[np.floating]]) -> Days:
+    """Sums of the scores (m,) of a sample, of the baselines on the same rows, by target date."""
+    forecasts = {**_baselines_of(panel, sample), **scores}
+    actual = sample.units.astype(np.float64)
+    column = sample.origin + sample.horizon
+    terms: dict[str, NDArray[np.floating]] = {
+        "rows": np.ones(len(sample)),
+        "volume": actual,
+        "mean": np.asarray(scores["mean"], np.float64),
+        "error.model": np.abs(actual - scores["p50"]),
+    }
+    for name in POINTS:
+        terms[f"error.{name}"] = np.abs(actual - forecasts[name])
+    for quantile, empirical, tau in zip(QUANTILE_NAMES, EMPIRICAL, QUANTILES, strict=True):
+        terms[f"below.{quantile}"] = (actual < scores[quantile]) * 1.0
+        terms[f"at_or_below.{quantile}"] = (actual <= scores[quantile]) * 1.0
+        terms[f"pinball.model.{quantile}"] = _pinball(actual, scores[quantile], tau)
+        terms[f"pinball.empirical.{quantile}"] = _pinball(actual, forecasts[empirical], tau)
+    return {
+        (panel.first_date + timedelta(days=int(day))).isoformat(): {
+            name: float(values[column == day].sum()) for name, values in terms.items()
+        }
+        for day in np.unique(column)
+    }
+
+
+def measures(days: Days, after: date | None = None) -> dict[str, Any]:
+    """WAPE, bias, pinball and calibration over all target dates later than ``after``.
+
+    The same shape as the backtest's JSON. ``rows`` is 0 where no day is left.
+    """
+    chosen = [sums for day, sums in days.items() if after is None or day > after.isoformat()]
+    if not chosen:
+        return {"rows": 0}
+    sums = {name: sum(day[name] for day in chosen) for name in chosen[0]}
+    rows, volume = sums["rows"], max(sums["volume"], 1e-9)
+    return {
+        "rows": int(rows),
+        "days": len(chosen),
+        "wape": {name: sums[f"error.{name}"] / volume for name in ("model", *POINTS)},
+        "bias_mean": sums["mean"] / volume - 1,
+        "pinball": {
+            whose: sum(sums[f"pinball.{whose}.{name}"] for name in QUANTILE_NAMES) / rows / 3
+            for whose in ("model", "empirical")
+        },
+        "calibration": {
+            name: {
+                "below": sums[f"below.{name}"] / rows,
+                "at_or_below": sums[f"at_or_below.{name}"] / rows,
+            }
+            for name in QUANTILE_NAMES
+        },
+    }
+
+
+def _baselines_of(panel: Panel, sample: Sample) -> dict[str, NDArray[np.float64]]:
+    found = {name: np.empty(len(sample)) for name in (*POINTS, *EMPIRICAL)}
+    for origin in np.unique(sample.origin):
+        rows = sample.origin == origin
+        place = (sample.series[rows], sample.horizon[rows] - 1)
+        for name, values in baselines(panel, int(origin)).items():
+            found[name][rows] = values[place]
+    return found
+
+
+def _pinball(
+    actual: NDArray[np.float64], forecast: NDArray[np.floating], tau: float
+) -> NDArray[np.float64]:
+    gap = actual - forecast
+    return np.maximum(tau * gap, (tau - 1) * gap)

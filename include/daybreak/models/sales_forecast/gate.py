@@ -1,0 +1,145 @@
+"""Which version may become champion: one that beats the baselines and the champion, calibrated.
+
+All are compared on the days that training held out, and only on those that come after what the
+champion was trained on: a champion has seen the labels of earlier days. The challenger speaks
+through the trees that were grown before the held-out days and calibrated on their earlier half
+(``manifest["evidence"]``); nothing is compared with hindsight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import xgboost as xgb
+from sqlalchemy import Connection
+
+from daybreak.clock import AsOf
+from daybreak.features.panel import Panel
+from daybreak.models.base import Progress, Verdict, quiet
+from daybreak.models.sales_forecast.booster import QUANTILES
+from daybreak.models.sales_forecast.evidence import QUANTILE_NAMES, Days, measures, tally
+from daybreak.models.sales_forecast.link import link
+from daybreak.models.sales_forecast.train import Options, draw_held_out, panel_sha256
+from daybreak.registry.registry import Artifact
+from daybreak.warehouse.facts import read_panel
+
+CALIBRATION_TOLERANCE = 0.05
+"""Two weeks of a shop move together more than the rows' number says; the backtest asks for 0.02."""
+AS_GOOD = 1.02
+"""A challenger this much worse on two weeks may be better: it has seen later days."""
+
+
+def judge(
+    warehouse: Connection,
+    as_of: AsOf,
+    challenger: Artifact,
+    champion: Artifact | None,
+    progress: Progress = quiet,
+) -> Verdict:
+    """The gate. ``as_of`` has to be that of the challenger's training."""
+    found = measures(challenger.manifest["evidence"])
+    reasons = against_baselines(found)
+    evidence: dict[str, Any] = {
+        "challenger": {"version": challenger.version, **found},
+        "days": sorted(challenger.manifest["evidence"]),
+    }
+    if champion is not None:
+        progress(f"Comparing {challenger.version} with the champion {champion.version}")
+        compared = _with_champion(warehouse, as_of, challenger, champion)
+        evidence["against_champion"] = compared
+        reasons += against_champion(compared)
+    if reasons:
+        return Verdict(False, "Refused: " + "; ".join(reasons) + ".", evidence)
+    return Verdict(True, _praise(found, champion), evidence)
+
+
+def against_baselines(found: Mapping[str, Any]) -> list[str]:
+    """Why the measures do not suffice; empty where they do."""
+    if not found["rows"]:
+        return ["no held-out day with an open store"]
+    wape, pinball = found["wape"], found["pinball"]
+    reasons = [
+        f"WAPE {wape['model']:.3f} is not under {limit:.3f} of {name}"
+        for name, limit in (
+            ("seasonal_naive", wape["seasonal_naive"]),
+            ("mean_28", wape["mean_28"]),
+            ("median_56", AS_GOOD * wape["median_56"]),
+        )
+        if not wape["model"] < limit
+    ]
+    if not pinball["model"] < AS_GOOD * pinball["empirical"]:
+        reasons.append(
+            f"pinball loss {pinball['model']:.4f} is above {pinball['empirical']:.4f} "
+            "of the empirical quantiles"
+        )
+    return reasons + uncalibrated(found["calibration"])
+
+
+def uncalibrated(calibration: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """The quantiles that do not hold what they promise."""
+    return [
+        f"{name} is not calibrated ({shares['below']:.1%} below, "
+        f"{shares['at_or_below']:.1%} at or below)"
+        for (name, shares), tau in zip(
+            ((name, calibration[name]) for name in QUANTILE_NAMES), QUANTILES, strict=True
+        )
+        if shares["below"] > tau + CALIBRATION_TOLERANCE
+        or shares["at_or_below"] < tau - CALIBRATION_TOLERANCE
+    ]
+
+
+def against_champion(compared: Mapping[str, Any]) -> list[str]:
+    """Why the challenger is not as good as the champion; empty where it is, or nothing tells."""
+    challenger, champion = compared["challenger"], compared["champion"]
+    if not challenger["rows"]:
+        return ["no day after the champion's training is held out, so nothing tells them apart"]
+    reasons = []
+    for name, ours, theirs in (
+        ("WAPE", challenger["wape"]["model"], champion["wape"]["model"]),
+        ("pinball loss", challenger["pinball"]["model"], champion["pinball"]["model"]),
+    ):
+        if ours > AS_GOOD * theirs:
+            reasons.append(f"{name} {ours:.4f} is above the champion's {theirs:.4f}")
+    return reasons
+
+
+def _with_champion(
+    warehouse: Connection, as_of: AsOf, challenger: Artifact, champion: Artifact
+) -> dict[str, Any]:
+    """Measures of both on the rows that neither was trained on."""
+    manifest = challenger.manifest
+    options = Options(
+        **{name: manifest["params"][name] for name in ("held_out_origins", "held_out_rows")}
+    )
+    days = int(manifest["window"]["panel_days"])
+    panel = Panel(**read_panel(warehouse, as_of, days=days))
+    after = date.fromisoformat(champion.manifest["trained_through"])
+    return {
+        "after": after.isoformat(),
+        "same_data": panel_sha256(panel) == manifest["data_sha256"],
+        "challenger": measures(manifest["evidence"], after),
+        "champion": {
+            "version": champion.version,
+            **measures(_days_of(panel, options, int(manifest["seed"]), champion), after),
+        },
+    }
+
+
+def _days_of(panel: Panel, options: Options, seed: int, artifact: Artifact) -> Days:
+    held_out = draw_held_out(panel, options, seed)
+    booster = xgb.Booster(model_file=bytearray(artifact.booster))
+    margins = booster.inplace_predict(held_out.features, predict_type="margin")
+    return tally(panel, held_out, link(margins, held_out.features, artifact.manifest))
+
+
+def _praise(found: Mapping[str, Any], champion: Artifact | None) -> str:
+    wape, pinball = found["wape"], found["pinball"]
+    best = min(wape["seasonal_naive"], wape["mean_28"], wape["median_56"])
+    than = "the baselines" if champion is None else f"the baselines and {champion.version}"
+    return (
+        f"Beats {than} on {found['days']} held-out days: WAPE {wape['model']:.3f} "
+        f"({wape['model'] / best - 1:+.1%} against the best baseline), pinball "
+        f"{pinball['model'] / pinball['empirical'] - 1:+.1%}, calibrated."
+    )

@@ -1,0 +1,104 @@
+"""Rows to learn from: pairs of an origin and a later open day whose units are known by now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daybreak.features.assemble import assemble
+from daybreak.features.layout import FEATURES, HISTORY
+from daybreak.features.panel import HORIZON, Panel
+from daybreak.features.snapshot import snapshot
+
+SCALE = FEATURES.index("scale")
+AGE = HISTORY.index("age")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """``m`` rows. ``features`` float32 (m, F); the other arrays are (m,).
+
+    ``origin`` is a column of the panel and ``series`` a row of it.
+    """
+
+    features: NDArray[np.float32]
+    units: NDArray[np.float32]
+    origin: NDArray[np.int64]
+    horizon: NDArray[np.int64]
+    series: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.units)
+
+    @property
+    def scale(self) -> NDArray[np.float32]:
+        """Units that 1 stands for in each row."""
+        return np.asarray(self.features[:, SCALE])
+
+
+def draw(
+    panel: Panel,
+    origins: Sequence[int],
+    rows_per_origin: int | None,
+    seed: int,
+    horizons: Sequence[int] = range(1, HORIZON + 1),
+) -> Sample:
+    """Rows of each origin, drawn evenly where there are more than ``rows_per_origin``.
+
+    Series that never sold before the origin and days on which a store is closed are left out: the
+    first have no level of their own, the second need no forecast.
+    """
+    parts = [_of_origin(panel, origin, rows_per_origin, seed, horizons) for origin in origins]
+    return join(parts)
+
+
+def join(parts: Sequence[Sample]) -> Sample:
+    """One sample of several."""
+    if not parts:
+        none = np.empty(0, np.int64)
+        return Sample(
+            np.empty((0, len(FEATURES)), np.float32), none.astype(np.float32), none, none, none
+        )
+    return Sample(
+        *(
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("features", "units", "origin", "horizon", "series")
+        )
+    )
+
+
+def subset(sample: Sample, keep: NDArray[np.bool_]) -> Sample:
+    """The rows for which ``keep`` (m,) is true."""
+    return Sample(
+        sample.features[keep],
+        sample.units[keep],
+        sample.origin[keep],
+        sample.horizon[keep],
+        sample.series[keep],
+    )
+
+
+def _of_origin(
+    panel: Panel, origin: int, limit: int | None, seed: int, horizons: Sequence[int]
+) -> Sample:
+    rows = snapshot(panel, origin)
+    ahead = np.array([day for day in horizons if origin + day < panel.days], np.int64)
+    usable = panel.open[:, origin + ahead] & (rows[:, AGE] > 0)[:, None]
+    series, place = np.nonzero(usable)
+    if limit is not None and len(series) > limit:
+        # One stream an origin, so that adding origins leaves the rows of the others as they are.
+        chosen = np.random.default_rng([seed, origin]).choice(len(series), limit, replace=False)
+        chosen.sort()
+        series, place = series[chosen], place[chosen]
+    horizon = ahead[place]
+    return Sample(
+        features=assemble(rows, panel.first_date + timedelta(days=int(origin)), horizon, series),
+        units=np.nan_to_num(panel.units[series, origin + horizon]),
+        origin=np.full(len(series), origin, np.int64),
+        horizon=horizon,
+        series=series,
+    )

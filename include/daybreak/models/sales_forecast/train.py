@@ -1,0 +1,225 @@
+"""Learn the sales forecast: sample origins, find the number of trees, calibrate, fit on all.
+
+The last ``HORIZON`` days before the business date are held out first. They choose how many trees
+are grown and by which offsets the outputs are calibrated; then the trees are grown again on every
+day up to the business date. Nothing later than ``as_of`` is read, on either clock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from daybreak.clock import AsOf
+from daybreak.errors import NoData
+from daybreak.features.layout import CHANNELS, FEATURES, HISTORY, LAYOUT
+from daybreak.features.panel import HORIZON, Panel
+from daybreak.features.recent import MEMORY, SELLING_DAYS
+from daybreak.models.base import Progress, Trained, quiet
+from daybreak.models.sales_forecast.booster import QUANTILES, Learning, Rows, grow
+from daybreak.models.sales_forecast.calibrate import (
+    by_horizon,
+    mean_offset,
+    quantile_offset,
+)
+from daybreak.models.sales_forecast.evidence import Days, measures, tally
+from daybreak.models.sales_forecast.link import SCORES, link
+from daybreak.models.sales_forecast.sampling import Sample, draw, subset
+from daybreak.warehouse.facts import read_panel
+
+SEED = 7
+LEAST_DAYS = SELLING_DAYS + 2 * HORIZON
+"""Fewer days of history than this leave nothing to hold out."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How much is learned from, and how. All of it goes into the manifest."""
+
+    origin_days: int = 400
+    origins: int = 80
+    rows: int = 120_000
+    held_out_origins: int = 4
+    held_out_rows: int = 32_000
+    weight_power: float = 0.7
+    half_life: float = 180.0
+    learning: Learning = field(default_factory=Learning)
+    threads: int = 0
+
+    @property
+    def panel_days(self) -> int:
+        """Days of history that training reads: the origins, and what the first one looks at."""
+        return self.origin_days + HORIZON + MEMORY
+
+
+def train(warehouse: Connection, as_of: AsOf, progress: Progress = quiet) -> Trained:
+    """Learn from facts visible at ``as_of``. Raises ``NoData`` where there are too few."""
+    options = Options()
+    progress(f"Reading {options.panel_days} days of sales up to {as_of.business_date}")
+    panel = Panel(**read_panel(warehouse, as_of, days=options.panel_days))
+    return train_panel(panel, seed=SEED, options=options, progress=progress)
+
+
+def train_panel(
+    panel: Panel, *, seed: int = SEED, options: Options | None = None, progress: Progress = quiet
+) -> Trained:
+    """Learn from a panel that ends on the business date. Pure; the same panel, the same bytes."""
+    options = options or Options()
+    start = _first_sale(panel)
+    whole = counts_units(panel)
+    last = panel.days - 1
+    held_from = last - HORIZON
+
+    progress("Taking features of earlier days")
+    origins = origins_between(
+        max(start + SELLING_DAYS, held_from - options.origin_days), last - 1, options.origins
+    )
+    sample = draw(panel, origins, options.rows // len(origins), seed)
+    held_out = draw_held_out(panel, options, seed)
+    progress(f"Finding the number of trees on {len(held_out)} rows of the last {HORIZON} days")
+    early = subset(sample, sample.origin + sample.horizon <= held_from)
+    # One thread count and one seed give one booster; the sums of a histogram differ by threads.
+    settings: dict[str, Any] = {"seed": seed, "threads": options.threads}
+    first = grow(
+        weighted(early, held_from, options),
+        options.learning,
+        held_out=weighted(held_out, held_from, options),
+        **settings,
+    )
+    margins = first.merged().inplace_predict(held_out.features, predict_type="margin")
+    calibration = calibrate(margins, held_out, whole)
+
+    progress(f"Fitting {first.rounds['quantiles']} rounds on {len(sample)} rows")
+    final = grow(weighted(sample, last, options), options.learning, rounds=first.rounds, **settings)
+    days = evidence_days(panel, margins, held_out, whole)
+    manifest = {
+        **_lineage(panel, sample),
+        "seed": seed,
+        "params": {**asdict(options), "rounds": final.rounds},
+        "calibration": calibration,
+        "metrics": {"held_out": measures(days)},
+        "evidence": days,
+    }
+    return Trained(bytes(final.merged().save_raw("ubj")), manifest)
+
+
+def draw_held_out(panel: Panel, options: Options, seed: int) -> Sample:
+    """The rows of the last ``HORIZON`` days, from origins before each part of them."""
+    last = panel.days - 1
+    step = max(1, HORIZON // options.held_out_origins)
+    origins = list(range(last - HORIZON, last, step))
+    return draw(panel, origins, options.held_out_rows // len(origins), seed)
+
+
+def evidence_days(
+    panel: Panel, margins: NDArray[np.float32], held_out: Sample, whole: bool
+) -> Days:
+    """What the trees that have not seen the held-out days do on the later half of them.
+
+    Offsets come from the earlier half, so that these numbers have no hindsight at all.
+    """
+    later = held_out.origin + held_out.horizon > panel.days - 1 - HORIZON // 2
+    calibration = calibrate(margins[~later], subset(held_out, ~later), whole)
+    judged = subset(held_out, later)
+    scores = link(margins[later], judged.features, {"calibration": calibration})
+    return tally(panel, judged, scores)
+
+
+def origins_between(first: int, last: int, count: int) -> list[int]:
+    """About ``count`` columns up to ``last``, evenly spaced but on every weekday."""
+    step = max(1, (last - first + 1) // count)
+    return list(range(last, first - 1, -(step + 1 if step % 7 == 0 else step)))[::-1]
+
+
+def weighted(sample: Sample, now: int, options: Options) -> Rows:
+    """Scaled targets; a row weighs by its volume and by how long ago its origin is."""
+    recency = 0.5 ** ((now - sample.origin) / options.half_life)
+    weight = sample.scale.astype(np.float64) ** options.weight_power * recency
+    return Rows(
+        sample.features,
+        (sample.units / sample.scale).astype(np.float32),
+        (weight / weight.mean()).astype(np.float32),
+    )
+
+
+def counts_units(panel: Panel) -> bool:
+    """Whether all units are whole numbers, so that quantiles are given in whole units too."""
+    known = panel.units[~np.isnan(panel.units)]
+    return bool((known == np.floor(known)).all())
+
+
+def calibrate(margins: NDArray[np.float32], held_out: Sample, whole: bool) -> dict[str, Any]:
+    """The manifest's ``calibration``: offsets in scaled units by output and day ahead."""
+    offsets = {
+        name: quantile_offset(margins[:, output], held_out.units, held_out.scale, tau, whole=whole)
+        for output, (name, tau) in enumerate(zip(SCORES, QUANTILES, strict=False))
+    }
+    offsets["mean"] = mean_offset(margins[:, 3], held_out.units, held_out.scale)
+    return {**{name: by_horizon(offset) for name, offset in offsets.items()}, "round": whole}
+
+
+def _lineage(panel: Panel, sample: Sample) -> dict[str, Any]:
+    """What was learned, and from what."""
+    origins = [
+        (panel.first_date + timedelta(days=int(origin))).isoformat()
+        for origin in (sample.origin.min(), sample.origin.max())
+    ]
+    return {
+        "features": [{"name": name, "dtype": "float32"} for name in FEATURES],
+        "layout": {
+            "history": list(HISTORY),
+            "channels": list(CHANNELS),
+            "horizon": HORIZON,
+            "covariates": sorted(panel.covariates),
+            "sha256": hashlib.sha256("\n".join(LAYOUT).encode()).hexdigest(),
+        },
+        "outputs": list(SCORES),
+        "objective": {
+            "quantiles": "reg:quantileerror",
+            "quantile_alpha": list(QUANTILES),
+            "mean": "reg:squarederror",
+            "base_score": 0,
+            "target": "units / scale",
+        },
+        "trained_through": panel.business_date.isoformat(),
+        "window": {
+            "panel_days": panel.days,
+            "first_origin": origins[0],
+            "last_origin": origins[1],
+            "series": len(panel),
+            "rows": len(sample),
+        },
+        "data_sha256": panel_sha256(panel),
+    }
+
+
+def panel_sha256(panel: Panel) -> str:
+    """Hash of everything that training can see."""
+    digest = hashlib.sha256(panel.first_date.isoformat().encode())
+    for names in (panel.store_ids, panel.item_ids, panel.categories):
+        digest.update("\x1f".join(names.tolist()).encode() + b"\x1e")
+    covariates = [panel.covariates[name] for name in sorted(panel.covariates)]
+    plans = [panel.price, panel.promotion, panel.open, panel.holiday, panel.public_holiday]
+    for values in (panel.units, *plans, *covariates):
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()
+
+
+def _first_sale(panel: Panel) -> int:
+    """Column of the first sale of any series. Raises ``NoData`` where too few days follow it."""
+    sold = (panel.units > 0).any(axis=0)
+    start = int(sold.argmax()) if sold.any() else panel.days
+    if panel.days - start < LEAST_DAYS:
+        raise NoData(
+            f"There are {panel.days - start} days of sales up to {panel.business_date}; "
+            f"the sales forecast learns from {LEAST_DAYS} or more.",
+            remedy="Load more history, or choose a later business date.",
+            business_date=panel.business_date.isoformat(),
+        )
+    return start
