@@ -1,0 +1,171 @@
+"""A real scheduler: a backfill of seven days, the same again, and a night that misses its time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from shop import DAYS, ITEMS, STORES, Shop, open_shop, wait_until
+from sqlalchemy import func, select, text
+
+from daybreak.features.panel import HORIZON
+from daybreak.warehouse.engine import connect, make_engine
+from daybreak.warehouse.tables import generation, published, score_sales_forecast, sla
+
+pytestmark = pytest.mark.slow
+
+ROWS = STORES * ITEMS * HORIZON
+SEVEN_DAYS = ("--from-date", f"{DAYS[0]}T00:00:00", "--to-date", f"{DAYS[-1]}T23:59:59")
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """One platform for all tests here: it takes some 40 s to open."""
+    opened = open_shop(tmp_path_factory.mktemp("shop"))
+    yield opened
+    opened.engine.dispose()
+    opened.installation.must("down")
+    assert opened.installation.processes() == []
+
+
+@dataclass
+class Reader(threading.Thread):
+    """An analyst who asks for the forecast in force again and again, and notes what was odd."""
+
+    shop: Shop
+    looks: int = 0
+    days_seen: set[Any] = field(default_factory=set)
+    odd: list[Any] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__(daemon=True)
+        self.done = threading.Event()
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def run(self) -> None:
+        query = text(
+            "SELECT business_date, generation_id, count(*) AS rows, "
+            "count(DISTINCT (store_id, item_id, target_date)) AS cells "
+            "FROM report.forecast GROUP BY business_date, generation_id"
+        )
+        with connect(self.shop.engine) as conn:
+            while not self.done.is_set():
+                found = conn.execute(query).all()
+                conn.rollback()
+                self.looks += 1
+                self.done.wait(0.01)  # leaves the cores to what is being watched
+                self.days_seen |= {row.business_date for row in found}
+                whole = [(row.rows, row.cells) == (ROWS, ROWS) for row in found]
+                if whole not in ([], [True]):
+                    self.odd.append(found)
+
+
+def rows_of(shop: Shop) -> list[Any]:
+    """Every published row of the seven days with its bits, but not its generation."""
+    columns = [column for column in score_sales_forecast.c if column.name != "generation_id"]
+    query = (
+        select(*columns)
+        .join(published, published.c.generation_id == score_sales_forecast.c.generation_id)
+        .where(score_sales_forecast.c.business_date.in_(DAYS))
+        .order_by(*columns[:4])
+    )
+    with shop.read() as conn:
+        return list(conn.execute(query))
+
+
+def pointers(shop: Shop) -> dict[Any, int]:
+    """Business date → published generation."""
+    with shop.read() as conn:
+        return dict(
+            conn.execute(select(published.c.business_date, published.c.generation_id)).all()  # type: ignore[arg-type]
+        )
+
+
+def sla_rows(shop: Shop, run_type: str) -> list[Any]:
+    query = select(sla).where(sla.c.run_type == run_type).order_by(sla.c.business_date)
+    with shop.read() as conn:
+        return list(conn.execute(query))
+
+
+def watch(shop: Shop, finished: Any) -> Reader:
+    """Read until ``finished`` says so; returns the reader."""
+    reader = Reader(shop)
+    reader.start()
+    try:
+        wait_until(finished, "the backfill's runs")
+    finally:
+        reader.done.set()
+        reader.join(30)
+    return reader
+
+
+def test_seven_days_land_whole_and_the_same_again(shop: Shop) -> None:
+    shop.airflow("dags", "unpause", "daily_forecast")
+    begun = time.monotonic()
+    shop.airflow("backfill", "create", "--dag-id", "daily_forecast", *SEVEN_DAYS)
+    reader = watch(shop, lambda: len(sla_rows(shop, "backfill")) == 7)
+    print(f"7 days in {time.monotonic() - begun:.0f} s, {reader.looks} looks")
+
+    first, before = pointers(shop), rows_of(shop)
+    assert sorted(first) == DAYS
+    assert len(before) == 7 * ROWS
+    assert reader.looks > 20
+    assert reader.odd == []
+    assert reader.days_seen
+    with shop.read() as conn:
+        kinds = conn.execute(
+            select(generation.c.run_type, generation.c.state, func.count()).group_by(
+                generation.c.run_type, generation.c.state
+            )
+        ).all()
+    assert kinds == [("backfill", "published", 7)]
+
+    recorded = sla_rows(shop, "backfill")
+    assert [row.business_date for row in recorded] == DAYS
+    for row in recorded:
+        assert (row.status, row.rows) == ("not_counted", ROWS)
+        assert row.deadline_fired_at is None
+        assert row.queue_seconds is None
+        assert min(row.wait_seconds, row.score_seconds, row.publish_seconds) >= 0
+
+    again = ("backfill", "create", "--dag-id", "daily_forecast", *SEVEN_DAYS)
+    wait_until(lambda: backfill_is_over(shop), "the first backfill to be marked as done")
+    shop.airflow(*again, "--reprocess-behavior", "completed")
+    reader = watch(shop, lambda: all(pointers(shop)[day] > first[day] for day in DAYS))
+    assert reader.odd == []
+    assert rows_of(shop) == before, "byte for byte"
+    with shop.read() as conn:
+        states = dict(
+            conn.execute(
+                select(generation.c.state, func.count()).group_by(generation.c.state)
+            ).all()  # type: ignore[arg-type]
+        )
+    assert states == {"published": 7, "superseded": 7}
+
+
+def backfill_is_over(shop: Shop) -> bool:
+    """Airflow marks a backfill as done by a timer of 30 s, and takes one a DAG."""
+    metadata = make_engine(str(shop.engine.url.set(database="airflow")))
+    try:
+        with connect(metadata) as conn:
+            return not conn.scalar(text("SELECT count(*) FROM backfill WHERE completed_at IS NULL"))
+    finally:
+        metadata.dispose()
+
+
+def test_a_night_that_waits_past_its_due_time_is_a_miss_at_once(shop: Shop) -> None:
+    """The scheduled run of yesterday waits for a day that the shop's data do not reach."""
+    shop.airflow("dags", "unpause", "daily_forecast")
+
+    (row,) = wait_until(lambda: sla_rows(shop, "scheduled"), "the deadline alert of the night")
+    assert (row.status, row.landed_at, row.generation_id) == ("missed", None, None)
+    assert row.deadline_fired_at is not None
+    assert row.run_key.startswith("daily_forecast/scheduled__")
+    assert row.due_at < row.deadline_fired_at
+    assert {one.status for one in sla_rows(shop, "backfill")} <= {"not_counted"}

@@ -1,0 +1,46 @@
+"""Load the data set and put a small, quickly trained sales forecast in force, gate or not.
+
+Run in a process of its own, with the environment of the platform that it is for.
+usage: python first_champion.py BUSINESS_DATE; prints the warehouse's URL (it has no password).
+"""
+
+import sys
+from datetime import date
+
+from daybreak.clock import AsOf, scheduled_cutoff
+from daybreak.features.panel import Panel
+from daybreak.jobs.ingest import load_new_files
+from daybreak.models.sales_forecast.booster import Learning
+from daybreak.models.sales_forecast.train import Options, train_panel
+from daybreak.registry.champions import promote
+from daybreak.runtime import Runtime, get_runtime
+from daybreak.warehouse.engine import begin, connect
+from daybreak.warehouse.facts import read_panel
+
+SMALL = Options(origin_days=60, origins=8, rows=2_000, learning=Learning(depth=3, rounds=12))
+
+
+def main(runtime: Runtime, day: date) -> None:
+    load_new_files(runtime=runtime)
+    settings = runtime.settings
+    as_of = AsOf(day, scheduled_cutoff(day, settings.run_at, settings.timezone))
+    with connect(runtime.engine) as conn:
+        panel = Panel(**read_panel(conn, as_of, days=SMALL.panel_days))
+    trained = train_panel(panel, options=SMALL)
+    version = runtime.registry.register("sales_forecast", trained.booster, trained.manifest)
+    with begin(runtime.engine) as conn:
+        promote(
+            conn,
+            model="sales_forecast",
+            version=version,
+            effective_from=as_of.cutoff,
+            reason="the first one",
+            evidence={},
+            actor="test",
+            now=runtime.clock(),
+        )
+    print(settings.warehouse_dsn)
+
+
+if __name__ == "__main__":
+    main(get_runtime(), date.fromisoformat(sys.argv[1]))
