@@ -166,6 +166,13 @@ def test_children_read_the_very_settings(
     assert Settings() == settings
 
 
+def test_a_default_written_out_restarts_nothing(folder: StateFolder) -> None:
+    left_out = Settings(home=folder.root)
+    written_out = Settings(home=folder.root, dataset="synthetic", schedule=True, threads=0)
+
+    assert airflow_env.settings_env(left_out) == airflow_env.settings_env(written_out)
+
+
 def test_a_component_changes_its_fingerprint_with_its_settings() -> None:
     one = components.serving_component({"A": "1"}, "0.0.0.0", 80)
     same = components.serving_component({"A": "1"}, "0.0.0.0", 80)

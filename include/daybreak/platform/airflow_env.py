@@ -19,11 +19,14 @@ from daybreak.settings import Settings
 
 
 def settings_env(settings: Settings) -> dict[str, str]:
-    """The settings that were given, as environment variables for child processes."""
+    """The settings that are not the default, as environment variables for child processes.
+
+    Whether a default was written out or left out makes no difference to a running component.
+    """
     env = {
-        f"DAYBREAK_{name.upper()}": _as_text(getattr(settings, name))
-        for name in sorted(settings.model_fields_set)
-        if getattr(settings, name) is not None
+        f"DAYBREAK_{name.upper()}": _as_text(value)
+        for name, field in type(settings).model_fields.items()
+        if (value := getattr(settings, name)) != field.get_default(call_default_factory=True)
     }
     return env | {"DAYBREAK_HOME": str(settings.state), "DAYBREAK_DATASET": settings.dataset}
 
