@@ -17,9 +17,19 @@ from daybreak.features.assemble import assemble
 from daybreak.features.layout import FEATURES, LAYOUT
 from daybreak.features.panel import HORIZON, Panel
 from daybreak.features.snapshot import snapshot as snapshot_values
-from daybreak.models.base import Float32, Model, Progress, ScoringRows, SnapshotRows, Trained, quiet
+from daybreak.models.base import (
+    Float32,
+    Model,
+    Progress,
+    ScoringRows,
+    SnapshotRows,
+    Trained,
+    Verdict,
+    quiet,
+)
 from daybreak.models.sales_forecast.link import QUANTILES, SCORES, link
 from daybreak.models.sales_forecast.request import ForecastRequest
+from daybreak.registry.registry import Artifact
 from daybreak.warehouse.facts import read_panel
 from daybreak.warehouse.tables import score_sales_forecast, snapshot_sales_forecast
 
@@ -99,6 +109,19 @@ class SalesForecast:
         from daybreak.models.sales_forecast.train import train  # noqa: PLC0415
 
         return train(warehouse, as_of, progress)
+
+    def judge(
+        self,
+        warehouse: Connection,
+        as_of: AsOf,
+        challenger: Artifact,
+        champion: Artifact | None,
+        progress: Progress = quiet,
+    ) -> Verdict:
+        """The gate: against the baselines, and against the champion on days new to both."""
+        from daybreak.models.sales_forecast.gate import judge  # noqa: PLC0415 - as for `train`
+
+        return judge(warehouse, as_of, challenger, champion, progress)
 
     def audit(
         self, scores: Mapping[str, NDArray[Any]], identity: Mapping[str, NDArray[Any]]
