@@ -1,0 +1,67 @@
+"""Folds of a backtest from the warehouse, each read as of its own origin on both clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
+
+import numpy as np
+from sqlalchemy import Connection
+
+from daybreak.clock import AsOf
+from daybreak.errors import NoData
+from daybreak.features.panel import HORIZON, Panel
+from daybreak.models.sales_forecast.backtest import Fold, origins_of
+from daybreak.models.sales_forecast.train import LEAST_DAYS, Options
+from daybreak.warehouse.facts import read_actuals, read_panel
+
+CutoffOf = Callable[[date], datetime]
+"""Knowledge cutoff of the run for a business date."""
+
+
+def read_folds(
+    warehouse: Connection,
+    last: date,
+    cutoff_of: CutoffOf,
+    *,
+    items: int,
+    horizon: int,
+    origins: int,
+) -> Iterator[Fold]:
+    """Folds of the ``items`` best sellers as known at the first origin; ``last`` is known wholly.
+
+    Raises ``NoData`` where the history is too short for that many origins.
+    """
+    now = AsOf(last, cutoff_of(last))
+    whole = Panel(**read_panel(warehouse, now))
+    sold = np.nan_to_num(whole.units).any(axis=0)
+    start = int(sold.argmax())
+    is_open = np.asarray(whole.open[:, start : whole.days].any(axis=0))
+    dates = origins_of(last, is_open, origins, horizon)
+    first_day = whole.first_date + timedelta(days=start)
+    if len(dates) < origins or (dates[0] - first_day).days < LEAST_DAYS:
+        raise NoData(
+            f"Sales of {first_day} to {last} are too few for {origins} origins of {horizon} "
+            "selling days.",
+            remedy="Ask for fewer --origins or a shorter --horizon, or load more history.",
+            first_date=first_day.isoformat(),
+            last_date=last.isoformat(),
+        )
+    chosen = _best_sellers(warehouse, AsOf(dates[0], cutoff_of(dates[0])), items)
+    for origin in dates:
+        yield _fold(warehouse, AsOf(origin, cutoff_of(origin)), now, chosen)
+
+
+def _best_sellers(warehouse: Connection, as_of: AsOf, items: int) -> list[str]:
+    return sorted(set(read_panel(warehouse, as_of, top_items=items)["item_ids"].tolist()))
+
+
+def _fold(warehouse: Connection, as_of: AsOf, now: AsOf, items: list[str]) -> Fold:
+    panel = Panel(**read_panel(warehouse, as_of, days=Options().panel_days, items=items))
+    first = as_of.business_date + timedelta(days=1)
+    last = min(as_of.business_date + timedelta(days=HORIZON), now.business_date)
+    series = list(zip(panel.store_ids.tolist(), panel.item_ids.tolist(), strict=True))
+    known = read_actuals(warehouse, now, first, last, series)
+    actual = np.full((len(panel), HORIZON), np.nan, np.float32)
+    actual[:, : known.shape[1]] = known
+    return Fold(panel, actual)
