@@ -223,6 +223,16 @@ def test_the_champion_is_the_one_in_force_at_the_cutoff(
     assert caught.value.status == 503
 
 
+def test_an_entry_written_later_for_an_earlier_moment_leaves_the_later_one_in_force(
+    warehouse: Engine, versions: tuple[str, str]
+) -> None:
+    first, second = versions
+    enter(warehouse, second, 20)
+    enter(warehouse, first, 10)
+    assert in_force(warehouse, 15) == first
+    assert in_force(warehouse, 25) == second
+
+
 def test_of_two_entries_for_one_moment_the_later_one_counts(
     warehouse: Engine, versions: tuple[str, str]
 ) -> None:

@@ -389,7 +389,7 @@ def test_health_depends_on_nothing_and_readiness_on_all(
     [
         ("GET", "/", 404, "not_found"),
         ("GET", "/v1/nothing", 404, "not_found"),
-        ("GET", "//v1//models", 404, "not_found"),
+        ("GET", "/v1//models", 404, "not_found"),
         ("GET", PREDICT, 405, "method_not_allowed"),
         ("DELETE", "/v1/models", 405, "method_not_allowed"),
         ("POST", "/healthz", 405, "method_not_allowed"),
