@@ -1,15 +1,16 @@
 """Fixtures for every test that touches the warehouse: a real PostgreSQL, a fresh database each.
 
-One server a test run, shared by all xdist workers. The controller picks its folder and stops
-it at the end; whoever needs it first starts it. A test's database is cloned from a template
-that was migrated once, which takes some 20 ms.
+One server a test run, shared by all xdist workers. The controller picks its folder, whoever
+needs it first starts it, and postgres_reaper.py stops it at the end. A test's database is
+cloned from a template that was migrated once, which takes some 20 ms.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-import shutil
+import subprocess
+import sys
 import tempfile
 import uuid
 import warnings
@@ -33,6 +34,7 @@ from daybreak.warehouse.migrate import migrate
 
 # The folder's name travels to the xdist workers, which inherit the environment.
 FOLDER = "PYTEST_DAYBREAK_POSTGRES"
+REAPER = pytest.StashKey[subprocess.Popen[bytes]]()
 TEMPLATE = "warehouse_template"
 # Nothing here outlives the run, so nothing needs to reach the disk.
 SETTINGS = """
@@ -48,17 +50,21 @@ shared_buffers = 64MB
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if not hasattr(config, "workerinput"):
-        # Right under /tmp: the socket lies in the folder, and its path may have 107 bytes.
-        os.environ[FOLDER] = tempfile.mkdtemp(prefix="dbk-", dir="/tmp")
+    if hasattr(config, "workerinput"):
+        return
+    # Right under /tmp: the socket lies in the folder, and its path may have 107 bytes.
+    folder = tempfile.mkdtemp(prefix="dbk-", dir="/tmp")
+    os.environ[FOLDER] = folder
+    config.stash[REAPER] = subprocess.Popen(
+        [sys.executable, "-S", str(Path(__file__).with_name("postgres_reaper.py")), folder],
+        stdin=subprocess.PIPE,
+        start_new_session=True,  # so that ^C and a killed process group pass it by
+    )
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
-        folder = Path(os.environ.pop(FOLDER))
-        if (folder / "pg" / "postmaster.pid").exists():
-            _get_server(folder / "pg").stop()
-        shutil.rmtree(folder)
+        config.stash[REAPER].communicate(b"over\n")
 
 
 @dataclass(frozen=True)

@@ -454,6 +454,7 @@ def test_sweep_leaves_what_a_shard_holds(warehouse: Engine) -> None:
     with begin(warehouse) as shard:
         g.hold_staging(shard, generation.generation_id)
         with begin(warehouse) as conn:
+            conn.execute(text("SET lock_timeout = '1s'"))
             g.sweep(conn, {MODEL: SCORES}, later, timedelta(days=1))
             assert state_of(conn, generation) is State.STAGING
     with begin(warehouse) as conn:
