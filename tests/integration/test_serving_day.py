@@ -1,0 +1,101 @@
+"""A whole business day of the sales forecast, asked again: the endpoint equals the table."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Request
+from sqlalchemy import insert
+
+import small_shop
+from day_equality import assert_day_equals, assert_row_equals, published_rows, request_body
+from daybreak.jobs.run import score_day
+from daybreak.models import get_model
+from daybreak.registry.champions import promote
+from daybreak.runtime import Runtime
+from daybreak.serving.app import create_app
+from daybreak.serving.auth import Caller
+from daybreak.serving.keys import create_key
+from daybreak.warehouse.engine import begin
+from daybreak.warehouse.tables import day_closed
+from gunicorn_server import gunicorn
+
+MODEL = get_model("sales_forecast")
+
+
+class Anybody:
+    def authenticate(self, request: Request) -> Caller:
+        return Caller("test")
+
+
+@pytest.fixture
+def runtime(make_runtime: Callable[..., Runtime]) -> Runtime:
+    """A runtime whose newest day was scored and published, by the steps that Airflow runs."""
+    made = make_runtime(now=small_shop.CUTOFF, series_per_shard=4)
+    small_shop.fill(made.engine)
+    artifact = small_shop.tiny_artifact()
+    version = made.registry.register(MODEL.name, artifact.booster, artifact.manifest)
+    with begin(made.engine) as conn:
+        closed = {"business_date": small_shop.DAY, "closed_at": small_shop.CUTOFF, "load_id": 1}
+        conn.execute(insert(day_closed).values(closed))
+        promote(
+            conn,
+            model=MODEL.name,
+            version=version,
+            effective_from=small_shop.CUTOFF,
+            reason="test",
+            evidence={},
+            actor="test",
+            now=small_shop.CUTOFF,
+        )
+    score_day(MODEL.name, small_shop.DAY, runtime=made)
+    return made
+
+
+def test_every_row_of_the_day_is_answered_bit_for_bit(runtime: Runtime) -> None:
+    client = create_app(runtime, authenticator=Anybody()).test_client()
+    rows = assert_day_equals(client, runtime.engine, small_shop.DAY, model=MODEL)
+    assert rows == len(small_shop.STORES) * len(small_shop.ITEMS) * small_shop.AHEAD
+
+
+def test_another_price_is_live_and_moves_only_what_was_asked(runtime: Runtime) -> None:
+    client = create_app(runtime, authenticator=Anybody()).test_client()
+    _, rows = published_rows(runtime.engine, MODEL, small_shop.DAY)
+    path = f"/v1/models/{MODEL.name}/predict"
+    row = next(row for row in rows if row["mean"] > 0)
+    plain = client.post(path, json=request_body(row)).get_json()
+    live = client.post(path, json=request_body(row) | {"price": 1234.5}).get_json()
+    again = client.post(path, json=request_body(row)).get_json()
+    assert (plain["source"], live["source"], again["source"]) == ("published", "live", "published")
+    assert plain["predictions"] == again["predictions"]
+    far = client.post(path, json=request_body(row) | {"price": 1e39})
+    assert far.status_code == 400, "beyond float32"
+    assert "price" in far.get_json()["error"]["message"]
+
+
+@pytest.mark.slow
+def test_two_hundred_rows_over_http_from_gunicorn_are_the_same_bits(
+    runtime: Runtime, tmp_path: Path
+) -> None:
+    with begin(runtime.engine) as conn:
+        token = create_key(conn, "test", small_shop.CUTOFF).token
+    generation, rows = published_rows(runtime.engine, MODEL, small_shop.DAY)
+    with gunicorn(runtime, tmp_path, app="daybreak.serving.wsgi:app") as server:
+
+        def ask(body: Mapping[str, Any]) -> Mapping[str, Any]:
+            request = urllib.request.Request(
+                f"{server.url}/v1/models/{MODEL.name}/predict",
+                json.dumps(dict(body)).encode(),
+                {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+            )
+            with urllib.request.urlopen(request, timeout=30) as response:
+                answer: Mapping[str, Any] = json.load(response)
+                return answer
+
+        for row in rows[:: len(rows) // 200]:
+            assert_row_equals(ask, generation, row, model=MODEL)
