@@ -29,6 +29,7 @@ def dag_runner(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
             ),
             "DAYBREAK_HOME": str(folder / "home"),
             "DAYBREAK_WAREHOUSE_URL": f"postgresql://postgres@/{warehouse}?host={postgres.host}",
+            "DAYBREAK_DATASET": "synthetic",
             "DAYBREAK_SYNTHETIC_STORES": "2",
             "DAYBREAK_SYNTHETIC_ITEMS": "6",
             "DAYBREAK_SYNTHETIC_START": "2025-01-01",

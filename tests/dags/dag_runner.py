@@ -44,6 +44,6 @@ class DagRunner:
         loaded: list[dict[str, Any]] = json.loads(results.read_text())
         return loaded, done.stdout + done.stderr
 
-    def daybreak(self, *arguments: str) -> str:
-        """What a command of ours prints."""
-        return self.python("-m", "daybreak.cli", *arguments).stdout
+    def open_shop(self, business_date: str) -> None:
+        """Load the synthetic shop and put a small champion in force."""
+        self.python(str(ROOT / "tests" / "first_champion.py"), business_date)

@@ -49,14 +49,18 @@ def execute(dag: Any, run: dict[str, Any]) -> dict[str, Any]:
         }
 
 
-def main(runs: Path, results: Path) -> None:
-    manager = DagBundlesManager()
-    manager.sync_bundles_to_db()
-    (bundle,) = manager.get_all_dag_bundles()
+def parse(dag_id: str) -> Any:
+    """The DAG from a fresh parse: dag.test() leaves a run's configuration in its params."""
+    (bundle,) = DagBundlesManager().get_all_dag_bundles()
     bundle.initialize()
     bag = BundleDagBag(dag_folder=bundle.path, bundle_path=bundle.path, bundle_name=bundle.name)
     assert bag.import_errors == {}, bag.import_errors
-    done = [execute(bag.dags[run["dag_id"]], run) for run in json.loads(runs.read_text())]
+    return bag.dags[dag_id]
+
+
+def main(runs: Path, results: Path) -> None:
+    DagBundlesManager().sync_bundles_to_db()
+    done = [execute(parse(run["dag_id"]), run) for run in json.loads(runs.read_text())]
     results.write_text(json.dumps(done))
 
 

@@ -14,6 +14,25 @@ pytestmark = pytest.mark.slow
 FAILING = Path(__file__).parent / "failing"
 
 
+STEPS = {
+    "wait_for_inputs": 1,
+    "build_snapshot": 1,
+    "open_generation": 1,
+    "plan_shards": 1,
+    "score_shard": 2,  # twelve series, eight a shard
+    "audit": 1,
+    "publish": 1,
+    "record_sla": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def shop(dag_runner: DagRunner) -> DagRunner:
+    """A loaded warehouse with a champion as of 20 February."""
+    dag_runner.open_shop("2026-02-20")
+    return dag_runner
+
+
 def counted(result: dict[str, Any]) -> Counter[str]:
     """Task instances that succeeded, by task."""
     return Counter(task["task_id"] for task in result["tasks"] if task["state"] == "success")
@@ -29,3 +48,48 @@ def test_a_day_that_nobody_closes_fails_at_the_limit_with_the_reason(
     assert (task["state"], task["tries"]) == ("failed", 1), "a second wait would not help"
     assert "Business day 2026-03-05 is not closed after a wait of" in log
     assert "run `daybreak ingest`" in log
+
+
+def test_the_nightly_run_by_logical_date_by_configuration_and_without_either(
+    shop: DagRunner,
+) -> None:
+    dated, configured, neither = (
+        {"dag_id": "daily_forecast", "logical_date": "2026-02-23T00:00:00+00:00"},
+        {"dag_id": "daily_forecast", "conf": {"business_date": "2026-02-24"}},
+        {"dag_id": "daily_forecast", "conf": {}},
+    )
+    (first, second, third), log = shop.run(dated, configured, neither)
+    assert (first["state"], counted(first)) == ("success", STEPS)
+    assert (second["state"], counted(second)) == ("success", STEPS)
+    for result, day in ((first, "2026-02-23"), (second, "2026-02-24")):
+        (event,) = result["events"]
+        assert event["business_date"] == day
+        assert event["model"] == "sales_forecast"
+        assert event["generation_id"] >= 1
+    assert third["state"] == "failed"
+    assert counted(third) == {}
+    assert "This run has neither a logical date nor a business date." in log
+
+
+def test_the_ingest_dag_runs(shop: DagRunner) -> None:
+    (result,), _ = shop.run({"dag_id": "ingest", "logical_date": "2026-02-23T00:00:00+00:00"})
+    assert (result["state"], counted(result)) == ("success", {"load_new_files": 1})
+    (event,) = result["events"]
+    assert event == {
+        "dataset": "synthetic",
+        "files": 0,
+        "rows": 0,
+        "quarantined": 0,
+        "days_closed": 0,
+        "business_date": "2026-02-28",
+    }
+
+
+def test_the_training_dag_maps_over_the_models_and_tidies_up(shop: DagRunner) -> None:
+    run = {"dag_id": "train_models", "logical_date": "2026-02-27T00:00:00+00:00"}
+    (result,), _ = shop.run(run)
+    assert result["state"] == "success"
+    assert counted(result) == {"list_models": 1, "train": 1, "pass_the_gate": 1, "sweep": 1}
+    (event,) = result["events"]
+    assert (event["model"], event["business_date"]) == ("sales_forecast", "2026-02-27")
+    assert event["promoted"] in (True, False), "what it says depends on chance; the gate is tested"
