@@ -22,7 +22,8 @@ from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
 from daybreak.serving.auth import Caller
 from daybreak.serving.rows import RowCache
-from daybreak.warehouse.engine import begin
+from daybreak.settings import Settings
+from daybreak.warehouse.engine import begin, make_engine
 from daybreak.warehouse.generations import rollback
 from daybreak.warehouse.tables import published
 from toy import DAY, HORIZON, ITEMS, KEYS, SCORES, TOY, booster, publish_day, snapshot_rows
@@ -216,8 +217,6 @@ def test_an_altered_artifact_is_never_served(runtime: Runtime, client: FlaskClie
 
 
 def test_a_warehouse_that_was_never_there_is_503(tmp_path: Path) -> None:
-    from daybreak.settings import Settings
-
     url = "postgresql://someone:hunter2@127.0.0.1:1/nowhere"
     client = make_app(Runtime(Settings(home=tmp_path, warehouse_url=url))).test_client()
     for response in (client.post(PREDICT, json=BODY), client.get("/v1/models")):
@@ -227,10 +226,17 @@ def test_a_warehouse_that_was_never_there_is_503(tmp_path: Path) -> None:
     assert "hunter2" not in client.get("/readyz").get_data(as_text=True)
 
 
+def test_a_warehouse_that_was_never_migrated_says_so(tmp_path: Path, empty_url: str) -> None:
+    runtime = Runtime(Settings(home=tmp_path, warehouse_url=empty_url))
+    error = error_of(make_app(runtime).test_client().get("/readyz"), 503, "not_ready")
+    assert error["details"]["checks"] == {"toy": "config_error"}
+    assert "daybreak warehouse migrate" in error["remedy"]
+    runtime.engine.dispose()
+
+
 @pytest.fixture
 def outage(warehouse_url: str) -> Callable[[Runtime], None]:
     """Make the warehouse of a runtime stop answering, from the next connection on."""
-    from daybreak.warehouse.engine import make_engine
 
     def stop(runtime: Runtime) -> None:
         runtime.engine.dispose()
@@ -473,8 +479,6 @@ def test_every_route_but_health_asks_who_is_calling(runtime: Runtime) -> None:
 
 
 def test_nothing_connects_before_it_is_asked(tmp_path: Path) -> None:
-    from daybreak.settings import Settings
-
     runtime = Runtime(Settings(home=tmp_path / "absent"))
     make_app(runtime)
     assert "engine" not in runtime.__dict__

@@ -146,15 +146,11 @@ def test_a_killed_worker_is_replaced_and_term_leaves_nobody(
 ) -> None:
     _, token = make_key(runtime)
     parent = psutil.Process(server.process.pid)
-    workers = parent.children()
-    assert len(workers) == runtime.settings.api_workers
-    os.kill(workers[0].pid, signal.SIGKILL)
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        alive = {child.pid for child in parent.children()}
-        if workers[0].pid not in alive and len(alive) == len(workers):
-            break
-        time.sleep(0.05)
+    count = runtime.settings.api_workers
+    victim = workers(parent, count)[0]
+    os.kill(victim.pid, signal.SIGKILL)
+    victim.wait(10)
+    assert victim not in workers(parent, count)
     for _ in range(10):
         with calling(server, token) as caller:
             assert caller.ask(BODY)["source"] == "published"
@@ -163,3 +159,12 @@ def test_a_killed_worker_is_replaced_and_term_leaves_nobody(
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(30) == 0
     assert psutil.wait_procs(everyone, timeout=10)[1] == []
+
+
+def workers(parent: psutil.Process, count: int) -> list[psutil.Process]:
+    """The children of gunicorn's master, once there are as many as there should be."""
+    deadline = time.monotonic() + 30
+    while len(children := parent.children()) != count:
+        assert time.monotonic() < deadline, children
+        time.sleep(0.05)
+    return children

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from functools import partial
 
 from flask import Blueprint, Response
-from sqlalchemy import select
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import ProgrammingError
 
 from daybreak.errors import DaybreakError, NotReady
 from daybreak.serving.auth import public
@@ -14,6 +15,7 @@ from daybreak.serving.encoding import json_response
 from daybreak.serving.schemas import Health, Readiness
 from daybreak.serving.service import Service, current_service
 from daybreak.warehouse.engine import connect
+from daybreak.warehouse.migrate import check_current
 
 blueprint = Blueprint("health", __name__)
 
@@ -41,19 +43,29 @@ def readyz() -> Response:
 
 
 def _checks(service: Service) -> dict[str, DaybreakError | None]:
+    engine = service.runtime.engine
+
     def warehouse() -> None:
-        with connect(service.runtime.engine) as conn:
+        with connect(engine) as conn:
             conn.execute(select(1))
 
-    outcomes = {"warehouse": _outcome(warehouse)}
+    outcomes = {"warehouse": _outcome(engine, warehouse)}
     for name in service.models:
-        outcomes[name] = _outcome(partial(service.publications.current, name))
+        outcomes[name] = _outcome(engine, partial(service.publications.current, name))
     return outcomes
 
 
-def _outcome(check: Callable[[], object]) -> DaybreakError | None:
+def _outcome(engine: Engine, check: Callable[[], object]) -> DaybreakError | None:
     try:
         check()
     except DaybreakError as error:
         return error
+    except ProgrammingError:
+        # A table or column is not there. Only then is the schema looked at: replicas of two
+        # releases serve side by side while it is ahead of one of them.
+        try:
+            check_current(engine)
+        except DaybreakError as error:
+            return error
+        raise
     return None
