@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,16 @@ def shop(dag_runner: DagRunner) -> DagRunner:
     return dag_runner
 
 
+def received(daemon: socket.socket) -> Counter[str]:
+    """Every packet that has arrived; the process that sent them has ended."""
+    packets: Counter[str] = Counter()
+    while True:
+        try:
+            packets[daemon.recv(512).decode()] += 1
+        except BlockingIOError:
+            return packets
+
+
 def counted(result: dict[str, Any]) -> Counter[str]:
     """Task instances that succeeded, by task."""
     return Counter(task["task_id"] for task in result["tasks"] if task["state"] == "success")
@@ -58,7 +69,13 @@ def test_the_nightly_run_by_logical_date_by_configuration_and_without_either(
         {"dag_id": "daily_forecast", "conf": {"business_date": "2026-02-24"}},
         {"dag_id": "daily_forecast", "conf": {}},
     )
-    (first, second, third), log = shop.run(dated, configured, neither)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as statsd:
+        statsd.bind(("127.0.0.1", 0))
+        statsd.setblocking(False)
+        address = {"DAYBREAK_STATSD_HOST": "127.0.0.1"}
+        address["DAYBREAK_STATSD_PORT"] = str(statsd.getsockname()[1])
+        (first, second, third), log = shop.run(dated, configured, neither, **address)
+        sent = received(statsd)
     assert (first["state"], counted(first)) == ("success", STEPS)
     assert (second["state"], counted(second)) == ("success", STEPS)
     for result, day in ((first, "2026-02-23"), (second, "2026-02-24")):
@@ -66,6 +83,11 @@ def test_the_nightly_run_by_logical_date_by_configuration_and_without_either(
         assert event["business_date"] == day
         assert event["model"] == "sales_forecast"
         assert event["generation_id"] >= 1
+    for step in ("build_snapshot", "audit", "publish"):
+        assert sent[f"daybreak.sales_forecast.{step}.succeeded:1|c"] == 2
+    assert sent["daybreak.sales_forecast.score_shard.succeeded:1|c"] == 4
+    assert sent["daybreak.sales_forecast.sla.not_counted:1|c"] == 2
+    assert sent["daybreak.sales_forecast.rows:336.0|g"] == 2
     assert third["state"] == "failed"
     assert counted(third) == {}
     assert "This run has neither a logical date nor a business date." in log

@@ -9,7 +9,6 @@ import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -438,32 +437,6 @@ def test_the_packets_of_one_run(runtime: Runtime, packets: socket.socket) -> Non
         f"rows:{float(ROWS)}|g",
         "sla.slack_seconds:10800.0|g",
     ]
-
-
-def test_docs_name_every_metric_that_is_sent_and_no_other(
-    runtime: Runtime, packets: socket.socket, make_runtime: MakeRuntime
-) -> None:
-    host, port = packets.getsockname()
-    score_day("toy", DAY, runtime=runtime)
-    publishing.rollback("toy", DAY, runtime)
-    with pytest.raises(NotPublished):
-        publishing.rollback("toy", DAY, runtime)
-    publishing.sweep(runtime)
-    late = make_runtime(now=NOW + timedelta(hours=9), statsd_host=host, statsd_port=port)
-    asyncio.run(call(late))
-    names = {line.split(":")[0] for line in received(packets)}
-
-    documented = documented_metrics()
-    for name in names:
-        assert [text for text, pattern in documented.items() if pattern.fullmatch(name)], name
-
-
-def documented_metrics() -> dict[str, re.Pattern[str]]:
-    """The statsd table of docs/sla.md: name as written → pattern of the names it stands for."""
-    page = (Path(__file__).parents[2] / "docs" / "sla.md").read_text()
-    names = re.findall(r"^\| `(daybreak\.[^`]+)` \|", page, flags=re.M)
-    assert len(names) > 10
-    return {name: re.compile(re.sub(r"<\w+>", r"\\w+", name.replace(".", r"\."))) for name in names}
 
 
 def test_a_published_generation_is_what_the_ledger_says(runtime: Runtime) -> None:

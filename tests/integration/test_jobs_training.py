@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable
+import re
+import socket
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, func, insert, select
@@ -12,9 +16,11 @@ from sqlalchemy import Connection, func, insert, select
 import toy
 from daybreak import models
 from daybreak.clock import AsOf
-from daybreak.errors import NoData
-from daybreak.jobs import training
+from daybreak.errors import NoData, NotPublished
+from daybreak.jobs import publishing, training
+from daybreak.jobs.deadline import record_missed_deadline
 from daybreak.jobs.ingest import dataset, load_new_files
+from daybreak.jobs.run import score_day
 from daybreak.models.base import Progress, Trained, Verdict, quiet
 from daybreak.registry.champions import champion_at, history
 from daybreak.registry.registry import Artifact
@@ -59,6 +65,14 @@ class JudgedToy(toy.Toy):
         self.champions.append(champion.version if champion else None)
         reason = "beats all" if self.passes else "loses to the 28-day mean"
         return Verdict(self.passes, reason, {"wape": 0.4, "challenger": challenger.version})
+
+
+@pytest.fixture
+def packets() -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(("127.0.0.1", 0))
+        daemon.setblocking(False)
+        yield daemon
 
 
 @pytest.fixture
@@ -136,12 +150,18 @@ def test_with_no_closed_day_there_is_nothing_to_train_on(
         training.train("toy", "2026-01-31", runtime=runtime)
 
 
-def test_ingest_loads_what_is_new_closes_days_and_then_finds_nothing_new(
-    make_runtime: MakeRuntime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in {"STORES": "1", "ITEMS": "4", "START": "2026-01-02"}.items():
+@pytest.fixture
+def tiny_shop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One store, four items, nine days to 10 January 2026."""
+    options = {"STORES": "1", "ITEMS": "4", "START": "2026-01-02", "END": "2026-01-10"}
+    for name, value in options.items():
         monkeypatch.setenv(f"DAYBREAK_SYNTHETIC_{name}", value)
-    monkeypatch.setenv("DAYBREAK_SYNTHETIC_END", "2026-01-10")
+
+
+@pytest.mark.usefixtures("tiny_shop")
+def test_ingest_loads_what_is_new_closes_days_and_then_finds_nothing_new(
+    make_runtime: MakeRuntime,
+) -> None:
     runtime = make_runtime(now=NOW, dataset="synthetic")
     loaded = load_new_files(runtime=runtime)
     assert (loaded["dataset"], loaded["quarantined"]) == ("synthetic", 0)
@@ -161,3 +181,57 @@ def test_the_path_in_the_settings_overrides_that_of_the_data_set(
 ) -> None:
     here = make_runtime(dataset="online_retail", dataset_path="/somewhere/else.parquet")
     assert dataset(here).sales.files != dataset(make_runtime(dataset="online_retail")).sales.files
+
+
+@pytest.mark.usefixtures("tiny_shop")
+def test_docs_name_every_metric_that_is_sent_and_no_other(
+    make_runtime: MakeRuntime, judged: JudgedToy, packets: socket.socket
+) -> None:
+    host, port = packets.getsockname()
+
+    def at(now: datetime) -> Runtime:
+        return make_runtime(now=now, dataset="synthetic", statsd_host=host, statsd_port=port)
+
+    day = date(2026, 1, 10)
+    moments = iter(datetime(2026, 1, 11, 3, tzinfo=UTC) + timedelta(seconds=n) for n in range(999))
+    night = at(NOW)
+    night.clock = lambda: next(moments)
+    load_new_files(runtime=night)
+    training.pass_the_gate(training.train("toy", day.isoformat(), runtime=night), runtime=night)
+    score_day("toy", day, runtime=night)
+    publishing.rollback("toy", day, night)
+    with pytest.raises(NotPublished):
+        publishing.rollback("toy", day, night)
+    publishing.sweep(night)
+    late = {
+        "dag_id": "daily",
+        "dag_run_id": "one",
+        "logical_date": "2026-01-10T02:00:00Z",
+        "conf": None,
+        "run_type": "scheduled",
+        "queued_at": "2026-01-11T02:00:00Z",
+    }
+    asyncio.run(record_missed_deadline("toy", {"dag_run": late}, at(NOW)))
+
+    sent = {line.split(":")[0] for line in received(packets)}
+    page = (Path(__file__).parents[2] / "docs" / "sla.md").read_text()
+    documented = re.findall(r"^\| `(daybreak\.[^`]+)` \|", page, flags=re.M)
+    patterns = {name: re.sub(r"<\w+>", r"\\w+", name.replace(".", r"\.")) for name in documented}
+    assert {
+        name for name in sent if not any(re.fullmatch(one, name) for one in patterns.values())
+    } == set()
+    assert {
+        name
+        for name, pattern in patterns.items()
+        if not any(re.fullmatch(pattern, one) for one in sent)
+    } == set()
+
+
+def received(daemon: socket.socket) -> list[str]:
+    """Every line that has arrived; the loopback interface delivers at once."""
+    lines: list[str] = []
+    while True:
+        try:
+            lines += daemon.recv(4096).decode().splitlines()
+        except BlockingIOError:
+            return lines
