@@ -22,6 +22,7 @@ from daybreak.sources.synthetic import (
     generate,
     shop_options,
 )
+from daybreak.sources.synthetic.catalogue import CATEGORIES
 
 SMALL = ShopOptions(
     stores=3, items=12, start=date(2025, 11, 1), end=date(2026, 2, 15), ahead=28, users=40
@@ -149,33 +150,24 @@ def test_units_follow_the_mean_and_variance_that_the_truth_claims() -> None:
 
 
 def test_promotion_uplift_and_elasticity_are_recovered_from_what_was_sold(shop: Shop) -> None:
-    """Compare promoted with other days of the same series, all else divided out."""
+    """Against the same shop without leaflets: there, only prices and promotions differ."""
     truth = shop.truth
-    usual = (truth.rate > 0) & ~truth.short & ~truth.catalogue.slow[truth.item][:, None]
-    discount = truth.price / truth.catalogue.base_price[truth.item][:, None]
-    elasticity = truth.catalogue.elasticity[truth.item][:, None]
-    uplift = truth.catalogue.promotion_uplift[truth.item][:, None]
-    calm = truth.rate / discount**elasticity / np.where(truth.promotion, uplift, 1)
-    for name, kind in (("drinks", 1), ("toys", 5)):
-        chosen = usual & (truth.catalogue.category[truth.item] == kind)[:, None]
-        levels = []
-        for promoted in (False, True):
-            cells = chosen & (truth.promotion == promoted) & (discount > 0.7) & (discount < 1.0)
-            x = np.log(discount[cells])
-            # Poisson likelihood of units on calm demand x discount**e, by Newton.
-            e, level = 0.0, 0.0
-            for _ in range(20):
-                mean = calm[cells] * np.exp(level + e * x)
-                miss = truth.units[cells] - mean
-                design = np.stack([np.ones_like(x), x])
-                step = np.linalg.solve((design * mean) @ design.T, design @ miss)
-                level, e = level + step[0], e + step[1]
-            levels.append(level)
-            planted = truth.catalogue.elasticity[kind]
-            assert e == pytest.approx(planted, rel=0.15), name
-        assert np.exp(levels[1] - levels[0]) == pytest.approx(
-            truth.catalogue.promotion_uplift[kind], rel=0.05
-        )
+    plain = generate(shop.options.model_copy(update={"promotion_share": 0.0})).truth
+    depth = np.round(1 - truth.price / plain.price, 1)
+    assert not plain.promotion.any()
+    assert (depth[~truth.promotion] == 0).all()
+    kinds = truth.catalogue.category[truth.item]
+    for kind, category in enumerate(CATEGORIES):
+        ratios = {}
+        for level in (0.1, 0.2, 0.3):
+            cells = (kinds == kind)[:, None] & truth.promotion & (depth == level)
+            ratios[level] = np.log(truth.units[cells].sum() / plain.units[cells].sum())
+        slope, level = np.polyfit(np.log1p(-np.array(list(ratios))), list(ratios.values()), 1)
+        assert slope == pytest.approx(category.elasticity, rel=0.15), category.name
+        assert np.exp(level) == pytest.approx(category.promotion, rel=0.08), category.name
+        first = int(np.flatnonzero(truth.catalogue.category == kind)[0])
+        assert truth.catalogue.elasticity[first] == category.elasticity
+        assert truth.catalogue.promotion_uplift[first] == category.promotion
 
 
 @pytest.mark.parametrize("dispersion", [0.0, 0.05, 1.5])
