@@ -24,7 +24,7 @@ from daybreak.sources.sections import Section
 if TYPE_CHECKING:
     from pyarrow.csv import InvalidRow
 
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 1 << 20
 _SCAN_BYTES = 1 << 20
 
 

@@ -23,7 +23,7 @@ from daybreak.sources.merge_master import master_key, merge_master
 from daybreak.sources.merge_plan import merge_plan, plan_key
 from daybreak.sources.merge_sales import KEYS as SALES_KEYS
 from daybreak.sources.merge_sales import merge_sales
-from daybreak.sources.merging import Merge, Merged, quarantine_repeats
+from daybreak.sources.merging import Merge, Merged, closed_dates, quarantine_repeats
 from daybreak.sources.origins import Origin, origins
 from daybreak.sources.readers import Rows
 from daybreak.sources.report import FileReport, LoadReport
@@ -242,31 +242,36 @@ def _close_days(conn: Connection, run: _Run) -> tuple[int, date | None]:
     first, last = min(covered), max(covered)
     _fill_calendar(conn, run, first, last)
     newest_load = max(covered.values())
-    due = {
-        day: covered.get(day, newest_load)
-        for day in business.each_day(first, last)
-        if run.knowledge.is_over(day)
-        and (day in covered or not business.is_open(run.spec.calendar, day))
-    }
+    already = closed_dates(conn, [first, last])
     rows = [
-        {"business_date": day, "closed_at": run.knowledge.first_known(day), "load_id": load_id}
-        for day, load_id in due.items()
+        {
+            "business_date": day,
+            "closed_at": run.knowledge.first_known(day),
+            "load_id": covered.get(day, newest_load),
+        }
+        for day in business.each_day(first, last)
+        if day not in already
+        and run.knowledge.is_over(day)
+        and (day in covered or not business.is_open(run.spec.calendar, day))
     ]
-    closed = 0
     if rows:
-        statement = upsert(day_closed).on_conflict_do_nothing().returning(day_closed.c.load_id)
-        closed = len(conn.execute(statement, rows).all())
-    return closed, conn.scalar(select(func.max(day_closed.c.business_date)))
+        conn.execute(insert(day_closed), rows)
+    return len(rows), conn.scalar(select(func.max(day_closed.c.business_date)))
 
 
 def _fill_calendar(conn: Connection, run: _Run, first: date, last: date) -> None:
-    days = business.days(run.spec.calendar, first - business.BEFORE, last + business.AFTER)
-    statement = upsert(calendar)
-    changed = statement.on_conflict_do_update(
-        index_elements=[calendar.c.business_date],
-        set_={"open": statement.excluded.open, "holiday": statement.excluded.holiday},
-        where=func.row(calendar.c.open, calendar.c.holiday).is_distinct_from(
-            func.row(statement.excluded.open, statement.excluded.holiday)
-        ),
-    )
-    conn.execute(changed, [vars(day) for day in days])
+    known = {row.business_date: row for row in conn.execute(select(calendar))}
+    wanted = business.days(run.spec.calendar, first - business.BEFORE, last + business.AFTER)
+    changed = [
+        vars(day)
+        for day in wanted
+        if (old := known.get(day.business_date)) is None
+        or (old.open, old.holiday) != (day.open, day.holiday)
+    ]
+    if changed:
+        statement = upsert(calendar)
+        new = {"open": statement.excluded.open, "holiday": statement.excluded.holiday}
+        conn.execute(
+            statement.on_conflict_do_update(index_elements=[calendar.c.business_date], set_=new),
+            changed,
+        )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from sqlalchemy import create_engine, text
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from daybreak.errors import DatasetError
@@ -122,28 +122,42 @@ def open_query(section: Section, uri: str) -> Iterator[Rows]:
             field=section.url_env,
         )
     digest = hashlib.sha256()
-    try:
-        # No pool: the connection closes with the block, also when the query failed.
-        with create_engine(url, poolclass=NullPool).connect() as connection:
+    with ExitStack() as stack:
+        with _query_errors(section):
+            # No pool: the connection closes with the block, also when the query failed.
+            engine = create_engine(url, poolclass=NullPool)
+            connection = stack.enter_context(engine.connect())
             streamed = connection.execution_options(yield_per=BATCH_ROWS)
             result = streamed.execute(text(str(section.query)))
-            columns = tuple(result.keys())
+            columns = list(result.keys())
+            partitions = result.partitions(BATCH_ROWS)
 
-            def batches() -> Iterator[pa.RecordBatch]:
-                for rows in result.partitions():
-                    values = zip(*rows, strict=True)
-                    batch = pa.RecordBatch.from_arrays([pa.array(v) for v in values], list(columns))
-                    digest.update(batch.serialize())
-                    yield batch
+        def batches() -> Iterator[pa.RecordBatch]:
+            while True:
+                with _query_errors(section):
+                    rows = next(partitions, None)
+                    if rows is None:
+                        return
+                    values = [pa.array(column) for column in zip(*rows, strict=True)]
+                    batch = pa.RecordBatch.from_arrays(values, columns)
+                digest.update(batch.serialize())
+                yield batch
 
-            yield Rows(uri, columns, _numbered(batches()), late_digest=digest.hexdigest)
-    except (SQLAlchemyError, ArgumentError, ImportError) as error:
+        yield Rows(uri, tuple(columns), _numbered(batches()), late_digest=digest.hexdigest)
+
+
+@contextmanager
+def _query_errors(section: Section) -> Iterator[None]:
+    """Around what the other database does, never around what is done with its rows."""
+    try:
+        yield
+    except (SQLAlchemyError, ImportError) as error:
         raise DatasetError(
             f"The query of {section.kind!r} failed: {_first_line(error)}.",
             remedy=f"Check the SQL and the database that {section.url_env} names.",
             section=section.kind,
         ) from None
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise DatasetError(
             f"The query of {section.kind!r} gives values of mixed type in a column: {error}.",
             remedy="Cast the column in the query.",
