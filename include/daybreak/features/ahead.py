@@ -10,8 +10,8 @@ from daybreak.features.groups import YEAR, CategoryYear, Groups, season
 from daybreak.features.layout import CHANNELS, COVARIATE_SLOTS
 from daybreak.features.panel import HORIZON, Panel
 
-FAR = 15.0
-"""Distances to a public holiday stop here; NaN cannot stand for "far" as it means unknown."""
+FAR = 4.0
+"""Distances to a public holiday stop here: one that is a fortnight off is a date, not a cause."""
 
 Block = NDArray[np.float32]
 

@@ -7,7 +7,7 @@ and in any batch, on any processor.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -69,9 +69,7 @@ def assemble(
     with np.errstate(divide="ignore", invalid="ignore"):  # a free or unknown price is NaN or inf
         out[:, _COLUMN["price_ratio"]] = _finite(price / out[:, _COLUMN["reference_price"]])
         out[:, _COLUMN["price_change"]] = _finite(price / out[:, _COLUMN["price_now"]])
-    dates = [business_date + timedelta(days=day) for day in range(HORIZON + 1)]
-    out[:, _COLUMN["weekday"]] = np.array([day.weekday() for day in dates], np.float32)[horizons]
-    out[:, _COLUMN["day_of_month"]] = np.array([day.day for day in dates], np.float32)[horizons]
+    out[:, _COLUMN["weekday"]] = (business_date.weekday() + horizons) % 7
     out[:, _COLUMN["horizon"]] = horizons
     return out
 

@@ -33,6 +33,9 @@ SHELF_UNITS = 20.0
 """The category's weekday profile counts like this many units in that of a shelf."""
 WEEKDAY_DAYS = 2.0
 LEAST_SCALE = 0.02
+OLD = 84
+"""``age`` stops here. Where many series began on the same day, a higher one is a clock by which
+trees would tell the origins apart and learn the luck of each."""
 HALF_LIFE = 10.0
 
 _IN_UNITS = (
@@ -93,7 +96,7 @@ def _of_series(recent: Recent) -> Columns:
         "sale_size": _ratio(units.sum(axis=1), sold.sum(axis=1)),
         "since_sale": np.where(sold.any(axis=1), sold[:, ::-1].argmax(axis=1), SELLING_DAYS) * 1.0,
         "observed": count * 1.0,
-        "age": recent.age * 1.0,
+        "age": np.minimum(recent.age, OLD) * 1.0,
         "reference_price": _ratio(
             np.where(price_known, recent.price, 0.0).sum(axis=1), price_known.sum(axis=1), np.nan
         ),
@@ -154,8 +157,9 @@ def _add_prices(columns: Columns, groups: Groups, panel: Panel, origin: int) -> 
 
 def _add_groups(columns: Columns, groups: Groups, panel: Panel, year: CategoryYear) -> None:
     fortnight, usual = columns["mean_14"] * columns["scale"], columns["mean_56"] * columns["scale"]
-    for name, group in (("item_trend", groups.item), ("category_trend", groups.category)):
-        columns[name] = (total(group, fortnight) + 0.1) / (total(group, usual) + 0.1)
+    columns["item_trend"] = (total(groups.item, fortnight) + 0.1) / (
+        total(groups.item, usual) + 0.1
+    )
     columns["promotion_lift"] = year.lift[groups.category]
     columns["category_code"] = code(panel.categories).astype(np.float64)
     columns["store_code"] = code(panel.store_ids).astype(np.float64)

@@ -43,7 +43,6 @@ STATISTICS = (
     "promotion_share",
     "promotion_lift",
     "item_trend",
-    "category_trend",
     "category_code",
     "store_code",
 )
@@ -81,7 +80,6 @@ FEATURES = (
     "price_ratio",
     "price_change",
     "weekday",
-    "day_of_month",
     "horizon",
 )
 """The columns of the matrix that the booster sees, in order."""

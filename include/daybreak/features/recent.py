@@ -22,8 +22,8 @@ Matrix = NDArray[np.float64]
 
 
 def chunks(series: int) -> Iterator[slice]:
-    """Rows at a time, so that memory does not grow with the number of series."""
-    for first in range(0, series, SERIES_PER_CHUNK):
+    """Rows at a time, so that memory does not grow with the number of series; at least one."""
+    for first in range(0, max(series, 1), SERIES_PER_CHUNK):
         yield slice(first, min(first + SERIES_PER_CHUNK, series))
 
 

@@ -28,10 +28,11 @@ QUANTILES = (0.1, 0.5, 0.9)
 class Learning:
     """What the trees are grown with. All of it goes into the manifest."""
 
-    depth: int = 6
+    depth: int = 5
     eta: float = 0.1
     rounds: int = 150
     patience: int = 15
+    least_rounds: int = 70
     least_weight: float = 20.0
     row_share: float = 0.7
     feature_share: float = 0.5
@@ -93,12 +94,16 @@ def grow(
     objectives: dict[str, tuple[NDArray[np.float32], dict[str, Any]]] = {
         "quantiles": (
             rows.target,
-            {"objective": "reg:quantileerror", "quantile_alpha": list(QUANTILES)},
+            {
+                "objective": "reg:quantileerror",
+                "quantile_alpha": list(QUANTILES),
+                # One number for three outputs is refused when training goes on from a booster.
+                "base_score": [0.0] * len(QUANTILES),
+            },
         ),
         "mean": (capped, {"objective": "reg:squarederror", "eval_metric": "rmse"}),
     }
     found: dict[str, xgb.Booster] = {}
-    taken: dict[str, int] = {}
     data = xgb.QuantileDMatrix(
         rows.features, rows.target, weight=rows.weight, max_bin=learning.bins, nthread=threads
     )
@@ -120,16 +125,24 @@ def grow(
                 if name == "mean"
                 else held_out.target
             )
+        parameters = learning.parameters(seed, threads) | objective
+        if check is None:
+            count = learning.rounds if rounds is None else rounds[name]
+            found[name] = xgb.train(parameters, data, count)
+            continue
+        # One month is a noisy judge that tends to stop far too soon, so it is asked late.
+        sapling = xgb.train(parameters, data, learning.least_rounds)
         grown = xgb.train(
-            learning.parameters(seed, threads) | objective,
+            parameters,
             data,
-            learning.rounds if rounds is None else rounds[name],
-            evals=[(check, "held_out")] if check is not None else [],
-            early_stopping_rounds=learning.patience if check is not None else None,
+            learning.rounds - learning.least_rounds,
+            xgb_model=sapling,
+            evals=[(check, "held_out")],
+            early_stopping_rounds=learning.patience,
             verbose_eval=False,
         )
-        taken[name] = grown.best_iteration + 1 if check is not None else grown.num_boosted_rounds()
-        found[name] = grown[: taken[name]]
+        found[name] = grown[: grown.best_iteration + 1]
+    taken = {name: booster.num_boosted_rounds() for name, booster in found.items()}
     return Grown(found["quantiles"], found["mean"], taken)
 
 

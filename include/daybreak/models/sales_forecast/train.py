@@ -44,10 +44,10 @@ class Options:
 
     origin_days: int = 400
     origins: int = 80
-    rows: int = 120_000
+    rows: int = 100_000
     held_out_origins: int = 4
     held_out_rows: int = 32_000
-    weight_power: float = 0.7
+    weight_power: float = 0.5
     half_life: float = 180.0
     learning: Learning = field(default_factory=Learning)
     threads: int = 0

@@ -1,0 +1,73 @@
+"""Panels with everything in them that makes features difficult, from one seed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+
+from daybreak.features.panel import HORIZON, Panel
+
+
+def random_panel(seed: int, days: int = 120, stores: int = 2, items: int = 4) -> Panel:
+    """New items, dead ones, closed days, promotions, unknown prices and a covariate."""
+    rng = np.random.default_rng(seed)
+    n, wide = stores * items, (stores * items, days + HORIZON)
+    is_open = rng.random(wide) < 0.85
+    is_open[: n // 2, :-HORIZON][:, rng.integers(0, days, 3)] = False
+    units = rng.poisson(rng.choice([0.2, 2.0, 9.0], n)[:, None], (n, days)).astype(np.float32)
+    units[rng.random(units.shape) < 0.01] *= 50
+    units[~is_open[:, :days]] = 0
+    for series in range(n):
+        first = rng.choice([0, 0, days // 2, days - 3, days])
+        units[series, :first] = np.nan
+        if rng.random() < 0.2:
+            units[series, days // 2 :] = np.where(np.isnan(units[series, days // 2 :]), np.nan, 0)
+    price = np.round(rng.uniform(1, 20, n)[:, None] * rng.choice([0.7, 1.0, 1.1], wide), 2)
+    price[rng.random(n) < 0.2, : days // 3] = np.nan
+    price[rng.random(n) < 0.1] = np.nan
+    return Panel(
+        store_ids=np.repeat(np.array([f"S{k}" for k in range(stores)], object), items),
+        item_ids=np.tile(np.array([f"I{k}" for k in range(items)], object), stores),
+        categories=np.tile(np.array(["a", "b", "a", ""][:items], object), stores),
+        first_date=date(2024, 1, 1) + timedelta(days=int(rng.integers(0, 7))),
+        units=units,
+        price=price.astype(np.float32),
+        promotion=(rng.random(wide) < 0.15).astype(np.float32),
+        open=is_open,
+        holiday=(rng.random(wide) < 0.1).astype(np.float32),
+        public_holiday=rng.random(days + HORIZON) < 0.05,
+        covariates={"rain": rng.normal(size=wide).astype(np.float32)},
+        planned=frozenset({"price", "promotion", "holiday"} if rng.random() < 0.7 else set()),
+    )
+
+
+def ending_at(panel: Panel, origin: int) -> Panel:
+    """The panel as it was when the column ``origin`` was its last day."""
+    days, wide = origin + 1, origin + 1 + HORIZON
+    return replace(
+        panel,
+        units=panel.units[:, :days],
+        **{
+            name: getattr(panel, name)[:, :wide]
+            for name in ("price", "promotion", "open", "holiday")
+        },
+        public_holiday=panel.public_holiday[:wide],
+        covariates={name: values[:, :wide] for name, values in panel.covariates.items()},
+    )
+
+
+def series_of(panel: Panel, rows: np.ndarray) -> Panel:
+    """Only some of the series."""
+    return replace(
+        panel,
+        **{
+            name: getattr(panel, name)[rows]
+            for name in (
+                *("store_ids", "item_ids", "categories", "units"),
+                *("price", "promotion", "open", "holiday"),
+            )
+        },
+        covariates={name: values[rows] for name, values in panel.covariates.items()},
+    )
