@@ -10,6 +10,9 @@ import typer
 
 app = typer.Typer()
 
+PIPED_WIDTH = 160
+"""A file or a pipe has no width of its own, and the table needs more than the usual 80."""
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 ModelName = Annotated[str, typer.Argument(help="Name of the model, such as sales_forecast.")]
 BusinessDate = Annotated[
@@ -113,7 +116,10 @@ def print_sla(rows: list[dict[str, Any]]) -> None:
             f"{row['rows']:,}" if row["rows"] is not None else "",
             f"{row['rows_per_second']:,.0f}" if row["rows_per_second"] else "",
         )
-    Console(highlight=False).print(table if rows else "No run is recorded yet.")
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = PIPED_WIDTH
+    console.print(table if rows else "No run is recorded yet.")
 
 
 def _clock(seconds: float | None) -> str:

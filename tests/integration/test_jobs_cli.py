@@ -1,0 +1,116 @@
+"""``daybreak score | rollback | sla | ingest`` as a person types them, with the toy model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert
+from typer.testing import CliRunner, Result
+
+import toy
+from daybreak import models
+from daybreak.cli.runs import app
+from daybreak.errors import InputsLate, NotFound
+from daybreak.registry.champions import promote
+from daybreak.runtime import Runtime, get_runtime
+from daybreak.warehouse.engine import begin
+from daybreak.warehouse.tables import day_closed
+
+CLOSED = datetime(2026, 2, 2, 0, 30, tzinfo=UTC)
+DAY = ("--business-date", "2026-02-01")
+
+
+@pytest.fixture
+def runtime(
+    warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Runtime]:
+    """The process-wide runtime, on the test's warehouse, with a champion and a closed day."""
+    monkeypatch.setattr(models, "MODELS", {"toy": "toy"})
+    monkeypatch.setattr(toy, "MODEL", toy.TOY, raising=False)
+    monkeypatch.setenv("DAYBREAK_WAREHOUSE_URL", warehouse_url)
+    monkeypatch.setenv("DAYBREAK_HOME", str(tmp_path))
+    get_runtime.cache_clear()
+    made = get_runtime()
+    manifest = {
+        "trained_through": "2026-01-31",
+        "features": list(toy.TOY.features()),
+        "scale": 1.0,
+    }
+    version = made.registry.register("toy", toy.booster(), manifest)
+    with begin(made.engine) as conn:
+        conn.execute(
+            insert(day_closed).values(business_date=date(2026, 2, 1), closed_at=CLOSED, load_id=1)
+        )
+        promote(
+            conn,
+            model="toy",
+            version=version,
+            effective_from=CLOSED,
+            reason="test",
+            evidence={},
+            actor="test",
+            now=CLOSED,
+        )
+    yield made
+    made.engine.dispose()
+    get_runtime.cache_clear()
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+@pytest.mark.usefixtures("runtime")
+def test_score_publishes_shows_its_steps_and_rollback_withdraws() -> None:
+    scored = run("score", "toy", *DAY)
+    assert scored.exit_code == 0, scored.output
+    assert "Scoring shard 1 of 1" in scored.stderr
+    assert "Generation 1 of toy for 2026-02-01 is published: 42 rows" in scored.stdout
+
+    again = json.loads(run("score", "toy", *DAY, "--knowledge", "latest", "--json").stdout)
+    assert (again["generation_id"], again["rows"]) == (2, 42)
+    back = json.loads(run("rollback", "toy", *DAY, "--json").stdout)
+    assert back == {
+        "model": "toy",
+        "business_date": "2026-02-01",
+        "withdrawn": 2,
+        "published": 1,
+    }
+    assert (
+        "Generation 1 of toy is withdrawn; the day is empty." in run("rollback", "toy", *DAY).stdout
+    )
+
+
+@pytest.mark.usefixtures("runtime")
+def test_sla_is_a_table_or_json() -> None:
+    assert "No run is recorded yet." in run("sla").stdout
+    run("score", "toy", *DAY)
+    (row,) = json.loads(run("sla", "--json").stdout)
+    assert (row["model"], row["status"], row["run_type"]) == ("toy", "not_counted", "cli")
+    shown = run("sla", "--model", "toy").stdout
+    assert "business date" in shown
+    assert "not_counted" in shown
+    assert run("sla", "--model", "other", "--json").stdout.strip() == "[]"
+
+
+@pytest.mark.usefixtures("runtime")
+def test_errors_are_those_of_the_jobs() -> None:
+    assert isinstance(run("score", "unknown", *DAY).exception, NotFound)
+    assert isinstance(run("score", "toy", "--business-date", "2026-02-02").exception, InputsLate)
+    assert isinstance(run("rollback", "unknown", *DAY).exception, NotFound)
+    assert run("score", "toy").exit_code == 2, "the business date has to be said: never today"
+
+
+@pytest.mark.usefixtures("runtime")
+def test_ingest_says_what_it_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"STORES": "1", "ITEMS": "4", "START": "2026-02-02", "END": "2026-02-10"}
+    for name, value in options.items():
+        monkeypatch.setenv(f"DAYBREAK_SYNTHETIC_{name}", value)
+    loaded = run("ingest", "--through", "2026-02-07")
+    assert loaded.exit_code == 0, loaded.output
+    assert "the newest is 2026-02-07." in loaded.stdout
+    assert json.loads(run("ingest", "--json").stdout)["business_date"] == "2026-02-10"
