@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, delete, select
 
-from daybreak.models.base import Model
+from daybreak.models.base import Model, SnapshotRows
 from daybreak.scoring.predictor import Predictor
 from daybreak.scoring.snapshots import read_snapshot
 from daybreak.warehouse.bulk import copy_in
@@ -15,6 +18,9 @@ from daybreak.warehouse.generations import Generation, hold_staging
 from daybreak.warehouse.partitions import ensure_partition
 
 ENTITIES_PER_CHUNK = 500
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def plan_shards(rows: int, per_shard: int) -> list[dict[str, int]]:
@@ -45,44 +51,41 @@ def score_shard(
     hold_staging(conn, generation.generation_id)
     ensure_partition(conn, model.score_table, generation.business_date)
     _delete_scores(conn, model, generation, first, last)
-    return sum(
-        _score_chunk(
-            conn,
-            model,
-            predictor,
-            generation,
-            shard=shard,
-            first=start,
-            last=min(start + ENTITIES_PER_CHUNK, last),
-        )
-        for start in range(first, last, ENTITIES_PER_CHUNK)
-    )
-
-
-def _score_chunk(
-    conn: Connection,
-    model: Model,
-    predictor: Predictor,
-    generation: Generation,
-    *,
-    shard: int,
-    first: int,
-    last: int,
-) -> int:
-    snapshot = read_snapshot(conn, model, generation.snapshot_id, first, last)
-    rows = model.batch_rows(snapshot, generation.business_date)
-    scores = model.scores(predictor.batch(rows.features), rows, predictor.artifact.manifest)
     constants: dict[str, Any] = {
         "business_date": np.datetime64(generation.business_date, "D"),
         "generation_id": generation.generation_id,
         "shard": shard,
     }
-    columns = {
-        **{name: np.broadcast_to(value, len(rows)) for name, value in constants.items()},
-        **rows.identity,
-        **scores,
-    }
-    return copy_in(conn, model.score_table, columns)
+    chunks = (
+        read_snapshot(
+            conn, model, generation.snapshot_id, start, min(start + ENTITIES_PER_CHUNK, last)
+        )
+        for start in range(first, last, ENTITIES_PER_CHUNK)
+    )
+
+    def score(snapshot: SnapshotRows) -> dict[str, NDArray[Any]]:
+        rows = model.batch_rows(snapshot, generation.business_date)
+        scores = model.scores(predictor.batch(rows.features), rows, predictor.artifact.manifest)
+        same = {name: np.broadcast_to(value, len(rows)) for name, value in constants.items()}
+        return {**same, **rows.identity, **scores}
+
+    return sum(copy_in(conn, model.score_table, columns) for columns in _one_ahead(score, chunks))
+
+
+def _one_ahead(work: Callable[[T], R], inputs: Iterable[T]) -> Iterator[R]:
+    """``map`` that works on the next input, in a thread, while the caller has the last result.
+
+    Predicting needs no connection and writing hardly any processor, so they share the time.
+    """
+    with ThreadPoolExecutor(1) as worker:
+        pending: Future[R] | None = None
+        for value in inputs:
+            following = worker.submit(work, value)
+            if pending is not None:
+                yield pending.result()
+            pending = following
+        if pending is not None:
+            yield pending.result()
 
 
 def _delete_scores(
