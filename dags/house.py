@@ -6,7 +6,7 @@ SQLAlchemy nor numpy, and cost some 20 ms.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import (
@@ -22,12 +22,14 @@ from airflow.sdk import (
 )
 
 from daybreak.errors import (
+    ArtifactAltered,
     AuditFailed,
     ConfigError,
     GateRefused,
     InputsLate,
     InvalidRequest,
     NoBusinessDate,
+    NoChampion,
 )
 from daybreak.jobs.addresses import RunAddress, run_address, run_key
 from daybreak.jobs.dates import resolve_business_date
@@ -54,12 +56,14 @@ DEFAULTS: dict[str, Any] = {
         rules=[
             RetryRule(
                 exception=[
+                    ArtifactAltered,
                     AuditFailed,
                     ConfigError,
                     GateRefused,
                     InputsLate,
                     InvalidRequest,
                     NoBusinessDate,
+                    NoChampion,
                 ],
                 action=RetryAction.FAIL,
                 reason="The error says what to do; trying again would not help.",
@@ -119,7 +123,7 @@ def this_run(model: str) -> RunAddress:
     )
 
 
-def this_business_date() -> Any:
+def this_business_date() -> date:
     """The business date of the run that the calling task belongs to."""
     context = get_current_context()
     dag_run = context["dag_run"]

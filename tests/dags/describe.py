@@ -48,6 +48,7 @@ def describe_dag(dag: DAG) -> dict[str, Any]:
         "start_date": dag.start_date.isoformat(),
         "max_active_runs": dag.max_active_runs,
         "schedule": str(getattr(dag.timetable, "expression", dag.timetable)),
+        "timezone": str(getattr(dag.timetable, "timezone", "")),
         "deadlines": [
             [alert.name, alert.interval.total_seconds(), alert.callback.path, alert.callback.kwargs]
             for alert in (dag.deadline if isinstance(dag.deadline, list) else [dag.deadline])

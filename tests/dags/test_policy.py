@@ -15,22 +15,28 @@ ROOT = Path(__file__).parents[2]
 DAGS = {"daily_forecast", "ingest", "train_models"}
 
 
-@pytest.fixture(scope="session")
-def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What tests/dags/describe.py says about a fresh process that parsed dags/."""
-    home = tmp_path_factory.mktemp("airflow")
-    report = home / "report.json"
+def parse(home: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Parse dags/ in a fresh process, which writes what tests/dags/describe.py says of them."""
     env = {name: text for name, text in os.environ.items() if not name.startswith("DAYBREAK_")}
-    env |= {"AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+    env |= {"AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"} | settings
     script = Path(__file__).parent / "describe.py"
-    subprocess.run(
-        [sys.executable, "-P", str(script), str(ROOT / "dags"), str(report)],
+    return subprocess.run(
+        [sys.executable, "-P", str(script), str(ROOT / "dags"), str(home / "report.json")],
         env=env,
         cwd=home,
-        check=True,
+        check=False,
         capture_output=True,
+        text=True,
     )
-    loaded: dict[str, Any] = json.loads(report.read_text())
+
+
+@pytest.fixture(scope="session")
+def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a fresh process says that parsed dags/ with the default settings."""
+    home = tmp_path_factory.mktemp("airflow")
+    done = parse(home)
+    assert done.returncode == 0, done.stderr
+    loaded: dict[str, Any] = json.loads((home / "report.json").read_text())
     return loaded
 
 
@@ -123,3 +129,27 @@ def test_the_trigger_form_takes_a_date_and_a_kind_of_knowledge(dags: dict[str, A
     assert form["business_date"]["format"] == "date"
     assert form["business_date"]["type"] == ["null", "string"]
     assert form["knowledge"]["enum"] == ["as_was", "latest"]
+
+
+def test_the_schedule_and_the_deadline_follow_the_settings(tmp_path: Path) -> None:
+    done = parse(
+        tmp_path,
+        DAYBREAK_RUN_AT="03:40",
+        DAYBREAK_DUE="07:00",
+        DAYBREAK_DUE_BY_MODEL='{"sales_forecast": "05:10:30"}',
+        DAYBREAK_TIMEZONE="Europe/London",
+    )
+    assert done.returncode == 0, done.stderr
+    nightly = json.loads((tmp_path / "report.json").read_text())["dags"]["daily_forecast"]
+    assert nightly["schedule"] == "40 3 * * *"
+    assert nightly["timezone"] == "Europe/London"
+    assert nightly["deadlines"][0][:2] == ["sales_forecast landed by 05:10", 90 * 60 + 30]
+
+
+def test_a_due_time_before_the_run_is_an_import_error_with_a_remedy(tmp_path: Path) -> None:
+    done = parse(tmp_path, DAYBREAK_RUN_AT="06:00", DAYBREAK_DUE="06:00")
+    assert done.returncode != 0
+    assert "sales_forecast is due at 06:00:00, which is not after its run at 06:00:00." in (
+        done.stderr
+    )
+    assert "DAYBREAK_DUE" in done.stderr
