@@ -21,6 +21,7 @@ DAG = "daily_forecast"
 DAYS = 7
 BACKFILL_PATIENCE_SECONDS = 480.0
 AT_ONCE = 2
+BEGUN = time.monotonic()
 
 
 @app.command()
@@ -38,7 +39,6 @@ def demo(
     from daybreak.runtime import Runtime
     from daybreak.settings import load_settings
 
-    begun = time.monotonic()
     _choose(data)
     settings = load_settings()
     runtime = Runtime(settings)
@@ -52,7 +52,7 @@ def demo(
     _backfill(runtime, days)
     _step(5, "What came out")
     demo_report.show(runtime, days)
-    typer.echo(f"\nDone in {time.monotonic() - begun:.0f} s. `make down` stops everything.")
+    typer.echo(f"\nDone in {time.monotonic() - BEGUN:.0f} s. `make down` stops everything.")
 
 
 def _choose(data: str | None) -> None:
@@ -87,11 +87,13 @@ def _up(runtime: Runtime) -> None:
 
 def _ingest(runtime: Runtime) -> Days:
     """Load the data set; returns the last business days, which the demo is about."""
+    from daybreak.cli.progress import Board
     from daybreak.errors import NoData
     from daybreak.jobs.ingest import load_new_files
     from daybreak.platform.airflow_api import Days
 
-    loaded = load_new_files(typer.echo, runtime=runtime)
+    with Board("", pause=10) as board:
+        loaded = load_new_files(lambda message: board.note(*_split(message)), runtime=runtime)
     typer.echo(
         f"{loaded['rows']:,} rows from {loaded['files']} new file(s), "
         f"{loaded['quarantined']:,} in quarantine; days are closed through "
@@ -109,7 +111,7 @@ def _ingest(runtime: Runtime) -> Days:
 def _train(runtime: Runtime, as_of: date) -> None:
     """Train and promote, unless a version trained as of that very day is in force already."""
     from daybreak.clock import scheduled_cutoff
-    from daybreak.errors import NoChampion
+    from daybreak.errors import GateRefused, NoChampion
     from daybreak.jobs import training
     from daybreak.registry.champions import champion_at
     from daybreak.warehouse.engine import connect
@@ -121,12 +123,24 @@ def _train(runtime: Runtime, as_of: date) -> None:
             champion = champion_at(conn, MODEL, cutoff)
         except NoChampion:
             champion = ""
-    if champion.startswith(f"{as_of.isoformat()}-"):
+    if champion.startswith(f"{as_of.isoformat()}-") and _fits(runtime, champion):
         typer.echo(f"{champion} is champion already.")
         return
     challenger = training.train(MODEL, as_of.isoformat(), typer.echo, runtime=runtime)
-    outcome = training.pass_the_gate(challenger, runtime=runtime)
-    typer.echo(f"{outcome}")
+    outcome = training.pass_the_gate(challenger, "demo", typer.echo, runtime=runtime)
+    if not outcome["promoted"] and not champion:
+        raise GateRefused(
+            f"{outcome['version']} did not pass the gate: {outcome['reason']}",
+            remedy=f"`daybreak backtest {MODEL}` shows where it falls short.",
+        )
+
+
+def _fits(runtime: Runtime, version: str) -> bool:
+    """Whether the version takes the features that this code makes; an earlier checkout's may not."""
+    from daybreak.models import get_model
+
+    manifest = runtime.registry.load(MODEL, version).manifest
+    return [feature["name"] for feature in manifest["features"]] == [*get_model(MODEL).features()]
 
 
 def _backfill(runtime: Runtime, days: Days) -> None:
@@ -149,8 +163,9 @@ def _backfill(runtime: Runtime, days: Days) -> None:
     )
     api = AirflowApi(url, *login)
     api.unpause(DAG)
+    api.discard_unsuccessful(DAG, days)
     api.backfill(DAG, days, AT_ONCE)
-    with Board("") as board:
+    with Board("", pause=10) as board:
         runs = api.wait(
             DAG,
             days,
@@ -166,5 +181,12 @@ def _backfill(runtime: Runtime, days: Days) -> None:
         )
 
 
+def _split(message: str) -> tuple[str, str]:
+    """``where: what`` of the loader's messages."""
+    where, _, what = message.rpartition(": ")
+    return where or "data set", what
+
+
 def _step(number: int, title: str) -> None:
-    typer.secho(f"\n[{number}/5] {title}", bold=True)
+    seconds = time.monotonic() - BEGUN
+    typer.secho(f"\n[{number}/5] {title}  ({seconds // 60:.0f}:{seconds % 60:02.0f})", bold=True)

@@ -15,9 +15,14 @@ DONE = frozenset({"healthy", "stopped", "external", "done"})
 
 
 class Board:
-    """One line a name, with what last happened to it and how long it took."""
+    """One line a name, with what last happened to it and how long it took.
 
-    def __init__(self, title: str) -> None:
+    In a log, ``pause`` is how many seconds lie between two lines of one name at least.
+    """
+
+    def __init__(self, title: str, pause: float = 0.0) -> None:
+        self._pause = pause
+        self._printed: dict[str, float] = {}
         self._console = Console(highlight=False)
         self._title = title
         self._lines: dict[str, tuple[str, float, float | None]] = {}
@@ -44,7 +49,10 @@ class Board:
         with self._guard:
             _, began, _ = self._lines.get(name, ("", now, None))
             self._lines[name] = (event, began, now if event in DONE else None)
-            if not self._console.is_terminal:
+            if self._console.is_terminal:
+                return
+            if event in DONE or now - self._printed.get(name, -self._pause) >= self._pause:
+                self._printed[name] = now
                 self._console.print(f"{name}: {event} ({now - began:.1f} s)", soft_wrap=True)
 
     def _render(self) -> Table:
