@@ -253,6 +253,15 @@ def test_rollback_goes_back_step_by_step(conn: Connection) -> None:
         g.rollback(conn, MODEL, DAY, NOW)
 
 
+def test_rollback_returns_to_what_was_published_last_not_opened_last(conn: Connection) -> None:
+    opened_first, opened_second = audited(conn, "a"), audited(conn, "b")
+    g.publish(conn, opened_second.generation_id, NOW)
+    g.publish(conn, opened_first.generation_id, NOW + timedelta(hours=1))
+    published(conn, "c")
+    returned = g.rollback(conn, MODEL, DAY, NOW)
+    assert returned.generation_id == opened_first.generation_id
+
+
 def test_a_day_cannot_have_two_published_generations(conn: Connection) -> None:
     published(conn, "a")
     with pytest.raises(IntegrityError, match="generation_published_once"):
@@ -429,6 +438,10 @@ def test_sweep_deletes_what_will_never_be_published(warehouse: Engine) -> None:
         for generation in (*kept, abandoned, rejected):
             write_scores(conn, generation, 1.0)
         g.reject(conn, rejected.generation_id, "a rule", NOW)
+        rejected_late = opened(conn, "rejected late")
+        g.reject(conn, rejected_late.generation_id, "a rule", NOW + 2 * day)
+        write_scores(conn, rejected_late, 1.0)
+        kept.append(rejected_late)
     tables_by_model = {MODEL: SCORES}
     with begin(warehouse) as conn:
         assert g.sweep(conn, tables_by_model, NOW + day, day) == 0  # not older than a day yet
@@ -436,7 +449,9 @@ def test_sweep_deletes_what_will_never_be_published(warehouse: Engine) -> None:
         assert g.sweep(conn, {"other": SCORES}, NOW + 2 * day, day) == 0
     with begin(warehouse) as conn:
         assert g.sweep(conn, tables_by_model, NOW + 2 * day, day) == 8
-        assert g.sweep(conn, tables_by_model, NOW + 9 * day, 9 * day) == 0  # they are swept
+        g.sweep(conn, tables_by_model, NOW + 2 * day + timedelta(hours=1), day)
+        swept = conn.scalars(select(tables.generation.c.swept_at).distinct()).all()
+        assert set(swept) == {None, NOW + 2 * day}  # once
         left = conn.scalars(select(SCORES.c.generation_id).distinct()).all()
         assert set(left) == {generation.generation_id for generation in kept}
         assert state_of(conn, abandoned) is State.REJECTED
@@ -445,7 +460,7 @@ def test_sweep_deletes_what_will_never_be_published(warehouse: Engine) -> None:
             .where(tables.generation.c.state == State.REJECTED)
             .order_by(tables.generation.c.generation_id)
         ).all()
-        assert reasons == ["abandoned", "a rule"]
+        assert reasons == ["abandoned", "a rule", "a rule"]
 
 
 def test_sweep_leaves_what_a_shard_holds(warehouse: Engine) -> None:
