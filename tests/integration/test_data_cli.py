@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def mine(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def on_warehouse(warehouse_url: str, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+def on_warehouse(warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Commands find the test's warehouse through the environment, as they do outside."""
     monkeypatch.setenv("DAYBREAK_WAREHOUSE_URL", warehouse_url)
     get_runtime.cache_clear()

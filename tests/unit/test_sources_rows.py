@@ -153,6 +153,19 @@ def test_another_encoding_can_be_named(tmp_path: Path) -> None:
     assert "There is no encoding 'klingon'" in error.message
 
 
+def test_a_wrong_byte_far_into_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_reader, "BLOCK_BYTES", 100)
+    content = (HEADER + GOOD * 50).encode() + b"2025-01-01,a,\xa3x,1,2\n"
+
+    assert refused(tmp_path, content).details["row"] == 51
+
+
+def test_a_file_of_broken_lines_only(tmp_path: Path) -> None:
+    error = refused(tmp_path, HEADER + "a,b\n" * 3)
+
+    assert "3 of 3 rows are bad. In 3 of them the line has 2 values, the header 5" in error.message
+
+
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

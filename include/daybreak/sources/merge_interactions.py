@@ -7,8 +7,9 @@ appended; what it has less of stays, because a fact that was known cannot become
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
-from sqlalchemy import Date, Table, cast, func, literal, null, select
+from sqlalchemy import ColumnElement, Date, Table, cast, func, literal, null, select
 
 from daybreak.sources.merging import Merge, Merged, append, closed_dates
 from daybreak.sources.staging import stage_clock
@@ -44,5 +45,5 @@ def merge_interactions(merge: Merge, staged: Table) -> Merged:
     return Merged(loaded, 0, dates[0], dates[-1])
 
 
-def _absent(name: str):  # type: ignore[no-untyped-def]  # SQLAlchemy names no type for it
+def _absent(name: str) -> ColumnElement[Any]:
     return cast(null(), interaction.c[name].type).label(name)

@@ -74,8 +74,9 @@ def merge_derived_plan(merge: Merge, section: Sales, rows: Table) -> int:
         }
         source = _per_store(merge, section, rows, list(ahead)) if for_store and ahead else rows
         for duration in sorted(set(ahead.values()), reverse=True):
-            known_by_then = [name for name in ahead if ahead[name] >= duration]
-            planned += _append(merge, source, known_by_then, section.covariates, duration)
+            # The earliest comes first; each later one carries along what is known before it.
+            names = [name for name in ahead if ahead[name] == duration]
+            planned += _append(merge, source, names, section.covariates, duration)
     return planned
 
 
