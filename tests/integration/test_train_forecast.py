@@ -1,0 +1,215 @@
+"""Training and its gate on a small warehouse: lineage, determinism, no hindsight, verdicts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+import xgboost as xgb
+from sqlalchemy import Engine, insert
+
+from daybreak.clock import AsOf
+from daybreak.errors import NoData
+from daybreak.features.layout import FEATURES
+from daybreak.features.panel import HORIZON, Panel
+from daybreak.models.base import Trained
+from daybreak.models.sales_forecast import gate
+from daybreak.models.sales_forecast.booster import Learning
+from daybreak.models.sales_forecast.evidence import measures
+from daybreak.models.sales_forecast.train import (
+    Options,
+    counts_units,
+    origins_between,
+    panel_sha256,
+    train_panel,
+)
+from daybreak.registry.registry import Artifact
+from daybreak.warehouse.engine import begin, connect
+from daybreak.warehouse.facts import read_panel
+from daybreak.warehouse.tables import sales
+from small_shop import AS_OF, DAY
+
+QUICK = Options(
+    origins=12,
+    rows=3000,
+    held_out_rows=1200,
+    learning=Learning(rounds=14, least_rounds=8, patience=2, depth=3, eta=0.3),
+    threads=1,
+)
+
+
+def panel_as_of(shop: Engine, as_of: AsOf = AS_OF) -> Panel:
+    with connect(shop) as conn:
+        return Panel(**read_panel(conn, as_of, days=QUICK.panel_days))
+
+
+def artifact(trained: Trained, version: str = "new") -> Artifact:
+    # The registry keeps the manifest as JSON, so the gate gets it back from there.
+    manifest = json.loads(json.dumps(trained.manifest))
+    return Artifact("sales_forecast", version, trained.booster, manifest)
+
+
+def test_the_same_facts_give_the_same_bytes_and_a_full_lineage(shop: Engine) -> None:
+    panel = panel_as_of(shop)
+    said: list[str] = []
+
+    trained = train_panel(panel, options=QUICK, progress=said.append)
+    again = train_panel(panel, options=QUICK)
+
+    assert trained.booster == again.booster
+    assert trained.manifest == again.manifest
+    manifest = json.loads(json.dumps(trained.manifest))
+    assert [feature["name"] for feature in manifest["features"]] == list(FEATURES)
+    assert {feature["dtype"] for feature in manifest["features"]} == {"float32"}
+    assert manifest["trained_through"] == DAY.isoformat()
+    assert manifest["outputs"] == ["p10", "p50", "p90", "mean"]
+    assert manifest["data_sha256"] == panel_sha256(panel)
+    assert manifest["window"]["last_origin"] < manifest["trained_through"]
+    assert manifest["calibration"]["round"] is False  # the small shop has half units
+    assert all(len(manifest["calibration"][name]) == HORIZON for name in manifest["outputs"])
+    booster = xgb.Booster(model_file=bytearray(trained.booster))
+    assert booster.inplace_predict(np.zeros((3, len(FEATURES)), np.float32)).shape == (3, 4)
+    assert len(said) == 3
+
+
+def test_the_trees_that_are_judged_have_not_seen_the_days_they_are_judged_on(shop: Engine) -> None:
+    panel = panel_as_of(shop)
+    before = train_panel(panel, options=QUICK)
+    units = panel.units.copy()
+    units[:, -HORIZON // 2 :] = np.where(panel.open[:, panel.days - 14 : panel.days], 500, 0)
+
+    changed = train_panel(replace(panel, units=units), options=QUICK).manifest
+
+    # Absurd days at the end: who had learned from them, or been calibrated on them, would err less.
+    found, was = measures(changed["evidence"]), measures(before.manifest["evidence"])
+    assert found["wape"]["model"] > 0.9
+    assert found["calibration"]["p90"]["at_or_below"] < 0.2
+    assert was["wape"]["model"] < 0.9
+    assert min(changed["evidence"]) == (DAY - timedelta(days=13)).isoformat()
+
+
+def test_facts_that_come_later_do_not_change_what_is_learned_from(shop: Engine) -> None:
+    before = panel_sha256(panel_as_of(shop))
+    late = {
+        "business_date": DAY - timedelta(days=3),
+        "store_id": "A",
+        "item_id": "tea",
+        "units": 1e6,
+        "load_id": 99,
+        "loaded_at": AS_OF.cutoff + timedelta(seconds=1),
+    }
+    with begin(shop) as conn:
+        conn.execute(insert(sales).values(late))
+
+    assert panel_sha256(panel_as_of(shop)) == before
+
+
+def test_too_short_a_history_is_refused(shop: Engine) -> None:
+    panel = panel_as_of(shop)
+    units = panel.units.copy()
+    units[:, :-100] = np.nan
+
+    with pytest.raises(NoData, match="There are 100 days of sales up to 2026-03-10"):
+        train_panel(replace(panel, units=units), options=QUICK)
+
+
+def test_whole_units_are_told_from_weights(shop: Engine) -> None:
+    panel = panel_as_of(shop)
+
+    assert not counts_units(panel)
+    assert counts_units(replace(panel, units=np.floor(panel.units)))
+
+
+@pytest.mark.parametrize(("first", "last", "count"), [(56, 400, 80), (0, 139, 20), (5, 6, 80)])
+def test_origins_cover_the_span_on_every_weekday(first: int, last: int, count: int) -> None:
+    found = origins_between(first, last, count)
+
+    assert found[-1] == last
+    assert first <= found[0]
+    assert found == sorted(found)
+    assert len({day % 7 for day in found}) == min(7, len(found))
+
+
+def test_the_first_champion_has_to_beat_the_baselines(shop: Engine) -> None:
+    challenger = artifact(train_panel(panel_as_of(shop), options=QUICK))
+    # A dozen trees on ten series of pure noise are no better than a median; so halve their errors.
+    for sums in challenger.manifest["evidence"].values():
+        for name in sums:
+            if name.startswith(("error.model", "pinball.model")):
+                sums[name] /= 2
+        sums["at_or_below.p90"] = 0.9 * sums["rows"]
+    with connect(shop) as conn:
+        verdict = gate.judge(conn, AS_OF, challenger, None)
+
+    assert verdict.passed, verdict.reason
+    assert "Beats the baselines on" in verdict.reason
+    assert verdict.evidence["challenger"]["wape"].keys() == {
+        *("model", "seasonal_naive", "mean_28", "median_56")
+    }
+    json.dumps(verdict.evidence)
+
+
+def test_a_champion_is_compared_on_days_that_neither_learned_from(shop: Engine) -> None:
+    earlier = AsOf(DAY - timedelta(days=7), AS_OF.cutoff - timedelta(days=7))
+    champion = artifact(train_panel(panel_as_of(shop, earlier), options=QUICK), "old")
+    challenger = artifact(train_panel(panel_as_of(shop), options=QUICK))
+    with connect(shop) as conn:
+        verdict = gate.judge(conn, AS_OF, challenger, champion)
+
+    compared = verdict.evidence["against_champion"]
+    assert compared["same_data"]
+    assert compared["after"] == "2026-03-03"
+    assert compared["challenger"]["days"] <= 7
+    assert compared["challenger"]["rows"] == compared["champion"]["rows"] > 0
+    assert compared["champion"]["version"] == "old"
+    # The baselines of both are the same numbers, as the rows are the same.
+    assert compared["champion"]["wape"]["median_56"] == compared["challenger"]["wape"]["median_56"]
+
+
+def test_nothing_tells_two_versions_of_one_day_apart(shop: Engine) -> None:
+    challenger = artifact(train_panel(panel_as_of(shop), options=QUICK))
+    with connect(shop) as conn:
+        verdict = gate.judge(conn, AS_OF, challenger, replace(challenger, version="old"))
+
+    assert not verdict.passed
+    assert "nothing tells them apart" in verdict.reason
+
+
+def found(**changes: Any) -> dict[str, Any]:
+    calm = {"below": 0.5, "at_or_below": 0.5}
+    return {
+        "rows": 100,
+        "wape": {"model": 0.5, "seasonal_naive": 0.8, "mean_28": 0.7, "median_56": 0.6},
+        "pinball": {"model": 1.0, "empirical": 1.2},
+        "calibration": {
+            "p10": {"below": 0.02, "at_or_below": 0.4},
+            "p50": calm,
+            "p90": {"below": 0.88, "at_or_below": 0.91},
+        },
+        **changes,
+    }
+
+
+def test_every_reason_to_refuse_is_said() -> None:
+    assert gate.against_baselines(found()) == []
+    worse = {"model": 0.75, "seasonal_naive": 0.8, "mean_28": 0.7, "median_56": 0.6}
+    assert [reason[:10] for reason in gate.against_baselines(found(wape=worse))] == [
+        "WAPE 0.750"
+    ] * 2
+    assert gate.against_baselines(found(pinball={"model": 2.0, "empirical": 1.2})) == [
+        "pinball loss 2.0000 is above 1.2000 of the empirical quantiles"
+    ]
+    low = found()["calibration"] | {"p90": {"below": 0.5, "at_or_below": 0.6}}
+    assert gate.against_baselines(found(calibration=low)) == [
+        "p90 is not calibrated (50.0% below, 60.0% at or below)"
+    ]
+    assert gate.against_baselines(found(rows=0)) == ["no held-out day with an open store"]
+    better = found(wape={"model": 0.4}, pinball={"model": 0.5})
+    assert gate.against_champion({"challenger": found(), "champion": better}) == [
+        "WAPE 0.5000 is above the champion's 0.4000",
+        "pinball loss 1.0000 is above the champion's 0.5000",
+    ]
