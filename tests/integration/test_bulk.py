@@ -32,6 +32,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from daybreak.warehouse import bulk
 from daybreak.warehouse.bulk import copy_in, copy_out
+from daybreak.warehouse.engine import make_engine
 
 EVERY = Table(
     "every",
@@ -94,11 +95,22 @@ def as_array(values: list[Any], dtype: Any) -> np.ndarray:
     return np.ma.MaskedArray(np.array(plain, dtype), missing)
 
 
+@pytest.fixture(scope="module")
+def scratch(postgres):
+    """One database for all tests here: each has temporary tables of its own."""
+    with postgres.database() as name:
+        engine = make_engine(postgres.url(name))
+        yield engine
+        engine.dispose()
+
+
 @pytest.fixture
-def connection(warehouse: Engine):
-    with warehouse.connect() as connection:
+def connection(scratch: Engine):
+    with scratch.connect() as connection:
         EVERY.create(connection)
         yield connection
+        connection.rollback()
+        EVERY.drop(connection, checkfirst=True)
 
 
 def rows_of(connection: Connection, *names: str) -> list[tuple[Any, ...]]:
@@ -222,16 +234,16 @@ def test_times_without_a_value_are_null(connection: Connection) -> None:
     assert rows_of(connection, "day") == [(None,), (date(2026, 3, 1),)]
 
 
-def test_what_was_copied_commits_and_rolls_back_with_the_transaction(warehouse: Engine) -> None:
+def test_what_was_copied_commits_and_rolls_back_with_the_transaction(scratch: Engine) -> None:
     table = Table("kept", MetaData(), Column("n", Integer))
-    with warehouse.begin() as connection:
+    with scratch.begin() as connection:
         table.create(connection)
     for commit in (True, False):
-        with warehouse.connect() as connection:  # nothing has begun a transaction here
+        with scratch.connect() as connection:  # nothing has begun a transaction here
             copy_in(connection, table, {"n": np.arange(3)})
             if commit:
                 connection.commit()
-    with warehouse.connect() as connection:
+    with scratch.connect() as connection:
         assert connection.scalar(select(func.count()).select_from(table)) == 3
 
 
