@@ -53,12 +53,22 @@ def artifact(trained: Trained, version: str = "new") -> Artifact:
     return Artifact("sales_forecast", version, trained.booster, manifest)
 
 
+_trained: dict[AsOf, Trained] = {}
+
+
+def trained_as_of(shop: Engine, as_of: AsOf = AS_OF) -> Trained:
+    """Trained once a worker: the facts of the small shop are the same in every test."""
+    if as_of not in _trained:
+        _trained[as_of] = train_panel(panel_as_of(shop, as_of), options=QUICK)
+    return _trained[as_of]
+
+
 def test_the_same_facts_give_the_same_bytes_and_a_full_lineage(shop: Engine) -> None:
     panel = panel_as_of(shop)
     said: list[str] = []
 
     trained = train_panel(panel, options=QUICK, progress=said.append)
-    again = train_panel(panel, options=QUICK)
+    again = trained_as_of(shop)
 
     assert trained.booster == again.booster
     assert trained.manifest == again.manifest
@@ -78,7 +88,7 @@ def test_the_same_facts_give_the_same_bytes_and_a_full_lineage(shop: Engine) -> 
 
 def test_the_trees_that_are_judged_have_not_seen_the_days_they_are_judged_on(shop: Engine) -> None:
     panel = panel_as_of(shop)
-    before = train_panel(panel, options=QUICK)
+    before = trained_as_of(shop)
     units = panel.units.copy()
     units[:, -HORIZON // 2 :] = np.where(panel.open[:, panel.days - 14 : panel.days], 500, 0)
 
@@ -135,7 +145,7 @@ def test_origins_cover_the_span_on_every_weekday(first: int, last: int, count: i
 
 
 def test_the_first_champion_has_to_beat_the_baselines(shop: Engine) -> None:
-    challenger = artifact(train_panel(panel_as_of(shop), options=QUICK))
+    challenger = artifact(trained_as_of(shop))
     # A dozen trees on ten series of pure noise are no better than a median; so halve their errors.
     for sums in challenger.manifest["evidence"].values():
         for name in sums:
@@ -155,8 +165,8 @@ def test_the_first_champion_has_to_beat_the_baselines(shop: Engine) -> None:
 
 def test_a_champion_is_compared_on_days_that_neither_learned_from(shop: Engine) -> None:
     earlier = AsOf(DAY - timedelta(days=7), AS_OF.cutoff - timedelta(days=7))
-    champion = artifact(train_panel(panel_as_of(shop, earlier), options=QUICK), "old")
-    challenger = artifact(train_panel(panel_as_of(shop), options=QUICK))
+    champion = artifact(trained_as_of(shop, earlier), "old")
+    challenger = artifact(trained_as_of(shop))
     with connect(shop) as conn:
         verdict = gate.judge(conn, AS_OF, challenger, champion)
 
@@ -171,7 +181,7 @@ def test_a_champion_is_compared_on_days_that_neither_learned_from(shop: Engine) 
 
 
 def test_nothing_tells_two_versions_of_one_day_apart(shop: Engine) -> None:
-    challenger = artifact(train_panel(panel_as_of(shop), options=QUICK))
+    challenger = artifact(trained_as_of(shop))
     with connect(shop) as conn:
         verdict = gate.judge(conn, AS_OF, challenger, replace(challenger, version="old"))
 
