@@ -17,7 +17,12 @@ from daybreak.runtime import Runtime, get_runtime
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.facts import read_panel
 
-SMALL = Options(origin_days=60, origins=8, rows=2_000, learning=Learning(depth=3, rounds=12))
+SMALL = Options(
+    origin_days=60,
+    origins=8,
+    rows=2_000,
+    learning=Learning(depth=3, rounds=12, least_rounds=4),
+)
 
 
 def main(runtime: Runtime, day: date) -> None:

@@ -61,6 +61,14 @@ def open_shop(home: Path) -> Shop:
     """Start PostgreSQL and Airflow, load the shop, train a champion as of ``TRAINED``."""
     installation = Installation(home, ENVIRONMENT)
     installation.must("up", "--only", "airflow")
+    try:
+        return Shop(installation, _first_champion(installation))
+    except BaseException:
+        installation.must("down")
+        raise
+
+
+def _first_champion(installation: Installation) -> Engine:
     script = Path(__file__).parents[1] / "first_champion.py"
     done = subprocess.run(
         [sys.executable, "-P", str(script), TRAINED.isoformat()],
@@ -70,7 +78,7 @@ def open_shop(home: Path) -> Shop:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return Shop(installation, make_engine(done.stdout.splitlines()[-1]))
+    return make_engine(done.stdout.splitlines()[-1])
 
 
 def wait_until(condition: Callable[[], Any], what: str, patience: float = 180) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,20 +18,23 @@ from daybreak.features.panel import HORIZON
 from daybreak.warehouse.engine import connect, make_engine
 from daybreak.warehouse.tables import generation, published, score_sales_forecast, sla
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 ROWS = STORES * ITEMS * HORIZON
 SEVEN_DAYS = ("--from-date", f"{DAYS[0]}T00:00:00", "--to-date", f"{DAYS[-1]}T23:59:59")
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """One platform for all tests here: it takes some 40 s to open."""
-    opened = open_shop(tmp_path_factory.mktemp("shop"))
-    yield opened
-    opened.engine.dispose()
-    opened.installation.must("down")
-    assert opened.installation.processes() == []
+def shop() -> Iterator[Shop]:
+    """One platform for all tests here: it takes some 20 s to open."""
+    # Not below pytest's own folder: any other pytest that starts closes that to other users, and
+    # PostgreSQL runs as one of them where the tests run as root.
+    with tempfile.TemporaryDirectory(prefix="dbk-shop-", dir="/tmp") as home:
+        opened = open_shop(Path(home))
+        yield opened
+        opened.engine.dispose()
+        opened.installation.must("down")
+        assert opened.installation.processes() == []
 
 
 @dataclass
@@ -98,7 +103,7 @@ def watch(shop: Shop, finished: Any) -> Reader:
     reader = Reader(shop)
     reader.start()
     try:
-        wait_until(finished, "the backfill's runs")
+        wait_until(finished, "the backfill's runs", patience=500)
     finally:
         reader.done.set()
         reader.join(30)
