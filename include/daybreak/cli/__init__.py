@@ -6,14 +6,13 @@ so that ``daybreak --help`` answers at once.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import os
 import sys
 
 import typer
 
 from daybreak import __version__
+from daybreak.cli import data, demo, keys, models, platform, runs, warehouse
 from daybreak.errors import DaybreakError
 from daybreak.platform.recall import recall_environment
 
@@ -25,24 +24,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-# (module, name of the group; None: its commands stand at the top)
-ROOMS = (
-    ("platform", None),
-    ("demo", None),
-    ("data", "data"),
-    ("models", None),
-    ("runs", None),
-    ("warehouse", "warehouse"),
-    ("keys", "keys"),
-)
-
-for _module, _name in ROOMS:
-    if importlib.util.find_spec(f"daybreak.cli.{_module}") is not None:
-        _room = importlib.import_module(f"daybreak.cli.{_module}").app
-        if _name is None:
-            app.add_typer(_room)
-        else:
-            app.add_typer(_room, name=_name)
+for _room in (platform, demo, runs, models):
+    app.add_typer(_room.app)
+app.add_typer(data.app, name="data")
+app.add_typer(warehouse.app, name="warehouse")
+app.add_typer(keys.app, name="keys")
 
 
 def _print_version(asked: bool) -> None:

@@ -136,7 +136,7 @@ def _train(runtime: Runtime, as_of: date) -> None:
 
 
 def _fits(runtime: Runtime, version: str) -> bool:
-    """Whether the version takes the features that this code makes; an earlier checkout's may not."""
+    """Whether the version takes the features of this code; that of another checkout may not."""
     from daybreak.models import get_model
 
     manifest = runtime.registry.load(MODEL, version).manifest
