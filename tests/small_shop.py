@@ -67,6 +67,7 @@ def tiny_artifact(seed: int = 3, **calibration: Any) -> Artifact:
     offsets = {"p10": [-0.1] * 28, "p90": np.linspace(0.1, 0.7, 28).tolist()}
     manifest = {
         "trained_through": "2026-01-31",
+        "features": [{"name": name, "dtype": "float32"} for name in FEATURES],
         "calibration": {"round": False, **offsets, **calibration},
     }
     return Artifact(

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import xgboost
 
-from daybreak.errors import ArtifactAltered
+from daybreak.errors import ArtifactAltered, NotReady
 from daybreak.registry.registry import Artifact
 from daybreak.scoring.predictor import Predictor
 
 X = np.random.default_rng(0).normal(size=(200, 5)).astype(np.float32)
 X[::7, 2] = np.nan
+NAMES = ("a", "b", "c", "d", "e")
+MANIFEST = {"features": [{"name": name, "dtype": "float32"} for name in NAMES]}
 
 
 def artifact(base_score: float = 0.0) -> Artifact:
     labels = np.stack([X[:, 0], X[:, 1] * 2, X[:, 0] - X[:, 1]], axis=1)
     params = {"base_score": base_score, "nthread": 1, "max_depth": 3}
     booster = xgboost.train(params, xgboost.DMatrix(X, labels), 20)
-    return Artifact("demo", "2026-01-01-00000000", bytes(booster.save_raw("ubj")), {})
+    return Artifact("demo", "2026-01-01-00000000", bytes(booster.save_raw("ubj")), MANIFEST)
 
 
 @pytest.mark.parametrize("threads", [0, 1, 2])
 def test_single_equals_batch_bit_for_bit(threads: int) -> None:
     predictor = Predictor(artifact(), threads)
     assert predictor.engine == "twin"
-    assert predictor.features == 5
     batch = predictor.batch(X)
     assert batch.dtype == np.float32
     assert batch.shape == (200, 3)
@@ -48,3 +50,20 @@ def test_a_booster_that_cannot_be_read() -> None:
     broken = Artifact("demo", "v1", artifact().booster[:100], {})
     with pytest.raises(ArtifactAltered, match="booster of demo v1 cannot be read"):
         Predictor(broken)
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (("a", "b", "c", "d", "f"), "other features than this code makes: e, f"),
+        (NAMES[:4], "this code makes: e"),
+        (NAMES[::-1], "this code makes: their order"),
+    ],
+)
+def test_a_version_of_other_features_is_refused(made: tuple[str, ...], message: str) -> None:
+    predictor = Predictor(artifact(), threads=1)
+    predictor.expect_features(NAMES)
+    names_only = replace(artifact(), manifest={"features": [*NAMES]})
+    Predictor(names_only, threads=1).expect_features(NAMES)
+    with pytest.raises(NotReady, match=message):
+        predictor.expect_features(made)

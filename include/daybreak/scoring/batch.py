@@ -46,8 +46,10 @@ def score_shard(
 
     Whatever the generation holds of these entities is replaced, so a shard can run again, also
     after the shards were cut anew. Memory does not grow with the shard.
-    Raises ``IllegalTransition`` where the generation is no longer being staged.
+    Raises ``IllegalTransition`` where the generation is no longer being staged, and ``NotReady``
+    where the version was trained on other features.
     """
+    predictor.expect_features(model.features())
     hold_staging(conn, generation.generation_id)
     ensure_partition(conn, model.score_table, generation.business_date)
     _delete_scores(conn, model, generation, first, last)

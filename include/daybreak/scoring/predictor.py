@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -10,7 +11,7 @@ import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
-from daybreak.errors import ArtifactAltered
+from daybreak.errors import ArtifactAltered, NotReady
 from daybreak.registry.registry import Artifact
 
 if TYPE_CHECKING:
@@ -41,7 +42,25 @@ class Predictor:
                 version=artifact.version,
             ) from error
         self._booster.set_param({"nthread": threads or None})
-        self.features = self._booster.num_features()
+
+    def expect_features(self, names: Sequence[str]) -> None:
+        """Check that the version was trained on the features that this code makes, in this order.
+
+        Raises ``NotReady``: numbers in the wrong columns would give scores that look right.
+        """
+        listed = self.artifact.manifest.get("features", [])  # with their dtype, or names only
+        trained = [each["name"] if isinstance(each, Mapping) else each for each in listed]
+        if trained == list(names):
+            return
+        differing = sorted(set(trained) ^ set(names)) or ["their order"]
+        raise NotReady(
+            f"{self.artifact.model} {self.artifact.version} was trained on other features than "
+            f"this code makes: {', '.join(differing)}.",
+            remedy="Train a version with this code, or go back to the code that trained it.",
+            model=self.artifact.model,
+            version=self.artifact.version,
+            features=differing,
+        )
 
     @property
     def engine(self) -> Literal["twin", "booster"]:

@@ -1,0 +1,1 @@
+"""What Daybreak costs, measured on the machine at hand. ``make bench`` runs all of it."""

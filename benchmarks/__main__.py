@@ -1,0 +1,11 @@
+"""``make bench``: every benchmark in turn, each with its table."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks import bench_forecast
+
+if __name__ == "__main__":
+    sys.argv = sys.argv[:1]
+    bench_forecast.main()

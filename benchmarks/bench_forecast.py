@@ -1,0 +1,197 @@
+"""A whole nightly run of the sales forecast, stage by stage, beside bare ``inplace_predict``:
+
+python -m benchmarks.bench_forecast --stores 10 --items 500
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import xgboost
+from sqlalchemy import Connection, Engine
+
+from benchmarks.facts import AS_OF, BUSINESS_DATE, CUTOFF, fill, temporary_warehouse
+from benchmarks.stages import Stages
+from daybreak.clock import AsOf
+from daybreak.features.layout import FEATURES
+from daybreak.features.panel import Panel
+from daybreak.features.snapshot import snapshot as snapshot_values
+from daybreak.models.base import Float32, SnapshotRows
+from daybreak.models.sales_forecast.model import SalesForecast
+from daybreak.registry.registry import Artifact
+from daybreak.scoring.audit import audit_generation
+from daybreak.scoring.batch import plan_shards, score_shard
+from daybreak.scoring.predictor import Predictor
+from daybreak.scoring.snapshots import read_snapshot, write_snapshot
+from daybreak.warehouse.engine import begin, connect
+from daybreak.warehouse.facts import read_panel
+from daybreak.warehouse.generations import (
+    Generation,
+    mark_audited,
+    mark_staged,
+    open_generation,
+    publish,
+)
+
+ROUNDS, DEPTH, OUTPUTS = 200, 6, 4
+SERIES_PER_SHARD = 2000
+SCORING = ("score shards", "audit", "publish")
+
+
+class Measured(SalesForecast):
+    """The sales forecast with a clock between reading facts and making features of them."""
+
+    def __init__(self, stages: Stages) -> None:
+        self.stages = stages
+
+    def build_snapshot(self, warehouse: Connection, as_of: AsOf) -> Iterator[SnapshotRows]:
+        with self.stages.stage("read facts"):
+            panel = Panel(**read_panel(warehouse, as_of))
+        with self.stages.stage("build snapshot"):
+            values = snapshot_values(panel)
+        with self.stages.stage("write snapshot"):
+            yield SnapshotRows((panel.store_ids, panel.item_ids), values)
+
+
+def measure(stores: int, items: int, days: int) -> dict[str, Any]:
+    """Run everything once in a temporary warehouse and return what it took."""
+    stages = Stages()
+    model = Measured(stages)
+    with temporary_warehouse() as engine:
+        started = time.perf_counter()
+        facts = fill(engine, stores, items, days)
+        load = time.perf_counter() - started
+        with begin(engine) as conn:
+            snapshot_id = write_snapshot(conn, model, AS_OF, CUTOFF)
+        with connect(engine) as conn:
+            snapshot = read_snapshot(conn, model, snapshot_id, 0, stores * items)
+        rows = model.batch_rows(snapshot, BUSINESS_DATE)
+        artifact = grow(rows.features)
+        bare = [bare_seconds(artifact, rows.features) for _ in range(2)]
+        run(engine, model, artifact, snapshot_id, len(snapshot))
+        bare += [bare_seconds(artifact, rows.features) for _ in range(2)]
+
+    scoring = sum(stages.seconds[name] for name in SCORING)
+    predict = statistics.median(bare)
+    return {
+        "series": len(snapshot),
+        "rows": len(rows),
+        "features": rows.features.shape[1],
+        "facts": facts,
+        "load_facts_per_second": round(facts / load),
+        "seconds": {name: round(value, 3) for name, value in stages.seconds.items()},
+        "peak_mb": {name: round(value) for name, value in stages.peak_mb.items()},
+        "bare_predict_seconds": round(predict, 3),
+        "scoring_seconds": round(scoring, 3),
+        "rows_per_second": round(len(rows) / scoring),
+        "ratio_to_bare_predict": round(scoring / predict, 2),
+        "machine": f"{os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"xgboost {xgboost.__version__}, load {os.getloadavg()[0]:.1f}",
+    }
+
+
+def run(engine: Engine, model: Measured, artifact: Artifact, snapshot_id: int, series: int) -> None:
+    """What the DAG does after the snapshot, shard after shard in one process."""
+    stages = model.stages
+    with begin(engine) as conn:
+        generation = _open(conn, model, artifact, snapshot_id)
+    rows = 0
+    with stages.stage("score shards"):
+        for shard in plan_shards(series, SERIES_PER_SHARD):
+            predictor = Predictor(artifact)  # each task loads its own
+            with begin(engine) as conn:
+                rows += score_shard(conn, model, predictor, generation, **shard)
+    with stages.stage("audit"), begin(engine) as conn:
+        audit_generation(conn, model, generation)
+        mark_staged(conn, generation.generation_id, rows, CUTOFF)
+        mark_audited(conn, generation.generation_id, CUTOFF)
+    with stages.stage("publish"), begin(engine) as conn:
+        publish(conn, generation.generation_id, CUTOFF)
+
+
+def grow(X: Float32) -> Artifact:
+    """A booster of the size that training gives, on targets that follow the features."""
+    rng = np.random.default_rng(2)
+    sample = X[rng.integers(0, len(X), 10_000)]
+    base = np.nan_to_num(sample[:, [FEATURES.index(n) for n in ("same_weekday", "price", "open")]])
+    y = base.sum(axis=1, keepdims=True) + rng.gamma(1.0, 2.0, (len(sample), OUTPUTS))
+    params = {"base_score": 0.0, "max_depth": DEPTH, "eta": 0.08, "max_bin": 64, "seed": 2}
+    booster = xgboost.train(params, xgboost.QuantileDMatrix(sample, y, max_bin=64), ROUNDS)
+    manifest = {
+        "features": [{"name": name, "dtype": "float32"} for name in FEATURES],
+        "calibration": {"round": True, "p10": [-0.1] * 28, "p90": [0.1] * 28},
+    }
+    return Artifact("sales_forecast", "bench", bytes(booster.save_raw("ubj")), manifest)
+
+
+def bare_seconds(artifact: Artifact, X: Float32) -> float:
+    """XGBoost alone on the whole matrix, its booster loaded."""
+    booster = xgboost.Booster(model_file=bytearray(artifact.booster))
+    booster.inplace_predict(X[:100], predict_type="margin")
+    started = time.perf_counter()
+    booster.inplace_predict(X, predict_type="margin")
+    return time.perf_counter() - started
+
+
+def report(result: dict[str, Any]) -> str:
+    """The table that stands in README.md."""
+    bare = result["bare_predict_seconds"]
+    lines = [
+        f"{result['series']:,} series x 28 days = {result['rows']:,} rows x "
+        f"{result['features']} features, {ROUNDS * OUTPUTS} trees of depth {DEPTH}, "
+        f"{result['facts']:,} facts ({result['machine']})",
+        "",
+        "| stage | seconds | x bare predict | peak memory |",
+        "|---|---:|---:|---:|",
+    ]
+    for name, seconds in result["seconds"].items():
+        memory = result["peak_mb"][name]
+        lines.append(f"| {name} | {seconds:.2f} | {seconds / bare:.2f} | {memory:,} MB |")
+    lines += [
+        f"| **scoring run** ({' + '.join(SCORING)}) | **{result['scoring_seconds']:.2f}** "
+        f"| **{result['ratio_to_bare_predict']:.2f}** | |",
+        f"| bare `inplace_predict` | {bare:.2f} | 1.00 | |",
+        "",
+        f"{result['rows_per_second']:,} rows a second, written and published.",
+    ]
+    return "\n".join(lines)
+
+
+def _open(
+    conn: Connection, model: SalesForecast, artifact: Artifact, snapshot_id: int
+) -> Generation:
+    return open_generation(
+        conn,
+        model=model.name,
+        business_date=BUSINESS_DATE,
+        run_key="bench",
+        run_type="cli",
+        cutoff=CUTOFF,
+        version=artifact.version,
+        snapshot_id=snapshot_id,
+        now=CUTOFF + timedelta(hours=1),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--stores", type=int, default=10)
+    parser.add_argument("--items", type=int, default=500)
+    parser.add_argument("--days", type=int, default=420)
+    parser.add_argument("--json", action="store_true", help="one object instead of a table")
+    options = parser.parse_args()
+    result = measure(options.stores, options.items, options.days)
+    print(json.dumps(result) if options.json else report(result))
+
+
+if __name__ == "__main__":
+    main()

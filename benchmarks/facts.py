@@ -1,0 +1,146 @@
+"""A warehouse of random facts: as many series and days as asked for, the same for every run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Engine, text
+
+from daybreak.clock import AsOf
+from daybreak.platform.postgres import Postgres
+from daybreak.settings import Settings
+from daybreak.warehouse.bulk import copy_in
+from daybreak.warehouse.engine import begin, make_engine
+from daybreak.warehouse.migrate import migrate
+from daybreak.warehouse.tables import calendar, item, plan, sales
+
+BUSINESS_DATE = date(2026, 6, 30)
+CUTOFF = datetime(2026, 7, 1, 2, tzinfo=UTC)
+AS_OF = AsOf(BUSINESS_DATE, CUTOFF)
+AHEAD = 28
+
+Days = NDArray[np.int64]
+
+
+@contextmanager
+def temporary_warehouse() -> Iterator[Engine]:
+    """An embedded server as ``daybreak up`` starts it, gone afterwards."""
+    # Right under /tmp: the path of a socket may have 107 bytes.
+    with TemporaryDirectory(prefix="dbk-bench-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        settings = Settings(home=Path(folder), dataset="bench", warehouse_url=None)
+        server = Postgres(
+            settings.postgres_dir, settings.postgres_socket_dir, Path(folder) / "postgres.log"
+        )
+        server.start()
+        try:
+            server.create_databases(settings.warehouse_database)
+            engine = make_engine(settings.warehouse_dsn)
+            migrate(engine)
+            yield engine
+            engine.dispose()
+        finally:
+            server.stop()
+
+
+def fill(engine: Engine, stores: int, items: int, days: int) -> int:
+    """Write sales, plans, items and the calendar; returns the number of sales."""
+    rng = np.random.default_rng(1)
+    with begin(engine) as conn:
+        rows = sum(_fill_store(conn, rng, store, items, days) for store in range(stores))
+        names = _names("item", np.arange(items))
+        categories = _names("category", np.arange(items) % 20)
+        copy_in(
+            conn, item, {"item_id": names, "category": categories, **_known(_days(names, -days))}
+        )
+        span = np.arange(1 - days, AHEAD + 1)
+        holiday = np.where(span % 50 == 0, "Holiday", None)
+        copy_in(
+            conn,
+            calendar,
+            {"business_date": _dates(span), "open": holiday == None, "holiday": holiday},  # noqa: E711 -- elementwise
+        )
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+        conn.execute(text("ANALYZE"))  # as autovacuum does within a minute
+    return rows
+
+
+def _fill_store(
+    conn: Connection, rng: np.random.Generator, store: int, items: int, days: int
+) -> int:
+    day, number = (
+        grid.ravel()
+        for grid in np.meshgrid(np.arange(1 - days, 1), np.arange(items), indexing="ij")
+    )
+    sold = rng.random(len(day)) < 0.85
+    day, number = day[sold], number[sold]
+    rows = copy_in(
+        conn,
+        sales,
+        {
+            "business_date": _dates(day),
+            "store_id": _names("store", np.full(len(day), store)),
+            "item_id": _names("item", number),
+            "units": rng.poisson(1 + number % 9).astype(float),
+            "price": 1 + number % 17 + 0.25 * (day // 50 % 3),
+            **_known(day + 1),
+        },
+    )
+    day, number = (
+        grid.ravel()
+        for grid in np.meshgrid(np.arange(1 - days, AHEAD + 1), np.arange(items), indexing="ij")
+    )
+    promoted = rng.random(len(day)) < 0.1
+    day, number = day[promoted], number[promoted]
+    copy_in(
+        conn,
+        plan,
+        {
+            "business_date": _dates(day),
+            "store_id": _names("store", np.full(len(day), store)),
+            "item_id": _names("item", number),
+            "promotion": np.ones(len(day)),
+            "price": 0.8 * (1 + number % 17),
+            **_known(day - 30),
+        },
+    )
+    span = np.arange(1 - days, AHEAD + 1)
+    copy_in(
+        conn,
+        plan,
+        {
+            "business_date": _dates(span),
+            "store_id": _names("store", np.full(len(span), store)),
+            "item_id": np.full(len(span), b""),
+            "open": span % 7 != 3,
+            "holiday": (span % 90 < 10) * 1.0,
+            **_known(span - 40),
+        },
+    )
+    return rows
+
+
+def _names(kind: str, numbers: Days) -> NDArray[np.bytes_]:
+    return np.char.add(f"{kind}-".encode(), np.char.zfill(numbers.astype("S6"), 6))
+
+
+def _dates(days: Days) -> NDArray[np.datetime64]:
+    return np.datetime64(BUSINESS_DATE, "D") + days
+
+
+def _days(like: NDArray[Any], day: int) -> Days:
+    return np.full(len(like), day)
+
+
+def _known(days: Days) -> dict[str, NDArray[Any]]:
+    """Known from midnight on, two hours before the cutoff."""
+    return {
+        "load_id": np.ones(len(days), np.int64),
+        "loaded_at": _dates(days).astype("datetime64[us]"),
+    }
