@@ -51,7 +51,11 @@ def _series(panel: Panel, i: int, t: int) -> dict[str, Any]:
     regular = [0.1 if p else 1.0 for p in promoted]
     back = [len(columns) - 1 - k for k in range(len(columns))]
     weight = [r * (0.5 if b >= 28 else 1.0) for r, b in zip(regular, back, strict=True)]
-    prices = [float(panel.price[i, c]) for c in columns if not math.isnan(panel.price[i, c])]
+    prices = [
+        (float(panel.price[i, c]), w)
+        for c, w in zip(columns, weight, strict=True)
+        if not math.isnan(panel.price[i, c])
+    ]
     price = float(panel.price[i, t])
     week = [[0.0, 0.0] for _ in range(7)]
     for c, u, r in zip(columns, units, regular, strict=True):
@@ -71,7 +75,7 @@ def _series(panel: Panel, i: int, t: int) -> dict[str, Any]:
         "regular": _over(sum(u * r for u, r in zip(units, regular, strict=True)), sum(regular)),
         "recent": _over(sum(u * d for u, d in zip(units, decay, strict=True)), sum(decay)),
         "share": _mean([float(panel.promotion[i, c]) for c in columns]),
-        "reference": float(np.mean(prices)) if prices else price,
+        "reference": sum(p * w for p, w in prices) / sum(w for _, w in prices) if prices else price,
         "price": price,
         "age": min(t + 1 - since, 84),
         "week": week,

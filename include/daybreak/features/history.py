@@ -80,7 +80,8 @@ def _of_series(recent: Recent) -> Columns:
     decay = known * 0.5 ** (np.arange(SELLING_DAYS)[::-1] / HALF_LIFE)
     sold = raw > 0
     mean = units.sum(axis=1) / observed
-    price_known = known & ~np.isnan(recent.price)
+    # Weighed like the level: the price at which ``scale`` was sold.
+    priced = weight * ~np.isnan(recent.price)
     columns = {
         **{f"mean_{days}": _tail_mean(units, known, days) for days in (7, 14, 28, 56)},
         "recent_mean": _ratio((units * decay).sum(axis=1), decay.sum(axis=1)),
@@ -98,7 +99,7 @@ def _of_series(recent: Recent) -> Columns:
         "observed": count * 1.0,
         "age": np.minimum(recent.age, OLD) * 1.0,
         "reference_price": _ratio(
-            np.where(price_known, recent.price, 0.0).sum(axis=1), price_known.sum(axis=1), np.nan
+            (priced * np.nan_to_num(recent.price)).sum(axis=1), priced.sum(axis=1), np.nan
         ),
         "promotion_share": (recent.promotion * known).sum(axis=1) / observed,
         "_level_units": (units * weight).sum(axis=1),

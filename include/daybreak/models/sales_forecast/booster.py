@@ -35,7 +35,7 @@ class Learning:
     least_rounds: int = 70
     least_weight: float = 20.0
     row_share: float = 0.7
-    feature_share: float = 0.5
+    feature_share: float = 1.0
     penalty: float = 1.0
     bins: int = 64
     mean_cap: float = 20.0
