@@ -101,9 +101,11 @@ class AirflowApi:
         answer 500 (it reads the deadline's interval as a number, and it is a dict).
         """
         for run in self.runs(dag_id, days):
+            path = f"/api/v2/dags/{quote(dag_id)}/dagRuns/{quote(run['dag_run_id'], safe='')}"
+            if run["state"] in UNFINISHED:  # only what has ended can be deleted
+                self._call("PATCH", path, {"state": "failed"})
             if run["state"] != "success":
-                run_id = quote(run["dag_run_id"], safe="")
-                self._call("DELETE", f"/api/v2/dags/{quote(dag_id)}/dagRuns/{run_id}")
+                self._call("DELETE", path)
 
     def wait(
         self,
