@@ -14,9 +14,11 @@ from typer.testing import CliRunner
 
 from daybreak import runtime as runtime_module
 from daybreak.cli import app
-from daybreak.errors import NoData
-from daybreak.features.panel import HORIZON
+from daybreak.errors import GateRefused, NoData
+from daybreak.features.panel import HORIZON, Panel
+from daybreak.models.base import Trained
 from daybreak.models.sales_forecast import backtest as backtest_module
+from daybreak.models.sales_forecast import train as train_module
 from daybreak.models.sales_forecast.backtest import Fold, backtest
 from daybreak.models.sales_forecast.booster import Learning
 from daybreak.models.sales_forecast.folds import read_folds
@@ -94,9 +96,15 @@ def test_more_origins_than_the_history_holds_are_refused(shop: Engine) -> None:
 
 
 def test_the_result_has_every_number_that_is_promised(folds: list[Fold]) -> None:
-    found = backtest(
-        iter(folds), horizon=14, trainer=lambda panel: train_panel(panel, options=QUICK)
-    )
+    trained_on: list[str] = []
+
+    def trainer(panel: Panel) -> Trained:
+        trained_on.append(panel.business_date.isoformat())
+        return train_panel(panel, options=QUICK)
+
+    found = backtest(iter(folds), horizon=14, trainer=trainer)
+
+    assert found["origin_dates"] == trained_on
 
     assert found["origins"] == 2
     assert found["horizon"] == 14
@@ -116,18 +124,6 @@ def test_the_result_has_every_number_that_is_promised(folds: list[Fold]) -> None
     json.dumps(found)
 
 
-def test_each_origin_is_forecast_without_the_days_after_it(folds: list[Fold]) -> None:
-    seen: list[date] = []
-
-    def trainer(panel: Any) -> Any:
-        seen.append(panel.business_date)
-        return train_panel(panel, options=QUICK)
-
-    found = backtest(iter(folds), horizon=14, trainer=trainer)
-
-    assert [day.isoformat() for day in seen] == found["origin_dates"]
-
-
 @pytest.fixture
 def served(shop: Engine, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
     """A runtime on the small shop, as the commands find it."""
@@ -141,6 +137,23 @@ def served(shop: Engine, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setattr(runtime_module, "get_runtime", lambda: runtime)
     yield runtime
     runtime.engine.dispose()
+
+
+def close_days(runtime: Runtime) -> None:
+    with begin(runtime.engine) as conn:
+        conn.execute(insert(load).values(_load_row()))
+        days = [DAY - timedelta(days=back) for back in range(120)]
+        conn.execute(
+            insert(day_closed),
+            [
+                {
+                    "business_date": day,
+                    "closed_at": datetime.combine(day, AS_OF.cutoff.time(), AS_OF.cutoff.tzinfo),
+                    "load_id": 1,
+                }
+                for day in days
+            ],
+        )
 
 
 def run(*arguments: str) -> Any:
@@ -158,23 +171,10 @@ def test_the_command_says_what_to_load(served: Runtime) -> None:
 def test_the_command_prints_one_json_object(
     served: Runtime, monkeypatch: pytest.MonkeyPatch, quick_training: None
 ) -> None:
-    with begin(served.engine) as conn:
-        conn.execute(insert(load).values(_load_row()))
-        days = [DAY - timedelta(days=back) for back in range(120)]
-        conn.execute(
-            insert(day_closed),
-            [
-                {
-                    "business_date": day,
-                    "closed_at": datetime.combine(day, AS_OF.cutoff.time(), AS_OF.cutoff.tzinfo),
-                    "load_id": 1,
-                }
-                for day in days
-            ],
-        )
+    close_days(served)
 
-    arguments = ("backtest", "sales_forecast", "--items", "2", "--origins", "2", "--horizon", "7")
-    as_json, plain = run(*arguments, "--json"), run(*arguments)
+    arguments = ("backtest", "sales_forecast", "--items", "2", "--horizon", "7", "--origins")
+    as_json, plain = run(*arguments, "2", "--json"), run(*arguments, "1")
 
     assert as_json.exit_code == 0, as_json.exception
     found = json.loads(as_json.stdout)
@@ -187,6 +187,23 @@ def test_the_command_prints_one_json_object(
 @pytest.fixture
 def quick_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backtest_module, "Options", lambda: QUICK)
+
+
+def test_a_refused_challenger_is_registered_but_not_champion(
+    served: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train_module, "Options", lambda: QUICK)
+    close_days(served)
+
+    plain = run("train", "sales_forecast", "--as-of", DAY.isoformat())
+
+    # Ten trees on ten series of pure noise are no better than a median.
+    assert isinstance(plain.exception, GateRefused)
+    assert "Refused: WAPE" in plain.stdout
+    assert "overrules the gate" in plain.exception.remedy
+    (registered,) = json.loads(run("models", "list", "--json").stdout)
+    assert registered["version"].startswith(DAY.isoformat())
+    assert json.loads(run("models", "history", "sales_forecast", "--json").stdout) == []
 
 
 def test_another_model_has_no_backtest(served: Runtime) -> None:
