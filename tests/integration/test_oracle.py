@@ -68,7 +68,10 @@ STATISTICS = (
   SELECT *, row_number() OVER (PARTITION BY store_id, item_id ORDER BY on_day DESC) AS back
   FROM whole
   WHERE is_open AND on_day >= first_sale AND on_day <= :day AND on_day > :day - 168
-), recent AS (SELECT * FROM ranked WHERE back <= 56)
+), recent AS (
+  SELECT *, CASE WHEN promotion > 0 THEN 0.1 ELSE 1 END * CASE WHEN back > 28 THEN 0.5 ELSE 1 END
+    AS weight
+  FROM ranked WHERE back <= 56)
 , capped AS (
   SELECT store_id, item_id, greatest(
       3 * percentile_cont(0.9) WITHIN GROUP (ORDER BY units), 2 * avg(units)) AS cap
@@ -82,7 +85,7 @@ SELECT store_id, item_id,
   percentile_cont(0.5) WITHIN GROUP (ORDER BY units) AS p50_units,
   percentile_cont(0.9) WITHIN GROUP (ORDER BY units) AS p90_units,
   avg(promotion) AS promotion_share,
-  avg(price) AS reference_price,
+  sum(weight * price) / sum(weight) FILTER (WHERE price IS NOT NULL) AS reference_price,
   max(units) AS peak_56,
   avg(least(units, cap)) FILTER (WHERE back <= 7) AS mean_7,
   avg(least(units, cap)) FILTER (WHERE back <= 28) AS mean_28,
