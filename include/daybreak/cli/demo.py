@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from daybreak.jobs.training import Outcome
     from daybreak.platform.airflow_api import Days
     from daybreak.runtime import Runtime
 
@@ -111,7 +112,7 @@ def _ingest(runtime: Runtime) -> Days:
 def _train(runtime: Runtime, as_of: date) -> None:
     """Train and promote, unless a version trained as of that very day is in force already."""
     from daybreak.clock import scheduled_cutoff
-    from daybreak.errors import GateRefused, NoChampion
+    from daybreak.errors import NoChampion
     from daybreak.jobs import training
     from daybreak.registry.champions import champion_at
     from daybreak.warehouse.engine import connect
@@ -129,9 +130,25 @@ def _train(runtime: Runtime, as_of: date) -> None:
     challenger = training.train(MODEL, as_of.isoformat(), typer.echo, runtime=runtime)
     outcome = training.pass_the_gate(challenger, "demo", typer.echo, runtime=runtime)
     if not outcome["promoted"] and not champion:
-        raise GateRefused(
-            f"{outcome['version']} did not pass the gate: {outcome['reason']}",
-            remedy=f"`daybreak backtest {MODEL}` shows where it falls short.",
+        _promote_anyway(runtime, outcome)
+
+
+def _promote_anyway(runtime: Runtime, refused: Outcome) -> None:
+    """A demo of data on which nothing beats the baselines is still one; the ledger says so."""
+    from daybreak.registry.champions import promote
+    from daybreak.warehouse.engine import begin
+
+    typer.echo("There is no other version, so the demo goes on with this one.")
+    with begin(runtime.engine) as conn:
+        promote(
+            conn,
+            model=MODEL,
+            version=refused["version"],
+            effective_from=datetime.fromisoformat(refused["cutoff"]),
+            reason=f"The demo needs a champion. {refused['reason']}",
+            evidence={},
+            actor="demo",
+            now=runtime.clock(),
         )
 
 
