@@ -23,7 +23,7 @@ LATER = NOW + timedelta(days=1)
 HEADER = "day,store,sku,qty,price\n"
 FIRST_DAY = "2025-03-01,a,x,2,5\n2025-03-01,a,y,3,6\n"
 SECOND_DAY = "2025-03-02,a,x,4,5\n"
-D1, D2 = date(2025, 3, 1), date(2025, 3, 2)
+D1, D2, MONDAY = date(2025, 3, 1), date(2025, 3, 2), date(2025, 3, 3)
 D1_KNOWN = datetime(2025, 3, 2, 1, tzinfo=UTC)
 
 Load = Callable[..., LoadReport]
@@ -85,8 +85,9 @@ def test_facts_are_known_at_the_end_of_their_day_and_a_lag(load: Load, rows: Row
     assert rows("SELECT business_date, closed_at FROM raw.day_closed ORDER BY 1") == [
         (D1, D1_KNOWN),
         (D2, D1_KNOWN + timedelta(days=1)),
+        (MONDAY, D1_KNOWN + timedelta(days=2)),  # shut: nothing more is awaited
     ]
-    assert (report.loaded, report.days_closed, report.last_closed) == (3, 2, D2)
+    assert (report.loaded, report.days_closed, report.last_closed) == (3, 3, MONDAY)
 
 
 def test_the_calendar_reaches_beyond_the_data(load: Load, rows: Rows) -> None:
@@ -160,7 +161,7 @@ def test_a_file_with_one_more_day_adds_that_day_only(load: Load, rows: Rows) -> 
 
     report = load(FIRST_DAY + SECOND_DAY, now=LATER)
 
-    assert (report.loaded, report.days_closed) == (1, 1)
+    assert (report.loaded, report.days_closed) == (1, 2)  # Sunday, and Monday is shut
     assert rows(SALES)[-1] == (D2, "x", 4, 5, D1_KNOWN + timedelta(days=1))
 
 
@@ -195,6 +196,17 @@ def test_days_close_only_where_a_file_covers_them_or_the_shop_is_shut(
     assert date(2025, 3, 8) in closed
 
 
+def test_a_shut_day_after_the_last_file_is_closed_once_it_is_over(load: Load, rows: Rows) -> None:
+    monday_noon = datetime(2025, 3, 3, 12, tzinfo=UTC)
+    assert load(SECOND_DAY, now=monday_noon).last_closed == D2
+
+    assert load(now=monday_noon + timedelta(hours=13)).last_closed == date(2025, 3, 3)
+    assert rows("SELECT max(closed_at) FROM raw.day_closed") == [
+        (datetime(2025, 3, 4, 1, tzinfo=UTC),)
+    ]
+    assert load(now=monday_noon + timedelta(days=9)).days_closed == 0  # Tuesday's file is awaited
+
+
 def test_a_file_loads_wholly_or_not_at_all(load: Load, rows: Rows, tmp_path: Path) -> None:
     (tmp_path / "sales2.csv").write_text(HEADER + "2025-03-02,a,x,1,1\nnever,a,x,1,1\n")
 
@@ -207,7 +219,7 @@ def test_a_file_loads_wholly_or_not_at_all(load: Load, rows: Rows, tmp_path: Pat
     assert rows("SELECT count(*) FROM ops.load") == [(1,)]
 
     (tmp_path / "sales2.csv").write_text(HEADER + "2025-03-02,a,x,1,1\n")
-    assert load(now=LATER).days_closed == 2
+    assert load(now=LATER).days_closed == 3  # with Monday, which is shut
     assert rows(SALES)[-1][-1] == D1_KNOWN + timedelta(days=1)  # never closed: still history
 
 

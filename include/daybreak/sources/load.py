@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from math import ceil
 from uuid import uuid4
 
@@ -226,7 +226,11 @@ def _already(run: _Run, section: Section, uri: str, sha256: str) -> FileReport:
 
 
 def _close_days(conn: Connection, run: _Run) -> tuple[int, date | None]:
-    """Close the days that loads of sales cover, and closed days between them."""
+    """Close the days that loads of sales cover, closed days between them and right after them.
+
+    No file comes for a Saturday on which the shop is closed: such a day is complete once it is
+    over, and the run for it must not wait for Monday's file.
+    """
     spans = conn.execute(
         select(load.c.first_date, load.c.last_date, load.c.load_id)
         .where(load.c.source == "sales", load.c.first_date.is_not(None))
@@ -239,7 +243,7 @@ def _close_days(conn: Connection, run: _Run) -> tuple[int, date | None]:
         for span in spans
         for day in business.each_day(span.first_date, span.last_date)
     }
-    first, last = min(covered), max(covered)
+    first, last = min(covered), _last_closable(run, max(covered))
     _fill_calendar(conn, run, first, last)
     newest_load = max(covered.values())
     already = closed_dates(conn, [first, last])
@@ -257,6 +261,18 @@ def _close_days(conn: Connection, run: _Run) -> tuple[int, date | None]:
     if rows:
         conn.execute(insert(day_closed), rows)
     return len(rows), conn.scalar(select(func.max(day_closed.c.business_date)))
+
+
+def _last_closable(run: _Run, covered: date) -> date:
+    """The last of the days after ``covered`` on which the business is closed, else ``covered``."""
+    last, following = covered, covered + timedelta(days=1)
+    while (
+        not business.is_open(run.spec.calendar, following)
+        and run.knowledge.is_over(following)
+        and (run.through is None or following <= run.through)
+    ):
+        last, following = following, following + timedelta(days=1)
+    return last
 
 
 def _fill_calendar(conn: Connection, run: _Run, first: date, last: date) -> None:
