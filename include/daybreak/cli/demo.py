@@ -29,7 +29,7 @@ BEGUN = time.monotonic()
 def demo(
     data: Annotated[
         str | None,
-        typer.Option(help="The Online Retail file (Parquet or CSV); default: the synthetic shop."),
+        typer.Option(help="The Online Retail file; default: the synthetic shop."),
     ] = None,
 ) -> None:
     """Forecast seven business days through Airflow, and show what came out. Ends in minutes.
