@@ -12,7 +12,6 @@ import pytest
 from sqlalchemy import Engine, insert
 from typer.testing import CliRunner
 
-from daybreak import runtime as runtime_module
 from daybreak.cli import app
 from daybreak.errors import GateRefused, NoData
 from daybreak.features.panel import HORIZON, Panel
@@ -23,8 +22,7 @@ from daybreak.models.sales_forecast.backtest import Fold, backtest
 from daybreak.models.sales_forecast.booster import Learning
 from daybreak.models.sales_forecast.folds import read_folds
 from daybreak.models.sales_forecast.train import Options, train_panel
-from daybreak.runtime import Runtime
-from daybreak.settings import Settings
+from daybreak.runtime import Runtime, get_runtime
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.tables import day_closed, load, sales
 from small_shop import AS_OF, DAY
@@ -127,16 +125,14 @@ def test_the_result_has_every_number_that_is_promised(folds: list[Fold]) -> None
 @pytest.fixture
 def served(shop: Engine, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
     """A runtime on the small shop, as the commands find it."""
-    settings = Settings(
-        warehouse_url=shop.url.render_as_string(hide_password=False),
-        home=tmp_path,
-        dataset="small",
-        run_at="02:00",
-    )
-    runtime = Runtime(settings, lambda: AS_OF.cutoff)
-    monkeypatch.setattr(runtime_module, "get_runtime", lambda: runtime)
-    yield runtime
-    runtime.engine.dispose()
+    url = shop.url.render_as_string(hide_password=False)
+    monkeypatch.setenv("DAYBREAK_WAREHOUSE_URL", url)
+    monkeypatch.setenv("DAYBREAK_HOME", str(tmp_path))
+    monkeypatch.setenv("DAYBREAK_DATASET", "small")
+    get_runtime.cache_clear()
+    yield get_runtime()
+    get_runtime().engine.dispose()
+    get_runtime.cache_clear()
 
 
 def close_days(runtime: Runtime) -> None:

@@ -51,11 +51,12 @@ def _series(panel: Panel, i: int, t: int) -> dict[str, Any]:
     regular = [0.1 if p else 1.0 for p in promoted]
     back = [len(columns) - 1 - k for k in range(len(columns))]
     weight = [r * (0.5 if b >= 28 else 1.0) for r, b in zip(regular, back, strict=True)]
-    prices = [
-        (float(panel.price[i, c]), w)
-        for c, w in zip(columns, weight, strict=True)
+    priced = [
+        (float(panel.price[i, c]), w, p)
+        for c, w, p in zip(columns, weight, promoted, strict=True)
         if not math.isnan(panel.price[i, c])
     ]
+    prices = [(v, w) for v, w, p in priced if not p] or [(v, w) for v, w, _ in priced]
     price = float(panel.price[i, t])
     week = [[0.0, 0.0] for _ in range(7)]
     for c, u, r in zip(columns, units, regular, strict=True):

@@ -80,8 +80,11 @@ def _of_series(recent: Recent) -> Columns:
     decay = known * 0.5 ** (np.arange(SELLING_DAYS)[::-1] / HALF_LIFE)
     sold = raw > 0
     mean = units.sum(axis=1) / observed
-    # Weighed like the level: the price at which ``scale`` was sold.
+    # Weighed like the level: the price at which ``scale`` was sold. Promoted days only where there
+    # are no others, or a promotion of 30 % would not stand at 0.7 of this price.
     priced = weight * ~np.isnan(recent.price)
+    full = priced * ~(recent.promotion > 0)
+    priced = np.where(full.max(axis=1, keepdims=True) > 0, full, priced)
     columns = {
         **{f"mean_{days}": _tail_mean(units, known, days) for days in (7, 14, 28, 56)},
         "recent_mean": _ratio((units * decay).sum(axis=1), decay.sum(axis=1)),
