@@ -30,7 +30,7 @@ def test_demo_works_twice_and_down_leaves_nothing(installation: Installation) ->
     assert forecasts(first) == forecasts(again), "the same days give the same numbers"
 
     listed = installation.must("airflow", "dags", "list-runs", "daily_forecast", "-o", "json")
-    runs = json.loads(listed[listed.index("[") :])
+    runs = json.loads(listed[listed.index("[{") :])
     assert [run["state"] for run in runs] == ["success"] * 7, "no run but the seven"
     curl = curl_of(again)
     assert json.loads(subprocess.check_output(curl, shell=True))["source"] == "published"
