@@ -142,7 +142,7 @@ def test_a_deep_state_folder_works(installation: Installation) -> None:
     assert socket_folder.stat().st_mode & 0o077 == 0
     installation.must("down")
     assert installation.processes() == []
-    assert not (socket_folder / ".s.PGSQL.5432").exists()
+    assert not socket_folder.exists()
 
 
 def test_down_finds_a_server_whose_data_folder_was_deleted(installation: Installation) -> None:

@@ -13,6 +13,7 @@ import signal
 import stat
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -113,7 +114,10 @@ class Postgres:
                     remedy="Run `daybreak down` as the user who ran `daybreak up`.",
                 ) from None
             if not wait_gone([process], STOP_SECONDS):
-                return
+                break
+        if self.socket != self.data:
+            with suppress(OSError):  # not empty where the server would not end
+                self.socket.rmdir()
 
     def create_databases(self, *names: str) -> None:
         """Create those of ``names`` that do not exist yet."""
