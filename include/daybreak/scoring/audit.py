@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sqlalchemy import REAL, Column, Connection, Date, SmallInteger, and_, func, select
+from sqlalchemy import REAL, Column, Connection, Date, SmallInteger, and_, func, select, text
 
 from daybreak.errors import AuditFailed
 from daybreak.models.base import Model
@@ -67,6 +67,9 @@ def _check_complete(conn: Connection, model: Model, generation: Generation, rows
     broken = set()
     if rows != entities * each:
         broken.add(f"{rows} rows instead of {entities} entities with {each} each")
+    # The rows are minutes old and PostgreSQL has no statistics of them: it expects one row, picks
+    # a nested loop, and takes 45 s where a hash join takes 0.3 s (106,540 rows of Online Retail).
+    conn.execute(text("SET LOCAL enable_nestloop = off"))
     incomplete = conn.scalar(_count_incomplete(model, generation, each))
     if incomplete:
         broken.add(f"{incomplete} entities do not have their {each} rows")
