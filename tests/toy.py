@@ -179,16 +179,17 @@ def publish_day(
     level: float = 1.0,
     scale: float = 1.0,
     run_key: str = "test",
+    features: tuple[str, ...] | None = None,
 ) -> Generation:
     """Register a version, take a snapshot, score it in one batch and publish it.
 
     ``level`` changes the snapshot and ``scale`` the version, so that generations can be told
-    apart by their scores.
+    apart by their scores. ``features`` claims that the version was trained on others.
     """
     now = datetime.combine(business_date, datetime.min.time(), UTC) + timedelta(days=1, hours=2)
     manifest = {
         "trained_through": (business_date - timedelta(days=1)).isoformat(),
-        "features": list(TOY.features()),
+        "features": list(features or TOY.features()),
         "scale": scale,
     }
     version = runtime.registry.register(TOY.name, booster(), manifest)

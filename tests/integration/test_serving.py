@@ -216,6 +216,14 @@ def test_an_altered_artifact_is_never_served(runtime: Runtime, client: FlaskClie
     assert client.post(PREDICT, json=BODY).status_code == 200
 
 
+def test_a_version_trained_on_other_features_is_never_served(
+    runtime: Runtime, client: FlaskClient
+) -> None:
+    publish_day(runtime, features=tuple(reversed(TOY.features())))
+    error_of(client.post(PREDICT, json=BODY), 503, "not_ready")
+    assert client.get("/readyz").status_code == 503
+
+
 def test_a_warehouse_that_was_never_there_is_503(tmp_path: Path) -> None:
     url = "postgresql://someone:hunter2@127.0.0.1:1/nowhere"
     client = make_app(Runtime(Settings(home=tmp_path, warehouse_url=url))).test_client()

@@ -47,7 +47,7 @@ class Publications:
         self._runtime = runtime
         self._held = {
             model.name: Held(
-                self._reader(model.name),
+                self._reader(model),
                 refresh=runtime.settings.refresh_seconds,
                 stale=runtime.settings.stale_seconds,
                 monotonic=monotonic,
@@ -56,19 +56,20 @@ class Publications:
         }
 
     def current(self, model: str) -> Publication:
-        """Raises ``NotPublished``, ``ArtifactMissing``, ``ArtifactAltered`` and their like."""
+        """Raises ``NotPublished``, ``ArtifactMissing``, ``ArtifactAltered``, ``NotReady``."""
         return self._held[model].get()
 
-    def _reader(self, model: str) -> Callable[[Publication | None], Publication]:
+    def _reader(self, model: Model) -> Callable[[Publication | None], Publication]:
         def read(previous: Publication | None) -> Publication:
             with connect(self._runtime.engine) as conn:
-                generation = published_generation(conn, model)
+                generation = published_generation(conn, model.name)
             if previous is not None and previous.generation.version == generation.version:
                 return Publication(generation, previous.manifest, previous.predictor)
-            artifact = self._runtime.registry.load(model, generation.version)
+            artifact = self._runtime.registry.load(model.name, generation.version)
             # One thread: a single row gains nothing from more, and workers share the cores.
             predictor = Predictor(artifact, threads=1)
-            logger.info("serving %s %s by the %s", model, generation.version, predictor.engine)
+            predictor.expect_features(model.features())
+            logger.info("serving %s %s by the %s", model.name, generation.version, predictor.engine)
             return Publication(generation, artifact.manifest, predictor)
 
         return read
