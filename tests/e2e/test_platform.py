@@ -57,7 +57,7 @@ def test_up_is_healthy_again_a_no_op_and_down_leaves_nothing(installation: Insta
 
     assert installation.processes() == []
     assert {one["state"] for one in status(installation).values()} == {"stopped"}
-    installation.must("down")
+    assert f"in {installation.home} is running" in installation.must("down")
 
 
 def assert_login_works(installation: Installation, url: str) -> None:

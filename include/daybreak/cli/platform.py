@@ -62,9 +62,11 @@ def down() -> None:
     from daybreak.platform import up as launcher
     from daybreak.settings import load_settings
 
+    settings = load_settings()
     with Board("Stopping Daybreak") as board:
-        launcher.down(load_settings(), board.note)
-    typer.echo("Nothing of the platform is running.")
+        launcher.down(settings, board.note)
+    # Says where it looked: with another DAYBREAK_HOME there may be another platform.
+    typer.echo(f"Nothing of the platform in {settings.state} is running.")
 
 
 @app.command()
