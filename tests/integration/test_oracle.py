@@ -85,7 +85,10 @@ SELECT store_id, item_id,
   percentile_cont(0.5) WITHIN GROUP (ORDER BY units) AS p50_units,
   percentile_cont(0.9) WITHIN GROUP (ORDER BY units) AS p90_units,
   avg(promotion) AS promotion_share,
-  sum(weight * price) / sum(weight) FILTER (WHERE price IS NOT NULL) AS reference_price,
+  coalesce(
+    sum(weight * price) FILTER (WHERE (promotion > 0) IS NOT TRUE)
+      / sum(weight) FILTER (WHERE (promotion > 0) IS NOT TRUE AND price IS NOT NULL),
+    sum(weight * price) / sum(weight) FILTER (WHERE price IS NOT NULL)) AS reference_price,
   max(units) AS peak_56,
   avg(least(units, cap)) FILTER (WHERE back <= 7) AS mean_7,
   avg(least(units, cap)) FILTER (WHERE back <= 28) AS mean_28,
