@@ -1,11 +1,12 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import REAL, Column, Connection, Engine, Text, insert, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
 from daybreak.errors import ConfigError
@@ -13,7 +14,9 @@ from daybreak.warehouse import reports
 from daybreak.warehouse.engine import make_engine
 from daybreak.warehouse.migrate import check_current, current_revision, head_revision, migrate
 from daybreak.warehouse.migrations import VERSION_OPTIONS
-from daybreak.warehouse.tables import READER_ROLE, SCHEMAS, metadata
+from daybreak.warehouse.model_tables import score_table, snapshot_table
+from daybreak.warehouse.partitions import ensure_partition
+from daybreak.warehouse.tables import READER_ROLE, SCHEMAS, metadata, score_sales_forecast
 
 
 @pytest.fixture
@@ -102,6 +105,67 @@ def test_a_database_of_a_later_version_is_left_alone(warehouse: Engine) -> None:
         migrate(warehouse)
     with pytest.raises(ConfigError, match="revision 9999"):
         check_current(warehouse)
+
+
+def test_interactions_of_the_first_revision_get_a_day_and_a_weight(empty: Engine) -> None:
+    migrate(empty, "0001")
+    with empty.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO raw.interaction VALUES "
+                "('2026-03-01 23:59:59.9Z', 'u', 'a', 'purchase', 2, 1.5, 7, '2026-03-02Z'), "
+                "('2026-03-02 00:30+01', NULL, 'a', 'view', NULL, NULL, 7, '2026-03-02Z'), "
+                "('2026-03-02Z', 'u', 'b', 'cart', NULL, NULL, 7, '2026-03-02Z'), "
+                "('2026-03-03Z', 'u', 'c', 'liked', NULL, NULL, 7, '2026-03-02Z')"
+            )
+        )
+    migrate(empty)
+    with empty.connect() as connection:
+        rows = connection.execute(
+            text(
+                "SELECT business_date::text, kind, weight, basket_id, quantity, price, load_id "
+                "FROM raw.interaction ORDER BY event_at, kind DESC"
+            )
+        ).all()
+    assert [tuple(row) for row in rows] == [
+        ("2026-03-01", "view", 0.1, None, None, None, 7),
+        ("2026-03-01", "purchase", 1.0, None, 2.0, 1.5, 7),
+        ("2026-03-02", "cart", 0.5, None, None, None, 7),
+        ("2026-03-03", "liked", 1.0, None, None, None, 7),
+    ]
+
+
+def test_tables_of_outside_models_are_made_where_they_are_missing(warehouse: Engine) -> None:
+    snapshots = snapshot_table("elsewhere", ("shop_id", "till"))
+    scores = score_table(
+        "elsewhere",
+        [Column("shop_id", Text, primary_key=True, comment="which shop")],
+        [Column("risk", REAL, nullable=False)],
+    )
+    models = [snapshots, scores, score_sales_forecast]
+    check_current(warehouse)
+    with pytest.raises(ConfigError, match=r"lacks feature\.elsewhere, score\.elsewhere") as caught:
+        check_current(warehouse, models)
+    assert "daybreak warehouse migrate" in caught.value.remedy
+    migrate(warehouse, tables=models)
+    with warehouse.begin() as connection:
+        for table in (snapshots, scores):
+            ensure_partition(connection, table, date(2026, 3, 1))
+        connection.execute(
+            insert(scores).values(
+                business_date=date(2026, 3, 1), generation_id=1, shop_id="s", shard=0, risk=0.5
+            )
+        )
+    migrate(warehouse, tables=models)
+    check_current(warehouse, models)
+    with warehouse.connect() as connection:
+        assert connection.scalars(select(scores.c.risk)).all() == [0.5]
+        inspector = inspect(connection)
+        for table in (snapshots, scores):
+            key = inspector.get_pk_constraint(table.name, table.schema)["constrained_columns"]
+            assert key == [column.name for column in table.primary_key]
+        comments = {c["name"]: c["comment"] for c in inspector.get_columns("elsewhere", "score")}
+        assert comments["shop_id"] == "which shop"
 
 
 def test_changed_report_views_are_replaced(

@@ -89,6 +89,7 @@ SECTIONS = MappingProxyType(
             CanonicalColumn("user_id", Kind.TEXT),
             CanonicalColumn("item_id", Kind.TEXT, required=True),
             CanonicalColumn("kind", Kind.TEXT, required=True),
+            CanonicalColumn("basket_id", Kind.TEXT),
             CanonicalColumn("quantity", Kind.NUMBER),
             _PRICE,
         ),

@@ -166,7 +166,9 @@ def _merge(merge: Merge, section: Section, staged: Table) -> Merged:
         return merge_plan(merge, section, staged)
     if isinstance(section, Items | Stores):
         return merge_master(merge, section, staged)
-    return merge_interactions(merge, staged)
+    if isinstance(section, Interactions):
+        return merge_interactions(merge, section, staged)
+    raise TypeError(f"{section.kind} has no table to be merged into")
 
 
 def _unique_key(section: Section, staged: Table) -> tuple[str, ...]:

@@ -8,15 +8,36 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
+from math import isfinite
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from daybreak.sources.canonical import SECTIONS, CanonicalColumn, extra_covariate
 from daybreak.sources.durations import Duration
 
+DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType({"view": 0.1, "cart": 0.5, "purchase": 1.0})
+OTHER_WEIGHT = 1.0
+
+
+def _weighable(weight: float) -> float:
+    if not (isfinite(weight) and weight >= 0):
+        raise ValueError(f"{weight} is no weight: give a finite number from 0 up")
+    return weight
+
+
 Scalar = str | int | float | bool
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Weight = Annotated[float, AfterValidator(_weighable)]
 Reduction = Literal["first", "last", "max", "min", "mean", "sum", "weighted_mean"]
 
 
@@ -295,3 +316,33 @@ class Interactions(Section):
     """Who did what with which item; the recommender learns from them."""
 
     kind: ClassVar[str] = "interactions"
+
+    weights: dict[str, Weight] | None = Field(
+        None,
+        min_length=1,
+        description="kind -> how much an event says, 1 or more being a purchase; another kind is "
+        "a bad row. Default: view 0.1, cart 0.5, purchase and any other kind 1",
+    )
+
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _kinds_as_text(cls, weights: Any) -> Any:
+        if not isinstance(weights, dict):
+            return weights
+        return {scalar_text(kind): weight for kind, weight in weights.items()}
+
+    @model_validator(mode="after")
+    def _constant_weighs(self) -> Self:
+        kind = self.columns.get("kind")
+        if self.weights and kind and kind.const is not None:
+            name = scalar_text(kind.const)
+            if name not in self.weights:
+                raise ValueError(
+                    f"`weights` names {sorted(self.weights)}, but each kind is {name!r}"
+                )
+        return self
+
+    @property
+    def weight_of(self) -> Mapping[str, float]:
+        """Kind to weight. A kind that is not there weighs ``OTHER_WEIGHT``."""
+        return DEFAULT_WEIGHTS if self.weights is None else self.weights

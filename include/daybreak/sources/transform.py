@@ -24,7 +24,7 @@ from daybreak.sources.canonical import CanonicalColumn, Kind
 from daybreak.sources.convert import TYPES, WrongTypeError, convert
 from daybreak.sources.filters import holds
 from daybreak.sources.readers import Chunk, Rows
-from daybreak.sources.sections import Sales, Section, Source
+from daybreak.sources.sections import Interactions, Sales, Section, Source
 from daybreak.sources.spec import Calendar
 from daybreak.sources.tally import BadRow, Tally
 
@@ -160,6 +160,10 @@ class Transform:
             today: Any = self._today
             late = pc.greater(values, arrow.scalar(today, pa.date32()))
             checks.append((as_mask(late), "lies in the future"))
+        if column.name == "kind" and (weights := self._weights):
+            unnamed = pc.invert(pc.is_in(values, value_set=pa.array(list(weights))))
+            mask = as_mask(pc.and_(pc.is_valid(values), unnamed))
+            checks.append((mask, f"is none of {sorted(weights)}"))
         if column.name == "event_at":
             end: Any = datetime.combine(self._today + timedelta(1), datetime.min.time(), self._zone)
             late = pc.greater_equal(values, arrow.scalar(end, TYPES[Kind.INSTANT]))
@@ -174,6 +178,10 @@ class Transform:
             and section.aggregate is not None
             and section.aggregate.negative == "net"
         )
+
+    @property
+    def _weights(self) -> Mapping[str, float] | None:
+        return self.section.weights if isinstance(self.section, Interactions) else None
 
     def _in_time(self, columns: dict[str, Array]) -> Mask:
         """Rows up to the last date; the others wait for a later load."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.resources import files
 
 from alembic import command
@@ -10,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy import Connection, Engine, Table, func, inspect, select, text
 
 from daybreak.errors import ConfigError
 from daybreak.warehouse import migrations
@@ -24,8 +25,11 @@ _MIGRATION_LOCK = 4_702_394_921
 REMEDY = "Run `daybreak warehouse migrate`."
 
 
-def migrate(engine: Engine, revision: str = "head") -> str:
+def migrate(engine: Engine, revision: str = "head", tables: Iterable[Table] = ()) -> str:
     """Upgrade to ``revision`` in one transaction and put the report views in place.
+
+    ``tables``: those of the models (``model_tables``). What is missing of them after the last
+    revision is created, what is there is left as it is.
 
     Returns the revision reached. Safe to run twice and from several processes at once: they
     wait for one another. Raises ``ConfigError`` where the database was migrated by a later
@@ -36,6 +40,8 @@ def migrate(engine: Engine, revision: str = "head") -> str:
         _upgrade(connection, revision)
         reached = _revision_of(connection)
         if reached == head_revision():
+            for table in tables:
+                table.create(connection, checkfirst=True)
             apply_views(connection)
     return reached or ""
 
@@ -51,8 +57,11 @@ def head_revision() -> str:
     return ScriptDirectory.from_config(_config()).get_current_head() or ""
 
 
-def check_current(engine: Engine) -> None:
-    """Raise ``ConfigError`` unless tables and report views are those of this version."""
+def check_current(engine: Engine, tables: Iterable[Table] = ()) -> None:
+    """Raise ``ConfigError`` unless tables and report views are those of this version.
+
+    ``tables``: those of the models, as ``migrate`` takes them; each has to be there.
+    """
     head = head_revision()
     with connect(engine) as connection:
         current = _revision_of(connection)
@@ -63,6 +72,14 @@ def check_current(engine: Engine) -> None:
                 remedy=REMEDY,
                 current=current,
                 needed=head,
+            )
+        present = inspect(connection)
+        missing = [str(t) for t in tables if not present.has_table(t.name, schema=t.schema)]
+        if missing:
+            raise ConfigError(
+                f"The warehouse lacks {', '.join(missing)}, which a model keeps its rows in.",
+                remedy=REMEDY,
+                tables=missing,
             )
         if not views_are_current(connection):
             raise ConfigError(

@@ -34,6 +34,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from daybreak.warehouse.model_tables import score_table, snapshot_table
+
 metadata = MetaData()
 
 Instant = DateTime(timezone=True)
@@ -89,15 +91,21 @@ interaction = Table(
     "interaction",
     metadata,
     Column("event_at", Instant, nullable=False),
-    Column("user_id", Text),
+    Column("business_date", Date, nullable=False, comment="of event_at where the data set is"),
+    Column("user_id", Text, comment="null where nobody is known"),
     Column("item_id", Text, nullable=False),
     Column("kind", Text, nullable=False),
+    Column("basket_id", Text, comment="what was done together: an invoice, a visit"),
+    Column("weight", Double, nullable=False, comment="1 or more is a purchase, less only hints"),
     Column("quantity", Double),
     Column("price", Double),
     *_lineage(),
     Index("interaction_by_time", "event_at"),
+    Index("interaction_by_date", "business_date"),
+    Index("interaction_by_user", "user_id"),
     schema="raw",
 )
+"""Who did what with which item. Weights are the data set's; see docs/data-contract.md."""
 
 item = Table(
     "item",
@@ -156,38 +164,49 @@ quarantine = Table(
 
 # --- feature: snapshots ----------------------------------------------------------------------
 
-snapshot_sales_forecast = Table(
-    "sales_forecast",
+snapshot_sales_forecast = snapshot_table("sales_forecast", ("store_id", "item_id"), metadata)
+snapshot_recommendations = snapshot_table("recommendations", ("user_id",), metadata)
+
+snapshot_context = Table(
+    "context",
     metadata,
-    Column("business_date", Date, primary_key=True),
-    Column("snapshot_id", BigInteger, primary_key=True),
-    Column("store_id", Text, primary_key=True),
-    Column("item_id", Text, primary_key=True),
-    Column("ordinal", Integer, nullable=False, comment="position in key order; shards are ranges"),
-    Column("features", LargeBinary, nullable=False, comment="little-endian float32"),
-    Index("snapshot_sales_forecast_by_ordinal", "snapshot_id", "ordinal"),
+    Column("snapshot_id", BigInteger, ForeignKey("ops.snapshot.snapshot_id"), primary_key=True),
+    Column("arrays", LargeBinary, nullable=False, comment="an .npz of named arrays, no pickle"),
     schema="feature",
-    postgresql_partition_by="RANGE (business_date)",
 )
+"""What all entities of a snapshot share."""
 
 # --- score: what is published ----------------------------------------------------------------
 
-score_sales_forecast = Table(
+score_sales_forecast = score_table(
     "sales_forecast",
+    (
+        Column("store_id", Text, primary_key=True),
+        Column("item_id", Text, primary_key=True),
+        Column("horizon", SmallInteger, primary_key=True, comment="days ahead: 1 is the next day"),
+        Column("target_date", Date, nullable=False),
+    ),
+    [Column(name, REAL, nullable=False) for name in ("p10", "p50", "p90", "mean")],
     metadata,
-    Column("business_date", Date, primary_key=True),
-    Column("generation_id", BigInteger, primary_key=True),
-    Column("store_id", Text, primary_key=True),
-    Column("item_id", Text, primary_key=True),
-    Column("horizon", SmallInteger, primary_key=True, comment="days ahead: 1 is the next day"),
-    Column("target_date", Date, nullable=False),
-    Column("shard", Integer, nullable=False),
-    Column("p10", REAL, nullable=False),
-    Column("p50", REAL, nullable=False),
-    Column("p90", REAL, nullable=False),
-    Column("mean", REAL, nullable=False),
-    schema="score",
-    postgresql_partition_by="RANGE (business_date)",
+)
+
+score_recommendation = score_table(
+    "recommendation",
+    (
+        Column("user_id", Text, primary_key=True, comment="'' is the list for everybody else"),
+        Column("rank", SmallInteger, primary_key=True, comment="1 is the best"),
+    ),
+    (
+        Column("item_id", Text, nullable=False),
+        Column("score", REAL, nullable=False, comment="orders the list of one user, no more"),
+        Column(
+            "reason", Text, nullable=False, comment="again, together, similar, trending, popular"
+        ),
+        Column(
+            "because", Text, nullable=False, comment="the item that the reason names; '' for none"
+        ),
+    ),
+    metadata,
 )
 
 # --- ops: how it came about ------------------------------------------------------------------
