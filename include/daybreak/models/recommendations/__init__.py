@@ -1,0 +1,1 @@
+"""Recommendations: which items a user is likely to buy next, ranked by one booster."""

@@ -1,0 +1,147 @@
+"""The features of each candidate. One function for batch, single requests and training."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from daybreak.models.base import Float32, SnapshotRows
+from daybreak.models.recommendations.candidates import SOURCES, Candidates, Ragged, record_column
+from daybreak.models.recommendations.catalogue import ITEM_STATISTICS, Catalogue
+from daybreak.models.recommendations.cells import offsets_of, spread
+from daybreak.models.recommendations.histories import LAYOUT, RECORD
+from daybreak.models.recommendations.learned import LEARNED_STATISTICS, OnTheDay
+
+PERSONAL = tuple(name for name in SOURCES if not name.startswith("trending"))
+_OF_RECORD = RECORD[1:]
+FEATURES = (
+    *(f"score_{name}" for name in SOURCES),
+    *(f"rank_{name}" for name in SOURCES),
+    *(f"share_{name}" for name in PERSONAL),  # score beside the user's best of the source
+    *(f"pair_{name}" for name in _OF_RECORD),
+    "pair_gap",  # mean days between purchases of the item by the user
+    "pair_due",  # days since the last one, beside that mean
+    *LAYOUT,
+    *ITEM_STATISTICS,
+    *LEARNED_STATISTICS,
+    "price_ratio",  # the item's price beside what the user usually pays
+    "category_share",  # of the user's history, by weight
+    "session_items",
+    "session_best",  # the strongest bond with one item of the session
+)
+
+
+def assemble(
+    rows: SnapshotRows,
+    catalogue: Catalogue,
+    learned: OnTheDay,
+    found: Candidates,
+    session: Ragged | None = None,
+) -> Float32:
+    """Float32 (c, len(FEATURES)), NaN where a value is unknown. Each row by its own user only."""
+    user = spread(found.offsets)
+    item = found.item.astype(np.int64)
+    pair = _pairs(rows, len(catalogue), user, item)
+    price = catalogue.statistic("item_price")[item]
+    usual = rows.values[user, LAYOUT.index("user_price")]
+    bought, last, first = (pair[:, _OF_RECORD.index(name)] for name in ("bought", "last", "first"))
+    features = np.empty((len(found), len(FEATURES)), np.float32)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        gap = np.where(bought > 1, (first - last) / (bought - 1), np.float32(np.nan))
+        columns = [
+            found.scores,
+            found.ranks,
+            _shares(found, user),
+            pair,
+            gap[:, None],
+            np.where(gap > 0, last / gap, np.float32(np.nan))[:, None],
+            rows.values[user],
+            catalogue.statistics[item],
+            learned.statistics[item],
+            np.where(usual > 0, price / usual, np.float32(np.nan))[:, None],
+            _category_share(rows, catalogue, user, item)[:, None],
+            _session(session, learned, user, item),
+        ]
+    np.concatenate(columns, axis=1, out=features)
+    return features
+
+
+def _pairs(
+    rows: SnapshotRows, items: int, user: NDArray[np.int64], item: NDArray[np.int64]
+) -> Float32:
+    """The record of each (user, candidate) without its item, NaN where there is none."""
+    assert rows.offsets is not None  # noqa: S101 - this model's rows always have records
+    key = spread(rows.offsets) * items + record_column(rows, "item").astype(np.int64)
+    wanted = user * items + item
+    found = np.full((len(wanted), len(_OF_RECORD)), np.nan, np.float32)
+    if len(key):
+        place = np.minimum(np.searchsorted(key, wanted), len(key) - 1)  # records are in item order
+        known = key[place] == wanted
+        found[known] = rows.records[place[known], 1:]
+    return found
+
+
+def _shares(found: Candidates, user: NDArray[np.int64]) -> Float32:
+    columns = [SOURCES.index(name) for name in PERSONAL]
+    scores = found.scores[:, columns]
+    filled = np.where(np.isnan(scores), np.float32(0), scores)
+    best = np.zeros((len(found.offsets) - 1, len(columns)), np.float32)
+    has = np.diff(found.offsets) > 0
+    if has.any():
+        best[has] = np.maximum.reduceat(filled, found.offsets[:-1][has], axis=0)
+    return scores / best[user]
+
+
+def _category_share(
+    rows: SnapshotRows, catalogue: Catalogue, user: NDArray[np.int64], item: NDArray[np.int64]
+) -> Float32:
+    assert rows.offsets is not None  # noqa: S101
+    owner = spread(rows.offsets)
+    of_history = catalogue.category[record_column(rows, "item").astype(np.int64)]
+    weight = record_column(rows, "long").astype(np.float64)
+    kinds = len(catalogue.category_name)
+    has = of_history >= 0
+    by_kind = np.bincount(owner[has] * kinds + of_history[has], weight[has], len(rows) * kinds)
+    total = np.bincount(owner, weight, len(rows))[user]
+    category = catalogue.category[item]
+    known = (category >= 0) & (total > 0)
+    share = np.full(len(item), np.nan, np.float32)
+    share[known] = by_kind[user[known] * kinds + category[known]] / total[known]
+    return share
+
+
+def _session(
+    session: Ragged | None, learned: OnTheDay, user: NDArray[np.int64], item: NDArray[np.int64]
+) -> Float32:
+    """How many items the session has, and the strongest bond of the candidate with one of them."""
+    found = np.full((len(item), 2), np.nan, np.float32)
+    if session is None or not len(session.item):
+        return found
+    size = np.diff(session.offsets)
+    found[size[user] > 0, 0] = size[user][size[user] > 0]
+    bonds = strongest_bond(session, learned.neighbours["basket"])
+    users, items = bonds.shape
+    row = np.repeat(np.arange(users), np.diff(bonds.indptr))
+    key, wanted = row * items + bonds.indices, user * items + item
+    if len(key):
+        place = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
+        known = key[place] == wanted
+        found[known, 1] = bonds.data[place[known]]
+    return found
+
+
+def strongest_bond(session: Ragged, neighbours: sparse.csr_matrix) -> sparse.csr_matrix:
+    """For each user and item the largest value over the session's items, float32, sorted."""
+    items = neighbours.shape[1]
+    rows = neighbours[session.item]
+    user = np.repeat(spread(session.offsets), np.diff(rows.indptr))
+    order = np.lexsort((-rows.data, rows.indices, user))
+    user, column = user[order], rows.indices[order].astype(np.int64)
+    value = rows.data[order].astype(np.float32)
+    key = user * items + column
+    first = np.concatenate([[True], key[1:] != key[:-1]]) if len(key) else np.empty(0, np.bool_)
+    users = len(session.offsets) - 1
+    return sparse.csr_matrix(
+        (value[first], column[first], offsets_of(user[first], users)), shape=(users, items)
+    )

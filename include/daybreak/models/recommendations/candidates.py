@@ -1,0 +1,296 @@
+"""Which items are worth scoring for a user: the union of what several sources name.
+
+Everything here is exact: sparse products add in the order of the history, in float64, products of
+two float32 values (which float64 holds without rounding), and are rounded to float32 once. So a
+user's candidates have the same bits alone and in a batch, on any processor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from daybreak.models.base import Float32, SnapshotRows
+from daybreak.models.recommendations.catalogue import Catalogue
+from daybreak.models.recommendations.cells import offsets_of, spread
+from daybreak.models.recommendations.histories import RECORD
+from daybreak.models.recommendations.learned import OnTheDay
+from daybreak.models.recommendations.topn import Ranked, ranked
+
+SOURCES = (
+    "repeat",
+    "bm25",
+    "basket",
+    "factors",
+    "session",
+    "trending_7",
+    "trending_28",
+    "category",
+)
+TAKEN = {
+    "repeat": 80,
+    "bm25": 70,
+    "basket": 60,
+    "factors": 70,
+    "session": 70,
+    "trending_7": 40,
+    "trending_28": 50,
+    "category": 30,
+}
+"""How many items each source may name; what another one names as well it scores all the same."""
+
+CELLS = 4_000_000
+"""Users x items looked at in one go; what a batch holds at most, whatever the catalogue's size."""
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Item ordinals a user: those of user i are ``item[offsets[i]:offsets[i + 1]]``, int64."""
+
+    offsets: NDArray[np.int64]
+    item: NDArray[np.int64]
+
+    def of(self, first: int, end: int) -> Ragged:
+        """Those of the users ``first`` to ``end`` (excluded)."""
+        start, stop = self.offsets[first], self.offsets[end]
+        return Ragged(self.offsets[first : end + 1] - start, self.item[start:stop])
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a caller asks beside the history. Applied before any source is cut to its best.
+
+    ``session``: items just seen or put in the basket, not recommended themselves. ``excluded``:
+    items that one user does not want. ``allowed``: bool (N,), what may be recommended at all.
+    ``new_only``: nothing that the user bought before.
+    """
+
+    session: Ragged | None = None
+    excluded: Ragged | None = None
+    allowed: NDArray[np.bool_] | None = None
+    new_only: bool = False
+
+    def of(self, first: int, end: int) -> Wish:
+        """The wishes of the users ``first`` to ``end`` (excluded)."""
+        return Wish(
+            self.session and self.session.of(first, end),
+            self.excluded and self.excluded.of(first, end),
+            self.allowed,
+            self.new_only,
+        )
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Those of user i are rows ``offsets[i]`` to ``offsets[i + 1]``, in order of ordinal.
+
+    ``item``: int32 (c,). ``scores``, ``ranks``: float32 (c, len(SOURCES)); NaN where a source
+    does not name the item. Rank 1 is the best.
+    """
+
+    offsets: NDArray[np.int64]
+    item: NDArray[np.int32]
+    scores: Float32
+    ranks: Float32
+
+    def __len__(self) -> int:
+        return len(self.item)
+
+
+def candidates(
+    rows: SnapshotRows, catalogue: Catalogue, learned: OnTheDay, wish: Wish | None = None
+) -> Candidates:
+    """The union of all sources for each of the users of ``rows``."""
+    wish = wish or Wish()
+    step = min(1024, max(1, CELLS // max(len(catalogue), 1)))
+    parts = [
+        _block(block, catalogue, learned, wish.of(first, first + len(block)))
+        for first in range(0, len(rows), step)
+        for block in [cut(rows, first, min(first + step, len(rows)))]
+    ]
+    if not parts:
+        empty = np.empty((0, len(SOURCES)), np.float32)
+        return Candidates(np.zeros(1, np.int64), np.empty(0, np.int32), empty, empty)
+    sizes = np.concatenate([np.diff(part.offsets) for part in parts])
+    return Candidates(
+        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        np.concatenate([part.item for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+        np.concatenate([part.ranks for part in parts]),
+    )
+
+
+def cut(rows: SnapshotRows, first: int, end: int) -> SnapshotRows:
+    """The snapshot rows ``first`` to ``end`` (excluded)."""
+    assert rows.offsets is not None  # noqa: S101 - this model's rows always have records
+    start, stop = rows.offsets[first], rows.offsets[end]
+    return SnapshotRows(
+        tuple(key[first:end] for key in rows.keys),
+        rows.values[first:end],
+        rows.records[start:stop],
+        rows.offsets[first : end + 1] - start,
+    )
+
+
+def record_column(rows: SnapshotRows, name: str) -> Float32:
+    """One value of every record, (t,)."""
+    return rows.records[:, RECORD.index(name)]
+
+
+def _block(rows: SnapshotRows, catalogue: Catalogue, learned: OnTheDay, wish: Wish) -> Candidates:
+    users, items = len(rows), len(catalogue)
+    assert rows.offsets is not None  # noqa: S101
+    owner = spread(rows.offsets)
+    item = record_column(rows, "item").astype(np.int64)
+    open_to = _open_to(owner, item, rows, catalogue, wish)
+
+    found: dict[str, Ranked] = {}
+    found["repeat"] = _kept(owner, item, record_column(rows, "short"), open_to)
+    history = _matrix(owner, item, record_column(rows, "long"), (users, items))
+    for name, matrix in learned.neighbours.items():
+        found[name] = _product(history, matrix, open_to)
+    found["session"] = _session(wish, learned, open_to)
+    found["category"] = _by_category(rows, owner, item, catalogue, open_to)
+
+    named = open_to & False
+    for name, entries in found.items():
+        best = entries.best(TAKEN[name])
+        named[best.row, best.column] = True
+    everyone = {"trending_7": catalogue.trending_7, "trending_28": catalogue.trending_28}
+    for name, order in everyone.items():
+        _name_first(named, open_to, order, TAKEN[name])
+    return _union(named, found, everyone, catalogue)
+
+
+def _open_to(
+    owner: NDArray[np.int64],
+    item: NDArray[np.int64],
+    rows: SnapshotRows,
+    catalogue: Catalogue,
+    wish: Wish,
+) -> NDArray[np.bool_]:
+    """What may be recommended to whom, (users, items)."""
+    everyone = catalogue.eligible if wish.allowed is None else catalogue.eligible & wish.allowed
+    open_to = np.repeat(everyone[None], len(rows), axis=0)
+    for unwanted in (wish.session, wish.excluded):
+        if unwanted is not None:
+            open_to[spread(unwanted.offsets), unwanted.item] = False
+    if wish.new_only:
+        bought = record_column(rows, "bought") > 0
+        open_to[owner[bought], item[bought]] = False
+    return open_to
+
+
+def _matrix(
+    row: NDArray[np.int64],
+    column: NDArray[np.int64],
+    values: NDArray[np.float32],
+    shape: tuple[int, int],
+) -> sparse.csr_matrix:
+    """Rows ascend; the order of columns within a row stays as given: it is the order of adding."""
+    return sparse.csr_matrix(
+        (values.astype(np.float64), column, offsets_of(row, shape[0])), shape=shape
+    )
+
+
+def _kept(
+    row: NDArray[np.int64],
+    column: NDArray[np.integer],
+    score: NDArray[np.float32],
+    open_to: NDArray[np.bool_],
+) -> Ranked:
+    kept = open_to[row, column]
+    return ranked(row[kept], column[kept], score[kept])
+
+
+def _product(
+    left: sparse.csr_matrix, right: sparse.csr_matrix, open_to: NDArray[np.bool_]
+) -> Ranked:
+    product = left @ right
+    row = np.repeat(np.arange(product.shape[0]), np.diff(product.indptr))
+    return _kept(row, product.indices, product.data.astype(np.float32), open_to)
+
+
+def _session(wish: Wish, learned: OnTheDay, open_to: NDArray[np.bool_]) -> Ranked:
+    """What was in one basket with the items of the session."""
+    session = wish.session
+    if session is None or not len(session.item):
+        nothing = np.empty(0, np.int64)
+        return ranked(nothing, nothing, np.empty(0, np.float32))
+    ones = np.ones(len(session.item), np.float32)
+    left = _matrix(spread(session.offsets), session.item, ones, open_to.shape)
+    return _product(left, learned.neighbours["basket"], open_to)
+
+
+def _by_category(
+    rows: SnapshotRows,
+    owner: NDArray[np.int64],
+    item: NDArray[np.int64],
+    catalogue: Catalogue,
+    open_to: NDArray[np.bool_],
+) -> Ranked:
+    """The user's weight on a category, times how much of it the item sells."""
+    category = catalogue.category[item]
+    has = category >= 0
+    kinds = len(catalogue.category_name)
+    liking = _matrix(
+        owner[has],
+        category[has].astype(np.int64),
+        record_column(rows, "long")[has],
+        (len(rows), kinds),
+    )
+    buyers = catalogue.statistic("item_buyers_90")[catalogue.by_category].astype(np.float64)
+    listed = catalogue.category[catalogue.by_category]
+    total = np.bincount(listed, buyers, kinds)
+    share = (buyers / np.maximum(total, 1.0)[listed]).astype(np.float32)
+    popular = sparse.csr_matrix(
+        (share.astype(np.float64), catalogue.by_category, catalogue.category_offsets),
+        shape=(kinds, len(catalogue)),
+    )
+    return _product(liking, popular, open_to)
+
+
+def _name_first(
+    named: NDArray[np.bool_],
+    open_to: NDArray[np.bool_],
+    order: NDArray[np.int32],
+    count: int,
+) -> None:
+    """Name the first ``count`` items of a list that are open to each user."""
+    closed = int((open_to.shape[1] - open_to.sum(axis=1)).max(initial=0))
+    head = order[: count + closed]
+    allowed = open_to[:, head]
+    first = allowed & (np.cumsum(allowed, axis=1, dtype=np.int32) <= count)
+    row, place = np.nonzero(first)
+    named[row, head[place]] = True
+
+
+def _union(
+    named: NDArray[np.bool_],
+    found: dict[str, Ranked],
+    everyone: dict[str, NDArray[np.int32]],
+    catalogue: Catalogue,
+) -> Candidates:
+    row, item = np.nonzero(named)
+    place = np.full(named.shape, -1, np.int32)
+    place[row, item] = np.arange(len(row), dtype=np.int32)
+    scores = np.full((len(row), len(SOURCES)), np.nan, np.float32)
+    ranks = scores.copy()
+    for name, entries in found.items():
+        where = place[entries.row, entries.column]
+        hit = where >= 0
+        column = SOURCES.index(name)
+        scores[where[hit], column] = entries.score[hit]
+        ranks[where[hit], column] = entries.rank[hit] + 1
+    for name, order in everyone.items():
+        rank = np.full(len(catalogue), np.nan, np.float32)
+        rank[order] = np.arange(1, len(order) + 1)
+        column = SOURCES.index(name)
+        scores[:, column] = catalogue.statistic(f"item_buyers_{name.removeprefix('trending_')}")[
+            item
+        ]
+        ranks[:, column] = rank[item]
+    return Candidates(offsets_of(row, len(named)), item.astype(np.int32), scores, ranks)

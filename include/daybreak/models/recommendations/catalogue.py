@@ -1,0 +1,214 @@
+"""The items of a business date: who they are, how they sell, and which are on everyone's list.
+
+All of it is the same for every user, so it is stored once a day as the snapshot's context.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import date
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daybreak.errors import NoData
+from daybreak.models.base import Context, Float32
+from daybreak.models.recommendations.cells import firsts, sums
+from daybreak.warehouse.events import PURCHASE, UNKNOWN_USER, Events
+
+EPOCH = date(1970, 1, 1)
+ON_SALE_DAYS = 90
+"""An item that nobody bought for this long is taken for gone and no longer recommended."""
+
+SPANS = (7, 28, 90)
+ITEM_STATISTICS = (
+    "item_buyers_7",
+    "item_buyers_28",
+    "item_buyers_90",
+    "item_buyers",
+    "item_trend",
+    "item_price",
+    "item_price_paid",
+    "item_age",
+    "item_last_sold",
+    "item_days_sold_28",
+    "item_quantity",
+    "item_rank_28",
+)
+
+
+@dataclass(frozen=True)
+class ItemDays:
+    """What was sold by item and day; ``m`` rows in any order.
+
+    ``item_ids``, ``categories``: object (N,) as in ``Events``. ``item`` (ordinal), ``day`` (since
+    1970-01-01), ``buyers`` (distinct known users, plus baskets of unknown ones): int64 (m,).
+    ``quantity`` and ``spend`` of purchases with a known price: float64 (m,).
+    """
+
+    item_ids: NDArray[np.object_]
+    categories: NDArray[np.object_]
+    item: NDArray[np.int64]
+    day: NDArray[np.int64]
+    buyers: NDArray[np.int64]
+    quantity: NDArray[np.float64]
+    spend: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """``N`` items in bytewise order of id, ``C`` categories.
+
+    ``item_id``, ``category_name``: numpy text (N,), (C,). ``category``: int32 (N,), -1 for none.
+    ``statistics``: float32 (N, len(ITEM_STATISTICS)). ``eligible``: bool (N,), on sale.
+    ``trending_7``, ``trending_28``: int32, every eligible item, the most bought first.
+    ``by_category``: int32, eligible items with a category, by category and then as trending;
+    those of category c are ``by_category[category_offsets[c]:category_offsets[c + 1]]``.
+    """
+
+    item_id: NDArray[np.str_]
+    category_name: NDArray[np.str_]
+    category: NDArray[np.int32]
+    statistics: Float32
+    eligible: NDArray[np.bool_]
+    trending_7: NDArray[np.int32]
+    trending_28: NDArray[np.int32]
+    by_category: NDArray[np.int32]
+    category_offsets: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.item_id)
+
+    def statistic(self, name: str) -> Float32:
+        """One column of ``statistics``, (N,)."""
+        return self.statistics[:, ITEM_STATISTICS.index(name)]
+
+    def to_context(self) -> dict[str, NDArray[Any]]:
+        """Plain arrays by name; none of Python objects."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def from_context(cls, context: Context) -> Catalogue:
+        """The catalogue that ``to_context`` gave."""
+        return cls(**{field.name: context[field.name] for field in fields(cls)})
+
+
+def item_days(events: Events) -> ItemDays:
+    """Purchases by item and day. Where no basket is known, an unknown buyer counts by moment."""
+    rows = np.flatnonzero(events.weight >= PURCHASE)
+    basket = np.where(events.basket[rows] == 0, -events.at[rows] - 1, events.basket[rows])
+    buyer = np.where(events.user[rows] == UNKNOWN_USER, basket, events.user[rows])
+    named = (events.user[rows] != UNKNOWN_USER).astype(np.int64)
+    item, day = events.item[rows].astype(np.int64), events.day[rows].astype(np.int64)
+    order = np.lexsort((rows, buyer, named, day, item))
+    rows, buyer, named, item, day = (x[order] for x in (rows, buyer, named, item, day))
+    starts = firsts(item, day)
+    group = np.cumsum(starts) - 1
+    size = int(starts.sum())
+    known = ~np.isnan(events.price[rows]) & ~np.isnan(events.quantity[rows])
+    quantity = np.where(known, events.quantity[rows], 0.0)
+    spend = np.where(known, events.price[rows] * quantity, 0.0)
+    return ItemDays(
+        events.item_ids,
+        events.categories,
+        item[starts],
+        day[starts],
+        np.bincount(group, firsts(item, day, named, buyer), size).astype(np.int64),
+        sums(group, quantity, size),
+        sums(group, spend, size),
+    )
+
+
+def build_catalogue(sold: ItemDays, business_date: date) -> Catalogue:
+    """The catalogue as of a day; later rows are not looked at. Raises ``NoData``."""
+    today = (business_date - EPOCH).days
+    past = sold.day <= today
+    order = np.flatnonzero(past)
+    order = order[np.lexsort((sold.day[order], sold.item[order]))]
+    item, age = sold.item[order], today - sold.day[order]
+    if not len(order) or age.min() >= ON_SALE_DAYS:
+        raise NoData(
+            f"Nothing was bought in the {ON_SALE_DAYS} days up to {business_date}.",
+            remedy="Load interactions of these days, or choose another business date.",
+            business_date=business_date.isoformat(),
+        )
+    count = len(sold.item_ids)
+    statistics = _statistics(item, age, sold, order, count)
+    eligible = statistics[:, ITEM_STATISTICS.index("item_last_sold")] < ON_SALE_DAYS
+    week, month, quarter = (
+        statistics[:, ITEM_STATISTICS.index(f"item_buyers_{span}")] for span in SPANS
+    )
+    trending_28 = _ranked(eligible, month, quarter)
+    rank = np.full(count, np.nan, np.float32)
+    rank[trending_28] = np.arange(1, len(trending_28) + 1)
+    statistics[:, ITEM_STATISTICS.index("item_rank_28")] = rank
+    names, category = _categories(sold.categories)
+    listed = trending_28[category[trending_28] >= 0]
+    listed = listed[np.argsort(category[listed], kind="stable")]
+    sizes = np.bincount(category[listed], minlength=len(names))
+    return Catalogue(
+        sold.item_ids.astype(np.str_),
+        names,
+        category,
+        statistics,
+        eligible,
+        _ranked(eligible, week, month, quarter),
+        trending_28,
+        listed,
+        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+    )
+
+
+def _statistics(
+    item: NDArray[np.int64],
+    age: NDArray[np.int64],
+    sold: ItemDays,
+    order: NDArray[np.intp],
+    count: int,
+) -> Float32:
+    buyers = sold.buyers[order].astype(np.float64)
+    quantity, spend = sold.quantity[order], sold.spend[order]
+
+    def total(values: NDArray[np.float64], within: int | None = None) -> NDArray[np.float64]:
+        rows = slice(None) if within is None else age < within
+        return sums(item[rows], values[rows], count)
+
+    newest = np.full(count, np.nan)
+    newest[item] = age  # in order of day, so the newest is written last
+    oldest = np.full(count, np.nan)
+    oldest[item[::-1]] = age[::-1]
+    week, month, quarter = (total(buyers, span) for span in SPANS)
+    priced = quantity > 0
+    last_price = np.full(count, np.nan)
+    last_price[item[priced]] = spend[priced] / quantity[priced]
+    whole, units = total(buyers), total(quantity)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        columns = {
+            "item_buyers_7": week,
+            "item_buyers_28": month,
+            "item_buyers_90": quarter,
+            "item_buyers": whole,
+            "item_trend": (week + 1) / (month / 4 + 1),
+            "item_price": last_price,
+            "item_price_paid": np.where(units > 0, total(spend) / units, np.nan),
+            "item_age": oldest,
+            "item_last_sold": newest,
+            "item_days_sold_28": total(np.ones(len(item)), 28),
+            "item_quantity": np.where(units > 0, units / whole, np.nan),
+            "item_rank_28": np.full(count, np.nan),
+        }
+    return np.column_stack([columns[name] for name in ITEM_STATISTICS]).astype(np.float32)
+
+
+def _ranked(eligible: NDArray[np.bool_], *scores: Float32) -> NDArray[np.int32]:
+    """Eligible ordinals by the scores, highest first; ties go to the next score, then by id."""
+    items = np.flatnonzero(eligible)
+    keys = np.stack([items, *(-score[items] for score in reversed(scores))])
+    return items[np.lexsort(keys)].astype(np.int32)
+
+
+def _categories(of_items: NDArray[np.object_]) -> tuple[NDArray[np.str_], NDArray[np.int32]]:
+    names, code = np.unique(of_items.astype(np.str_), return_inverse=True)
+    none = int(len(names) > 0 and names[0] == "")
+    return names[none:], (code - none).astype(np.int32)

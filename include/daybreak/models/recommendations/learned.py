@@ -1,0 +1,128 @@
+"""The learned part of a version beside its trees: which items go with which.
+
+Everything is plain arrays under the version's sha256. What a source learned of items is kept as
+the strongest neighbours of each item, so that scoring is a product of sparse matrices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from daybreak.errors import ArtifactAltered
+from daybreak.models.recommendations.arrays import pack, unpack
+from daybreak.models.recommendations.catalogue import Catalogue
+
+NEIGHBOURS = ("bm25", "basket", "factors")
+"""Item-item matrices: bought by the same users, in the same baskets, and by factorisation."""
+LEARNED_STATISTICS = ("item_rebought", "item_users")
+FILE = "neighbours.npz"
+_PARTS = ("indptr", "indices", "data")
+
+
+@dataclass(frozen=True)
+class Learned:
+    """``N`` items of the training data, numpy text in bytewise order.
+
+    ``neighbours``: float32 CSR (N, N) by name of ``NEIGHBOURS``; row i holds what goes with i.
+    ``statistics``: float32 (N, len(LEARNED_STATISTICS)).
+    """
+
+    item_id: NDArray[np.str_]
+    neighbours: Mapping[str, sparse.csr_matrix]
+    statistics: NDArray[np.float32]
+
+    def to_bytes(self) -> bytes:
+        """The file of the version; equal contents, equal bytes."""
+        arrays: dict[str, NDArray[Any]] = {
+            "item_id": self.item_id,
+            "statistics": self.statistics,
+        }
+        for name, matrix in self.neighbours.items():
+            arrays[f"{name}.indptr"] = matrix.indptr.astype(np.int64)
+            arrays[f"{name}.indices"] = matrix.indices.astype(np.int32)
+            arrays[f"{name}.data"] = matrix.data.astype(np.float32)
+        return pack(arrays)
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Learned:
+        """What ``to_bytes`` wrote. Raises ``ArtifactAltered`` where an array is missing."""
+        arrays = unpack(content)
+        parts = [f"{name}.{part}" for name in NEIGHBOURS for part in _PARTS]
+        missing = [name for name in ("item_id", "statistics", *parts) if name not in arrays]
+        if missing:
+            raise ArtifactAltered(
+                f"{FILE} has no array {missing[0]}.",
+                remedy="Restore the version's folder from a backup, or train again.",
+                file=FILE,
+            )
+        size = len(arrays["item_id"])
+        return cls(
+            arrays["item_id"],
+            {
+                name: sparse.csr_matrix(
+                    (
+                        arrays[f"{name}.data"],
+                        arrays[f"{name}.indices"],
+                        arrays[f"{name}.indptr"],
+                    ),
+                    shape=(size, size),
+                )
+                for name in NEIGHBOURS
+            },
+            arrays["statistics"],
+        )
+
+
+@dataclass(frozen=True)
+class OnTheDay:
+    """``Learned`` by the ordinals of a day's catalogue of N items.
+
+    ``neighbours``: float64 CSR (N, N), whose values float32 can hold; only eligible items are
+    named. ``statistics``: float32 (N, len(LEARNED_STATISTICS)), NaN for items that are new.
+    """
+
+    neighbours: Mapping[str, sparse.csr_matrix]
+    statistics: NDArray[np.float32]
+
+
+def on_the_day(learned: Learned, catalogue: Catalogue) -> OnTheDay:
+    """Made once a day and version. Items that either side does not know are left out."""
+    count = len(catalogue)
+    place = np.searchsorted(catalogue.item_id, learned.item_id)
+    place = np.minimum(place, max(count - 1, 0))
+    known = catalogue.item_id[place] == learned.item_id
+    statistics = np.full((count, len(LEARNED_STATISTICS)), np.nan, np.float32)
+    statistics[place[known]] = learned.statistics[known]
+    return OnTheDay(
+        {
+            name: _renumbered(matrix, place, known, catalogue)
+            for name, matrix in learned.neighbours.items()
+        },
+        statistics,
+    )
+
+
+def _renumbered(
+    matrix: sparse.csr_matrix,
+    place: NDArray[np.intp],
+    known: NDArray[np.bool_],
+    catalogue: Catalogue,
+) -> sparse.csr_matrix:
+    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    column = matrix.indices
+    kept = known[row] & known[column]
+    kept[kept] = catalogue.eligible[place[column[kept]]]
+    count = len(catalogue)
+    # Both catalogues are in bytewise order, so rows and columns stay ascending.
+    found = sparse.csr_matrix(
+        (matrix.data[kept].astype(np.float64), (place[row[kept]], place[column[kept]])),
+        shape=(count, count),
+    )
+    found.sort_indices()
+    return found

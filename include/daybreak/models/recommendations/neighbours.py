@@ -1,0 +1,151 @@
+"""Learn which items go with which, by implicit's recommenders, from events up to a day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from daybreak.models.recommendations.cells import Cells, cells, firsts
+from daybreak.models.recommendations.histories import decay
+from daybreak.models.recommendations.learned import LEARNED_STATISTICS, Learned
+from daybreak.warehouse.events import UNKNOWN_USER, Events
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """How the item-item matrices are learned. All of it goes into the manifest."""
+
+    neighbours: int = 100
+    bm25_k1: float = 1.2
+    bm25_b: float = 0.2
+    factors: int = 64
+    regularization: float = 10.0
+    alpha: float = 10.0
+    iterations: int = 12
+    half_life: float = 180.0
+
+
+def learn(events: Events, kernels: Kernels, *, seed: int, threads: int) -> Learned:
+    """All kernels and statistics of ``events``. Deterministic under the seed."""
+    # implicit is needed to train only; serving never imports it.
+    from implicit.nearest_neighbours import (  # noqa: PLC0415
+        BM25Recommender,
+        CosineRecommender,
+    )
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415
+
+    items = len(events.item_ids)
+    past = cells(events)
+    today = int(events.day.max(initial=0))
+    tastes = user_items(past, len(events.user_ids), items)
+    # One BLAS thread: implicit runs its own threads, and sums then do not depend on their number.
+    with threadpool_limits(1, "blas"):
+        bm25 = BM25Recommender(
+            K=kernels.neighbours + 1, K1=kernels.bm25_k1, B=kernels.bm25_b, num_threads=threads
+        )
+        bm25.fit(tastes, show_progress=False)
+        basket = CosineRecommender(K=kernels.neighbours + 1, num_threads=threads)
+        basket.fit(_baskets(events, today, kernels.half_life), show_progress=False)
+        factors = _factors(tastes, kernels, seed, threads)
+    return Learned(
+        events.item_ids.astype(np.str_),
+        {
+            "bm25": _strongest(bm25.similarity, kernels.neighbours),
+            "basket": _strongest(basket.similarity, kernels.neighbours),
+            "factors": factors,
+        },
+        _statistics(past, items),
+    )
+
+
+def user_items(past: Cells, users: int, items: int) -> sparse.csr_matrix:
+    """What each user bought (1) or only looked at (its weight), float32 CSR (users, items)."""
+    starts = np.flatnonzero(firsts(past.user, past.item))
+    strongest = np.maximum.reduceat(past.weight, starts) if len(starts) else past.weight
+    return sparse.csr_matrix(
+        (np.minimum(strongest, 1.0).astype(np.float32), (past.user[starts], past.item[starts])),
+        shape=(users, items),
+    )
+
+
+def _baskets(events: Events, today: int, half_life: float) -> sparse.csr_matrix:
+    """Baskets x items. Where no basket is known, what a user did on a day is one."""
+    rows = np.flatnonzero((events.basket != 0) | (events.user != UNKNOWN_USER))
+    user = np.where(events.basket[rows] != 0, -2, events.user[rows]).astype(np.int64)
+    basket = np.where(events.basket[rows] != 0, events.basket[rows], events.day[rows])
+    item = events.item[rows].astype(np.int64)
+    order = np.lexsort((-events.weight[rows], item, basket, user))
+    rows, user, basket, item = rows[order], user[order], basket[order], item[order]
+    number = np.cumsum(firsts(user, basket)) - 1
+    once = firsts(number, item)
+    # Weights enter the cosine by their square; a half-life asks for its root.
+    weight = events.weight[rows] * np.sqrt(decay(today - events.day[rows], half_life))
+    size = int(number[-1]) + 1 if len(number) else 0
+    return sparse.csr_matrix(
+        (weight[once].astype(np.float32), (number[once], item[once])),
+        shape=(size, len(events.item_ids)),
+    )
+
+
+def _factors(
+    tastes: sparse.csr_matrix, kernels: Kernels, seed: int, threads: int
+) -> sparse.csr_matrix:
+    """The item-item kernel of implicit's ALS: what a history of one item says of the others."""
+    from implicit.als import AlternatingLeastSquares  # noqa: PLC0415
+
+    model: Any = AlternatingLeastSquares(
+        factors=min(kernels.factors, max(1, min(tastes.shape) - 1)),
+        regularization=kernels.regularization,
+        alpha=kernels.alpha,
+        iterations=kernels.iterations,
+        random_state=seed,
+        num_threads=threads,
+    )
+    model.fit(tastes, show_progress=False)
+    factors = np.asarray(model.item_factors, np.float64)
+    gram = factors.T @ factors
+    weight = kernels.alpha  # of one observed item beside the weight 1 of all
+    inverse = np.linalg.inv(gram + kernels.regularization * np.eye(len(gram)))
+    kernel = weight * (factors @ inverse @ factors.T)
+    return _dense_strongest(kernel.astype(np.float32), kernels.neighbours)
+
+
+def _strongest(similarity: sparse.csr_matrix, count: int) -> sparse.csr_matrix:
+    """The neighbours of each item without itself, float32, columns ascending."""
+    matrix = sparse.coo_matrix(similarity)
+    kept = (matrix.row != matrix.col) & (matrix.data > 0)
+    row, column, data = matrix.row[kept], matrix.col[kept], matrix.data[kept].astype(np.float32)
+    order = np.lexsort((column, -data, row))
+    row, column, data = row[order], column[order], data[order]
+    rank = np.arange(len(row)) - np.searchsorted(row, row)
+    kept = rank < count
+    found = sparse.csr_matrix((data[kept], (row[kept], column[kept])), shape=similarity.shape)
+    found.sort_indices()
+    return found
+
+
+def _dense_strongest(kernel: NDArray[np.float32], count: int) -> sparse.csr_matrix:
+    np.fill_diagonal(kernel, 0.0)
+    count = min(count, len(kernel))
+    column = np.argsort(-kernel, axis=1, kind="stable")[:, :count]
+    data = np.take_along_axis(kernel, column, axis=1)
+    row = np.repeat(np.arange(len(kernel)), count)
+    return _strongest(
+        sparse.csr_matrix((data.ravel(), (row, column.ravel())), shape=kernel.shape), count
+    )
+
+
+def _statistics(past: Cells, items: int) -> NDArray[np.float32]:
+    """How often an item was bought again by whom bought it, and by how many."""
+    bought = past.bought
+    user, item = past.user[bought], past.item[bought]
+    times = np.bincount(item, minlength=items).astype(np.float64)
+    users = np.bincount(item[firsts(user, item)], minlength=items).astype(np.float64)
+    # A prior of 10 buyers at the shop's mean, for an item bought once says little of itself.
+    mean = times.sum() / max(users.sum(), 1.0)
+    columns = {"item_rebought": (times + 10 * mean) / (users + 10) - 1, "item_users": users}
+    return np.column_stack([columns[name] for name in LEARNED_STATISTICS]).astype(np.float32)
