@@ -25,8 +25,9 @@ from daybreak.clock import AsOf
 from daybreak.features.layout import FEATURES
 from daybreak.features.panel import Panel
 from daybreak.features.snapshot import snapshot as snapshot_values
-from daybreak.models.base import Float32, SnapshotRows
+from daybreak.models.base import Float32, Snapshot, SnapshotRows
 from daybreak.models.sales_forecast.model import SalesForecast
+from daybreak.models.sales_forecast.scorer import ForecastScorer
 from daybreak.registry.registry import Artifact
 from daybreak.scoring.audit import audit_generation
 from daybreak.scoring.batch import plan_shards, score_shard
@@ -53,7 +54,10 @@ class Measured(SalesForecast):
     def __init__(self, stages: Stages) -> None:
         self.stages = stages
 
-    def build_snapshot(self, warehouse: Connection, as_of: AsOf) -> Iterator[SnapshotRows]:
+    def build_snapshot(self, warehouse: Connection, as_of: AsOf) -> Snapshot:
+        return Snapshot(self._timed(warehouse, as_of))
+
+    def _timed(self, warehouse: Connection, as_of: AsOf) -> Iterator[SnapshotRows]:
         with self.stages.stage("read facts"):
             panel = Panel(**read_panel(warehouse, as_of))
         with self.stages.stage("build snapshot"):
@@ -74,7 +78,7 @@ def measure(stores: int, items: int, days: int) -> dict[str, Any]:
             snapshot_id = write_snapshot(conn, model, AS_OF, CUTOFF)
         with connect(engine) as conn:
             snapshot = read_snapshot(conn, model, snapshot_id, 0, stores * items)
-        rows = model.batch_rows(snapshot, BUSINESS_DATE)
+        rows = ForecastScorer({}, BUSINESS_DATE).batch_rows(snapshot)
         artifact = grow(rows.features)
         bare = [bare_seconds(artifact, rows.features) for _ in range(2)]
         run(engine, model, artifact, snapshot_id, len(snapshot))

@@ -88,6 +88,20 @@ KNOWLEDGE = Param(
 )
 
 
+def nightly(model: str) -> dict[str, Any]:
+    """The arguments of a DAG that scores a business date of ``model`` every night."""
+    return {
+        "schedule": NIGHTLY,
+        "start_date": START,
+        "catchup": False,
+        "max_active_runs": 4,
+        "deadline": landed_in_time(model),
+        "default_args": DEFAULTS,
+        "params": {"business_date": BUSINESS_DATE, "knowledge": KNOWLEDGE},
+        "tags": ["daybreak", "scoring", model],
+    }
+
+
 def landed_in_time(model: str) -> DeadlineAlert:
     """The alert that fires when the model's due time passes. Its callback ignores backfills."""
     due, run_at = SETTINGS.due_for(model), SETTINGS.run_at

@@ -6,9 +6,10 @@ its two tables, which are borrowed so that no migration is needed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from importlib.metadata import EntryPoint
 from itertools import product
 from typing import Any
 
@@ -16,12 +17,25 @@ import numpy as np
 import xgboost
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, FromClause, Select, insert
 
 from daybreak.clock import AsOf
 from daybreak.errors import OutsideHorizon
-from daybreak.models.base import Float32, Progress, ScoringRows, SnapshotRows, Trained, quiet
+from daybreak.models import GROUP
+from daybreak.models.base import (
+    Columns,
+    Context,
+    Float32,
+    Progress,
+    Question,
+    ScoringRows,
+    Snapshot,
+    SnapshotRows,
+    Trained,
+    quiet,
+)
 from daybreak.registry.champions import promote
+from daybreak.registry.registry import Artifact
 from daybreak.runtime import Runtime
 from daybreak.scoring.predictor import Predictor
 from daybreak.warehouse.engine import begin
@@ -59,7 +73,9 @@ class Toy:
     """Scores from two snapshot values (level, price), the weekday and the horizon."""
 
     name = "toy"
-    keys = ("store_id", "item_id")
+    keys: tuple[str, ...] = ("store_id", "item_id")
+    stranger = None
+    notes = None
     snapshot_table = snapshot_sales_forecast
     score_table = score_sales_forecast
     request: type[BaseModel] = ToyRequest
@@ -67,32 +83,56 @@ class Toy:
     def layout(self) -> tuple[str, ...]:
         return ("level", "price")
 
+    def record_layout(self) -> tuple[str, ...]:
+        return ()
+
     def features(self) -> tuple[str, ...]:
         return ("level", "price", "weekday", "horizon")
 
-    def build_snapshot(self, warehouse: Connection, as_of: AsOf) -> Iterator[SnapshotRows]:
-        yield snapshot_rows(1.0)
+    def build_snapshot(self, warehouse: Connection, as_of: AsOf) -> Snapshot:
+        return Snapshot(iter([snapshot_rows(1.0)]))
 
-    def batch_rows(self, snapshot: SnapshotRows, business_date: date) -> ScoringRows:
+    def scorer(self, artifact: Artifact, context: Context, business_date: date) -> ToyScorer:
+        return ToyScorer(artifact.manifest, business_date)
+
+    def rows_per_entity(self, context: Context) -> int:
+        return HORIZON
+
+    def entity(self, request: BaseModel) -> tuple[str, ...]:
+        assert isinstance(request, ToyRequest)
+        return (request.store, request.item)
+
+    def train(self, warehouse: Connection, as_of: AsOf, progress: Progress = quiet) -> Trained:
+        return Trained(booster(), {"trained_through": as_of.business_date.isoformat()})
+
+    def audit(self, columns: Mapping[str, NDArray[Any]]) -> list[str]:
+        return []
+
+    def audit_queries(self, scored: FromClause) -> dict[str, Select[tuple[int]]]:
+        return {}
+
+
+class ToyScorer:
+    """``scale`` of the manifest multiplies the scores."""
+
+    def __init__(self, manifest: Mapping[str, Any], business_date: date) -> None:
+        self.scale = np.float32(manifest["scale"])
+        self.business_date = business_date
+
+    def batch_rows(self, snapshot: SnapshotRows) -> ScoringRows:
         row, horizon = (
             grid.ravel()
             for grid in np.meshgrid(
                 np.arange(len(snapshot)), np.arange(1, HORIZON + 1), indexing="ij"
             )
         )
-        return self._rows(snapshot, business_date, row, horizon, None)
+        return self._rows(snapshot, row, horizon, None)
 
-    def entity(self, request: BaseModel) -> tuple[str, ...]:
+    def question(self, snapshot: SnapshotRows, request: BaseModel) -> Question:
         assert isinstance(request, ToyRequest)
-        return (request.store, request.item)
-
-    def request_rows(
-        self, snapshot: SnapshotRows, business_date: date, request: BaseModel
-    ) -> ScoringRows:
-        assert isinstance(request, ToyRequest)
-        horizon = (request.date - business_date).days
+        horizon = (request.date - self.business_date).days
         if not 1 <= horizon <= HORIZON:
-            first, last = (business_date + timedelta(days=n) for n in (1, HORIZON))
+            first, last = (self.business_date + timedelta(days=n) for n in (1, HORIZON))
             raise OutsideHorizon(
                 f"date {request.date} lies outside the horizon.",
                 remedy=f"Ask for a date from {first} to {last}.",
@@ -100,35 +140,25 @@ class Toy:
                 first=first.isoformat(),
                 last=last.isoformat(),
             )
-        return self._rows(
-            snapshot, business_date, np.array([0]), np.array([horizon]), request.price
-        )
+        place, day = np.array([0]), np.array([horizon])
+        rows = self._rows(snapshot, place, day, request.price)
+        planned = self._rows(snapshot, place, day, None)
+        same = rows.features.tobytes() == planned.features.tobytes()
+        return Question(rows, "published" if same else "live")
 
-    def scores(
-        self, margins: Float32, rows: ScoringRows, manifest: Mapping[str, Any]
-    ) -> dict[str, Float32]:
-        scale = np.float32(manifest["scale"])
-        ordered = np.maximum(np.sort(margins[:, :3], axis=1) * scale, np.float32(0))
-        columns = np.column_stack([ordered, margins[:, 3] * scale])
-        return {name: columns[:, i] for i, name in enumerate(SCORES)}
-
-    def train(self, warehouse: Connection, as_of: AsOf, progress: Progress = quiet) -> Trained:
-        return Trained(booster(), {"trained_through": as_of.business_date.isoformat()})
-
-    def audit(
-        self, scores: Mapping[str, NDArray[Any]], identity: Mapping[str, NDArray[Any]]
-    ) -> list[str]:
-        return []
+    def answers(self, margins: Float32, rows: ScoringRows) -> Columns:
+        ordered = np.maximum(np.sort(margins[:, :3], axis=1) * self.scale, np.float32(0))
+        columns = np.column_stack([ordered, margins[:, 3] * self.scale])
+        return {**rows.identity, **{name: columns[:, i] for i, name in enumerate(SCORES)}}
 
     def _rows(
         self,
         snapshot: SnapshotRows,
-        business_date: date,
         row: NDArray[np.int64],
         horizon: NDArray[np.int64],
         price: float | None,
     ) -> ScoringRows:
-        target = np.datetime64(business_date, "D") + horizon
+        target = np.datetime64(self.business_date, "D") + horizon
         features = np.empty((len(row), 4), np.float32)
         features[:, :2] = snapshot.values[row]
         if price is not None:
@@ -216,10 +246,11 @@ def publish_day(
             snapshot_id=snapshot_id,
             now=now,
         )
-        rows = TOY.batch_rows(snapshot_rows(level), business_date)
         artifact = runtime.registry.load(TOY.name, version)
+        scorer = TOY.scorer(artifact, {}, business_date)
+        rows = scorer.batch_rows(snapshot_rows(level))
         margins = Predictor(artifact, threads=1).batch(rows.features)
-        _write_scores(conn, generation, rows, TOY.scores(margins, rows, artifact.manifest))
+        _write_scores(conn, generation, scorer.answers(margins, rows))
         mark_staged(conn, generation.generation_id, len(rows), now)
         mark_audited(conn, generation.generation_id, now)
         publish(conn, generation.generation_id, now)
@@ -260,11 +291,9 @@ def _write_snapshot(conn: Connection, business_date: date, level: float, now: da
     return snapshot_id
 
 
-def _write_scores(
-    conn: Connection, generation: Generation, rows: ScoringRows, scores: dict[str, Float32]
-) -> None:
+def _write_scores(conn: Connection, generation: Generation, answers: Columns) -> None:
     ensure_partition(conn, score_sales_forecast, generation.business_date)
-    columns = {name: column.tolist() for name, column in {**rows.identity, **scores}.items()}
+    columns = {name: column.tolist() for name, column in answers.items()}
     fixed = {
         "business_date": generation.business_date,
         "generation_id": generation.generation_id,
@@ -277,3 +306,8 @@ def _write_scores(
             for row in zip(*columns.values(), strict=True)
         ],
     )
+
+
+def only_the_toy() -> dict[str, EntryPoint]:
+    """What ``daybreak.models`` finds where no other model is installed."""
+    return {"toy": EntryPoint("toy", "toy:MODEL", GROUP)}

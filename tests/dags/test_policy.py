@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DAGS = {"daily_forecast", "ingest", "train_models"}
+NIGHTLY = {"daily_forecast": "sales_forecast", "daily_recommendations": "recommendations"}
+DAGS = {*NIGHTLY, "ingest", "train_models"}
 
 
 def parse(home: Path, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -94,8 +95,11 @@ def test_no_task_tries_again_what_would_fail_again(tasks: dict[str, Any]) -> Non
         assert "daybreak.errors.WarehouseUnavailable" not in task["gives_up_on"], name
 
 
-def test_the_nightly_steps_stand_in_the_order_of_the_design(dags: dict[str, Any]) -> None:
-    steps = dags["daily_forecast"]["tasks"]
+@pytest.mark.parametrize(("dag_id", "model"), NIGHTLY.items())
+def test_the_nightly_steps_stand_in_the_order_of_the_design(
+    dags: dict[str, Any], dag_id: str, model: str
+) -> None:
+    steps = dags[dag_id]["tasks"]
     assert list(steps) == [
         "wait_for_inputs",
         "build_snapshot",
@@ -110,7 +114,7 @@ def test_the_nightly_steps_stand_in_the_order_of_the_design(dags: dict[str, Any]
     assert steps["score_shard"]["mapped"]
     assert "score_shard" in steps["audit"]["upstream"]
     assert "audit" in steps["publish"]["upstream"]
-    assert steps["publish"]["outlets"] == ["daybreak://warehouse/score/sales_forecast"]
+    assert steps["publish"]["outlets"] == [f"daybreak://warehouse/score/{model}"]
 
 
 def test_the_deadline_is_the_time_between_the_run_and_the_due_time(dags: dict[str, Any]) -> None:

@@ -47,7 +47,7 @@ MakeRuntime = Callable[..., Runtime]
 
 @pytest.fixture(autouse=True)
 def toy_is_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "MODELS", {"toy": "toy"})
+    monkeypatch.setattr(models, "_installed", toy.only_the_toy)
     monkeypatch.setattr(toy, "MODEL", toy.TOY, raising=False)
 
 

@@ -29,7 +29,7 @@ def runtime(
     warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Runtime]:
     """The process-wide runtime, on the test's warehouse, with a champion and a closed day."""
-    monkeypatch.setattr(models, "MODELS", {"toy": "toy"})
+    monkeypatch.setattr(models, "_installed", toy.only_the_toy)
     monkeypatch.setattr(toy, "MODEL", toy.TOY, raising=False)
     monkeypatch.setenv("DAYBREAK_WAREHOUSE_URL", warehouse_url)
     monkeypatch.setenv("DAYBREAK_HOME", str(tmp_path))

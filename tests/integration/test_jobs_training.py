@@ -78,7 +78,7 @@ def packets() -> Iterator[socket.socket]:
 @pytest.fixture
 def judged(monkeypatch: pytest.MonkeyPatch) -> JudgedToy:
     model = JudgedToy()
-    monkeypatch.setattr(models, "MODELS", {"toy": "toy"})
+    monkeypatch.setattr(models, "_installed", toy.only_the_toy)
     monkeypatch.setattr(toy, "MODEL", model, raising=False)
     return model
 

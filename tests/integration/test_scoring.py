@@ -32,6 +32,7 @@ from small_shop import AS_OF, CUTOFF, DAY
 
 MODEL = get_model("sales_forecast")
 PREDICTOR = Predictor(small_shop.tiny_artifact(), threads=1)
+SCORER = MODEL.scorer(PREDICTOR.artifact, {}, DAY)
 
 
 @pytest.fixture
@@ -80,9 +81,8 @@ def test_batch_equals_online_bit_for_bit(staged: tuple[Engine, Generation]) -> N
         for row in rows:
             request = ForecastRequest(store=row.store_id, item=row.item_id, date=row.target_date)
             entity = read_entity(conn, MODEL, generation.snapshot_id, DAY, MODEL.entity(request))
-            asked = MODEL.request_rows(entity, DAY, request)
-            margins = PREDICTOR.single(asked.features)
-            scores = MODEL.scores(margins, asked, PREDICTOR.artifact.manifest)
+            asked = SCORER.question(entity, request).rows
+            scores = SCORER.answers(PREDICTOR.single(asked.features), asked)
             online = np.array([scores[name][0] for name in SCORES])
             table = np.array([getattr(row, name) for name in SCORES], np.float32)
             assert online.tobytes() == table.tobytes()
@@ -226,10 +226,10 @@ def test_overrides_change_only_what_they_should(staged: tuple[Engine, Generation
         entity = read_snapshot(conn, MODEL, generation.snapshot_id, 4, 5)
     store, name = (key.item() for key in entity.keys)
     plain = {"store": store, "item": name, "date": small_shop.day(3)}
-    rows = MODEL.request_rows(entity, DAY, ForecastRequest(**plain))
-    whole = MODEL.batch_rows(entity, DAY)
+    rows = SCORER.question(entity, ForecastRequest(**plain)).rows
+    whole = SCORER.batch_rows(entity)
     assert rows.features.tobytes() == whole.features[2].tobytes()
-    changed = MODEL.request_rows(entity, DAY, ForecastRequest(**plain, price=0.99, promotion=1.0))
+    changed = SCORER.question(entity, ForecastRequest(**plain, price=0.99, promotion=1.0)).rows
     names = np.array(MODEL.features())
     differing = set(names[rows.features[0] != changed.features[0]])
     both_missing = set(names[np.isnan(rows.features[0]) & np.isnan(changed.features[0])])
@@ -244,7 +244,7 @@ def test_a_date_outside_the_horizon(staged: tuple[Engine, Generation], offset: i
         entity = read_snapshot(conn, MODEL, generation.snapshot_id, 0, 1)
     request = ForecastRequest(store="A", item="bread", date=small_shop.day(offset))
     with pytest.raises(OutsideHorizon, match="is not within 2026-03-11 to 2026-04-07") as error:
-        MODEL.request_rows(entity, DAY, request)
+        SCORER.question(entity, request).rows
     assert error.value.details["field"] == "date"
 
 

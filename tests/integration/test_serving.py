@@ -18,10 +18,11 @@ from sqlalchemy import delete
 
 from day_equality import assert_day_equals, published_rows
 from daybreak.errors import ConfigError, Unauthenticated
+from daybreak.registry.registry import Artifact
 from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
 from daybreak.serving.auth import Caller
-from daybreak.serving.rows import RowCache
+from daybreak.serving.rows import OVERHEAD, RowCache
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import begin, make_engine
 from daybreak.warehouse.generations import rollback
@@ -340,7 +341,7 @@ def test_each_answer_comes_wholly_from_one_generation(runtime: Runtime) -> None:
 
 def test_the_row_cache_holds_its_capacity_and_forgets_the_oldest(runtime: Runtime) -> None:
     generation = publish_day(runtime)
-    cache = RowCache(runtime, capacity=2)
+    cache = RowCache(runtime, capacity=2 * (OVERHEAD + snapshot_rows(1.0).values[0].nbytes))
     first = cache.get(TOY, generation, KEYS[0])
     cache.get(TOY, generation, KEYS[1])
     assert cache.get(TOY, generation, KEYS[0]) is first, "used again, so not the oldest"
@@ -496,4 +497,5 @@ def test_nothing_connects_before_it_is_asked(tmp_path: Path) -> None:
 def test_the_toy_is_deterministic() -> None:
     """Otherwise a difference of bits above would say nothing of the endpoint."""
     assert booster() is booster()
-    assert TOY.batch_rows(snapshot_rows(1.0), date(2026, 2, 1)).features.dtype == "float32"
+    rows = TOY.scorer(Artifact("toy", "1", b"", {"scale": 1}), {}, date(2026, 2, 1))
+    assert rows.batch_rows(snapshot_rows(1.0)).features.dtype == "float32"

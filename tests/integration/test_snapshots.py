@@ -12,7 +12,7 @@ from sqlalchemy import Engine, delete, func, select
 
 from daybreak.errors import NoData, NotFound
 from daybreak.models import get_model
-from daybreak.models.base import SnapshotRows
+from daybreak.models.base import Snapshot, SnapshotRows
 from daybreak.models.sales_forecast.model import SalesForecast
 from daybreak.scoring.snapshots import read_entity, read_snapshot, write_snapshot
 from daybreak.warehouse.engine import begin, connect
@@ -29,7 +29,10 @@ class Rebatched(SalesForecast):
         self.size = size
 
     def build_snapshot(self, warehouse, as_of):  # type: ignore[no-untyped-def]
-        for batch in super().build_snapshot(warehouse, as_of):
+        return Snapshot(self._cut(super().build_snapshot(warehouse, as_of).rows))
+
+    def _cut(self, rows):  # type: ignore[no-untyped-def]
+        for batch in rows:
             for first in range(0, len(batch), self.size):
                 part = slice(first, first + self.size)
                 yield SnapshotRows(tuple(k[part] for k in batch.keys), batch.values[part])
@@ -37,7 +40,7 @@ class Rebatched(SalesForecast):
 
 def test_written_once_and_read_back(shop: Engine) -> None:
     with begin(shop) as conn:
-        built = next(MODEL.build_snapshot(conn, AS_OF))
+        built = next(MODEL.build_snapshot(conn, AS_OF).rows)
         snapshot_id = write_snapshot(conn, MODEL, AS_OF, CUTOFF)
         assert write_snapshot(conn, MODEL, AS_OF, CUTOFF + timedelta(days=9)) == snapshot_id
         assert len(built) == 10
@@ -108,7 +111,10 @@ def test_a_model_that_breaks_its_word(shop: Engine, fault: str, message: str) ->
 
     class Faulty(SalesForecast):
         def build_snapshot(self, warehouse, as_of):  # type: ignore[no-untyped-def]
-            for batch in super().build_snapshot(warehouse, as_of):
+            return Snapshot(self._broken(super().build_snapshot(warehouse, as_of).rows))
+
+        def _broken(self, rows):  # type: ignore[no-untyped-def]
+            for batch in rows:
                 if fault == "order":
                     yield SnapshotRows(tuple(k[::-1] for k in batch.keys), batch.values)
                 elif fault == "dtype":

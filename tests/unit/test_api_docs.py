@@ -58,5 +58,5 @@ def test_the_numbers_are_those_of_the_code() -> None:
     settings = Settings.model_fields
     assert f"`DAYBREAK_REFRESH_SECONDS` ({settings['refresh_seconds'].default})" in PAGE
     assert f"`DAYBREAK_STALE_SECONDS` ({settings['stale_seconds'].default})" in PAGE
-    assert f"the {CAPACITY:,} rows" in PAGE
+    assert f"the {CAPACITY >> 20} MB of rows" in PAGE
     assert f"nesting\ndeeper than {DEEPEST}" in PAGE

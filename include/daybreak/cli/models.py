@@ -62,61 +62,58 @@ def backtest(  # noqa: PLR0917 - Typer calls it by name
     dataset: Annotated[
         str | None, typer.Option(help="Default: the one of DAYBREAK_DATASET.")
     ] = None,
-    items: Annotated[int, typer.Option(min=1, help="How many items, the best sellers.")] = 1000,
-    horizon: Annotated[int, typer.Option(min=1, max=28, help="Selling days ahead.")] = 14,
-    origins: Annotated[int, typer.Option(min=1, help="How many rolling origins.")] = 6,
+    items: Annotated[
+        int | None, typer.Option(min=1, help="How many items, the best sellers.")
+    ] = None,
+    horizon: Annotated[
+        int | None, typer.Option(min=1, max=28, help="Selling days ahead of an origin.")
+    ] = None,
+    origins: Annotated[int | None, typer.Option(min=1, help="How many rolling origins.")] = None,
+    windows: Annotated[int | None, typer.Option(min=1, help="How many weekly windows.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Forecast past days as one would have then, and compare with the baselines.
+    """Score past days as one would have then, and compare with the baselines.
 
-    The model is trained again at every origin on what was known there. Takes some minutes.
+    The model is trained again on what was known then. Takes some minutes. The forecast takes
+    --items, --horizon and --origins, the recommendations --windows.
     """
-    from daybreak.errors import NotFound
-    from daybreak.models.sales_forecast.backtest import backtest as roll
-    from daybreak.models.sales_forecast.folds import read_folds
-    from daybreak.warehouse.engine import connect
+    from daybreak.jobs.backtesting import backtest as test
+    from daybreak.models import get_model
 
-    if model != "sales_forecast":
-        raise NotFound(
-            f"There is no backtest of {model!r}.",
-            remedy="`daybreak backtest sales_forecast` is the one there is.",
-            model=model,
-        )
-    runtime = _runtime_of(dataset)
-    name = runtime.settings.dataset
-    with _progress() as progress, connect(runtime.engine) as conn:
-        last = _last_day(conn, name)
-        folds = read_folds(
-            conn,
-            last,
-            lambda day: _cutoff(conn, runtime, day),
-            items=items,
-            horizon=horizon,
-            origins=origins,
-        )
-        found = {"dataset": name, **roll(folds, horizon=horizon, progress=progress)}
+    given = {"items": items, "horizon": horizon, "origins": origins, "windows": windows}
+    options = {name: value for name, value in given.items() if value is not None}
+    with _progress() as progress:
+        found = test(model, options, progress, _runtime_of(dataset))
     if as_json:
         _print_json(found)
-    else:
-        _show_backtest(found)
+        return
+    typer.echo(f"{model} on {found['dataset']}")
+    for line in get_model(model).describe_backtest(found):
+        typer.echo(line)
 
 
 @models.command("list")
 def list_(
-    model: Annotated[str, typer.Argument(help="Only versions of this one.")] = "sales_forecast",
+    model: Annotated[str | None, typer.Argument(help="Only versions of this one.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """The registered versions, the newest first."""
+    from daybreak.models import model_names
     from daybreak.runtime import get_runtime
 
-    found = get_runtime().registry.versions(model)
+    registry = get_runtime().registry
+    names = [model] if model else model_names()
+    found = [entry for name in names for entry in registry.versions(name)]
     if as_json:
         _print_json(found)
         return
     for entry in found:
-        typer.echo(f"{entry['version']}  through {entry['trained_through']}  {entry['uri']}")
+        typer.echo(
+            f"{entry['model']}  {entry['version']}  through {entry['trained_through']}  "
+            f"{entry['uri']}"
+        )
     if not found:
-        typer.echo(f"No version of {model} is registered; `daybreak train {model}` makes one.")
+        typer.echo("No version is registered; `daybreak train MODEL` makes one.")
 
 
 @models.command()
@@ -186,56 +183,6 @@ def _runtime_of(dataset: str | None) -> Runtime:
     if dataset is None or dataset == runtime.settings.dataset:
         return runtime
     return Runtime(runtime.settings.model_copy(update={"dataset": dataset}), runtime.clock)
-
-
-def _last_day(conn: Any, dataset: str) -> Any:
-    """The newest closed day of ``dataset``. Raises ``NoData`` where it is not in the warehouse."""
-    from sqlalchemy import select
-
-    from daybreak.errors import NoData
-    from daybreak.jobs.inputs import newest_closed_day
-    from daybreak.warehouse.tables import load
-
-    held = conn.scalar(select(load.c.dataset).where(load.c.dataset == dataset).limit(1))
-    last = newest_closed_day(conn) if held else None
-    if last is None:
-        raise NoData(
-            f"The warehouse holds no closed day of the data set {dataset}.",
-            remedy=f"Run `DAYBREAK_DATASET={dataset} daybreak data load {dataset}`.",
-            dataset=dataset,
-        )
-    return last
-
-
-def _cutoff(conn: Any, runtime: Runtime, day: Any) -> datetime:
-    from daybreak.jobs.addresses import run_address
-    from daybreak.jobs.inputs import knowledge_cutoff
-
-    run = run_address(run_key="", run_type="backtest", model="sales_forecast", business_date=day)
-    return knowledge_cutoff(conn, run, runtime.settings, runtime.clock())
-
-
-def _show_backtest(found: dict[str, Any]) -> None:
-    wape, pinball = found["wape"], found["pinball"]
-    typer.echo(
-        f"{found['dataset']}: {found['series']:,} series, {found['origins']} origins "
-        f"({found['origin_dates'][0]} to {found['origin_dates'][-1]}), "
-        f"{found['horizon']} selling days ahead, {found['rows']:,} forecasts"
-    )
-    typer.echo(f"WAPE of P50     {wape['model']:.4f}")
-    for name in ("seasonal_naive", "mean_28", "median_56"):
-        typer.echo(f"  {name:14}{wape[name]:.4f}  ({wape['model'] / wape[name] - 1:+.1%})")
-    gain = pinball["model"] / pinball["empirical"] - 1
-    typer.echo(f"Pinball         {pinball['model']:.4f}")
-    typer.echo(f"  empirical     {pinball['empirical']:.4f}  ({gain:+.1%})")
-    typer.echo(f"Bias of mean    {found['bias_mean']:+.1%}")
-    for name, shares in found["calibration"].items():
-        typer.echo(
-            f"{name.upper()}  {shares['below']:.1%} of days below, "
-            f"{shares['at_or_below']:.1%} at or below"
-        )
-    for name, passed in found["bars"].items():
-        typer.echo(f"{'passed' if passed else 'MISSED':8}{name}")
 
 
 @contextmanager

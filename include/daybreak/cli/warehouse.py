@@ -17,13 +17,14 @@ _MEGABYTE = 1 << 20
 @app.command()
 def migrate(as_json: AsJson = False) -> None:
     """Create or upgrade the tables and report views. Safe to run again, and while others read."""
+    from daybreak.models import model_tables
     from daybreak.runtime import get_runtime
     from daybreak.warehouse.migrate import current_revision
     from daybreak.warehouse.migrate import migrate as upgrade
 
     engine = get_runtime().engine
     before = current_revision(engine)
-    after = upgrade(engine)
+    after = upgrade(engine, tables=model_tables())
     if as_json:
         typer.echo(json.dumps({"before": before, "revision": after}))
     elif before == after:
@@ -35,10 +36,11 @@ def migrate(as_json: AsJson = False) -> None:
 @app.command()
 def status(as_json: AsJson = False) -> None:
     """Show revision, sizes and what is published. Exit code 1 where a migration is missing."""
+    from daybreak.models import model_tables
     from daybreak.runtime import get_runtime
     from daybreak.warehouse.status import warehouse_status
 
-    found = warehouse_status(get_runtime().engine)
+    found = warehouse_status(get_runtime().engine, model_tables())
     if as_json:
         typer.echo(json.dumps(found))
     else:

@@ -51,7 +51,7 @@ def train(
             as_of = _as_of(conn, model, date.fromisoformat(business_date), runtime)
             progress(f"Training {model} on what was known of {as_of.business_date}")
             trained = trained_model.train(conn, as_of, progress)
-        version = runtime.registry.register(model, trained.booster, trained.manifest)
+        version = runtime.registry.register(model, trained.booster, trained.manifest, trained.files)
         progress(f"Registered {version}")
     return {
         "model": model,

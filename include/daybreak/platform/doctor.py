@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from daybreak.errors import DaybreakError
+from daybreak.models import model_tables
 from daybreak.platform import components, ports, processes
 from daybreak.platform.folder import StateFolder
 from daybreak.platform.status import embedded_server
@@ -167,7 +168,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
     try:
         with connect(engine):
             pass
-        check_current(engine)
+        check_current(engine, model_tables())
     finally:
         engine.dispose()
     yield Finding("database", True, "reachable and migrated")

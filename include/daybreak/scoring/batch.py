@@ -7,12 +7,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection, delete, select
 
-from daybreak.models.base import Model, SnapshotRows
+from daybreak.models.base import Columns, Model, SnapshotRows
 from daybreak.scoring.predictor import Predictor
-from daybreak.scoring.snapshots import read_snapshot
+from daybreak.scoring.snapshots import read_context, read_snapshot
 from daybreak.warehouse.bulk import copy_in
 from daybreak.warehouse.generations import Generation, hold_staging
 from daybreak.warehouse.partitions import ensure_partition
@@ -65,11 +64,14 @@ def score_shard(
         for start in range(first, last, ENTITIES_PER_CHUNK)
     )
 
-    def score(snapshot: SnapshotRows) -> dict[str, NDArray[Any]]:
-        rows = model.batch_rows(snapshot, generation.business_date)
-        scores = model.scores(predictor.batch(rows.features), rows, predictor.artifact.manifest)
-        same = {name: np.broadcast_to(value, len(rows)) for name, value in constants.items()}
-        return {**same, **rows.identity, **scores}
+    context = read_context(conn, generation.snapshot_id)
+    scorer = model.scorer(predictor.artifact, context, generation.business_date)
+
+    def score(snapshot: SnapshotRows) -> Columns:
+        rows = scorer.batch_rows(snapshot)
+        columns = scorer.answers(predictor.batch(rows.features), rows)
+        length = len(next(iter(columns.values())))
+        return {name: np.broadcast_to(value, length) for name, value in constants.items()} | columns
 
     return sum(copy_in(conn, model.score_table, columns) for columns in _one_ahead(score, chunks))
 

@@ -72,7 +72,7 @@ class Predictor:
         margins: Float32 = self._booster.inplace_predict(
             X, predict_type="margin", strict_shape=True
         )
-        return margins
+        return margins + np.float32(0)  # -0 becomes 0, see twin.unsigned_zero
 
     def single(self, X: Float32) -> Float32:
         """Margins of a few rows, in microseconds: bit for bit those of ``batch``."""

@@ -15,12 +15,12 @@ from sqlalchemy.dialects.postgresql import insert
 
 from daybreak.clock import AsOf
 from daybreak.errors import NotFound
-from daybreak.models.base import Model, SnapshotRows
+from daybreak.models.base import Context, Model, SnapshotRows
+from daybreak.scoring.snapshot_bytes import Contents, pack, pack_context, unpack, unpack_context
 from daybreak.warehouse.bulk import copy_in
 from daybreak.warehouse.partitions import ensure_partition
 from daybreak.warehouse.tables import snapshot as snapshots
-
-_VALUES = np.dtype("<f4")
+from daybreak.warehouse.tables import snapshot_context as contexts
 
 
 def write_snapshot(conn: Connection, model: Model, as_of: AsOf, now: datetime) -> int:
@@ -33,7 +33,7 @@ def write_snapshot(conn: Connection, model: Model, as_of: AsOf, now: datetime) -
         "model": model.name,
         "business_date": as_of.business_date,
         "cutoff": as_of.cutoff,
-        "layout": layout_hash(model.layout()),
+        "layout": layout_hash(model.layout() + model.record_layout()),
     }
     claim = insert(snapshots).values(**identity, rows=0, sha256="", built_at=now)
     snapshot_id = conn.scalar(claim.on_conflict_do_nothing().returning(snapshots.c.snapshot_id))
@@ -41,9 +41,13 @@ def write_snapshot(conn: Connection, model: Model, as_of: AsOf, now: datetime) -
         same = [snapshots.c[name] == value for name, value in identity.items()]
         return int(conn.scalars(select(snapshots.c.snapshot_id).where(*same)).one())
 
+    built = model.build_snapshot(conn, as_of)
+    context = pack_context(built.context) if built.context else b""
+    if context:
+        conn.execute(insert(contexts).values(snapshot_id=snapshot_id, arrays=context))
     ensure_partition(conn, model.snapshot_table, as_of.business_date)
-    contents = _Contents(model)
-    for batch in model.build_snapshot(conn, as_of):
+    contents = Contents(model, context)
+    for batch in built.rows:
         first = contents.rows
         contents.add(batch)
         copy_in(
@@ -54,7 +58,7 @@ def write_snapshot(conn: Connection, model: Model, as_of: AsOf, now: datetime) -
                 "snapshot_id": _constant(snapshot_id, len(batch)),
                 **dict(zip(model.keys, batch.keys, strict=True)),
                 "ordinal": np.arange(first, contents.rows),
-                "features": batch.values.astype(_VALUES, copy=False),
+                "features": pack(batch),
             },
         )
     conn.execute(
@@ -63,6 +67,12 @@ def write_snapshot(conn: Connection, model: Model, as_of: AsOf, now: datetime) -
         .values(rows=contents.rows, sha256=contents.sha256())
     )
     return int(snapshot_id)
+
+
+def read_context(conn: Connection, snapshot_id: int) -> Context:
+    """What all entities of a snapshot have in common; empty where its model keeps nothing."""
+    packed = conn.scalar(select(contexts.c.arrays).where(contexts.c.snapshot_id == snapshot_id))
+    return unpack_context(packed)
 
 
 def read_snapshot(
@@ -89,39 +99,6 @@ def read_entity(
 def layout_hash(layout: Iterable[str]) -> str:
     """Sixteen hex digits that change when a value is added, renamed or moved."""
     return hashlib.sha256("\n".join(layout).encode()).hexdigest()[:16]
-
-
-class _Contents:
-    """Checks the batches of a snapshot and sums up what they hold, however they were cut."""
-
-    def __init__(self, model: Model) -> None:
-        self.rows = 0
-        self._layout = model.layout()
-        self._last_key: tuple[str, ...] | None = None
-        self._keys = hashlib.sha256()
-        self._values = hashlib.sha256()
-
-    def add(self, batch: SnapshotRows) -> None:
-        values = batch.values
-        if values.dtype != np.float32 or values.shape[1:] != (len(self._layout),):
-            raise ValueError(
-                f"a snapshot row is float32 ({len(self._layout)},), "
-                f"not {values.dtype} {values.shape[1:]}"
-            )
-        if np.isinf(values).any():
-            names = [self._layout[i] for i in np.flatnonzero(np.isinf(values).any(axis=0))]
-            raise ValueError(f"infinite values in {', '.join(names)}")
-        for key in zip(*batch.keys, strict=True):
-            # Python compares text by code point, which is the order of its UTF-8 bytes.
-            if self._last_key is not None and key <= self._last_key:
-                raise ValueError(f"key {key} comes after {self._last_key}: rows go in key order")
-            self._last_key = key
-            self._keys.update("".join(f"{part}\0" for part in key).encode())
-        self._values.update(values.astype(_VALUES, copy=False).tobytes())
-        self.rows += len(batch)
-
-    def sha256(self) -> str:
-        return hashlib.sha256(self._keys.digest() + self._values.digest()).hexdigest()
 
 
 @lru_cache(maxsize=64)
@@ -152,9 +129,7 @@ def _entity_query(table: Table, keys: tuple[str, ...]) -> Select[Any]:
 
 def _snapshot_rows(model: Model, rows: Iterable[Row[Any]]) -> SnapshotRows:
     *keys, packed = [*zip(*rows, strict=True)] or [()] * (len(model.keys) + 1)
-    values = np.frombuffer(b"".join(packed), _VALUES).reshape(-1, len(model.layout()))
-    columns = tuple(np.array(key, dtype=object) for key in keys)
-    return SnapshotRows(columns, values.astype(np.float32, copy=False))
+    return unpack(model, keys, packed)
 
 
 def _unknown(

@@ -87,7 +87,7 @@ class Twin:
     def margins(self, X: Float32) -> Float32:
         """Float32 (m, F) to float32 (m, K)."""
         margins: Float32 = self._session.run(None, {"X": X})[0]
-        return margins
+        return unsigned_zero(margins)
 
 
 def read_forest(booster: xgboost.Booster) -> Forest:
@@ -195,8 +195,18 @@ def prove(twin: Twin, forest: Forest, booster: xgboost.Booster) -> str:
     )
 
 
+def unsigned_zero(margins: Float32) -> Float32:
+    """Margins with -0 written as 0.
+
+    XGBoost starts a logistic booster from -log(1 / 0.5 - 1), which is -0, and a sum of nothing
+    but -0 keeps its sign; the tree operator starts from 0.
+    """
+    return margins + np.float32(0)
+
+
 def _differs(margins: Float32, expected: Float32) -> NDArray[np.bool_]:
-    differs: NDArray[np.bool_] = (margins.view(np.uint32) != expected.view(np.uint32)).any(axis=1)
+    bits, expected_bits = (unsigned_zero(m).view(np.uint32) for m in (margins, expected))
+    differs: NDArray[np.bool_] = (bits != expected_bits).any(axis=1)
     return differs
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from functools import partial
 
 from flask import Blueprint, Response
-from sqlalchemy import Engine, select
+from sqlalchemy import select
 from sqlalchemy.exc import ProgrammingError
 
-from daybreak.errors import DaybreakError, NotReady
+from daybreak.errors import DaybreakError, NotPublished, NotReady
 from daybreak.serving.auth import public
 from daybreak.serving.encoding import json_response
 from daybreak.serving.schemas import Health, Readiness
@@ -30,32 +30,43 @@ def healthz() -> Response:
 @blueprint.get("/readyz")
 @public
 def readyz() -> Response:
-    """The warehouse answers and each model has a publication whose artifact is loaded."""
-    outcomes = _checks(current_service())
-    faults = {name: error for name, error in outcomes.items() if error is not None}
+    """The warehouse answers, and what is published can be predicted.
+
+    A model that has nothing published yet does not keep the others from being served, as long as
+    there is one; a fault of any model does.
+    """
+    service = current_service()
+    warehouse, models = _warehouse(service), _models(service)
+    waiting = {name for name, error in models.items() if isinstance(error, NotPublished)}
+    outcomes = {"warehouse": warehouse, **models}
+    passing = waiting if len(waiting) < len(models) else set[str]()
+    faults = {
+        name: error for name, error in outcomes.items() if error is not None and name not in passing
+    }
     if faults:
         raise NotReady(
             " ".join(f"{name}: {error.message}" for name, error in faults.items()),
             remedy=" ".join(dict.fromkeys(error.remedy for error in faults.values())),
             checks={name: error.code for name, error in faults.items()},
         )
-    return json_response(Readiness(checks=dict.fromkeys(outcomes, "ok")).model_dump())
+    checks = {name: "ok" if error is None else error.code for name, error in outcomes.items()}
+    return json_response(Readiness(checks=checks).model_dump())
 
 
-def _checks(service: Service) -> dict[str, DaybreakError | None]:
-    engine = service.runtime.engine
-
-    def warehouse() -> None:
-        with connect(engine) as conn:
+def _warehouse(service: Service) -> DaybreakError | None:
+    def answers() -> None:
+        with connect(service.runtime.engine) as conn:
             conn.execute(select(1))
 
-    outcomes = {"warehouse": _outcome(engine, warehouse)}
-    for name in service.models:
-        outcomes[name] = _outcome(engine, partial(service.publications.current, name))
-    return outcomes
+    return _outcome(service, answers)
 
 
-def _outcome(engine: Engine, check: Callable[[], object]) -> DaybreakError | None:
+def _models(service: Service) -> dict[str, DaybreakError | None]:
+    current = service.publications.current
+    return {name: _outcome(service, partial(current, name)) for name in service.models}
+
+
+def _outcome(service: Service, check: Callable[[], object]) -> DaybreakError | None:
     try:
         check()
     except DaybreakError as error:
@@ -63,8 +74,10 @@ def _outcome(engine: Engine, check: Callable[[], object]) -> DaybreakError | Non
     except ProgrammingError:
         # A table or column is not there. Only then is the schema looked at: replicas of two
         # releases serve side by side while it is ahead of one of them.
+        models = service.models.values()
+        tables = [table for model in models for table in (model.snapshot_table, model.score_table)]
         try:
-            check_current(engine)
+            check_current(service.runtime.engine, tables)
         except DaybreakError as error:
             return error
         raise

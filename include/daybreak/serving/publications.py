@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from daybreak.models.base import Model
+from daybreak.models.base import Model, Scorer
 from daybreak.runtime import Runtime
 from daybreak.scoring.predictor import Predictor
+from daybreak.scoring.snapshots import read_context
 from daybreak.serving.held import Held
 from daybreak.warehouse.engine import connect
 from daybreak.warehouse.generations import Generation, published_generation
@@ -27,8 +28,13 @@ class Publication:
     """
 
     generation: Generation
-    manifest: dict[str, Any]
     predictor: Predictor
+    scorer: Scorer
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What the version says of itself."""
+        return self.predictor.artifact.manifest
 
 
 class Publications:
@@ -63,13 +69,26 @@ class Publications:
         def read(previous: Publication | None) -> Publication:
             with connect(self._runtime.engine) as conn:
                 generation = published_generation(conn, model.name)
+                if previous is not None and _same_inputs(previous.generation, generation):
+                    return replace(previous, generation=generation)
+                context = read_context(conn, generation.snapshot_id)
             if previous is not None and previous.generation.version == generation.version:
-                return Publication(generation, previous.manifest, previous.predictor)
-            artifact = self._runtime.registry.load(model.name, generation.version)
-            # One thread: a single row gains nothing from more, and workers share the cores.
-            predictor = Predictor(artifact, threads=1)
-            predictor.expect_features(model.features())
-            logger.info("serving %s %s by the %s", model.name, generation.version, predictor.engine)
-            return Publication(generation, artifact.manifest, predictor)
+                predictor = previous.predictor
+            else:
+                predictor = self._load(model, generation.version)
+            scorer = model.scorer(predictor.artifact, context, generation.business_date)
+            return Publication(generation, predictor, scorer)
 
         return read
+
+    def _load(self, model: Model, version: str) -> Predictor:
+        # One thread: a single row gains nothing from more, and workers share the cores.
+        predictor = Predictor(self._runtime.registry.load(model.name, version), threads=1)
+        predictor.expect_features(model.features())
+        logger.info("serving %s %s by the %s", model.name, version, predictor.engine)
+        return predictor
+
+
+def _same_inputs(one: Generation, other: Generation) -> bool:
+    """Whether both were scored by one version from one snapshot."""
+    return one.version == other.version and one.snapshot_id == other.snapshot_id

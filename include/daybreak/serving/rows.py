@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections import OrderedDict
 from threading import Lock
 
+from daybreak.errors import NotFound
 from daybreak.models.base import Model, SnapshotRows
 from daybreak.runtime import Runtime
 from daybreak.scoring.snapshots import read_entity
 from daybreak.warehouse.engine import connect
 from daybreak.warehouse.generations import Generation
 
-CAPACITY = 4096
-"""Rows held; at about 1 kB a row this is 4 MB a worker."""
+CAPACITY = 16 << 20
+"""Bytes of rows held a worker: some 16,000 rows of 1 kB."""
+
+OVERHEAD = 600
+"""Bytes that a row costs beside its numbers: the arrays' headers, its key, its place."""
 
 
 class RowCache:
@@ -22,13 +26,14 @@ class RowCache:
         self._runtime = runtime
         self._capacity = capacity
         self._rows: OrderedDict[tuple[str, int, tuple[str, ...]], SnapshotRows] = OrderedDict()
+        self._bytes = 0
         self._lock = Lock()
 
     def get(self, model: Model, generation: Generation, key: tuple[str, ...]) -> SnapshotRows:
-        """The one row (n=1) of an entity in the generation's snapshot.
+        """The one row (n=1) of an entity in the generation's snapshot, else the stranger's.
 
-        Raises ``NotFound``, naming the field, and ``WarehouseUnavailable`` where the row is not
-        in memory and the warehouse does not answer.
+        Raises ``NotFound``, naming the field, where the model knows no strangers, and
+        ``WarehouseUnavailable`` where the row is not in memory and the warehouse does not answer.
         """
         address = (model.name, generation.snapshot_id, key)
         with self._lock:
@@ -36,10 +41,28 @@ class RowCache:
             if row is not None:
                 self._rows.move_to_end(address)
                 return row
-        with connect(self._runtime.engine) as conn:
-            row = read_entity(conn, model, generation.snapshot_id, generation.business_date, key)
+        row = self._read(model, generation, key)
         with self._lock:
+            if address not in self._rows:
+                self._bytes += _size(row)
             self._rows[address] = row
-            while len(self._rows) > self._capacity:
-                self._rows.popitem(last=False)
+            while self._bytes > self._capacity and len(self._rows) > 1:
+                _, oldest = self._rows.popitem(last=False)
+                self._bytes -= _size(oldest)
         return row
+
+    def _read(self, model: Model, generation: Generation, key: tuple[str, ...]) -> SnapshotRows:
+        try:
+            with connect(self._runtime.engine) as conn:
+                return read_entity(
+                    conn, model, generation.snapshot_id, generation.business_date, key
+                )
+        except NotFound:
+            if model.stranger is None or key == model.stranger:
+                raise
+        # Held under the key that was asked for, so that the same stranger is looked up once.
+        return self.get(model, generation, model.stranger)
+
+
+def _size(row: SnapshotRows) -> int:
+    return OVERHEAD + row.values.nbytes + row.records.nbytes

@@ -91,12 +91,17 @@ def prediction_form(model: Model) -> type[BaseModel]:
         "generation": (int, Field(description="Its row in ops.generation.")),
         "business_date": (date, Field(description="The last day whose facts are known.")),
         "source": (
-            Literal["published", "live"],
-            Field(description="published: equal to the table's row; live: with your overrides."),
+            Literal["published", "live", "default"],
+            Field(
+                description="published: equal to the table; default: what is published for those "
+                "whom nobody knows; live: with what the request says."
+            ),
         ),
         "predictions": (list[row], ...),
         "latency_ms": (float, Field(description="Time inside the service.", ge=0)),
     }
+    notes = model.notes.model_fields if model.notes else {}
+    fields |= {name: (field.annotation, field) for name, field in notes.items()}
     return create_model(f"{_camel(model.name)}Answer", __base__=Form, **fields)
 
 

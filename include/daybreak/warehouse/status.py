@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, Table, text
 
 from daybreak.errors import ConfigError
 from daybreak.warehouse.engine import connect
@@ -28,7 +29,7 @@ _SIZES = text(
 )
 
 
-def warehouse_status(engine: Engine) -> dict[str, Any]:
+def warehouse_status(engine: Engine, tables: Iterable[Table] = ()) -> dict[str, Any]:
     """JSON-ready: ``database``, ``revision``, ``needed``, ``current`` and ``problem``.
 
     Where the warehouse is current also ``bytes`` a table (partitions and indexes included),
@@ -42,7 +43,7 @@ def warehouse_status(engine: Engine) -> dict[str, Any]:
         "problem": None,
     }
     try:
-        check_current(engine)
+        check_current(engine, tables)
     except ConfigError as error:
         return status | {"current": False, "problem": error.message}
     with connect(engine) as connection:

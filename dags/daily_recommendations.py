@@ -1,0 +1,27 @@
+"""### Daily recommendations
+The best items for every active user, and a list for those whom nobody knows yet, published
+atomically: readers see all lists of a day or none. The run for day D starts on the day after and
+looks at what was bought up to D.
+
+Any day can be run again, by clearing it, by hand or by a backfill; it gives the same lists
+(`knowledge: latest` takes in the corrections since then). Runbook: docs/runbook.md. Times and
+metrics: docs/sla.md.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import dag
+
+from house import nightly
+from steps import score_a_day
+
+MODEL = "recommendations"
+
+
+@dag(dag_id="daily_recommendations", doc_md=__doc__, **nightly(MODEL))
+def daily_recommendations():
+    """The nightly steps, for every active user."""
+    score_a_day(MODEL)
+
+
+daily_recommendations()

@@ -1,0 +1,98 @@
+"""The steps of a nightly run, each one call of the job that the command line calls too.
+
+Holds no DAG. Which model a run carries is an argument; no step knows what it scores.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import Asset, PokeReturnValue, task
+
+from house import SETTINGS, this_run, waiting_since
+
+
+def score_a_day(model: str) -> None:
+    """Wait for the day, take its features, score them in shards, audit, publish, record."""
+    generation = open_generation(build_snapshot(wait_for_inputs(model)))
+    scored = score_shard.partial(generation=generation).expand(shard=plan_shards(generation))
+    announce = publish.override(outlets=[scores_of(model)])
+    scored >> audit(generation) >> announce(generation) >> record_sla(generation)
+
+
+def scores_of(model: str) -> Asset:
+    """What a nightly run publishes; reports and DAGs of your own can be scheduled on it."""
+    return Asset(f"{model}_published", uri=f"daybreak://warehouse/score/{model}")
+
+
+@task.sensor(
+    mode="reschedule",  # frees its slot between two looks
+    poke_interval=SETTINGS.poll_seconds,
+    timeout=timedelta(minutes=SETTINGS.wait_limit_minutes, hours=1),  # InputsLate comes first
+)
+def wait_for_inputs(model):
+    """Look whether the business day is closed; give up after the wait limit."""
+    from daybreak.jobs.inputs import day_is_ready
+
+    run = this_run(model)
+    return PokeReturnValue(day_is_ready(run, waiting_since()), run)
+
+
+@task
+def build_snapshot(run):
+    """Write the day's feature rows, as the knowledge cutoff sees them."""
+    from daybreak.jobs import scoring
+
+    return scoring.build_snapshot(run)
+
+
+@task
+def open_generation(snapshot):
+    """Open a generation for the champion at that cutoff."""
+    from daybreak.jobs import scoring
+
+    return scoring.open_generation(snapshot)
+
+
+@task
+def plan_shards(generation):
+    """Cut the snapshot into ranges."""
+    from daybreak.jobs import scoring
+
+    return scoring.plan_shards(generation)
+
+
+@task(
+    doc_md="Score one range; nobody sees the rows yet.",  # mapped: a docstring is not shown
+    max_active_tis_per_dag=4,
+    map_index_template="shard {{ shard['shard'] }}",
+)
+def score_shard(generation, shard):
+    """See ``doc_md``."""
+    from daybreak.jobs import scoring
+
+    return scoring.score_shard(generation, shard)
+
+
+@task
+def audit(generation):
+    """Check every rule that published scores keep."""
+    from daybreak.jobs import scoring
+
+    return scoring.audit(generation)
+
+
+@task
+def publish(generation, outlet_events=None):
+    """Show the whole day at once."""
+    from daybreak.jobs import publishing
+
+    outlet_events[scores_of(generation["model"])].extra = publishing.publish(generation)
+
+
+@task
+def record_sla(generation):
+    """Say whether it was in time."""
+    from daybreak.jobs import publishing
+
+    return publishing.record_sla(generation)

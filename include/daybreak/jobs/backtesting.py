@@ -1,0 +1,59 @@
+"""Past days scored as one would have then, beside the baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from daybreak.clock import AsOf
+from daybreak.errors import NoData
+from daybreak.jobs.addresses import run_address
+from daybreak.jobs.inputs import knowledge_cutoff, newest_closed_day
+from daybreak.models import get_model
+from daybreak.models.base import Progress, quiet
+from daybreak.monitoring.steps import measured
+from daybreak.runtime import Runtime, get_runtime
+from daybreak.warehouse.engine import connect
+from daybreak.warehouse.tables import load
+
+
+def backtest(
+    model: str,
+    options: Mapping[str, int],
+    progress: Progress = quiet,
+    runtime: Runtime | None = None,
+) -> dict[str, Any]:
+    """The model's own backtest up to the newest closed day; what it measured, as JSON.
+
+    Every past day is read as of the cutoff that its own run had. Raises ``NoData`` where the
+    warehouse does not hold the data set or too little of it, and ``InvalidRequest`` for an option
+    that the model does not have.
+    """
+    runtime = runtime or get_runtime()
+    tested, dataset = get_model(model), runtime.settings.dataset
+    with (
+        measured(runtime.metrics, runtime.clock, f"{model}.backtest"),
+        connect(runtime.engine) as conn,
+    ):
+        last = _last_day(conn, dataset)
+
+        def as_of(day: date) -> AsOf:
+            run = run_address(run_key="", run_type="backtest", model=model, business_date=day)
+            return AsOf(day, knowledge_cutoff(conn, run, runtime.settings, runtime.clock()))
+
+        return {"dataset": dataset, **tested.backtest(conn, last, as_of, options, progress)}
+
+
+def _last_day(conn: Connection, dataset: str) -> date:
+    held = conn.scalar(select(load.c.dataset).where(load.c.dataset == dataset).limit(1))
+    last = newest_closed_day(conn) if held else None
+    if last is None:
+        raise NoData(
+            f"The warehouse holds no closed day of the data set {dataset}.",
+            remedy=f"Run `DAYBREAK_DATASET={dataset} daybreak data load {dataset}`.",
+            dataset=dataset,
+        )
+    return last

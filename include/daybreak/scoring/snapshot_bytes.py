@@ -1,0 +1,128 @@
+"""How a snapshot lies in the warehouse: a row is one run of bytes, and so is the context.
+
+A row is its values and then its records, little-endian float32 throughout; the length says how
+many records there are. The context is an ``.npz``, never pickle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daybreak.models.base import Context, Model, SnapshotRows
+
+_VALUES = np.dtype("<f4")
+
+
+def pack(batch: SnapshotRows) -> NDArray[Any]:
+    """The bytes of each row: float32 (n, S) as it is, or with records bytes objects (n,)."""
+    if batch.offsets is None:
+        return batch.values.astype(_VALUES, copy=False)
+    values = memoryview(batch.values.astype(_VALUES, copy=False).tobytes())
+    records = memoryview(batch.records.astype(_VALUES, copy=False).tobytes())
+    width, record = batch.values.shape[1] * 4, batch.records.shape[1] * 4
+    edges = (batch.offsets * record).tolist()
+    packed = np.empty(len(batch), object)
+    for row, (first, last) in enumerate(pairwise(edges)):
+        packed[row] = bytes(values[row * width : (row + 1) * width]) + bytes(records[first:last])
+    return packed
+
+
+def unpack(model: Model, keys: Sequence[Sequence[str]], packed: Sequence[bytes]) -> SnapshotRows:
+    """Rows as they were packed. ``keys``: the values of each key column."""
+    columns = tuple(np.array(key, dtype=object) for key in keys)
+    flat = np.frombuffer(b"".join(packed), _VALUES).astype(np.float32, copy=False)
+    width, record = len(model.layout()), len(model.record_layout())
+    if not record:
+        return SnapshotRows(columns, flat.reshape(-1, width))
+    lengths = np.fromiter(map(len, packed), np.int64, len(packed)) // _VALUES.itemsize
+    start = np.concatenate([[0], np.cumsum(lengths)])[:-1]
+    heads = start[:, None] + np.arange(width)
+    in_record = np.ones(len(flat), bool)
+    in_record[heads.ravel()] = False
+    offsets = np.concatenate([[0], np.cumsum((lengths - width) // record)]).astype(np.int64)
+    return SnapshotRows(columns, flat[heads], flat[in_record].reshape(-1, record), offsets)
+
+
+def pack_context(context: Context) -> bytes:
+    """An ``.npz`` of the arrays in order of their names; the same arrays give the same bytes.
+
+    Raises ``ValueError`` for an array of Python objects, which only pickle could hold.
+    """
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **{name: context[name] for name in sorted(context)})
+    return buffer.getvalue()
+
+
+def unpack_context(packed: bytes | None) -> Context:
+    """The arrays by name; none where the model keeps no context."""
+    if not packed:
+        return {}
+    with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+class Contents:
+    """Checks the batches of a snapshot and sums up what they hold, however they were cut."""
+
+    def __init__(self, model: Model, context: bytes) -> None:
+        self.rows = 0
+        self._layout, self._record_layout = model.layout(), model.record_layout()
+        self._last_key: tuple[str, ...] | None = None
+        self._keys = hashlib.sha256()
+        self._values = hashlib.sha256()
+        self._context = context
+
+    def add(self, batch: SnapshotRows) -> None:
+        """Raises ``ValueError`` for rows of another shape, out of order, or with infinity."""
+        self._check(batch.values, self._layout, "snapshot row")
+        if self._record_layout:
+            self._check(batch.records, self._record_layout, "record")
+            _check_offsets(batch)
+            self._values.update(np.diff(batch.offsets).astype("<i8").tobytes())
+            self._values.update(batch.records.astype(_VALUES, copy=False).tobytes())
+        for key in zip(*batch.keys, strict=True):
+            # Python compares text by code point, which is the order of its UTF-8 bytes.
+            if self._last_key is not None and key <= self._last_key:
+                raise ValueError(f"key {key} comes after {self._last_key}: rows go in key order")
+            self._last_key = key
+            self._keys.update("".join(f"{part}\0" for part in key).encode())
+        self._values.update(batch.values.astype(_VALUES, copy=False).tobytes())
+        self.rows += len(batch)
+
+    def sha256(self) -> str:
+        """Hash of keys, values, records and context."""
+        parts = self._keys.digest() + self._values.digest()
+        if self._context:
+            parts += hashlib.sha256(self._context).digest()
+        return hashlib.sha256(parts).hexdigest()
+
+    @staticmethod
+    def _check(values: NDArray[Any], layout: tuple[str, ...], what: str) -> None:
+        if values.dtype != np.float32 or values.shape[1:] != (len(layout),):
+            raise ValueError(
+                f"a {what} is float32 ({len(layout)},), not {values.dtype} {values.shape[1:]}"
+            )
+        if np.isinf(values).any():
+            names = [layout[i] for i in np.flatnonzero(np.isinf(values).any(axis=0))]
+            raise ValueError(f"infinite values in {', '.join(names)}")
+
+
+def _check_offsets(batch: SnapshotRows) -> None:
+    offsets = batch.offsets
+    if (
+        offsets is None
+        or offsets.shape != (len(batch) + 1,)
+        or offsets[0] != 0
+        or offsets[-1] != len(batch.records)
+        or (np.diff(offsets) < 0).any()
+    ):
+        raise ValueError(
+            f"the offsets of {len(batch)} rows do not cut {len(batch.records)} records into theirs"
+        )
