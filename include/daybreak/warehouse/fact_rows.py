@@ -23,13 +23,12 @@ from sqlalchemy import (
     cast,
     exists,
     func,
-    literal,
     select,
 )
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from daybreak.clock import AsOf
-from daybreak.warehouse.packed import Field, Group, Packing, Rows, read_groups
+from daybreak.warehouse.packed import Field, Group, Packing, Rows, number, read_groups
 from daybreak.warehouse.tables import calendar, item, plan, sales
 
 Series = tuple[str, str]
@@ -155,17 +154,13 @@ def _packing(table: Table, covariates: Iterable[str]) -> Packing:
     if table is sales:
         fields["units"] = Field(c.units, "f8")
     for name in ("price", "promotion", "holiday"):
-        fields[name] = _number(c[name])
-    fields["open"] = _number(cast(cast(c.open, Integer), Double))
+        fields[name] = number(c[name])
+    fields["open"] = number(cast(cast(c.open, Integer), Double))
     for name in covariates:
-        fields[extra(name)] = _number(_from_json(c.covariates[name]))
+        fields[extra(name)] = number(_from_json(c.covariates[name]))
     fields["loaded_at"] = Field(c.loaded_at, "M8[us]")
     fields["load_id"] = Field(c.load_id, "i8")
     return Packing(fields)
-
-
-def _number(value: ColumnElement[Any]) -> Field:
-    return Field(func.coalesce(value, cast(literal("NaN"), Double)), "f8")
 
 
 def _from_json(value: Any) -> ColumnElement[Any]:

@@ -1,0 +1,182 @@
+"""Interactions as columns of numbers, every read bounded on both clocks by ``AsOf``.
+
+A row is visible when it happened in the last days up to the business date and was loaded within
+the cutoff. Equal facts give equal arrays, whatever the order in which they were loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from daybreak.clock import AsOf
+from daybreak.errors import NoData
+from daybreak.warehouse.bulk import copy_out
+from daybreak.warehouse.copy_encode import EPOCH_MICROSECONDS
+from daybreak.warehouse.events import UNKNOWN_USER, Events
+from daybreak.warehouse.fact_rows import Bounds, read_categories
+from daybreak.warehouse.interaction_rows import (
+    ITEM_DAY,
+    PACKING,
+    by_item_and_day,
+    by_unknown_users,
+    by_user,
+    is_anything_visible,
+    read_item_ids,
+)
+from daybreak.warehouse.packed import Group, read_groups, stream_groups
+
+USERS_PER_BATCH = 2_000
+
+
+class ItemDayArrays(TypedDict):
+    """Purchases by item and day, in that order; ``m`` rows.
+
+    ``item_ids``, ``categories``: object (N,) as in ``Events``, items without a purchase too.
+    ``item`` (ordinal), ``day`` (since 1970-01-01), ``events``, ``buyers`` (distinct known users,
+    and baskets, else moments, of unknown ones): int64 (m,). ``quantity`` and ``spend`` of
+    purchases whose price and quantity are known: float64 (m,).
+    """
+
+    item_ids: NDArray[np.object_]
+    categories: NDArray[np.object_]
+    item: NDArray[np.int64]
+    day: NDArray[np.int64]
+    events: NDArray[np.int64]
+    buyers: NDArray[np.int64]
+    quantity: NDArray[np.float64]
+    spend: NDArray[np.float64]
+
+
+def read_events(conn: Connection, as_of: AsOf, *, days: int) -> Events:
+    """All events of the last ``days`` days up to the business date.
+
+    A user's are in order of time, then item, basket, weight, quantity and price. Categories are
+    as last known at the cutoff. Raises ``NoData`` where nothing is visible.
+    """
+    bounds = _bounds(conn, as_of, days)
+    item_ids = _objects(read_item_ids(conn, bounds))
+    unknown = read_groups(conn, by_unknown_users(bounds, item_ids))
+    known = read_groups(conn, by_user(bounds, item_ids))
+    user = np.arange(-len(unknown), len(known))
+    return _events(
+        [*unknown, *known],
+        np.where(user < 0, UNKNOWN_USER, user),
+        [name for (name,), _ in known],
+        item_ids,
+        _categories(conn, as_of, item_ids),
+    )
+
+
+def stream_events(
+    conn: Connection,
+    as_of: AsOf,
+    *,
+    days: int,
+    item_ids: Sequence[str] | NDArray[Any],
+    users_per_batch: int = USERS_PER_BATCH,
+) -> Iterator[Events]:
+    """What ``read_events`` reads of known users, a batch of whole users at a time.
+
+    Users come in bytewise order of their id; ``user`` counts from 0 in each batch. ``item`` are
+    ordinals in ``item_ids``; events of other items are left out. Memory is that of one batch.
+    Between batches the connection may do other work, within the same transaction. Raises
+    ``NoData``, at the first batch, where nothing is visible.
+    """
+    bounds = _bounds(conn, as_of, days)
+    names = _objects(item_ids)
+    categories = _categories(conn, as_of, names)
+    for groups in stream_groups(conn, by_user(bounds, names), users_per_batch):
+        users = [name for (name,), _ in groups]
+        yield _events(groups, np.arange(len(groups)), users, names, categories)
+
+
+def item_totals(conn: Connection, as_of: AsOf, *, days: int) -> ItemDayArrays:
+    """What ``read_events`` would give, purchases only and added up by item and day.
+
+    The server adds, so memory is that of the items and days. Raises ``NoData`` where nothing is
+    visible; where nothing was bought, m is 0.
+    """
+    bounds = _bounds(conn, as_of, days)
+    item_ids = _objects(read_item_ids(conn, bounds))
+    chunks = list(copy_out(conn, by_item_and_day(bounds, item_ids), ITEM_DAY))
+    rows = np.concatenate([np.empty(0, ITEM_DAY), *chunks])
+    rows = rows[np.lexsort((rows["day"], rows["item"]))]
+    return ItemDayArrays(
+        item_ids=item_ids,
+        categories=_categories(conn, as_of, item_ids),
+        item=rows["item"].astype(np.int64),
+        day=rows["day"].astype(np.int64),
+        events=rows["events"].copy(),
+        buyers=rows["buyers"].copy(),
+        quantity=rows["quantity"].copy(),
+        spend=rows["spend"].copy(),
+    )
+
+
+def _bounds(conn: Connection, as_of: AsOf, days: int) -> Bounds:
+    last = as_of.business_date
+    bounds = Bounds(as_of, last - timedelta(days=days - 1), last)
+    if not is_anything_visible(conn, bounds):
+        raise NoData(
+            f"No interactions of {bounds.first} to {last} were known at "
+            f"{as_of.cutoff.isoformat()}.",
+            remedy="Load a data set with `interactions` (`daybreak data load`), or choose a later "
+            "business date.",
+            business_date=last.isoformat(),
+            cutoff=as_of.cutoff.isoformat(),
+        )
+    return bounds
+
+
+def _categories(
+    conn: Connection, as_of: AsOf, item_ids: NDArray[np.object_]
+) -> NDArray[np.object_]:
+    known = read_categories(conn, as_of)
+    return _objects([known.get(name, "") for name in item_ids])
+
+
+def _events(
+    groups: Sequence[Group],
+    user: NDArray[np.int64],
+    user_ids: Sequence[str],
+    item_ids: NDArray[np.object_],
+    categories: NDArray[np.object_],
+) -> Events:
+    """``user``: (len(groups),) whose events a group holds, ascending."""
+    rows = PACKING.unpack(groups)
+    columns = {
+        "user": user[rows.group].astype(np.int32),
+        **rows.columns,
+        "at": rows.columns["at"] + EPOCH_MICROSECONDS,
+    }
+    for name in ("weight", "quantity", "price"):
+        columns[name] = columns[name] + 0.0  # one zero, not -0.0 beside it, which sorts the same
+    order = _order(columns)
+    sorted_columns = {name: values[order] for name, values in columns.items()}
+    return Events(_objects(user_ids), item_ids, categories, **sorted_columns)
+
+
+def _order(columns: dict[str, NDArray[Any]]) -> NDArray[np.intp]:
+    """Rows by user, time and item, then by the rest, which is looked at where those are equal."""
+    first = [columns[name] for name in ("user", "at", "item")]
+    rest = [columns[name] for name in ("basket", "weight", "quantity", "price", "day")]
+    order = np.lexsort(first[::-1])
+    equal = np.ones(max(len(order) - 1, 0), bool)
+    for values in first:
+        equal &= values[order[1:]] == values[order[:-1]]
+    tied = np.flatnonzero(np.append(equal, False) | np.append(False, equal))
+    among = order[tied]
+    order[tied] = among[np.lexsort([values[among] for values in (*first, *rest)[::-1]])]
+    return order
+
+
+def _objects(values: Sequence[str] | NDArray[Any]) -> NDArray[np.object_]:
+    found = np.empty(len(values), object)
+    found[:] = list(map(str, values))
+    return found
