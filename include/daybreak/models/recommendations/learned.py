@@ -84,10 +84,11 @@ class OnTheDay:
     """``Learned`` by the ordinals of a day's catalogue of N items.
 
     ``neighbours``: float64 CSR (N, N), whose values float32 can hold; only eligible items are
-    named. ``statistics``: float32 (N, len(LEARNED_STATISTICS)), NaN for items that are new.
+    named. ``incoming``: the same transposed, row i holds what leads to i. ``statistics``: float32 (N, len(LEARNED_STATISTICS)), NaN for items that are new.
     """
 
     neighbours: Mapping[str, sparse.csr_matrix]
+    incoming: Mapping[str, sparse.csr_matrix]
     statistics: NDArray[np.float32]
 
 
@@ -99,13 +100,12 @@ def on_the_day(learned: Learned, catalogue: Catalogue) -> OnTheDay:
     known = catalogue.item_id[place] == learned.item_id
     statistics = np.full((count, len(LEARNED_STATISTICS)), np.nan, np.float32)
     statistics[place[known]] = learned.statistics[known]
-    return OnTheDay(
-        {
-            name: _renumbered(matrix, place, known, catalogue)
-            for name, matrix in learned.neighbours.items()
-        },
-        statistics,
-    )
+    neighbours = {
+        name: _renumbered(matrix, place, known, catalogue)
+        for name, matrix in learned.neighbours.items()
+    }
+    incoming = {name: matrix.T.tocsr() for name, matrix in neighbours.items()}
+    return OnTheDay(neighbours, incoming, statistics)
 
 
 def _renumbered(

@@ -33,8 +33,9 @@ def learn(events: Events, kernels: Kernels, *, seed: int, threads: int) -> Learn
     """All kernels and statistics of ``events``. Deterministic under the seed."""
     # implicit is needed to train only; serving never imports it.
     from implicit.nearest_neighbours import (  # noqa: PLC0415
-        BM25Recommender,
-        CosineRecommender,
+        ItemItemRecommender,
+        bm25_weight,
+        normalize,
     )
     from threadpoolctl import threadpool_limits  # noqa: PLC0415
 
@@ -44,12 +45,15 @@ def learn(events: Events, kernels: Kernels, *, seed: int, threads: int) -> Learn
     tastes = user_items(past, len(events.user_ids), items)
     # One BLAS thread: implicit runs its own threads, and sums then do not depend on their number.
     with threadpool_limits(1, "blas"):
-        bm25 = BM25Recommender(
-            K=kernels.neighbours + 1, K1=kernels.bm25_k1, B=kernels.bm25_b, num_threads=threads
+        # What BM25Recommender and CosineRecommender do, in the form that the base class asks for:
+        # theirs makes it warn about each conversion.
+        bm25, basket = (
+            ItemItemRecommender(K=kernels.neighbours + 1, num_threads=threads) for _ in range(2)
         )
-        bm25.fit(tastes, show_progress=False)
-        basket = CosineRecommender(K=kernels.neighbours + 1, num_threads=threads)
-        basket.fit(_baskets(events, today, kernels.half_life), show_progress=False)
+        weights = bm25_weight(tastes.T, kernels.bm25_k1, kernels.bm25_b)
+        bm25.fit(weights.T.tocsr(), show_progress=False)
+        baskets = _baskets(events, today, kernels.half_life)
+        basket.fit(normalize(baskets.T).T.tocsr(), show_progress=False)
         factors = _factors(tastes, kernels, seed, threads)
     return Learned(
         events.item_ids.astype(np.str_),

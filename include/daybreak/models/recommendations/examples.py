@@ -1,0 +1,256 @@
+"""What the ranker learns from: candidates of past days, marked by what was bought afterwards.
+
+Three kinds of lists are learned by one ranker, so that one booster can make them: all candidates,
+only items new to the user, and what else goes into a basket that was begun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daybreak.models.base import Float32, SnapshotRows
+from daybreak.models.recommendations.assemble import FEATURES, assemble
+from daybreak.models.recommendations.candidates import (
+    Candidates,
+    Ragged,
+    Wish,
+    candidates,
+    cut,
+    record_column,
+)
+from daybreak.models.recommendations.catalogue import (
+    EPOCH,
+    Catalogue,
+    build_catalogue,
+    item_days,
+)
+from daybreak.models.recommendations.cells import (
+    between,
+    cells,
+    firsts,
+    offsets_of,
+    spread,
+    until,
+)
+from daybreak.models.recommendations.histories import histories, stranger
+from daybreak.models.recommendations.learned import Learned, OnTheDay, on_the_day
+from daybreak.warehouse.events import PURCHASE, UNKNOWN_USER, Events
+
+WINDOW = 7
+"""Days after the as-of date in which a purchase makes a candidate relevant."""
+USERS_AT_ONCE = 500
+KNOWN_SHARE = 0.5
+"""Of begun baskets that are shown with the user's history; the others are a stranger's."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """``m`` candidates in ``g`` groups, one a list. ``features`` float32 (m, F).
+
+    ``bought``: float32 (m,), 1 where the item was bought in the window. ``sizes``: int64 (g,).
+    """
+
+    features: Float32
+    bought: Float32
+    sizes: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.bought)
+
+
+@dataclass(frozen=True)
+class Day:
+    """All that is needed to make lists as of a day."""
+
+    day: int
+    catalogue: Catalogue
+    learned: OnTheDay
+    rows: SnapshotRows
+
+
+def day_of(events: Events, day: int, learned: Learned) -> Day:
+    """As of ``day`` (since 1970-01-01); later events are not looked at."""
+    known = until(events, day)
+    date = EPOCH + timedelta(days=day)
+    catalogue = build_catalogue(item_days(known), date)
+    return Day(day, catalogue, on_the_day(learned, catalogue), histories(known, date))
+
+
+def bought_after(events: Events, day: int, rows: SnapshotRows, new_only: bool = False) -> Ragged:
+    """Distinct items that each user of ``rows`` bought in the window after ``day``, ascending."""
+    later = cells(between(events, day + 1, day + WINDOW))
+    keys = rows.keys[0].astype(np.str_)
+    names = events.user_ids.astype(np.str_)[later.user]
+    place = np.minimum(np.searchsorted(keys, names), max(len(keys) - 1, 0))
+    kept = later.bought & (keys[place] == names) if len(keys) else later.bought & False
+    user, item = place[kept], later.item[kept]
+    once = firsts(user, item)
+    user, item = user[once], item[once]
+    if new_only:
+        items = len(events.item_ids)
+        bought = record_column(rows, "bought") > 0
+        assert rows.offsets is not None  # noqa: S101 - this model's rows always have records
+        old = spread(rows.offsets) * items + record_column(rows, "item").astype(np.int64)
+        fresh = ~np.isin(user * items + item, old[bought])
+        user, item = user[fresh], item[fresh]
+    return Ragged(offsets_of(user, len(rows)), item)
+
+
+def chosen(rows: SnapshotRows, users: NDArray[np.integer]) -> SnapshotRows:
+    """The snapshot rows of ``users`` (ascending or not, repeated or not)."""
+    assert rows.offsets is not None  # noqa: S101
+    sizes = np.diff(rows.offsets)[users]
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    record = np.arange(offsets[-1]) + np.repeat(rows.offsets[users] - offsets[:-1], sizes)
+    return SnapshotRows(
+        tuple(key[users] for key in rows.keys),
+        rows.values[users],
+        rows.records[record],
+        offsets,
+    )
+
+
+def chosen_items(lists: Ragged, users: NDArray[np.integer]) -> Ragged:
+    """The lists of ``users``."""
+    sizes = np.diff(lists.offsets)[users]
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    place = np.arange(offsets[-1]) + np.repeat(lists.offsets[users] - offsets[:-1], sizes)
+    return Ragged(offsets, lists.item[place])
+
+
+def marks(found: Candidates, relevant: Ragged, items: int) -> NDArray[np.bool_]:
+    """Which candidates are among the user's relevant items, (c,)."""
+    key = spread(found.offsets) * items + found.item
+    return np.isin(key, spread(relevant.offsets) * items + relevant.item)
+
+
+def examples(
+    events: Events,
+    at: Day,
+    *,
+    negatives: int,
+    sessions: int,
+    generator: np.random.Generator,
+) -> Examples:
+    """Lists of the users who bought in the window after ``at.day``, and of begun baskets.
+
+    ``negatives``: candidates that were not bought, drawn for each list. ``sessions``: baskets.
+    """
+    parts: list[Examples] = []
+    for new_only in (False, True):
+        relevant = bought_after(events, at.day, at.rows, new_only)
+        buyers = np.flatnonzero(np.diff(relevant.offsets))
+        parts += _lists(
+            at,
+            chosen(at.rows, buyers),
+            chosen_items(relevant, buyers),
+            Wish(new_only=new_only),
+            negatives=negatives,
+            generator=generator,
+        )
+    if sessions:
+        rows, begun, rest = begun_baskets(events, at, sessions, generator)
+        wish = Wish(session=begun)
+        parts += _lists(at, rows, rest, wish, negatives=negatives, generator=generator)
+    return joined(parts)
+
+
+def joined(parts: Sequence[Examples]) -> Examples:
+    """All lists of ``parts``, in order."""
+    if not parts:
+        empty = np.empty((0, len(FEATURES)), np.float32)
+        return Examples(empty, np.empty(0, np.float32), np.empty(0, np.int64))
+    return Examples(
+        np.concatenate([part.features for part in parts]),
+        np.concatenate([part.bought for part in parts]),
+        np.concatenate([part.sizes for part in parts]),
+    )
+
+
+def begun_baskets(
+    events: Events, at: Day, count: int, generator: np.random.Generator
+) -> tuple[SnapshotRows, Ragged, Ragged]:
+    """Baskets of the window cut in two: one to three items that were seen, and the rest.
+
+    Half of them are shown without the user's history, as a stranger's would be.
+    """
+    later = between(events, at.day + 1, at.day + WINDOW)
+    buying = np.flatnonzero(later.weight >= PURCHASE)
+    basket = np.where(later.basket == 0, later.day, later.basket)[buying]
+    user, item = later.user[buying].astype(np.int64), later.item[buying].astype(np.int64)
+    order = np.lexsort((item, basket, user))
+    user, basket, item = user[order], basket[order], item[order]
+    once = firsts(user, basket, item)
+    user, basket, item = user[once], basket[once], item[once]
+    group = np.cumsum(firsts(user, basket)) - 1
+    size = np.bincount(group)
+    picked = np.sort(generator.permutation(np.flatnonzero(size > 1))[:count])
+    kept = np.isin(group, picked)
+    group, item, user = np.searchsorted(picked, group[kept]), item[kept], user[kept]
+    # In an order of chance, the first one to three of a basket are what was seen.
+    order = np.lexsort((generator.random(len(group)), group))
+    group, item, user = group[order], item[order], user[order]
+    place = np.arange(len(group)) - np.searchsorted(group, group)
+    seen = place < np.minimum(generator.integers(1, 4, len(picked)), size[picked] - 1)[group]
+    known = generator.random(len(picked)) < KNOWN_SHARE
+    rows = _rows_or_stranger(events, at.rows, user[place == 0], known)
+    rest = np.lexsort((item[~seen], group[~seen]))
+    return (
+        rows,
+        Ragged(offsets_of(group[seen], len(picked)), item[seen]),
+        Ragged(offsets_of(group[~seen], len(picked)), item[~seen][rest]),
+    )
+
+
+def _rows_or_stranger(
+    events: Events, rows: SnapshotRows, user: NDArray[np.int64], known: NDArray[np.bool_]
+) -> SnapshotRows:
+    """The user's row where ``known`` and there is one, else the stranger's."""
+    nobody = stranger()
+    assert rows.offsets is not None  # noqa: S101
+    both = SnapshotRows(
+        (np.concatenate([rows.keys[0], nobody.keys[0]]),),
+        np.concatenate([rows.values, nobody.values]),
+        rows.records,
+        np.concatenate([rows.offsets, rows.offsets[-1:]]),
+    )
+    keys = rows.keys[0].astype(np.str_)
+    names = events.user_ids.astype(np.str_)[np.maximum(user, 0)]
+    place = np.minimum(np.searchsorted(keys, names), len(keys) - 1)
+    found = known & (user != UNKNOWN_USER) & (keys[place] == names)
+    return chosen(both, np.where(found, place, len(rows)))
+
+
+def _lists(
+    at: Day,
+    rows: SnapshotRows,
+    relevant: Ragged,
+    wish: Wish,
+    *,
+    negatives: int,
+    generator: np.random.Generator,
+) -> list[Examples]:
+    """Features of the bought candidates and of ``negatives`` others, for each row, in batches."""
+    parts = []
+    for first in range(0, len(rows), USERS_AT_ONCE):
+        end = min(first + USERS_AT_ONCE, len(rows))
+        block, asked = cut(rows, first, end), wish.of(first, end)
+        found = candidates(block, at.catalogue, at.learned, asked)
+        bought = marks(found, relevant.of(first, end), len(at.catalogue))
+        user = spread(found.offsets)
+        # The bought ones come first in each list, the others in an order of chance.
+        order = np.lexsort((generator.random(len(found)), ~bought, user))
+        place = np.empty(len(found), np.int64)
+        place[order] = np.arange(len(found)) - found.offsets[user]
+        hits = np.bincount(user[bought], minlength=len(block))
+        kept = (bought | (place < hits[user] + negatives)) & (hits > 0)[user]
+        # Shares look at a user's best candidate, so features are made of the whole list.
+        features = assemble(block, at.catalogue, at.learned, found, asked.session)[kept]
+        sizes = np.bincount(user[kept], minlength=len(block))
+        parts.append(Examples(features, bought[kept].astype(np.float32), sizes[sizes > 0]))
+    return parts

@@ -1,0 +1,29 @@
+"""From margins to lists."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daybreak.models.recommendations.candidates import Candidates
+from daybreak.models.recommendations.cells import spread
+
+
+def best(found: Candidates, margins: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """Row numbers of each user's first ``count`` candidates, user by user, the best first.
+
+    Equal margins stand in order of ordinal, which is the bytewise order of item ids.
+    """
+    user = spread(found.offsets)
+    order = np.lexsort((found.item, -margins, user))
+    place = np.arange(len(found)) - found.offsets[user]  # users ascend, so places stay theirs
+    return np.asarray(order[place < count])
+
+
+def square(found: Candidates, rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """The items of ``best`` as (n, count), -1 past the end of a shorter list."""
+    user = spread(found.offsets)[rows]
+    place = np.arange(len(rows)) - np.searchsorted(user, user)
+    items = np.full((len(found.offsets) - 1, count), -1, np.int64)
+    items[user, place] = found.item[rows]
+    return items

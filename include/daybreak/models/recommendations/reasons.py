@@ -1,0 +1,119 @@
+"""Why an item stands in a list: the source that ranks it highest, and the item behind it.
+
+A reason explains, it does not rank: only the few candidates that were chosen are asked about.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from daybreak.models.base import SnapshotRows
+from daybreak.models.recommendations.candidates import SOURCES, Candidates, Ragged, record_column
+from daybreak.models.recommendations.catalogue import Catalogue
+from daybreak.models.recommendations.cells import firsts, spread
+from daybreak.models.recommendations.learned import OnTheDay
+
+REASONS = ("again", "together", "similar", "trending", "popular")
+"""Bought before; bought in one basket with ...; bought by those who bought ...; bought by many
+this week; bought by many."""
+
+_ASKED = (
+    # In this order where ranks are equal; the matrix says by which items a source came to it.
+    ("repeat", "again", None),
+    ("session", "together", "basket"),
+    ("basket", "together", "basket"),
+    ("bm25", "similar", "bm25"),
+    ("factors", "similar", "factors"),
+    ("trending_7", "trending", None),
+    ("category", "popular", None),
+    ("trending_28", "popular", None),
+)
+
+
+def reasons(
+    rows: SnapshotRows,
+    catalogue: Catalogue,
+    learned: OnTheDay,
+    found: Candidates,
+    chosen: NDArray[np.integer],
+    session: Ragged | None = None,
+) -> tuple[NDArray[np.object_], NDArray[np.int64]]:
+    """For the candidates ``chosen`` (rows of ``found``): one of ``REASONS``, and an item ordinal.
+
+    The ordinal is of the item of the session, else of the history, that speaks loudest for a
+    candidate that is 'together' or 'similar'; -1 where the reason names no item.
+    """
+    user = spread(found.offsets)[chosen]
+    item = found.item[chosen].astype(np.int64)
+    order = [SOURCES.index(source) for source, _, _ in _ASKED]
+    ranks = found.ranks[chosen][:, order]
+    ranks = np.where(np.isnan(ranks), np.float32(np.inf), ranks)
+    bought = _bought(rows, user, item, len(catalogue))
+    ranks[~bought, 0] = np.inf  # what was only looked at is not had again
+    if session is not None:
+        begun = np.diff(session.offsets)[user] > 0
+        ranks[begun & np.isfinite(ranks[:, 1]), 1] = 0.0  # what is at hand explains best
+    strongest = np.argmin(ranks, axis=1)
+    code = np.array([reason for _, reason, _ in _ASKED], object)[strongest]
+    because = np.full(len(chosen), -1, np.int64)
+    for place, (source, _, matrix) in enumerate(_ASKED):
+        of = np.flatnonzero(strongest == place)
+        if matrix is None or not len(of):
+            continue
+        said = _session_voices(session) if source == "session" else _history_voices(rows)
+        because[of] = _loudest(said, learned.incoming[matrix], user[of], item[of])
+    return code, because
+
+
+Voices = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+"""User, item and weight of each item that may speak for a candidate, by user, then item."""
+
+
+def _bought(
+    rows: SnapshotRows, user: NDArray[np.int64], item: NDArray[np.int64], items: int
+) -> NDArray[np.bool_]:
+    owner, had, _ = _history_voices(rows)
+    kept = record_column(rows, "bought") > 0
+    return np.isin(user * items + item, (owner * items + had)[kept])
+
+
+def _history_voices(rows: SnapshotRows) -> Voices:
+    assert rows.offsets is not None  # noqa: S101 - this model's rows always have records
+    return (
+        spread(rows.offsets),
+        record_column(rows, "item").astype(np.int64),
+        record_column(rows, "long").astype(np.float64),
+    )
+
+
+def _session_voices(session: Ragged | None) -> Voices:
+    assert session is not None  # noqa: S101 - the source names nothing without one
+    user = spread(session.offsets)
+    order = np.lexsort((session.item, user))
+    return user, session.item[order].astype(np.int64), np.ones(len(user))
+
+
+def _loudest(
+    said: Voices,
+    incoming: sparse.csr_matrix,
+    user: NDArray[np.int64],
+    item: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """The item that adds most to each (user, item); among equals the first by ordinal."""
+    owner, voice, weight = said
+    items = incoming.shape[0]
+    key = owner * items + voice
+    rows = incoming[item]
+    pair = np.repeat(np.arange(len(item)), np.diff(rows.indptr))
+    wanted = user[pair] * items + rows.indices
+    place = np.minimum(np.searchsorted(key, wanted), max(len(key) - 1, 0))
+    known = key[place] == wanted if len(key) else np.zeros(len(wanted), np.bool_)
+    pair, column, loud = pair[known], rows.indices[known], rows.data[known] * weight[place[known]]
+    order = np.lexsort((column, -loud, pair))
+    pair, column = pair[order], column[order]
+    first = firsts(pair)
+    because = np.full(len(item), -1, np.int64)
+    because[pair[first]] = column[first]
+    return because
