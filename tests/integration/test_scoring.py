@@ -244,7 +244,7 @@ def test_a_date_outside_the_horizon(staged: tuple[Engine, Generation], offset: i
         entity = read_snapshot(conn, MODEL, generation.snapshot_id, 0, 1)
     request = ForecastRequest(store="A", item="bread", date=small_shop.day(offset))
     with pytest.raises(OutsideHorizon, match="is not within 2026-03-11 to 2026-04-07") as error:
-        SCORER.question(entity, request).rows
+        SCORER.question(entity, request)
     assert error.value.details["field"] == "date"
 
 

@@ -72,7 +72,8 @@ class Predictor:
         margins: Float32 = self._booster.inplace_predict(
             X, predict_type="margin", strict_shape=True
         )
-        return margins + np.float32(0)  # -0 becomes 0, see twin.unsigned_zero
+        # XGBoost forgets the second axis of no rows. -0 becomes 0, see twin.unsigned_zero.
+        return margins.reshape(len(X), -1 if len(X) else 1) + np.float32(0)
 
     def single(self, X: Float32) -> Float32:
         """Margins of a few rows, in microseconds: bit for bit those of ``batch``."""

@@ -1,0 +1,166 @@
+"""The recommendations as the platform sees them: snapshot, lists and rules in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any, cast
+
+from numpy.typing import NDArray
+from pydantic import BaseModel
+from sqlalchemy import Connection, FromClause, Select, Table
+
+from daybreak.clock import AsOf
+from daybreak.models.base import (
+    AsOfDay,
+    Context,
+    Model,
+    Progress,
+    Scorer,
+    Snapshot,
+    SnapshotRows,
+    Trained,
+    Verdict,
+    quiet,
+)
+from daybreak.models.recommendations.assemble import FEATURES
+from daybreak.models.recommendations.catalogue import Catalogue, ItemDays, build_catalogue
+from daybreak.models.recommendations.histories import (
+    LAYOUT,
+    RECORD,
+    STRANGER,
+    histories,
+    stranger,
+)
+from daybreak.models.recommendations.reasons import REASONS
+from daybreak.models.recommendations.request import LISTED, Notes, RecommendationRequest
+from daybreak.models.recommendations.rules import broken_between_rows
+from daybreak.models.recommendations.scorer import RecommendationScorer
+from daybreak.registry.registry import Artifact
+from daybreak.warehouse.interactions import item_totals, read_events, stream_events
+from daybreak.warehouse.tables import score_recommendation, snapshot_recommendations
+
+HISTORY_DAYS = 730
+"""How far back a history goes. A user is active who did anything within it."""
+
+
+class Recommendations:
+    """Implements ``models.base.Model``; one entity is a user, and '' is whom nobody knows."""
+
+    name = "recommendations"
+    keys: tuple[str, ...] = ("user_id",)
+    stranger: tuple[str, ...] | None = (STRANGER,)
+    snapshot_table: Table = snapshot_recommendations
+    score_table: Table = score_recommendation
+    request: type[BaseModel] = RecommendationRequest
+    notes: type[BaseModel] | None = Notes
+
+    def layout(self) -> tuple[str, ...]:
+        """Names of a user's values."""
+        return LAYOUT
+
+    def record_layout(self) -> tuple[str, ...]:
+        """Names of what is known of a user and an item of their history."""
+        return RECORD
+
+    def features(self) -> tuple[str, ...]:
+        """Names of the booster's features."""
+        return FEATURES
+
+    def build_snapshot(self, warehouse: Connection, as_of: AsOf) -> Snapshot:
+        """The day's catalogue, and a row for every active user. Raises ``NoData``."""
+        catalogue = build_catalogue(_sold(warehouse, as_of), as_of.business_date)
+        return Snapshot(_rows(warehouse, as_of, catalogue), catalogue.to_context())
+
+    def scorer(self, artifact: Artifact, context: Context, business_date: date) -> Scorer:
+        """The version at work on the day's catalogue."""
+        return RecommendationScorer(artifact, context, business_date)
+
+    def rows_per_entity(self, context: Context) -> int:
+        """``LISTED``, or as many items as are on sale."""
+        return min(LISTED, int(Catalogue.from_context(context).eligible.sum()))
+
+    def entity(self, request: BaseModel) -> tuple[str, ...]:
+        """The user, or the stranger."""
+        return (cast(RecommendationRequest, request).user_id or STRANGER,)
+
+    def train(self, warehouse: Connection, as_of: AsOf, progress: Progress = quiet) -> Trained:
+        """Learn from facts visible at ``as_of``. Raises ``NoData``."""
+        # Training brings packages that neither scoring nor serving needs.
+        from daybreak.models.recommendations.train import train_events  # noqa: PLC0415
+
+        progress(f"Reading {HISTORY_DAYS} days of interactions up to {as_of.business_date}")
+        events = read_events(warehouse, as_of, days=HISTORY_DAYS)
+        return train_events(events, as_of.business_date, progress=progress)
+
+    def judge(
+        self,
+        warehouse: Connection,
+        as_of: AsOf,
+        challenger: Artifact,
+        champion: Artifact | None,
+        progress: Progress = quiet,
+    ) -> Verdict:
+        """The gate: against the best single source, and against the champion."""
+        from daybreak.models.recommendations.gate import judge  # noqa: PLC0415 - as for `train`
+
+        return judge(
+            lambda: read_events(warehouse, as_of, days=HISTORY_DAYS),
+            as_of.business_date,
+            challenger,
+            champion,
+            progress,
+        )
+
+    def backtest(
+        self,
+        warehouse: Connection,
+        last: date,
+        as_of: AsOfDay,
+        options: Mapping[str, int],
+        progress: Progress = quiet,
+    ) -> dict[str, Any]:
+        """The last weekly windows up to ``last``. Options: ``windows``."""
+        from daybreak.models.recommendations.rolling import roll  # noqa: PLC0415 - as above
+
+        return roll(
+            lambda day: read_events(warehouse, as_of(day), days=HISTORY_DAYS),
+            last,
+            options,
+            progress,
+        )
+
+    def describe_backtest(self, found: Mapping[str, Any]) -> list[str]:
+        """The measures beside those of the single sources."""
+        from daybreak.models.recommendations.rolling import describe  # noqa: PLC0415 - as above
+
+        return describe(found)
+
+    def audit(self, columns: Mapping[str, NDArray[Any]]) -> list[str]:
+        """Ranks go from 1 to ``LISTED``."""
+        rank = columns["rank"]
+        wrong = ((rank < 1) | (rank > LISTED)).any()
+        return [f"ranks are not 1 to {LISTED}"] if wrong else []
+
+    def audit_queries(self, scored: FromClause) -> dict[str, Select[tuple[int]]]:
+        """No item twice in a list, scores fall with the rank, each item has a known reason."""
+        return broken_between_rows(scored, REASONS)
+
+
+def _sold(warehouse: Connection, as_of: AsOf) -> ItemDays:
+    totals = item_totals(warehouse, as_of, days=HISTORY_DAYS)
+    names = ("item_ids", "categories", "item", "day", "buyers", "quantity", "spend")
+    return ItemDays(**{name: totals[name] for name in names})  # type: ignore[literal-required]
+
+
+def _rows(warehouse: Connection, as_of: AsOf, catalogue: Catalogue) -> Iterator[SnapshotRows]:
+    yield stranger()  # '' comes before every other key
+    for events in stream_events(
+        warehouse, as_of, days=HISTORY_DAYS, item_ids=catalogue.item_id.astype(object)
+    ):
+        rows = histories(events, as_of.business_date)
+        if len(rows):
+            yield rows
+
+
+MODEL: Model = Recommendations()

@@ -1,0 +1,52 @@
+"""What an application asks: for whom, what they look at right now, and what not to offer."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+LISTED = 20
+"""Items in a published list."""
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class RecommendationRequest(BaseModel):
+    """The best items for a user, a session, or both. With neither: the default list."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    user_id: Name | None = Field(
+        None, description="Whom it is for; left out or unknown: nobody in particular."
+    )
+    session: list[Name] = Field(
+        default_factory=list,
+        max_length=100,
+        description="item_id of what was just seen or put in the basket; not offered again.",
+        examples=[["I0001"]],
+    )
+    k: int = Field(LISTED, ge=1, le=100, description="How many items.")
+    exclude: list[Name] = Field(
+        default_factory=list, max_length=1000, description="item_id of what not to offer."
+    )
+    exclude_purchased: bool = Field(False, description="Offer nothing that the user bought before.")
+    allow: list[Name] | None = Field(
+        None,
+        max_length=5000,
+        description="Offer only these (what is in stock); null: anything on sale.",
+    )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it asks for no more than what is published."""
+        asks_more = self.session or self.exclude or self.exclude_purchased
+        return not asks_more and self.allow is None and self.k <= LISTED
+
+
+class Notes(BaseModel):
+    """What an answer says beside the items."""
+
+    unknown_items: list[str] = Field(
+        description="Items of the request that nobody ever bought or looked at; passed over."
+    )

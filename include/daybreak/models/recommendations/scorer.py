@@ -1,0 +1,123 @@
+"""A version of the recommendations at work: users to candidates, margins to the best of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import chain
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from daybreak.models.base import (
+    Columns,
+    Context,
+    Float32,
+    Question,
+    ScoringRows,
+    SnapshotRows,
+)
+from daybreak.models.recommendations.assemble import assemble
+from daybreak.models.recommendations.candidates import Candidates, Ragged, Wish, candidates
+from daybreak.models.recommendations.catalogue import Catalogue
+from daybreak.models.recommendations.cells import spread
+from daybreak.models.recommendations.histories import STRANGER
+from daybreak.models.recommendations.learned import FILE, Learned, on_the_day
+from daybreak.models.recommendations.reasons import reasons
+from daybreak.models.recommendations.request import LISTED, RecommendationRequest
+from daybreak.registry.registry import Artifact
+
+
+@dataclass(frozen=True)
+class ListRows(ScoringRows):
+    """Rows of candidates, with what turns their margins into lists of ``k`` items."""
+
+    users: SnapshotRows
+    found: Candidates
+    wish: Wish
+    k: int
+
+
+class RecommendationScorer:
+    """Implements ``models.base.Scorer``."""
+
+    def __init__(self, artifact: Artifact, context: Context, business_date: date) -> None:
+        self._catalogue = Catalogue.from_context(context)
+        self._learned = on_the_day(Learned.from_bytes(artifact.files[FILE]), self._catalogue)
+
+    def batch_rows(self, snapshot: SnapshotRows) -> ListRows:
+        """The candidates of every user."""
+        return self._rows(snapshot, Wish(), LISTED)
+
+    def question(self, snapshot: SnapshotRows, request: BaseModel) -> Question:
+        """The candidates of one user, and of the session, within what may be offered."""
+        asked = cast(RecommendationRequest, request)
+        named = chain(asked.session, asked.exclude, asked.allow or ())
+        notes = {"unknown_items": self._unknown(list(dict.fromkeys(named)))}
+        rows = self._rows(snapshot, self._wish(asked), asked.k)
+        if not asked.is_plain:
+            return Question(rows, "live", notes)
+        stranger = snapshot.keys[0][0] == STRANGER
+        return Question(rows, "default" if stranger else "published", notes)
+
+    def answers(self, margins: Float32, rows: ScoringRows) -> Columns:
+        """The ``k`` best of each user, best first; among equals the first by item_id."""
+        lists = cast(ListRows, rows)
+        user = spread(lists.found.offsets)
+        score = margins[:, 0]
+        order = np.lexsort((lists.found.item, -score, user))
+        place = np.arange(len(order)) - lists.found.offsets[user[order]]
+        best = order[place < lists.k]
+        rank = place[place < lists.k] + 1
+        reason, because = reasons(
+            lists.users, self._catalogue, self._learned, lists.found, best, lists.wish.session
+        )
+        because_id = np.where(because >= 0, self._catalogue.item_id[because], "")
+        return {
+            "user_id": lists.users.keys[0][user[best]],
+            "rank": rank.astype(np.int16),
+            "item_id": self._catalogue.item_id[lists.found.item[best]],
+            "score": score[best],
+            "reason": reason,
+            "because": because_id,
+        }
+
+    def _rows(self, users: SnapshotRows, wish: Wish, k: int) -> ListRows:
+        found = candidates(users, self._catalogue, self._learned, wish)
+        features = assemble(users, self._catalogue, self._learned, found, wish.session)
+        return ListRows(features, {}, users, found, wish, k)
+
+    def _wish(self, asked: RecommendationRequest) -> Wish:
+        allowed = None
+        if asked.allow is not None:
+            allowed = np.zeros(len(self._catalogue), np.bool_)
+            allowed[self._ordinals(asked.allow)] = True
+        return Wish(
+            session=self._one(asked.session),
+            excluded=self._one(asked.exclude),
+            allowed=allowed,
+            new_only=asked.exclude_purchased,
+        )
+
+    def _one(self, names: Sequence[str]) -> Ragged | None:
+        """The known items among ``names``, of the one user of a request."""
+        item = self._ordinals(names)
+        return Ragged(np.array([0, len(item)]), item) if len(item) else None
+
+    def _ordinals(self, names: Sequence[str]) -> NDArray[np.int64]:
+        """Those that the catalogue has, each once, ascending."""
+        place, known = self._look_up(names)
+        return np.unique(place[known])
+
+    def _unknown(self, names: Sequence[str]) -> list[str]:
+        _, known = self._look_up(names)
+        return [name for name, found in zip(names, known.tolist(), strict=True) if not found]
+
+    def _look_up(self, names: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        ids = self._catalogue.item_id
+        wanted = np.array(names, np.str_) if names else np.empty(0, ids.dtype)
+        place = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1).astype(np.int64)
+        return place, ids[place] == wanted
