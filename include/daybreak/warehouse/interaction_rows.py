@@ -11,18 +11,16 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
-    Double,
     FromClause,
     Integer,
-    Numeric,
     Select,
     Text,
-    and_,
     case,
     cast,
     collate,
     column,
     func,
+    literal_column,
     or_,
     select,
 )
@@ -39,38 +37,54 @@ _IS_KNOWN = _C.user_id != ""
 """An empty id is the key of the default list, so nobody's."""
 
 _IS_UNKNOWN = or_(_C.user_id.is_(None), _C.user_id == "")
-_PLACE = column("place", BigInteger)
+_PLACE: ColumnElement[int] = literal_column("catalogue.place", BigInteger)
 
-# Baskets only have to be told apart, and a hash does that without a table of them. 0 is free for
-# no basket: the one in 2^64 that hashes to it is taken for its neighbour.
-_BASKET = func.hashtextextended(_C.basket_id, 0, type_=BigInteger)
-_BASKET_NUMBER = case(
-    (_C.basket_id.is_(None), 0),
-    else_=func.coalesce(func.nullif(_BASKET, 0), 1, type_=BigInteger),
-)
+
+def _hash(text: ColumnElement[Any], seed: int) -> ColumnElement[int]:
+    """64 bits that tell names apart where nothing else about them matters."""
+    return func.hashtextextended(text, seed, type_=BigInteger)
+
+
+# 0 is free for no basket: the one in 2^64 that hashes to it is taken for its neighbour.
+_BASKET = func.coalesce(func.nullif(_hash(_C.basket_id, 0), 0), 1, type_=BigInteger)
 
 PACKING = Packing(
     {
         "item": Field(cast(_PLACE - 1, Integer), "i4"),
         "day": Field(_C.business_date, "M8[D]"),
         "at": Field(_C.event_at, "M8[us]"),
-        "basket": Field(cast(_BASKET_NUMBER, BigInteger), "i8"),
+        "basket": Field(
+            case((_C.basket_id.is_not(None), _BASKET), else_=cast(0, BigInteger)), "i8"
+        ),
         "weight": Field(_C.weight, "f8"),
         "quantity": number(_C.quantity),
         "price": number(_C.price),
     }
 )
 
-ITEM_DAY = np.dtype(
-    [
-        ("item", "i4"),
-        ("day", "M8[D]"),
-        ("events", "i8"),
-        ("buyers", "i8"),
-        ("quantity", "f8"),
-        ("spend", "f8"),
-    ]
+PURCHASES = Packing(
+    {
+        "day": Field(_C.business_date, "M8[D]"),
+        "buyer": Field(
+            case(
+                (_IS_KNOWN, _hash(_C.user_id, 0)),
+                (_C.basket_id.is_not(None), _hash(_C.basket_id, 1)),
+                else_=_hash(cast(_C.event_at, Text), 2),
+            ),
+            "i8",
+        ),
+        "quantity": number(_C.quantity),
+        "price": number(_C.price),
+    }
 )
+"""Who bought is the user, else the basket, else whoever was there at that moment."""
+
+WORK_MEMORY = "64MB"
+
+
+def allow_memory(conn: Connection) -> None:
+    """Let the server sort and hash more in memory, up to the end of this transaction."""
+    conn.execute(select(func.set_config("work_mem", WORK_MEMORY, True)))
 
 
 def is_anything_visible(conn: Connection, bounds: Bounds) -> bool:
@@ -97,45 +111,11 @@ def by_unknown_users(bounds: Bounds, item_ids: Names) -> Select[Any]:
     return _packed(bounds, item_ids, cast(_C.business_date, Text), _IS_UNKNOWN)
 
 
-def by_item_and_day(bounds: Bounds, item_ids: Names) -> Select[Any]:
-    """What was bought of each item on each day, as ``ITEM_DAY`` says.
-
-    Buyers are known users, and baskets (or, without one, moments) of unknown ones. Sums are of
-    ``numeric``: exact, so that they do not depend on the order of the rows.
-    """
-    catalogue = _catalogue(item_ids)
-    is_priced = and_(_C.price.is_not(None), _C.quantity.is_not(None))
-    quantity, price = cast(_C.quantity, Numeric), cast(_C.price, Numeric)
-    visits = (
-        select(
-            cast(catalogue.c.place - 1, Integer).label("item"),
-            _C.business_date.label("day"),
-            func.count().label("events"),
-            func.sum(quantity).filter(is_priced).label("quantity"),
-            func.sum(quantity * price).filter(is_priced).label("spend"),
-        )
-        .select_from(interaction.join(catalogue, catalogue.c.item_id == _C.item_id))
-        .where(*bounds.on(interaction), _C.weight >= PURCHASE)
-        .group_by(catalogue.c.place, _C.business_date, *_buyer())
-        .subquery()
-    )
-    v = visits.c
-    return select(
-        v.item,
-        v.day,
-        cast(func.sum(v.events), BigInteger).label("events"),
-        func.count().label("buyers"),
-        cast(func.coalesce(func.sum(v.quantity), 0), Double).label("quantity"),
-        cast(func.coalesce(func.sum(v.spend), 0), Double).label("spend"),
-    ).group_by(v.item, v.day)
-
-
-def _buyer() -> tuple[ColumnElement[Any], ColumnElement[Any], ColumnElement[Any]]:
-    """Who bought: the user; else the basket; else whoever was there at that moment."""
-    known = func.nullif(_C.user_id, "")
-    basket = case((known.is_(None), _C.basket_id))
-    moment = case((and_(known.is_(None), _C.basket_id.is_(None)), _C.event_at))
-    return known, basket, moment
+def by_item(bounds: Bounds) -> Select[Any]:
+    """Items, in any order, with what was bought of them (``PURCHASES``)."""
+    columns: list[ColumnElement[Any]] = [_C.item_id, PURCHASES.aggregate()]
+    visible = [*bounds.on(interaction), _C.weight >= PURCHASE]
+    return select(*columns).where(*visible).group_by(_C.item_id)
 
 
 def _packed(
@@ -155,7 +135,13 @@ def _packed(
 
 
 def _catalogue(item_ids: Names) -> FromClause:
-    """Items with their place, from 1."""
+    """Items with their place, from 1.
+
+    Grouped, though each name stands once: PostgreSQL then knows that it does, and hashes the few
+    items where it would sort the many events.
+    """
     names = func.unnest(cast(item_ids.tolist(), ARRAY(Text)))
     table = names.table_valued(column("item_id", Text), with_ordinality="place")
-    return table.render_derived(name="catalogue")
+    listed = table.render_derived(name="listed")
+    place = func.min(listed.c.place, type_=BigInteger).label("place")
+    return select(listed.c.item_id, place).group_by(listed.c.item_id).subquery("catalogue")

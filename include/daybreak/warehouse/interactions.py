@@ -6,7 +6,7 @@ the cutoff. Equal facts give equal arrays, whatever the order in which they were
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypedDict
 
@@ -16,14 +16,14 @@ from sqlalchemy import Connection
 
 from daybreak.clock import AsOf
 from daybreak.errors import NoData
-from daybreak.warehouse.bulk import copy_out
 from daybreak.warehouse.copy_encode import EPOCH_MICROSECONDS
 from daybreak.warehouse.events import UNKNOWN_USER, Events
 from daybreak.warehouse.fact_rows import Bounds, read_categories
 from daybreak.warehouse.interaction_rows import (
-    ITEM_DAY,
     PACKING,
-    by_item_and_day,
+    PURCHASES,
+    allow_memory,
+    by_item,
     by_unknown_users,
     by_user,
     is_anything_visible,
@@ -32,6 +32,7 @@ from daybreak.warehouse.interaction_rows import (
 from daybreak.warehouse.packed import Group, read_groups, stream_groups
 
 USERS_PER_BATCH = 2_000
+ITEMS_PER_BATCH = 200
 
 
 class ItemDayArrays(TypedDict):
@@ -99,29 +100,73 @@ def stream_events(
 def item_totals(conn: Connection, as_of: AsOf, *, days: int) -> ItemDayArrays:
     """What ``read_events`` would give, purchases only and added up by item and day.
 
-    The server adds, so memory is that of the items and days. Raises ``NoData`` where nothing is
-    visible; where nothing was bought, m is 0.
+    Read item by item, so memory is that of the items and days. Sums are added in ascending
+    order of what is added, so the order of loading changes no bit. Raises ``NoData`` where
+    nothing is visible; where nothing was bought, m is 0.
     """
     bounds = _bounds(conn, as_of, days)
     item_ids = _objects(read_item_ids(conn, bounds))
-    chunks = list(copy_out(conn, by_item_and_day(bounds, item_ids), ITEM_DAY))
-    rows = np.concatenate([np.empty(0, ITEM_DAY), *chunks])
-    rows = rows[np.lexsort((rows["day"], rows["item"]))]
+    place = {name: number for number, name in enumerate(item_ids)}
+    added = [_added_up([], place)]
+    added += [_added_up(g, place) for g in stream_groups(conn, by_item(bounds), ITEMS_PER_BATCH)]
+    columns = {name: np.concatenate([part[name] for part in added]) for name in added[0]}
+    order = np.lexsort((columns["day"], columns["item"]))
     return ItemDayArrays(
         item_ids=item_ids,
         categories=_categories(conn, as_of, item_ids),
-        item=rows["item"].astype(np.int64),
-        day=rows["day"].astype(np.int64),
-        events=rows["events"].copy(),
-        buyers=rows["buyers"].copy(),
-        quantity=rows["quantity"].copy(),
-        spend=rows["spend"].copy(),
+        item=columns["item"][order],
+        day=columns["day"][order],
+        events=columns["events"][order],
+        buyers=columns["buyers"][order],
+        quantity=columns["quantity"][order],
+        spend=columns["spend"][order],
     )
+
+
+def _added_up(groups: Sequence[Group], place: Mapping[str, int]) -> dict[str, NDArray[Any]]:
+    """The columns of ``ItemDayArrays`` for the items of ``groups``.
+
+    ``bincount`` adds in the order of the rows, which are sorted by what is added: the sums are
+    the same bits whatever order the rows came in.
+    """
+    rows = PURCHASES.unpack(groups)
+    item = np.array([place[name] for (name,), _ in groups], np.int64)[rows.group]
+    day = rows.columns["day"].astype(np.int64)
+    buyer, quantity = rows.columns["buyer"], rows.columns["quantity"]
+    spend = rows.columns["price"] * quantity
+    quantity = np.where(np.isnan(spend), 0.0, quantity)
+    spend = np.nan_to_num(spend, nan=0.0)
+
+    def sorted_by(values: NDArray[Any]) -> NDArray[np.intp]:
+        return np.lexsort((values, day, item))
+
+    order = sorted_by(buyer)
+    is_first = _changes(item[order], day[order])
+    cell = np.cumsum(is_first) - 1  # the same in every order within a day of an item
+    cells = int(is_first.sum())
+    is_new = _changes(item[order], day[order], buyer[order])
+    return {
+        "item": item[order][is_first],
+        "day": day[order][is_first],
+        "events": np.bincount(cell, minlength=cells),
+        "buyers": np.bincount(cell[is_new], minlength=cells),
+        "quantity": np.bincount(cell, quantity[sorted_by(quantity)], cells),
+        "spend": np.bincount(cell, spend[sorted_by(spend)], cells),
+    }
+
+
+def _changes(*columns: NDArray[Any]) -> NDArray[np.bool_]:
+    """Whether a row differs from the one before it, (m,); the first one does."""
+    differs = np.ones(len(columns[0]), bool)
+    if len(differs):
+        differs[1:] = np.any([values[1:] != values[:-1] for values in columns], axis=0)
+    return differs
 
 
 def _bounds(conn: Connection, as_of: AsOf, days: int) -> Bounds:
     last = as_of.business_date
     bounds = Bounds(as_of, last - timedelta(days=days - 1), last)
+    allow_memory(conn)
     if not is_anything_visible(conn, bounds):
         raise NoData(
             f"No interactions of {bounds.first} to {last} were known at "
@@ -167,10 +212,8 @@ def _order(columns: dict[str, NDArray[Any]]) -> NDArray[np.intp]:
     first = [columns[name] for name in ("user", "at", "item")]
     rest = [columns[name] for name in ("basket", "weight", "quantity", "price", "day")]
     order = np.lexsort(first[::-1])
-    equal = np.ones(max(len(order) - 1, 0), bool)
-    for values in first:
-        equal &= values[order[1:]] == values[order[:-1]]
-    tied = np.flatnonzero(np.append(equal, False) | np.append(False, equal))
+    is_new = np.append(_changes(*(values[order] for values in first)), True)
+    tied = np.flatnonzero(~(is_new[:-1] & is_new[1:]))
     among = order[tied]
     order[tied] = among[np.lexsort([values[among] for values in (*first, *rest)[::-1]])]
     return order
