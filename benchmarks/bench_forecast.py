@@ -44,7 +44,7 @@ from daybreak.warehouse.generations import (
 )
 
 ROUNDS, DEPTH, OUTPUTS = 200, 6, 4
-SERIES_PER_SHARD = 2000
+ENTITIES_PER_SHARD = 2000
 SCORING = ("score shards", "audit", "publish")
 
 
@@ -110,7 +110,7 @@ def run(engine: Engine, model: Measured, artifact: Artifact, snapshot_id: int, s
         generation = _open(conn, model, artifact, snapshot_id)
     rows = 0
     with stages.stage("score shards"):
-        for shard in plan_shards(series, SERIES_PER_SHARD):
+        for shard in plan_shards(series, ENTITIES_PER_SHARD):
             predictor = Predictor(artifact)  # each task loads its own
             with begin(engine) as conn:
                 rows += score_shard(conn, model, predictor, generation, **shard)

@@ -92,7 +92,7 @@ class Settings(BaseSettings):
         description="How long the service answers from memory while the warehouse is down.",
     )
 
-    series_per_shard: int = Field(2000, ge=1, description="Entities scored by one mapped task.")
+    entities_per_shard: int = Field(2000, ge=1, description="Entities scored by one mapped task.")
     threads: int = Field(0, ge=0, description="Threads for training and scoring; 0: all cores.")
 
     @property

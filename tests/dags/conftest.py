@@ -34,7 +34,7 @@ def dag_runner(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
             "DAYBREAK_SYNTHETIC_ITEMS": "6",
             "DAYBREAK_SYNTHETIC_START": "2025-01-01",
             "DAYBREAK_SYNTHETIC_END": "2026-02-28",
-            "DAYBREAK_SERIES_PER_SHARD": "8",
+            "DAYBREAK_ENTITIES_PER_SHARD": "8",
             "DAYBREAK_POLL_SECONDS": "0.2",
         }
         runner = DagRunner(folder, env)

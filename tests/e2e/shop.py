@@ -28,7 +28,7 @@ ENVIRONMENT = {
     "DAYBREAK_SYNTHETIC_ITEMS": str(ITEMS),
     "DAYBREAK_SYNTHETIC_START": "2025-01-01",
     "DAYBREAK_SYNTHETIC_END": "2026-02-28",
-    "DAYBREAK_SERIES_PER_SHARD": "8",
+    "DAYBREAK_ENTITIES_PER_SHARD": "8",
     "DAYBREAK_POLL_SECONDS": "2",
     # Five seconds from the run to its due time: a run that waits for its inputs misses it.
     "DAYBREAK_RUN_AT": "02:00",

@@ -62,7 +62,7 @@ def packets() -> Iterator[socket.socket]:
 @pytest.fixture
 def runtime(make_runtime: MakeRuntime, packets: socket.socket) -> Runtime:
     host, port = packets.getsockname()
-    made = make_runtime(now=NOW, statsd_host=host, statsd_port=port, series_per_shard=4)
+    made = make_runtime(now=NOW, statsd_host=host, statsd_port=port, entities_per_shard=4)
     champion(made, scale=1.0)
     close(made, DAY, CLOSED)
     return made
@@ -200,7 +200,7 @@ def test_a_replay_gets_the_cutoff_and_the_champion_of_the_first_run(
 ) -> None:
     first = score_steps(runtime, a_run(), times=1)
     before = published_rows(runtime.engine)
-    later = make_runtime(now=NOW + timedelta(days=90), series_per_shard=4)
+    later = make_runtime(now=NOW + timedelta(days=90), entities_per_shard=4)
     newer = champion(later, scale=2.0, since=DUE_TO_RUN + timedelta(days=7))
 
     replay = score_steps(later, a_run(run_key="daily/replay"), times=1)

@@ -36,7 +36,7 @@ class Anybody:
 @pytest.fixture
 def runtime(make_runtime: Callable[..., Runtime]) -> Runtime:
     """A runtime whose newest day was scored and published, by the steps that Airflow runs."""
-    made = make_runtime(now=small_shop.CUTOFF, series_per_shard=4)
+    made = make_runtime(now=small_shop.CUTOFF, entities_per_shard=4)
     small_shop.fill(made.engine)
     artifact = small_shop.tiny_artifact()
     version = made.registry.register(MODEL.name, artifact.booster, artifact.manifest)

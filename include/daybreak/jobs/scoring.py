@@ -89,7 +89,7 @@ def plan_shards(
 ) -> list[ShardAddress]:
     """Cut the snapshot into ranges, one for each mapped ``score_shard``."""
     runtime = runtime or get_runtime()
-    shards = batch.plan_shards(generation["rows"], runtime.settings.series_per_shard)
+    shards = batch.plan_shards(generation["rows"], runtime.settings.entities_per_shard)
     return cast("list[ShardAddress]", shards)
 
 

@@ -1,0 +1,113 @@
+"""What the demo lets run: a champion of each model, and their DAGs over its days."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import typer
+
+from daybreak.cli.progress import Board
+from daybreak.clock import scheduled_cutoff
+from daybreak.errors import NoChampion, PlatformError
+from daybreak.jobs import training
+from daybreak.models import get_model
+from daybreak.platform import airflow_env
+from daybreak.platform.airflow_api import AirflowApi, Days
+from daybreak.platform.folder import StateFolder
+from daybreak.platform.status import status
+from daybreak.registry.champions import champion_at, promote
+from daybreak.runtime import Runtime
+from daybreak.warehouse.engine import begin, connect
+
+BACKFILL_PATIENCE_SECONDS = 480.0
+AT_ONCE = 2
+"""Runs of a DAG at a time: more would only wait for the two cores."""
+
+
+def train(runtime: Runtime, model: str, as_of: date) -> None:
+    """Train and promote, unless a version trained as of that very day is in force already."""
+    settings = runtime.settings
+    cutoff = scheduled_cutoff(as_of + timedelta(days=1), settings.run_at, settings.timezone)
+    with connect(runtime.engine) as conn:
+        try:
+            champion = champion_at(conn, model, cutoff)
+        except NoChampion:
+            champion = ""
+    if champion.startswith(f"{as_of.isoformat()}-") and _fits(runtime, model, champion):
+        typer.echo(f"{model}: {champion} is champion already.")
+        return
+
+    def say(message: str) -> None:
+        typer.echo(f"{model}: {message}")
+
+    challenger = training.train(model, as_of.isoformat(), say, runtime=runtime)
+    outcome = training.pass_the_gate(challenger, "demo", say, runtime=runtime)
+    if not outcome["promoted"] and not champion:
+        _promote_anyway(runtime, outcome)
+
+
+def _promote_anyway(runtime: Runtime, refused: training.Outcome) -> None:
+    """A demo of data on which nothing beats the baselines is still one; the ledger says so."""
+    typer.echo("There is no other version, so the demo goes on with this one.")
+    with begin(runtime.engine) as conn:
+        promote(
+            conn,
+            model=refused["model"],
+            version=refused["version"],
+            effective_from=datetime.fromisoformat(refused["cutoff"]),
+            reason=f"The demo needs a champion. {refused['reason']}",
+            evidence={},
+            actor="demo",
+            now=runtime.clock(),
+        )
+
+
+def _fits(runtime: Runtime, model: str, version: str) -> bool:
+    """Whether the version takes the features of this code; that of another checkout may not."""
+    manifest = runtime.registry.load(model, version).manifest
+    return [feature["name"] for feature in manifest["features"]] == [*get_model(model).features()]
+
+
+def backfill(runtime: Runtime, dags: Collection[str], days: Days) -> None:
+    """Run every DAG for every day through Airflow's scheduler, and wait for the end.
+
+    Raises ``PlatformError`` where a run fails.
+    """
+    folder = StateFolder(runtime.settings.state)
+    url = status(runtime.settings)["api-server"].url
+    login = airflow_env.login(folder)
+    if url is None or login is None:
+        raise PlatformError("Airflow is not running.", remedy="Run `daybreak up`.")
+    api = AirflowApi(url, *login)
+    begin, end = days.bounds()
+    for dag in dags:
+        typer.echo(
+            f"  (the same as: daybreak airflow backfill create --dag-id {dag} "
+            f"--from-date {begin} --to-date {end} --reprocess-behavior completed)"
+        )
+        api.unpause(dag)
+        api.discard_unsuccessful(dag, days)
+        api.backfill(dag, days, AT_ONCE)
+    with Board("", pause=10) as board:
+        for dag in dags:
+            _expect_success(_wait(api, dag, days, board), dag, f"{url}/dags/{dag}", folder)
+
+
+def _wait(api: AirflowApi, dag: str, days: Days, board: Board) -> list[dict[str, Any]]:
+    def note(done: int, of: int) -> None:
+        board.note(dag, "done" if done == of else f"{done} of {of} days")
+
+    return api.wait(dag, days, BACKFILL_PATIENCE_SECONDS, note)
+
+
+def _expect_success(
+    runs: list[dict[str, Any]], dag: str, address: str, folder: StateFolder
+) -> None:
+    failed = [run["dag_run_id"] for run in runs if run["state"] != "success"]
+    if failed or not runs:
+        raise PlatformError(
+            f"{len(failed)} of {len(runs)} runs of {dag} failed: {', '.join(failed)}.",
+            remedy=f"See {address} and {folder.logs / 'tasks'}.",
+        )
