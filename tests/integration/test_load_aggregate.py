@@ -197,13 +197,19 @@ def check_against_pandas(
     # One hour after London's midnight, in winter and in summer.
     midnight = (found.index.get_level_values(0) + pd.Timedelta(days=1)).tz_localize("Europe/London")
     assert (found.loaded_at == midnight + pd.Timedelta(hours=1)).all()
-    bought = sold[(sold.Quantity > 0) & sold.CustomerID.notna()]
+    bought = sold[sold.Quantity > 0]
     assert files["interactions"].loaded == len(bought)
     assert files["items"].loaded == sold.item.nunique()
     with warehouse.connect() as conn:
-        users = set(conn.scalars(text("SELECT DISTINCT user_id FROM raw.interaction")))
+        baskets = conn.execute(
+            text("SELECT basket_id, user_id, count(*) FROM raw.interaction GROUP BY 1, 2")
+        ).all()
         names = dict(conn.execute(text("SELECT item_id, name FROM raw.item")).all())
-    assert users == {str(int(user)) for user in bought.CustomerID}
+    invoices = bought.groupby(["InvoiceNo", "CustomerID"], dropna=False).size()
+    assert {(basket, user): lines for basket, user, lines in baskets} == {
+        (invoice, None if np.isnan(user) else str(int(user))): lines
+        for (invoice, user), lines in invoices.items()
+    }
     first = sold.dropna(subset="Description").groupby("item").Description.first().str.strip()
     assert names == first.to_dict()
     return files

@@ -303,3 +303,124 @@ def test_interactions_up_to_a_date(load: Load, rows: Rows) -> None:
     load(BOUGHT, {"lines.csv": LINES}, through=date(2025, 5, 31))
 
     assert rows("SELECT DISTINCT item_id FROM raw.interaction") == [("x",)]
+
+
+DONE = """
+calendar: {timezone: Europe/London}
+interactions:
+  files: ${HERE}/done*.csv
+  columns: {event_at: at, user_id: who, item_id: sku, kind: kind}
+"""
+IN_BASKETS = DONE.replace("kind: kind}", "kind: kind, basket_id: visit}")
+EVENTS = (
+    "at,who,sku,kind,visit\n"
+    "2025-06-01 00:30,1,x,view,v1\n"
+    "2025-06-01 00:31,1,x,cart,v1\n"
+    "2025-06-01 00:32,1,x,purchase,v1\n"
+    "2025-06-01 12:00,,y,liked,\n"
+)
+BASKETS = (
+    "SELECT item_id, kind, basket_id, weight, business_date FROM raw.interaction "
+    "ORDER BY event_at, basket_id"
+)
+
+
+def test_an_event_keeps_its_basket_its_weight_and_its_local_day(load: Load, rows: Rows) -> None:
+    load(IN_BASKETS, {"done.csv": EVENTS})
+
+    june = date(2025, 6, 1)  # in UTC the first three were in May
+    assert rows(BASKETS) == [
+        ("x", "view", "v1", 0.1, june),
+        ("x", "cart", "v1", 0.5, june),
+        ("x", "purchase", "v1", 1.0, june),
+        ("y", "liked", None, 1.0, june),
+    ]
+
+
+def test_given_weights_hold_and_name_every_kind(load: Load, rows: Rows) -> None:
+    weights = "  weights: {view: 0.25, purchase: 3, liked: 0}\n  max_bad_share: 0.5\n"
+    report = load(IN_BASKETS + weights, {"done.csv": EVENTS})
+
+    assert report.files[-1].quarantined == 1
+    assert rows("SELECT row_number, field, reason FROM raw.quarantine") == [
+        (2, "kind", "is none of ['liked', 'purchase', 'view']")
+    ]
+    assert rows("SELECT kind, weight FROM raw.interaction ORDER BY event_at") == [
+        ("view", 0.25),
+        ("purchase", 3.0),
+        ("liked", 0.0),
+    ]
+
+
+def test_reading_a_file_again_with_baskets_doubles_nothing(load: Load, rows: Rows) -> None:
+    """Not even rows from before there were baskets, whose day was taken in UTC."""
+    load(DONE, {"done.csv": EVENTS})
+    before = [
+        (item, kind, None, weight, date(2025, 5, 31) if item == "x" else day)
+        for item, kind, _, weight, day in rows(BASKETS)
+    ]
+    rows(
+        "UPDATE raw.interaction SET business_date = (event_at AT TIME ZONE 'UTC')::date "
+        "RETURNING 1; COMMIT"
+    )
+
+    report = load(IN_BASKETS, {"done.csv": EVENTS}, LATER)
+
+    assert not report.files[-1].already_loaded
+    assert report.files[-1].loaded == 0
+    assert rows(BASKETS) == before
+    more = EVENTS + "2025-06-01 00:32,1,x,purchase,v2\n"
+    assert load(IN_BASKETS, {"done.csv": more}, LATER).files[-1].loaded == 1
+    assert rows("SELECT basket_id, business_date, weight FROM raw.interaction "
+                "WHERE basket_id IS NOT NULL") == [("v2", date(2025, 6, 1), 1.0)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("known", "given", "added"),
+    [
+        ("a", "ab", ["b"]),
+        ("b", "ab", ["a"]),
+        ("aab", "abbc", ["c"]),
+        ("ab", "ccc", ["c"]),
+        (" ", "a", []),
+        (" ", "ab", ["b"]),
+        ("a", " ", []),
+        ("a", " a", [None]),
+        ("abc", "c", []),
+        ("", "aab", ["a", "a", "b"]),
+    ],
+)
+def test_of_equal_events_those_in_new_baskets_are_added(
+    load: Load, rows: Rows, known: str, given: str, added: list[str | None]
+) -> None:
+    def file(baskets: str) -> dict[str, str]:
+        other = "2025-06-01 09:00,1,z,view,z\n"  # so that no file is empty
+        lines = [f"2025-06-01 09:00,1,x,view,{basket.strip()}\n" for basket in baskets]
+        return {"done.csv": "at,who,sku,kind,visit\n" + other + "".join(lines)}
+
+    load(IN_BASKETS, file(known))
+    load(IN_BASKETS, file(given), LATER)
+
+    newest = (
+        "SELECT basket_id FROM raw.interaction WHERE item_id = 'x' AND load_id = "
+        "(SELECT max(load_id) FROM ops.load WHERE source = 'interactions') ORDER BY 1"
+    )
+    assert [basket for (basket,) in rows(newest)] == added
+    assert rows("SELECT count(*) FROM raw.interaction WHERE item_id = 'z'") == [(1,)]
+
+
+def test_ratings_from_a_threshold_on_are_purchases(load: Load, rows: Rows) -> None:
+    """The example of docs/data-contract.md."""
+    page = (Path(__file__).parents[2] / "docs" / "data-contract.md").read_text()
+    _, _, rest = page.partition("interactions:  # ratings")
+    section = "interactions:" + rest.partition("```")[0]
+    content = "UserId,MovieId,Rating,Time\n1,m1,5,2025-03-01 09:00\n1,m2,3.5,2025-03-01 09:01\n"
+
+    load(section, {"ratings.csv": content + "2,m1,4,2025-03-02 09:00\n3,m1,,2025-03-02 09:00\n"})
+
+    assert rows("SELECT user_id, item_id, kind, weight FROM raw.interaction ORDER BY 1") == [
+        ("1", "m1", "rating", 1.0),
+        ("2", "m1", "rating", 1.0),
+    ]
+    rules = rows("SELECT rules FROM ops.load WHERE source = 'interactions'")
+    assert rules == [({"liked": 2},)]

@@ -83,6 +83,21 @@ def test_short_and_long_columns(tmp_path: Path) -> None:
             "either `drop` or `keep`",
         ),
         ("plan: {files: a.csv, columns: {business_date: d, store_id: s}}", "known_ahead"),
+        *(
+            (
+                "interactions: {files: a.csv, columns: {event_at: a, item_id: i, kind: "
+                f"{{const: rating}}}}, weights: {weights}}}",
+                where,
+            )
+            for weights, where in [
+                ("{rating: -1}", "interactions.weights.rating: -1.0 is no weight: give a finite"),
+                ("{rating: .inf}", "interactions.weights.rating: inf is no weight"),
+                ("{rating: .nan}", "interactions.weights.rating: nan is no weight"),
+                ("{rating: much}", "interactions.weights.rating"),
+                ("{}", "interactions.weights"),
+                ("{view: 0.1}", "`weights` names ['view'], but each kind is 'rating'"),
+            ]
+        ),
     ],
 )
 def test_a_fault_is_named_with_its_place(tmp_path: Path, more: str, where: str) -> None:
@@ -154,6 +169,18 @@ def test_not_a_data_set_file(tmp_path: Path, content: str, message: str) -> None
 
     with pytest.raises(DatasetError, match=message):
         load_spec(file)
+
+
+def test_weights_are_given_or_the_default_ones(tmp_path: Path) -> None:
+    more = "interactions: {{files: a.csv, columns: {{event_at: a, item_id: i, kind: k}}{}}}"
+    plain = load_spec(write(tmp_path, more=more.format(""))).interactions
+    given = load_spec(write(tmp_path, more=more.format(", weights: {5: 1, 4: 0}"))).interactions
+
+    assert plain is not None
+    assert given is not None
+    assert plain.weight_of == {"view": 0.1, "cart": 0.5, "purchase": 1.0}
+    assert given.weight_of == {"5": 1.0, "4": 0.0}
+    assert plain.reading() != given.reading()
 
 
 def test_an_unknown_name_suggests_a_close_one() -> None:

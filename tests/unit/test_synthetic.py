@@ -243,6 +243,20 @@ def test_users_buy_what_they_like_and_pairs_go_together(shop: Shop) -> None:
     assert (moment >= opened + launched).all()
 
 
+def test_a_basket_is_one_visit_of_one_user(shop: Shop) -> None:
+    events = shop.interactions
+    baskets = events.group_by("basket_id").aggregate(
+        [("user_id", "count_distinct"), ("event_at", "min"), ("event_at", "max")]
+    )
+    assert pc.max(baskets["user_id_count_distinct"]).as_py() == 1
+    first, last = (baskets[f"event_at_{end}"].cast(pa.int64()).to_numpy() for end in ("min", "max"))
+    assert (last - first).max() < 3600 * 1_000_000
+    assert 4 < events.num_rows / baskets.num_rows < 6
+    month = np.array([name[:7] for name in baskets["basket_id"].to_pylist()])
+    begun = baskets["event_at_min"].to_numpy().astype("M8[M]").astype(str)
+    assert (month == begun).all()
+
+
 def test_wrong_options_are_all_named() -> None:
     with pytest.raises(DatasetError) as caught:
         shop_options({"stores": 0, "itmes": 5, "slow_share": 2})

@@ -17,6 +17,7 @@ _COLUMNS: Mapping[str, pa.DataType] = {
     "user_id": pa.string(),
     "item_id": pa.string(),
     "kind": pa.string(),
+    "basket_id": pa.string(),
     "quantity": pa.int32(),
     "price": pa.float64(),
 }
@@ -109,7 +110,7 @@ def _month(
 
     numbers = np.concatenate([item, item[bought], partner[item[follows]]])
     moments = np.concatenate([look_at, look_at[bought] + 5 * SECOND, look_at[follows] + 5 * SECOND])
-    users = user[np.concatenate([look, look[bought], look[follows]])]
+    visit = np.concatenate([look, look[bought], look[follows]])
     purchase = np.arange(len(numbers)) >= len(item)
     quantity = np.where(purchase, 1 + generator.poisson(0.3, len(numbers)), 1)
 
@@ -117,13 +118,15 @@ def _month(
     carried = moments >= start + catalogue.launch[numbers] * 24 * 3600 * SECOND
     order = np.flatnonzero(carried)
     order = order[np.argsort(moments[order], kind="stable")]
-    numbers, purchase = numbers[order], purchase[order]
+    numbers, purchase, visit = numbers[order], purchase[order], visit[order]
+    baskets = [f"{month}-{number:06d}" for number in range(visits)]
     return pa.RecordBatch.from_arrays(
         [
             pa.array(moments[order], pa.int64()).cast(SCHEMA.field("event_at").type),
-            pa.array(tastes.user_ids).take(users[order]),
+            pa.array(tastes.user_ids).take(user[visit]),
             pa.array(catalogue.item_ids).take(numbers),
             pa.array(["view", "purchase"]).take(purchase.astype(np.int8)),
+            pa.array(baskets, pa.string()).take(visit),
             pa.array(quantity[order].astype(np.int32)),
             pa.array(catalogue.base_price[numbers]),
         ],
