@@ -202,17 +202,20 @@ def test_a_refused_challenger_is_registered_but_not_champion(
     assert json.loads(run("models", "history", "sales_forecast", "--json").stdout) == []
 
 
-def test_another_model_has_no_backtest(served: Runtime) -> None:
-    result = run("backtest", "recommendations")
+def test_an_option_of_another_model_is_refused_with_those_there_are(served: Runtime) -> None:
+    result = run("backtest", "sales_forecast", "--windows", "3")
 
-    assert "There is no backtest of 'recommendations'" in result.exception.message
+    assert "There is no option windows here" in result.exception.message
+    assert "items (default 1000), horizon (default 14), origins (default 6)" in (
+        result.exception.remedy
+    )
 
 
 def test_versions_and_champions_are_listed_and_promoted_by_hand(
     served: Runtime, make_artifact: Callable[[], str]
 ) -> None:
     assert "never had a champion" in run("models", "history", "sales_forecast").stdout
-    assert "No version" in run("models", "list").stdout
+    assert "No version is registered" in run("models", "list").stdout
     version = make_artifact()
 
     promoted = run("models", "promote", "sales_forecast", version, "--reason", "a trial")
