@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,24 +82,42 @@ def day_of(events: Events, day: int, learned: Learned) -> Day:
     return Day(day, catalogue, on_the_day(learned, catalogue), histories(known, date))
 
 
-def bought_after(events: Events, day: int, rows: SnapshotRows, new_only: bool = False) -> Ragged:
-    """Distinct items that each user of ``rows`` bought in the window after ``day``, ascending."""
-    later = cells(between(events, day + 1, day + WINDOW))
-    keys = rows.keys[0].astype(np.str_)
-    names = events.user_ids.astype(np.str_)[later.user]
-    place = np.minimum(np.searchsorted(keys, names), max(len(keys) - 1, 0))
-    kept = later.bought & (keys[place] == names) if len(keys) else later.bought & False
-    user, item = place[kept], later.item[kept]
+def bought_after(later: Events, at: Day, *, new_only: bool = False) -> Ragged:
+    """Distinct items that each user of ``at.rows`` bought in the window after the day, ascending.
+
+    Ordinals are those of the day's catalogue; an item that it does not have yet gets one past its
+    end, for it is wanted all the same. ``new_only``: without what the user had bought before.
+    """
+    rows, count = at.rows, len(at.catalogue)
+    window = cells(between(later, at.day + 1, at.day + WINDOW))
+    user_place, user_known = place_of(later.user_ids, rows.keys[0])
+    item_place, item_known = place_of(later.item_ids, at.catalogue.item_id)
+    item_number = np.where(item_known, item_place, count + np.arange(len(later.item_ids)))
+    kept = window.bought & user_known[window.user]
+    user, item = user_place[window.user[kept]], item_number[window.item[kept]]
+    order = np.lexsort((item, user))
+    user, item = user[order], item[order]
     once = firsts(user, item)
     user, item = user[once], item[once]
     if new_only:
-        items = len(events.item_ids)
         bought = record_column(rows, "bought") > 0
         assert rows.offsets is not None  # noqa: S101 - this model's rows always have records
-        old = spread(rows.offsets) * items + record_column(rows, "item").astype(np.int64)
-        fresh = ~np.isin(user * items + item, old[bought])
+        stride = count + len(later.item_ids)
+        old = spread(rows.offsets) * stride + record_column(rows, "item").astype(np.int64)
+        fresh = ~np.isin(user * stride + item, old[bought])
         user, item = user[fresh], item[fresh]
     return Ragged(offsets_of(user, len(rows)), item)
+
+
+def place_of(
+    names: NDArray[Any], among: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Where each name stands in ``among`` (bytewise order), and whether it does."""
+    wanted, known = names.astype(np.str_), among.astype(np.str_)
+    if not len(known):
+        return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), np.bool_)
+    place = np.minimum(np.searchsorted(known, wanted), len(known) - 1).astype(np.int64)
+    return place, known[place] == wanted
 
 
 def chosen(rows: SnapshotRows, users: NDArray[np.integer]) -> SnapshotRows:
@@ -123,10 +142,11 @@ def chosen_items(lists: Ragged, users: NDArray[np.integer]) -> Ragged:
     return Ragged(offsets, lists.item[place])
 
 
-def marks(found: Candidates, relevant: Ragged, items: int) -> NDArray[np.bool_]:
+def marks(found: Candidates, relevant: Ragged) -> NDArray[np.bool_]:
     """Which candidates are among the user's relevant items, (c,)."""
-    key = spread(found.offsets) * items + found.item
-    return np.isin(key, spread(relevant.offsets) * items + relevant.item)
+    stride = 1 + max(int(found.item.max(initial=0)), int(relevant.item.max(initial=0)))
+    key = spread(found.offsets) * stride + found.item
+    return np.isin(key, spread(relevant.offsets) * stride + relevant.item)
 
 
 def examples(
@@ -143,7 +163,7 @@ def examples(
     """
     parts: list[Examples] = []
     for new_only in (False, True):
-        relevant = bought_after(events, at.day, at.rows, new_only)
+        relevant = bought_after(events, at, new_only=new_only)
         buyers = np.flatnonzero(np.diff(relevant.offsets))
         parts += _lists(
             at,
@@ -219,11 +239,9 @@ def _rows_or_stranger(
         rows.records,
         np.concatenate([rows.offsets, rows.offsets[-1:]]),
     )
-    keys = rows.keys[0].astype(np.str_)
-    names = events.user_ids.astype(np.str_)[np.maximum(user, 0)]
-    place = np.minimum(np.searchsorted(keys, names), len(keys) - 1)
-    found = known & (user != UNKNOWN_USER) & (keys[place] == names)
-    return chosen(both, np.where(found, place, len(rows)))
+    place, has_row = place_of(events.user_ids, rows.keys[0])
+    found = known & (user != UNKNOWN_USER) & has_row[user]
+    return chosen(both, np.where(found, place[user], len(rows)))
 
 
 def _lists(
@@ -241,7 +259,7 @@ def _lists(
         end = min(first + USERS_AT_ONCE, len(rows))
         block, asked = cut(rows, first, end), wish.of(first, end)
         found = candidates(block, at.catalogue, at.learned, asked)
-        bought = marks(found, relevant.of(first, end), len(at.catalogue))
+        bought = marks(found, relevant.of(first, end))
         user = spread(found.offsets)
         # The bought ones come first in each list, the others in an order of chance.
         order = np.lexsort((generator.random(len(found)), ~bought, user))

@@ -84,7 +84,8 @@ class OnTheDay:
     """``Learned`` by the ordinals of a day's catalogue of N items.
 
     ``neighbours``: float64 CSR (N, N), whose values float32 can hold; only eligible items are
-    named. ``incoming``: the same transposed, row i holds what leads to i. ``statistics``: float32 (N, len(LEARNED_STATISTICS)), NaN for items that are new.
+    named. ``incoming``: the same transposed, row i holds what leads to i. ``statistics``:
+    float32 (N, len(LEARNED_STATISTICS)), NaN for items that are new.
     """
 
     neighbours: Mapping[str, sparse.csr_matrix]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from daybreak.models.recommendations.candidates import Ragged
 from daybreak.models.recommendations.cells import spread
 
 Floats = NDArray[np.float64]
@@ -25,20 +26,12 @@ class Lists:
     relevant: NDArray[np.int64]
 
 
-def compare(
-    items: NDArray[np.int64],
-    offsets: NDArray[np.int64],
-    relevant: NDArray[np.int64],
-    count: int,
-) -> Lists:
-    """Lists (n, K) beside what was relevant: ``relevant[offsets[i]:offsets[i + 1]]`` for user i.
-
-    ``count``: how many items there are; ordinals are below it.
-    """
-    row = np.arange(len(items))[:, None]
-    wanted = spread(offsets) * count + relevant
-    hits = np.isin(row * count + items, wanted) & (items >= 0)
-    return Lists(items, hits, np.diff(offsets))
+def compare(items: NDArray[np.int64], relevant: Ragged) -> Lists:
+    """Lists (n, K) beside what was relevant for each user, one item or more."""
+    stride = 2 + max(int(items.max(initial=0)), int(relevant.item.max(initial=0)))
+    wanted = spread(relevant.offsets) * stride + relevant.item
+    hits = np.isin(np.arange(len(items))[:, None] * stride + items, wanted) & (items >= 0)
+    return Lists(items, hits, np.diff(relevant.offsets))
 
 
 def ndcg(lists: Lists, k: int) -> Floats:

@@ -32,7 +32,7 @@ _ASKED = (
 )
 
 
-def reasons(
+def reasons(  # noqa: PLR0917 - as candidates and assemble take them
     rows: SnapshotRows,
     catalogue: Catalogue,
     learned: OnTheDay,

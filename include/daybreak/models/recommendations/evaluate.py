@@ -1,0 +1,115 @@
+"""Lists as of a day beside what was bought in the week that followed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import xgboost as xgb
+from numpy.typing import NDArray
+
+from daybreak.models.recommendations.assemble import assemble
+from daybreak.models.recommendations.baselines import LENGTH, Lister
+from daybreak.models.recommendations.candidates import Ragged, Wish, candidates
+from daybreak.models.recommendations.cells import spread
+from daybreak.models.recommendations.examples import (
+    USERS_AT_ONCE,
+    Day,
+    bought_after,
+    chosen,
+    chosen_items,
+    marks,
+)
+from daybreak.models.recommendations.lists import best, square
+from daybreak.models.recommendations.measures import (
+    average_precision,
+    compare,
+    coverage,
+    hit_rate,
+    ndcg,
+    novelty,
+    recall,
+)
+from daybreak.warehouse.events import Events
+
+MEASURES = ("ndcg@10", "recall@20", "map@12", "hit_rate@20", "coverage", "novelty")
+READINGS = {"all": False, "new": True}
+"""Every purchase of the window counts; only items count that the user had not bought before."""
+
+Values = dict[str, NDArray[np.float64]]
+"""Measure -> one number a user, (n,); coverage is one number of the day, (1,)."""
+
+
+def model_lister(booster: xgb.Booster, at: Day) -> Lister:
+    """The lists that a booster makes, by the code that batch and single requests use."""
+
+    def lists(users: NDArray[np.int64], new_only: bool) -> NDArray[np.int64]:
+        rows = chosen(at.rows, users)
+        found = candidates(rows, at.catalogue, at.learned, Wish(new_only=new_only))
+        features = assemble(rows, at.catalogue, at.learned, found)
+        margins = booster.inplace_predict(features, predict_type="margin")
+        return square(found, best(found, np.asarray(margins).reshape(-1), LENGTH), LENGTH)
+
+    return lists
+
+
+def evaluate(at: Day, later: Events, listers: Mapping[str, Lister]) -> dict[str, dict[str, Values]]:
+    """Reading -> lister -> measures, over the users with something relevant in the window."""
+    found: dict[str, dict[str, Values]] = {}
+    for reading, new_only in READINGS.items():
+        wanted = bought_after(later, at, new_only=new_only)
+        users = np.flatnonzero(np.diff(wanted.offsets))
+        relevant = chosen_items(wanted, users)
+        found[reading] = {
+            name: _measure(at, users, relevant, lists, new_only) for name, lists in listers.items()
+        }
+    return found
+
+
+def ceiling(at: Day, later: Events) -> dict[str, NDArray[np.float64]]:
+    """Reading -> share of each user's relevant items that are candidates: the best recall."""
+    found = {}
+    for reading, new_only in READINGS.items():
+        wanted = bought_after(later, at, new_only=new_only)
+        users = np.flatnonzero(np.diff(wanted.offsets))
+        shares = []
+        for part in _batches(users):
+            relevant = chosen_items(wanted, part)
+            rows = chosen(at.rows, part)
+            named = candidates(rows, at.catalogue, at.learned, Wish(new_only=new_only))
+            user = spread(named.offsets)[marks(named, relevant)]
+            shares.append(np.bincount(user, minlength=len(part)) / np.diff(relevant.offsets))
+        found[reading] = np.concatenate([np.empty(0), *shares])
+    return found
+
+
+def pooled(parts: Iterable[Mapping[str, NDArray[np.float64]]]) -> dict[str, float]:
+    """The mean of each measure over the users of all parts; 0 where there are none."""
+    values = list(parts)
+    whole = {name: np.concatenate([part[name] for part in values]) for name in MEASURES}
+    return {name: float(of.mean()) if len(of) else 0.0 for name, of in whole.items()}
+
+
+def _measure(
+    at: Day, users: NDArray[np.int64], relevant: Ragged, lister: Lister, new_only: bool
+) -> Values:
+    items = np.concatenate(
+        [np.empty((0, LENGTH), np.int64), *(lister(part, new_only) for part in _batches(users))]
+    )
+    lists = compare(items, relevant)
+    eligible = int(at.catalogue.eligible.sum())
+    buyers = at.learned.statistics[:, 1].astype(np.float64)
+    measures: dict[str, Any] = {
+        "ndcg@10": ndcg(lists, 10),
+        "recall@20": recall(lists, 20),
+        "map@12": average_precision(lists, 12),
+        "hit_rate@20": hit_rate(lists, 20),
+        "coverage": np.array([coverage(lists, LENGTH, eligible)]),
+        "novelty": novelty(lists, LENGTH, np.nan_to_num(buyers), len(at.rows)),
+    }
+    return measures
+
+
+def _batches(users: NDArray[np.int64]) -> Iterable[NDArray[np.int64]]:
+    return (users[n : n + USERS_AT_ONCE] for n in range(0, len(users), USERS_AT_ONCE))

@@ -1,0 +1,285 @@
+"""Learn the recommendations: neighbours of items, and a ranker of candidates of past days.
+
+The week before the business date is held out first: it chooses how many trees are grown, and says
+how good the lists are beside those of each single source. Then all is learned again up to the
+business date. Neighbours are learned anew for each day that lists are made of, from events up to
+that day only, so that no score has seen the purchase that it is to foretell.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import xgboost as xgb
+
+from daybreak.errors import NoData
+from daybreak.models.base import Progress, Trained, quiet
+from daybreak.models.recommendations.assemble import FEATURES
+from daybreak.models.recommendations.baselines import baselines
+from daybreak.models.recommendations.candidates import SOURCES, TAKEN
+from daybreak.models.recommendations.catalogue import EPOCH, ITEM_STATISTICS
+from daybreak.models.recommendations.cells import until
+from daybreak.models.recommendations.evaluate import evaluate, model_lister, pooled
+from daybreak.models.recommendations.examples import (
+    WINDOW,
+    Day,
+    Examples,
+    day_of,
+    examples,
+    joined,
+)
+from daybreak.models.recommendations.histories import LAYOUT, RECORD
+from daybreak.models.recommendations.learned import FILE
+from daybreak.models.recommendations.neighbours import Kernels, learn
+from daybreak.warehouse.events import PURCHASE, UNKNOWN_USER, Events
+
+SEED = 7
+LEAST_WEEKS = 2
+"""One week to learn from and one to hold out, beside the history before them."""
+LEAST_HISTORY = 14
+"""Days of events before the first list."""
+
+
+@dataclass(frozen=True)
+class Ranker:
+    """How the trees are grown. All of it goes into the manifest."""
+
+    depth: int = 6
+    eta: float = 0.1
+    rounds: int = 200
+    least_rounds: int = 80
+    patience: int = 20
+    least_weight: float = 20.0
+    row_share: float = 0.7
+    feature_share: float = 0.5
+    penalty: float = 1.0
+    bins: int = 64
+    pairs: int = 20
+
+    def parameters(self, seed: int, threads: int) -> dict[str, Any]:
+        """XGBoost's names for them."""
+        return {
+            "objective": "rank:ndcg",
+            "eval_metric": "ndcg@10",
+            "lambdarank_pair_method": "topk",
+            "lambdarank_num_pair_per_sample": self.pairs,
+            "tree_method": "hist",
+            "max_depth": self.depth,
+            "eta": self.eta,
+            "min_child_weight": self.least_weight,
+            "subsample": self.row_share,
+            "colsample_bytree": self.feature_share,
+            "reg_lambda": self.penalty,
+            "max_bin": self.bins,
+            "base_score": 0.0,
+            "seed": seed,
+            "nthread": threads,
+            "verbosity": 0,
+        }
+
+
+@dataclass(frozen=True)
+class Options:
+    """How much is learned from, and how. All of it goes into the manifest.
+
+    ``weeks``: lists are made as of that many days, a week apart. ``negatives``: candidates of a
+    list that were not bought. ``sessions``: begun baskets a week. ``threads`` is a fixed number:
+    sums of a histogram differ with it, and the same data must give the same version anywhere.
+    """
+
+    weeks: int = 6
+    negatives: int = 60
+    sessions: int = 150
+    threads: int = 2
+    kernels: Kernels = field(default_factory=Kernels)
+    ranker: Ranker = field(default_factory=Ranker)
+
+
+def train_events(
+    events: Events,
+    business_date: date,
+    *,
+    seed: int = SEED,
+    options: Options | None = None,
+    progress: Progress = quiet,
+) -> Trained:
+    """Learn from events up to the business date. Pure; the same events, the same bytes.
+
+    Raises ``NoData`` where there are too few weeks, or nobody came back in any of them.
+    """
+    options = options or Options()
+    today = (business_date - EPOCH).days
+    events = until(events, today)
+    days = list_days(events, today, options.weeks)
+    parts = []
+    for number, day in enumerate(days, 1):
+        progress(f"Making lists of {EPOCH + timedelta(days=day)} ({number} of {len(days)})")
+        at = _day(events, day, seed, options)
+        parts.append(_examples_of(events, at, seed, options))
+    _check(parts, business_date)
+
+    progress("Finding the number of trees on the last week")
+    first = grow(parts[:-1], options, seed=seed, held_out=parts[-1])
+    rounds = first.num_boosted_rounds()
+    progress("Measuring the last week's lists beside the single sources")
+    evidence = held_out_evidence(events, at, first, seed=seed, options=options)
+    progress(f"Growing {rounds} trees on all weeks")
+    final = grow(parts, options, seed=seed, rounds=rounds)
+    learned = learn(events, options.kernels, seed=seed, threads=options.threads)
+    manifest = {
+        **_lineage(events, business_date, days, parts),
+        "seed": seed,
+        "params": {**asdict(options), "rounds": rounds},
+        "metrics": {"held_out": {name: evidence[name] for name in ("all", "new")}},
+        "evidence": evidence,
+    }
+    return Trained(bytes(final.save_raw("ubj")), manifest, {FILE: learned.to_bytes()})
+
+
+def list_days(events: Events, today: int, weeks: int) -> list[int]:
+    """Days as of which lists are made, the last a window before today. Raises ``NoData``."""
+    bought = events.day[events.weight >= PURCHASE]
+    first = int(bought.min()) if len(bought) else today
+    days = [today - WINDOW * (n + 1) for n in range(weeks)]
+    days = [day for day in reversed(days) if day - first >= LEAST_HISTORY]
+    if len(days) < LEAST_WEEKS:
+        raise NoData(
+            f"There are {today - first + 1} days of purchases up to "
+            f"{EPOCH + timedelta(days=today)}; the recommendations learn from "
+            f"{LEAST_HISTORY + LEAST_WEEKS * WINDOW + 1} or more.",
+            remedy="Load more history, or choose a later business date.",
+        )
+    return days
+
+
+def grow(
+    parts: Sequence[Examples],
+    options: Options,
+    *,
+    seed: int,
+    held_out: Examples | None = None,
+    rounds: int | None = None,
+) -> xgb.Booster:
+    """Fit the ranker; stop early on ``held_out``, or grow the ``rounds`` found before."""
+    ranker = options.ranker
+    parameters = ranker.parameters(seed, options.threads)
+    data = _matrix(joined(parts), options)
+    if held_out is None:
+        return xgb.train(parameters, data, ranker.rounds if rounds is None else rounds)
+    check = _matrix(held_out, options, data)
+    # One week is a noisy judge that tends to stop far too soon, so it is asked late.
+    sapling = xgb.train(parameters, data, ranker.least_rounds)
+    grown = xgb.train(
+        parameters,
+        data,
+        max(ranker.rounds - ranker.least_rounds, 1),
+        xgb_model=sapling,
+        evals=[(check, "held_out")],
+        early_stopping_rounds=ranker.patience,
+        verbose_eval=False,
+    )
+    return grown[: grown.best_iteration + 1]
+
+
+def held_out_evidence(
+    events: Events, at: Day, booster: xgb.Booster, *, seed: int, options: Options
+) -> dict[str, Any]:
+    """What a ranker that has not seen the last week does on it, beside the single sources."""
+    listers = {
+        "model": model_lister(booster, at),
+        **baselines(events, at, seed=seed, threads=options.threads),
+    }
+    found = evaluate(at, events, listers)
+    return {
+        "as_of": (EPOCH + timedelta(days=at.day)).isoformat(),
+        "through": (EPOCH + timedelta(days=at.day + WINDOW)).isoformat(),
+        "users": len(found["all"]["model"]["ndcg@10"]),
+        **{
+            reading: {name: pooled([values]) for name, values in of.items()}
+            for reading, of in found.items()
+        },
+    }
+
+
+def _day(events: Events, day: int, seed: int, options: Options) -> Day:
+    known = until(events, day)
+    return day_of(known, day, learn(known, options.kernels, seed=seed, threads=options.threads))
+
+
+def _examples_of(events: Events, at: Day, seed: int, options: Options) -> Examples:
+    return examples(
+        events,
+        at,
+        negatives=options.negatives,
+        sessions=options.sessions,
+        generator=np.random.default_rng([seed, at.day]),
+    )
+
+
+def _check(parts: Sequence[Examples], business_date: date) -> None:
+    if not len(parts[-1]) or not any(len(part) for part in parts[:-1]):
+        raise NoData(
+            f"In the weeks up to {business_date} no known user bought any candidate.",
+            remedy="Load purchases of known users (`user_id`), or choose another business date.",
+            business_date=business_date.isoformat(),
+        )
+
+
+def _matrix(
+    rows: Examples, options: Options, ref: xgb.QuantileDMatrix | None = None
+) -> xgb.QuantileDMatrix:
+    return xgb.QuantileDMatrix(
+        rows.features,
+        rows.bought,
+        group=rows.sizes,
+        feature_names=list(FEATURES),
+        max_bin=options.ranker.bins,
+        nthread=options.threads,
+        ref=ref,
+    )
+
+
+def _lineage(
+    events: Events, business_date: date, days: Sequence[int], parts: Sequence[Examples]
+) -> dict[str, Any]:
+    """What was learned, and from what."""
+    layout = "\n".join((*LAYOUT, *RECORD, *ITEM_STATISTICS))
+    return {
+        "features": [{"name": name, "dtype": "float32"} for name in FEATURES],
+        "layout": {
+            "values": list(LAYOUT),
+            "record": list(RECORD),
+            "item": list(ITEM_STATISTICS),
+            "sha256": hashlib.sha256(layout.encode()).hexdigest(),
+        },
+        "outputs": ["score"],
+        "candidates": {name: TAKEN[name] for name in SOURCES},
+        "objective": {"name": "rank:ndcg", "base_score": 0, "target": "bought within the window"},
+        "trained_through": business_date.isoformat(),
+        "window": {
+            "days": WINDOW,
+            "first_list": (EPOCH + timedelta(days=days[0])).isoformat(),
+            "last_list": (EPOCH + timedelta(days=days[-1])).isoformat(),
+            "lists": int(sum(len(part.sizes) for part in parts)),
+            "rows": int(sum(len(part) for part in parts)),
+            "events": len(events),
+            "users": len(np.unique(events.user[events.user != UNKNOWN_USER])),
+            "items": len(events.item_ids),
+        },
+        "data_sha256": events_sha256(events),
+    }
+
+
+def events_sha256(events: Events) -> str:
+    """Hash of everything that training can see."""
+    digest = hashlib.sha256()
+    for names in (events.user_ids, events.item_ids, events.categories):
+        digest.update("\x1f".join(names.tolist()).encode() + b"\x1e")
+    for name in ("user", "item", "day", "at", "basket", "weight", "quantity", "price"):
+        digest.update(np.ascontiguousarray(getattr(events, name)).tobytes())
+    return digest.hexdigest()
