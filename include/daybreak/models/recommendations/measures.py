@@ -39,7 +39,8 @@ def ndcg(lists: Lists, k: int) -> Floats:
     discount = 1 / np.log2(np.arange(2, k + 2))
     hits = lists.hits[:, :k]
     best = np.cumsum(discount)[np.minimum(lists.relevant, k) - 1]
-    return np.asarray((hits * discount[: hits.shape[1]]).sum(axis=1) / best)
+    gained = (hits * discount[: hits.shape[1]]).sum(axis=1)
+    return np.asarray(gained / best)
 
 
 def recall(lists: Lists, k: int) -> Floats:

@@ -1,0 +1,117 @@
+"""Weekly windows: make lists as one would have then, and compare with what was bought.
+
+For each window the events are read as of its first day's own knowledge cutoff and the model is
+trained anew on them, so no number here has seen a purchase that it foretells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import xgboost as xgb
+from numpy.typing import NDArray
+
+from daybreak.models.base import Progress, Trained, quiet
+from daybreak.models.recommendations.baselines import BASELINES, baselines
+from daybreak.models.recommendations.catalogue import EPOCH
+from daybreak.models.recommendations.evaluate import (
+    READINGS,
+    Values,
+    ceiling,
+    evaluate,
+    model_lister,
+    pooled,
+)
+from daybreak.models.recommendations.examples import WINDOW, day_of
+from daybreak.models.recommendations.learned import FILE, Learned
+from daybreak.models.recommendations.train import SEED, Options, train_events
+from daybreak.warehouse.events import Events
+
+WINDOWS = 4
+LEAST_GAIN = {"all": 0.05, "new": 0.10}
+"""By how much the lists have to be better than those of the best single source."""
+JUDGED = ("ndcg@10", "recall@20")
+
+Reader = Callable[[date], Events]
+"""The events that were known for a business date."""
+Trainer = Callable[[Events, date], Trained]
+
+
+def backtest_windows(
+    read: Reader,
+    last: date,
+    *,
+    windows: int = WINDOWS,
+    trainer: Trainer | None = None,
+    progress: Progress = quiet,
+) -> dict[str, Any]:
+    """The last ``windows`` weeks up to ``last``; the JSON of ``daybreak backtest``.
+
+    Measures are means over users, those of all windows together. Raises ``NoData`` where a window
+    has too little history to learn from.
+    """
+    train = trainer or train_events
+    later = read(last)
+    dates = [last - timedelta(days=WINDOW * n) for n in range(windows, 0, -1)]
+    measured: dict[str, dict[str, list[Values]]] = {
+        reading: {name: [] for name in ("model", *BASELINES)} for reading in READINGS
+    }
+    reached: dict[str, list[NDArray[np.float64]]] = {reading: [] for reading in READINGS}
+    for day in dates:
+        progress(f"Window after {day}: training and making lists")
+        found, most = _window(read(day), later, day, train)
+        for reading in READINGS:
+            reached[reading].append(most[reading])
+            for name, values in found[reading].items():
+                measured[reading][name].append(values)
+    result = {
+        reading: {name: pooled(parts) for name, parts in of.items()}
+        for reading, of in measured.items()
+    }
+    users = {reading: sum(len(part) for part in parts) for reading, parts in reached.items()}
+    return {
+        "windows": windows,
+        "window_dates": [
+            {
+                "as_of": day.isoformat(),
+                "first": (day + timedelta(days=1)).isoformat(),
+                "last": (day + timedelta(days=WINDOW)).isoformat(),
+            }
+            for day in dates
+        ],
+        "refit": "every window",
+        "users": users["all"],
+        "users_new": users["new"],
+        **result,
+        "ceiling": {
+            reading: float(np.concatenate(parts).mean()) if users[reading] else 0.0
+            for reading, parts in reached.items()
+        },
+        "bars": bars(result),
+    }
+
+
+def bars(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, bool]:
+    """What lists worth publishing have to reach, each bar by name."""
+    return {
+        f"{reading}: {measure} at least {gain:.0%} over the best single source": (
+            found[reading]["model"][measure]
+            >= (1 + gain) * max(found[reading][name][measure] for name in BASELINES)
+        )
+        for reading, gain in LEAST_GAIN.items()
+        for measure in JUDGED
+    }
+
+
+def _window(
+    known: Events, later: Events, day: date, train: Trainer
+) -> tuple[dict[str, dict[str, Values]], dict[str, NDArray[np.float64]]]:
+    trained = train(known, day)
+    at = day_of(known, (day - EPOCH).days, Learned.from_bytes(trained.files[FILE]))
+    booster = xgb.Booster(model_file=bytearray(trained.booster))
+    singles = baselines(known, at, seed=SEED, threads=Options().threads)
+    found = evaluate(at, later, {"model": model_lister(booster, at), **singles})
+    return found, ceiling(at, later)

@@ -1,0 +1,119 @@
+"""Which version may become champion: one that no single source beats, and not the champion either.
+
+All are compared on the week that training held out. The challenger speaks through the trees that
+were grown before that week (``manifest["evidence"]``), the champion is asked anew, and only where
+the week comes after what it was trained on: nothing is compared with hindsight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any
+
+import xgboost as xgb
+
+from daybreak.models.base import Progress, Verdict, quiet
+from daybreak.models.recommendations.assemble import FEATURES
+from daybreak.models.recommendations.baselines import BASELINES
+from daybreak.models.recommendations.catalogue import EPOCH
+from daybreak.models.recommendations.evaluate import READINGS, evaluate, model_lister, pooled
+from daybreak.models.recommendations.examples import day_of
+from daybreak.models.recommendations.learned import FILE, Learned
+from daybreak.registry.registry import Artifact
+from daybreak.warehouse.events import Events
+
+MEASURE = "ndcg@10"
+CLEARLY = 0.95
+"""A challenger this much under the champion on one week may be as good: a week of 450 users moves
+NDCG@10 by some 4 %, and the challenger has seen later days."""
+
+
+def judge(
+    read: Callable[[], Events],
+    business_date: date,
+    challenger: Artifact,
+    champion: Artifact | None,
+    progress: Progress = quiet,
+) -> Verdict:
+    """The gate. ``read`` gives the events that the challenger was trained on."""
+    held_out = challenger.manifest["evidence"]
+    reasons = against_baselines(held_out)
+    evidence: dict[str, Any] = {
+        "business_date": business_date.isoformat(),
+        "challenger": {"version": challenger.version, **held_out},
+    }
+    if champion is not None:
+        compared = _with_champion(read, held_out, champion, progress)
+        evidence["against_champion"] = compared
+        reasons += against_champion(held_out, compared)
+    if reasons:
+        return Verdict(False, "Refused: " + "; ".join(reasons) + ".", evidence)
+    return Verdict(True, _praise(held_out, champion), evidence)
+
+
+def best_source(found: Mapping[str, Mapping[str, float]], measure: str = MEASURE) -> str:
+    """The name of the best of ``BASELINES``."""
+    return max(BASELINES, key=lambda name: found[name][measure])
+
+
+def against_baselines(held_out: Mapping[str, Any]) -> list[str]:
+    """Why the lists do not suffice; empty where they do."""
+    if not held_out["users"]:
+        return ["no known user bought anything in the week held out"]
+    found = held_out["all"]
+    best = best_source(found)
+    ours, theirs = found["model"][MEASURE], found[best][MEASURE]
+    return [] if ours >= theirs else [f"NDCG@10 {ours:.3f} is under {theirs:.3f} of {best}"]
+
+
+def against_champion(held_out: Mapping[str, Any], compared: Mapping[str, Any]) -> list[str]:
+    """Why the challenger is not as good as the champion; empty where it is."""
+    if compared["why_not"]:
+        return [] if compared["other_features"] else [compared["why_not"]]
+    ours, theirs = held_out["all"]["model"][MEASURE], compared["all"][MEASURE]
+    if ours >= CLEARLY * theirs:
+        return []
+    return [f"NDCG@10 {ours:.3f} is clearly under the champion's {theirs:.3f}"]
+
+
+def _with_champion(
+    read: Callable[[], Events],
+    held_out: Mapping[str, Any],
+    champion: Artifact,
+    progress: Progress,
+) -> dict[str, Any]:
+    """The champion's measures on the week held out, or why there are none."""
+    found: dict[str, Any] = {
+        "version": champion.version,
+        "trained_through": champion.manifest["trained_through"],
+        "why_not": "",
+        "other_features": [one["name"] for one in champion.manifest["features"]] != list(FEATURES),
+    }
+    if found["other_features"]:
+        # It cannot be served any more either, so it does not stand in a challenger's way.
+        return found | {"why_not": f"{champion.version} was trained on other features"}
+    as_of = date.fromisoformat(held_out["as_of"])
+    if date.fromisoformat(found["trained_through"]) > as_of:
+        return found | {
+            "why_not": f"the week after {as_of} is not later than what {champion.version} was "
+            f"trained on (through {found['trained_through']}), so nothing tells them apart"
+        }
+    progress(f"Asking the champion {champion.version} for its lists of {as_of}")
+    events = read()
+    at = day_of(events, (as_of - EPOCH).days, Learned.from_bytes(champion.files[FILE]))
+    booster = xgb.Booster(model_file=bytearray(champion.booster))
+    measured = evaluate(at, events, {"champion": model_lister(booster, at)})
+    return found | {reading: pooled([measured[reading]["champion"]]) for reading in READINGS}
+
+
+def _praise(held_out: Mapping[str, Any], champion: Artifact | None) -> str:
+    found = held_out["all"]
+    best = best_source(found)
+    ours, theirs = found["model"][MEASURE], found[best][MEASURE]
+    gain = f"{ours / theirs - 1:+.1%} against {best}" if theirs else f"{best} has none"
+    beside = "" if champion is None else f", not clearly under {champion.version}"
+    return (
+        f"NDCG@10 {ours:.3f} on the lists of {held_out['users']} users ({gain}){beside}; held out: "
+        f"the week after {held_out['as_of']}."
+    )
