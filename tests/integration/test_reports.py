@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, insert, text
 
+import recommendation_lists
 from daybreak.warehouse import generations as g
 from daybreak.warehouse import tables
 from daybreak.warehouse.engine import begin
@@ -109,6 +110,16 @@ def fill(conn: Connection) -> None:
     )  # fmt: skip
     version(conn, "v1")
     champion(conn, "v1", march(1), "first")
+    recommend(conn)
+
+
+def recommend(conn: Connection) -> None:
+    """One published list of two users, and a week in which one of them buys."""
+    first = date(2026, 2, 1)
+    recommendation_lists.publish(conn, {"": ["i1"], "u1": ["i1", "i2"]}, first)
+    days = [first + n * DAY for n in range(1, 8)]
+    close(conn, *days)
+    recommendation_lists.buy(conn, "u1", "i2", (days[0] - recommendation_lists.MONDAY).days)
 
 
 def version(conn: Connection, name: str, **manifest: Any) -> None:
@@ -147,7 +158,8 @@ def test_the_page_names_every_view_and_column(conn: Connection) -> None:
         )
     ).all()
     sections = dict(re.findall(r"^## report\.(\w+)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
-    sections["forecast_vintages"] += sections["forecast"]  # "the columns of report.forecast"
+    for view in ("forecast", "recommendation"):
+        sections[f"{view}_vintages"] += sections[view]  # "the columns of report.forecast"
     assert {view for view, _ in columns} == set(sections)
     missing = [(view, name) for view, name in columns if f"`{name}`" not in sections[view]]
     assert missing == []
