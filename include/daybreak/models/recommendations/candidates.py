@@ -37,10 +37,12 @@ TAKEN = {
     "factors": 70,
     "session": 70,
     "trending_7": 40,
-    "trending_28": 50,
+    "trending_28": 100,
     "category": 30,
 }
-"""How many items each source may name; what another one names as well it scores all the same."""
+"""How many items each source may name; what another one names as well it scores all the same.
+
+``trending_28`` names any eligible item in the end, so a list of up to 100 items is never short."""
 
 CELLS = 4_000_000
 """Users x items looked at in one go; what a batch holds at most, whatever the catalogue's size."""

@@ -21,6 +21,7 @@ from daybreak.models.recommendations.examples import (
     chosen_items,
     marks,
 )
+from daybreak.models.recommendations.learned import LEARNED_STATISTICS
 from daybreak.models.recommendations.lists import best, square
 from daybreak.models.recommendations.measures import (
     average_precision,
@@ -54,12 +55,19 @@ def model_lister(booster: xgb.Booster, at: Day) -> Lister:
     return lists
 
 
-def evaluate(at: Day, later: Events, listers: Mapping[str, Lister]) -> dict[str, dict[str, Values]]:
-    """Reading -> lister -> measures, over the users with something relevant in the window."""
+def evaluate(
+    at: Day, later: Events, listers: Mapping[str, Lister], *, most_users: int | None = None
+) -> dict[str, dict[str, Values]]:
+    """Reading -> lister -> measures, over the users with something relevant in the window.
+
+    Where there are more than ``most_users``, over as many, evenly taken from all.
+    """
     found: dict[str, dict[str, Values]] = {}
     for reading, new_only in READINGS.items():
         wanted = bought_after(later, at, new_only=new_only)
         users = np.flatnonzero(np.diff(wanted.offsets))
+        if most_users is not None and len(users) > most_users:
+            users = users[np.arange(most_users) * len(users) // most_users]
         relevant = chosen_items(wanted, users)
         found[reading] = {
             name: _measure(at, users, relevant, lists, new_only) for name, lists in listers.items()
@@ -99,14 +107,14 @@ def _measure(
     )
     lists = compare(items, relevant)
     eligible = int(at.catalogue.eligible.sum())
-    buyers = at.learned.statistics[:, 1].astype(np.float64)
+    buyers = at.learned.statistics[:, LEARNED_STATISTICS.index("item_users")]
     measures: dict[str, Any] = {
         "ndcg@10": ndcg(lists, 10),
         "recall@20": recall(lists, 20),
         "map@12": average_precision(lists, 12),
         "hit_rate@20": hit_rate(lists, 20),
         "coverage": np.array([coverage(lists, LENGTH, eligible)]),
-        "novelty": novelty(lists, LENGTH, np.nan_to_num(buyers), len(at.rows)),
+        "novelty": novelty(lists, LENGTH, np.nan_to_num(buyers).astype(np.float64), len(at.rows)),
     }
     return measures
 

@@ -153,18 +153,21 @@ def examples(
     events: Events,
     at: Day,
     *,
+    users: int,
     negatives: int,
     sessions: int,
     generator: np.random.Generator,
 ) -> Examples:
-    """Lists of the users who bought in the window after ``at.day``, and of begun baskets.
+    """Lists of users who bought in the window after ``at.day``, and of begun baskets.
 
-    ``negatives``: candidates that were not bought, drawn for each list. ``sessions``: baskets.
+    ``users``: at most so many, drawn for each kind of list. ``negatives``: candidates that were
+    not bought, drawn for each list. ``sessions``: baskets.
     """
     parts: list[Examples] = []
     for new_only in (False, True):
         relevant = bought_after(events, at, new_only=new_only)
         buyers = np.flatnonzero(np.diff(relevant.offsets))
+        buyers = np.sort(generator.permutation(buyers)[:users])
         parts += _lists(
             at,
             chosen(at.rows, buyers),
@@ -200,7 +203,9 @@ def begun_baskets(
     Half of them are shown without the user's history, as a stranger's would be.
     """
     later = between(events, at.day + 1, at.day + WINDOW)
-    buying = np.flatnonzero(later.weight >= PURCHASE)
+    # What unknown users bought in no known basket may be anybody's.
+    told = (later.basket != 0) | (later.user != UNKNOWN_USER)
+    buying = np.flatnonzero((later.weight >= PURCHASE) & told)
     basket = np.where(later.basket == 0, later.day, later.basket)[buying]
     user, item = later.user[buying].astype(np.int64), later.item[buying].astype(np.int64)
     order = np.lexsort((item, basket, user))

@@ -44,7 +44,7 @@ def judge(
         "challenger": {"version": challenger.version, **held_out},
     }
     if champion is not None:
-        compared = _with_champion(read, held_out, champion, progress)
+        compared = _with_champion(read, challenger, champion, progress)
         evidence["against_champion"] = compared
         reasons += against_champion(held_out, compared)
     if reasons:
@@ -79,11 +79,12 @@ def against_champion(held_out: Mapping[str, Any], compared: Mapping[str, Any]) -
 
 def _with_champion(
     read: Callable[[], Events],
-    held_out: Mapping[str, Any],
+    challenger: Artifact,
     champion: Artifact,
     progress: Progress,
 ) -> dict[str, Any]:
     """The champion's measures on the week held out, or why there are none."""
+    held_out = challenger.manifest["evidence"]
     found: dict[str, Any] = {
         "version": champion.version,
         "trained_through": champion.manifest["trained_through"],
@@ -103,7 +104,8 @@ def _with_champion(
     events = read()
     at = day_of(events, (as_of - EPOCH).days, Learned.from_bytes(champion.files[FILE]))
     booster = xgb.Booster(model_file=bytearray(champion.booster))
-    measured = evaluate(at, events, {"champion": model_lister(booster, at)})
+    most = int(challenger.manifest["params"]["judged_users"])
+    measured = evaluate(at, events, {"champion": model_lister(booster, at)}, most_users=most)
     return found | {reading: pooled([measured[reading]["champion"]]) for reading in READINGS}
 
 

@@ -57,7 +57,7 @@ def average_precision(lists: Lists, k: int) -> Floats:
 
 def hit_rate(lists: Lists, k: int) -> Floats:
     """1 where any of the first k is relevant, (n,)."""
-    return lists.hits[:, :k].any(axis=1).astype(np.float64)
+    return np.asarray(lists.hits[:, :k].any(axis=1), np.float64)
 
 
 def coverage(lists: Lists, k: int, eligible: int) -> float:

@@ -87,12 +87,16 @@ class Ranker:
 class Options:
     """How much is learned from, and how. All of it goes into the manifest.
 
-    ``weeks``: lists are made as of that many days, a week apart. ``negatives``: candidates of a
+    ``weeks``: lists are made as of that many days, a week apart. ``users``: most lists of a kind a
+    week; more would not fit into memory, nor teach much. ``judged_users``: most users that the
+    week held out is measured on. ``negatives``: candidates of a
     list that were not bought. ``sessions``: begun baskets a week. ``threads`` is a fixed number:
     sums of a histogram differ with it, and the same data must give the same version anywhere.
     """
 
     weeks: int = 6
+    users: int = 2000
+    judged_users: int = 5000
     negatives: int = 60
     sessions: int = 150
     threads: int = 2
@@ -194,7 +198,7 @@ def held_out_evidence(
         "model": model_lister(booster, at),
         **baselines(events, at, seed=seed, threads=options.threads),
     }
-    found = evaluate(at, events, listers)
+    found = evaluate(at, events, listers, most_users=options.judged_users)
     return {
         "as_of": (EPOCH + timedelta(days=at.day)).isoformat(),
         "through": (EPOCH + timedelta(days=at.day + WINDOW)).isoformat(),
@@ -215,6 +219,7 @@ def _examples_of(events: Events, at: Day, seed: int, options: Options) -> Exampl
     return examples(
         events,
         at,
+        users=options.users,
         negatives=options.negatives,
         sessions=options.sessions,
         generator=np.random.default_rng([seed, at.day]),
