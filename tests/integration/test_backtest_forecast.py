@@ -203,6 +203,8 @@ def test_a_refused_challenger_is_registered_but_not_champion(
 
 
 def test_an_option_of_another_model_is_refused_with_those_there_are(served: Runtime) -> None:
+    close_days(served)
+
     result = run("backtest", "sales_forecast", "--windows", "3")
 
     assert "There is no option windows here" in result.exception.message
