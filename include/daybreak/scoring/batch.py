@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import numpy as np
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, exists, literal, select, text, true
 
 from daybreak.models.base import Columns, Model, SnapshotRows
 from daybreak.scoring.predictor import Predictor
@@ -95,18 +95,27 @@ def _one_ahead(work: Callable[[T], R], inputs: Iterable[T]) -> Iterator[R]:
 def _delete_scores(
     conn: Connection, model: Model, generation: Generation, first: int, last: int
 ) -> None:
+    """Nearly always there is nothing to delete, so that is looked at first."""
     scored, snapshot = model.score_table.c, model.snapshot_table.c
-    entities = select(*(snapshot[name] for name in model.keys)).where(
-        snapshot.business_date == generation.business_date,
-        snapshot.snapshot_id == generation.snapshot_id,
-        snapshot.ordinal >= first,
-        snapshot.ordinal < last,
-    )
-    wanted = entities.subquery()
-    conn.execute(
-        delete(model.score_table).where(
-            scored.business_date == generation.business_date,
-            scored.generation_id == generation.generation_id,
-            *(scored[name] == wanted.c[name] for name in model.keys),
+    wanted = (
+        select(*(snapshot[name] for name in model.keys))
+        .where(
+            snapshot.business_date == generation.business_date,
+            snapshot.snapshot_id == generation.snapshot_id,
+            snapshot.ordinal >= first,
+            snapshot.ordinal < last,
         )
+        .subquery("wanted")
     )
+    theirs = [
+        scored.business_date == generation.business_date,
+        scored.generation_id == generation.generation_id,
+        *(scored[name] == wanted.c[name] for name in model.keys),
+    ]
+    # PostgreSQL has no statistics of rows that are minutes old and picks a nested loop over all of
+    # them: 13 s for 2,000 users. OFFSET keeps it to one look into the primary key an entity.
+    one = select(literal(1)).where(*theirs).offset(0).lateral("one")
+    if conn.scalar(select(exists().select_from(wanted.join(one, true())))):
+        conn.execute(text("SET LOCAL enable_nestloop = off"))
+        conn.execute(delete(model.score_table).where(*theirs))
+        conn.execute(text("SET LOCAL enable_nestloop = on"))
