@@ -1,0 +1,143 @@
+"""What each model brings to the contract tests; the tests themselves know none by name.
+
+The third one is no part of the package: it lies in ``tests/outside`` and comes in by its entry
+point, as a user's own model does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import Connection, Table, Update, func, update
+
+import first_champion
+from daybreak import models
+from daybreak.clock import AsOf
+from daybreak.features.panel import Panel
+from daybreak.models import get_model
+from daybreak.models.base import Model, Trained
+from daybreak.models.recommendations import train as recommendations
+from daybreak.models.recommendations.model import HISTORY_DAYS
+from daybreak.models.sales_forecast.train import train_panel
+from daybreak.warehouse.facts import read_panel
+from daybreak.warehouse.interactions import read_events
+
+OUTSIDE = Path(__file__).parent / "outside"
+
+Row = Mapping[str, Any]
+Train = Callable[[Connection, AsOf], Trained]
+Breakage = Callable[[Table], Update]
+
+
+@dataclass(frozen=True)
+class ModelCase:
+    """A model, and what only it can say.
+
+    ``train``: its own training, smaller where that takes minutes. ``request``: the body that asks
+    for what is published, of which ``row`` is a row. ``breakages``: what breaks a rule of its
+    audit, by words of the rule.
+    """
+
+    model: Model
+    train: Train
+    request: Callable[[Row], dict[str, Any]]
+    breakages: Mapping[str, Breakage]
+
+
+NAMES = ("sales_forecast", "recommendations", "reorder_point")
+
+
+@contextmanager
+def outside_installed() -> Iterator[None]:
+    """Let ``daybreak.models`` find the model of ``tests/outside`` too, in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(OUTSIDE)
+        models._installed.cache_clear()
+        yield
+    models._installed.cache_clear()
+
+
+def case_of(name: str) -> ModelCase:
+    """The case of a model that is installed."""
+    model = get_model(name)
+    train, request, breakages = {
+        "sales_forecast": (_train_forecast, _ask_forecast, _BROKEN_FORECASTS),
+        "recommendations": (_train_recommendations, _ask_list, _BROKEN_LISTS),
+        "reorder_point": (model.train, _ask_stock, _BROKEN_ORDERS),
+    }[name]
+    return ModelCase(model, train, request, breakages)
+
+
+def _train_forecast(conn: Connection, as_of: AsOf) -> Trained:
+    panel = read_panel(conn, as_of, days=first_champion.SMALL.panel_days)
+    return train_panel(Panel(**panel), options=first_champion.SMALL)
+
+
+def _ask_forecast(row: Row) -> dict[str, Any]:
+    date = row["target_date"].isoformat()
+    return {"store": row["store_id"], "item": row["item_id"], "date": date}
+
+
+_BROKEN_FORECASTS: dict[str, Breakage] = {
+    "units are negative": lambda t: update(t).where(t.c.horizon == 3).values(mean=-1),
+    "quantiles cross": lambda t: update(t).values(p10=t.c.p90 + 1),
+    "horizons are not 1 to 28": lambda t: (
+        update(t).where(t.c.horizon == 28).values(horizon=29, target_date=t.c.target_date + 1)
+    ),
+    "horizons and target dates disagree": lambda t: (
+        update(t).where(t.c.horizon == 1).values(target_date=t.c.target_date + 1)
+    ),
+}
+
+
+def _train_recommendations(conn: Connection, as_of: AsOf) -> Trained:
+    events = read_events(conn, as_of, days=HISTORY_DAYS)
+    small = recommendations.Options(
+        weeks=3, ranker=recommendations.Ranker(depth=4, rounds=20, least_rounds=10)
+    )
+    return recommendations.train_events(events, as_of.business_date, options=small)
+
+
+def _ask_list(row: Row) -> dict[str, Any]:
+    return {"user_id": row["user_id"]} if row["user_id"] else {}
+
+
+_BROKEN_LISTS: dict[str, Breakage] = {
+    "ranks are not 1 to 20": lambda t: update(t).where(t.c.rank == 20).values(rank=21),
+    "ranks have gaps": lambda t: update(t).where(t.c.rank == 20).values(rank=22),
+    "scores rise with the rank": lambda t: (
+        update(t).where(t.c.rank == 2).values(score=t.c.score + 1000)
+    ),
+    "an item stands twice in a list": lambda t: (
+        update(t).where(t.c.rank <= 2).values(item_id="twice")
+    ),
+    "reasons are unknown": lambda t: update(t).where(t.c.rank == 1).values(reason="because"),
+}
+
+
+def _ask_stock(row: Row) -> dict[str, Any]:
+    return {"store": row["store_id"], "item": row["item_id"]}
+
+
+_BROKEN_ORDERS: dict[str, Breakage] = {
+    "units are negative": lambda t: update(t).values(usual=-1),
+    "enough is less than usual": lambda t: update(t).values(usual=t.c.enough + 1),
+    "the order does not fill an empty shelf": lambda t: update(t).values(reorder=t.c.reorder + 1),
+    "the whole order is wild": lambda t: update(t).values(
+        enough=func.ceil(t.c.enough) + 1e6, reorder=func.ceil(t.c.enough) + 1e6
+    ),
+}
+
+
+def bits(columns: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
+    """Columns in a form whose equality is that of the bits; texts as texts, however stored."""
+    return {
+        name: values.tolist() if values.dtype.kind in "OU" else (values.dtype, values.tobytes())
+        for name, values in columns.items()
+    }

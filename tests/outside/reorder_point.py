@@ -1,0 +1,241 @@
+"""How many of each item a store should have for the coming week. docs/own-model.md explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import xgboost
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import REAL, Column, Connection, FromClause, Select, Text, func, select
+
+from daybreak.clock import AsOf
+from daybreak.errors import NoData
+from daybreak.models import base
+from daybreak.models.options import chosen
+from daybreak.registry.registry import Artifact
+from daybreak.warehouse.facts import PanelArrays, read_actuals, read_panel
+from daybreak.warehouse.model_tables import score_table, snapshot_table
+
+WEEKS = tuple(f"week_{n}" for n in range(1, 9))  # units of the last eight weeks, the newest first
+LAYOUT = ("level", "open_days", *WEEKS)
+HISTORY = 7 * len(WEEKS)
+TRAINED_ON = 364 + HISTORY  # days of sales that training reads
+LIKELY = 0.9  # in so many weeks `enough` is enough
+PARAMS = {
+    "objective": "reg:quantileerror",
+    "quantile_alpha": [0.5, LIKELY],
+    "base_score": [0.0, 0.0],  # trees that start from 0: only then batch and endpoint agree
+    "max_depth": 4,
+    "eta": 0.1,
+    "seed": 7,
+    "nthread": 1,  # sums over several threads differ in their last bits
+}
+
+
+class StockRequest(BaseModel):
+    """An item in a store, and how many of it are there."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    store: str = Field(min_length=1, max_length=200)
+    item: str = Field(min_length=1, max_length=200)
+    on_hand: float = Field(0.0, ge=0, le=1e6, description="Units in stock; 0: an empty shelf.")
+
+
+class StockScorer:
+    """A version at work. A nightly row is the answer for an empty shelf."""
+
+    def batch_rows(self, snapshot: base.SnapshotRows, on_hand: float = 0.0) -> base.ScoringRows:
+        identity = dict(zip(ReorderPoint.keys, snapshot.keys, strict=True))
+        stock = np.full(len(snapshot), on_hand, np.float32)
+        return base.ScoringRows(as_shares(snapshot.values), {**identity, "on_hand": stock})
+
+    def question(self, snapshot: base.SnapshotRows, request: Any) -> base.Question:
+        rows = self.batch_rows(snapshot, request.on_hand)
+        return base.Question(rows, "live" if request.on_hand else "published")
+
+    def answers(self, margins: base.Float32, rows: base.ScoringRows) -> base.Columns:
+        keys = {name: rows.identity[name] for name in ReorderPoint.keys}
+        usual, enough = as_units(margins, rows.features[:, 0]).T
+        missing = np.ceil(np.maximum(enough - rows.identity["on_hand"], np.float32(0)))
+        return {**keys, "usual": usual, "enough": enough, "reorder": missing}
+
+
+class ReorderPoint:
+    """What ``daybreak.models.base.Model`` asks for; an entity is an item in a store."""
+
+    name = "reorder_point"
+    keys: tuple[str, ...] = ("store_id", "item_id")
+    stranger = None  # an item that nobody ever sold is an error, not a guess
+    notes = None
+    request: type[BaseModel] = StockRequest
+    snapshot_table = snapshot_table("reorder_point", keys)
+    score_table = score_table(
+        "reorder_point",
+        [Column("store_id", Text, primary_key=True), Column("item_id", Text, primary_key=True)],
+        [
+            Column("usual", REAL, nullable=False, comment="half of all weeks need no more"),
+            Column("enough", REAL, nullable=False, comment="nine weeks in ten need no more"),
+            Column("reorder", REAL, nullable=False, comment="whole units missing to be enough"),
+        ],
+    )
+
+    def layout(self) -> tuple[str, ...]:
+        return LAYOUT
+
+    def record_layout(self) -> tuple[str, ...]:
+        return ()
+
+    def features(self) -> tuple[str, ...]:
+        return LAYOUT
+
+    def build_snapshot(self, warehouse: Connection, as_of: AsOf) -> base.Snapshot:
+        panel = read_panel(warehouse, as_of, days=HISTORY)
+        keys = (panel["store_ids"], panel["item_ids"])
+        return base.Snapshot(iter([base.SnapshotRows(keys, known_at(panel))]))
+
+    def scorer(self, artifact: Artifact, context: base.Context, day: date) -> base.Scorer:
+        return StockScorer()
+
+    def rows_per_entity(self, context: base.Context) -> int:
+        return 1
+
+    def entity(self, request: Any) -> tuple[str, ...]:
+        return (request.store, request.item)
+
+    def train(
+        self, warehouse: Connection, as_of: AsOf, progress: base.Progress = base.quiet
+    ) -> base.Trained:
+        progress(f"Reading {TRAINED_ON} days of sales up to {as_of.business_date}")
+        booster = fit(read_panel(warehouse, as_of, days=TRAINED_ON))
+        manifest = {
+            "features": [{"name": name, "dtype": "float32"} for name in LAYOUT],
+            "trained_through": as_of.business_date.isoformat(),
+            "params": PARAMS,
+        }
+        return base.Trained(bytes(booster.save_raw("ubj")), manifest)
+
+    def judge(
+        self,
+        warehouse: Connection,
+        as_of: AsOf,
+        challenger: Artifact,
+        champion: Artifact | None,
+        progress: base.Progress = base.quiet,
+    ) -> base.Verdict:
+        # The challenger has seen every week: what is learned without the last stands in for it.
+        panel = read_panel(warehouse, as_of, days=TRAINED_ON)
+        lost = {"model": loss(panel, fit(panel, held_back=1)), "rule": loss(panel, None)}
+        if champion is not None and champion.manifest["trained_through"] <= week_before(as_of):
+            booster = xgboost.Booster(model_file=bytearray(champion.booster))
+            lost["champion"] = loss(panel, booster)
+        passed = lost["model"] == min(lost.values())
+        listed = ", ".join(f"{name} {units:.4g}" for name, units in lost.items())
+        verdict = "Passed" if passed else "Refused"
+        return base.Verdict(passed, f"{verdict} on the last week: units lost by {listed}.", lost)
+
+    def backtest(
+        self,
+        warehouse: Connection,
+        last: date,
+        as_of: base.AsOfDay,
+        options: Mapping[str, int],
+        progress: base.Progress = base.quiet,
+    ) -> dict[str, Any]:
+        windows = chosen(options, {"windows": 4})["windows"]
+        lost = dict.fromkeys(("model", "rule"), 0.0)
+        for day in (last - timedelta(weeks=n) for n in range(windows, 0, -1)):
+            progress(f"Learning as of {day}")
+            panel = read_panel(warehouse, as_of(day), days=TRAINED_ON)
+            series = list(zip(panel["store_ids"], panel["item_ids"], strict=True))
+            week = day + timedelta(days=1), day + timedelta(days=7)
+            sold = read_actuals(warehouse, as_of(last), *week, series).sum(axis=1)
+            for name, booster in (("model", fit(panel)), ("rule", None)):
+                lost[name] += pinball(sold, advice(booster, known_at(panel))) / windows
+        return {"windows": windows, "lost_units_a_week": lost}
+
+    def describe_backtest(self, found: Mapping[str, Any]) -> list[str]:
+        return [f"{name:6} {units:10.1f}" for name, units in found["lost_units_a_week"].items()]
+
+    def audit(self, columns: Mapping[str, NDArray[Any]]) -> list[str]:
+        usual, enough, reorder = (columns[name] for name in ("usual", "enough", "reorder"))
+        rules = {
+            "units are negative": (usual < 0).any(),
+            "enough is less than usual": (enough < usual).any(),
+            "the order does not fill an empty shelf": (reorder != np.ceil(enough)).any(),
+        }
+        return [rule for rule, broken in rules.items() if broken]
+
+    def audit_queries(self, scored: FromClause) -> dict[str, Select[tuple[int]]]:
+        ordered, usual = func.sum(scored.c.reorder), func.sum(scored.c.usual) + func.count()
+        wild = select(ordered).having(ordered > 20 * usual).subquery("wild")
+        return {"the whole order is wild": select(func.count()).select_from(wild)}
+
+
+def known_at(panel: PanelArrays, weeks_ago: int = 0) -> base.Float32:
+    """What was known so many weeks ago, (n, S). A week before the first sale is missing: NaN."""
+    end = panel["units"].shape[1] - 7 * weeks_ago
+    days = panel["units"][:, end - HISTORY : end].reshape(-1, len(WEEKS), 7)[:, ::-1]
+    weeks = np.where(np.isnan(days).all(axis=2), np.nan, np.nansum(days, axis=2))
+    known = np.maximum((~np.isnan(weeks)).sum(axis=1), 1)
+    level = np.maximum(np.nansum(weeks, axis=1) / known, 1)  # so that it can be divided by
+    open_days = panel["open"][:, end : end + 7].sum(axis=1)
+    return np.column_stack([level, open_days, weeks]).astype(np.float32)
+
+
+def as_shares(known: base.Float32) -> base.Float32:
+    """Weeks as shares of the level, so that slow items and fast ones teach one another."""
+    return np.column_stack([known[:, :2], known[:, 2:] / known[:, :1]])
+
+
+def as_units(margins: base.Float32, level: base.Float32) -> base.Float32:
+    """Shares of the level as units: never negative, and the likelier one is never the lower."""
+    return np.sort(np.maximum(margins, np.float32(0)) * level[:, None], axis=1)
+
+
+def fit(panel: PanelArrays, held_back: int = 0) -> xgboost.Booster:
+    """Learn from every week that the panel has a past for, but the last ``held_back``."""
+    weeks = range(1 + held_back, (panel["units"].shape[1] - HISTORY) // 7 + 1)
+    learned = [week(panel, weeks_ago) for weeks_ago in weeks]
+    known, sold = (np.concatenate(part) for part in zip(*learned, strict=True))
+    if not len(sold):
+        raise NoData("No item was on sale a week ago.", remedy="Load more weeks of sales.")
+    data = xgboost.DMatrix(as_shares(known), sold / known[:, 0])
+    return xgboost.train(PARAMS, data, num_boost_round=60)
+
+
+def week(panel: PanelArrays, weeks_ago: int) -> tuple[base.Float32, base.Float32]:
+    """Of each item on sale by then: what was known so many weeks ago, and what sold after it."""
+    known, end = known_at(panel, weeks_ago), panel["units"].shape[1] - 7 * (weeks_ago - 1)
+    on_sale = ~np.isnan(known[:, 2])
+    return known[on_sale], panel["units"][on_sale, end - 7 : end].sum(axis=1)
+
+
+def advice(booster: xgboost.Booster | None, known: base.Float32) -> base.Float32:
+    """What the model says; without one the rule of thumb, the best of the last eight weeks."""
+    if booster is None:
+        return np.nanmax(known[:, 2:], axis=1)
+    margins = booster.inplace_predict(as_shares(known), predict_type="margin")
+    return as_units(margins, known[:, 0])[:, 1]
+
+
+def loss(panel: PanelArrays, booster: xgboost.Booster | None) -> float:
+    known, sold = week(panel, weeks_ago=1)
+    return pinball(sold, advice(booster, known))
+
+
+def pinball(sold: base.Float32, enough: base.Float32) -> float:
+    """What is too much costs a tenth of a unit, what is too little nine tenths."""
+    over = (enough - sold).astype(np.float64)
+    return float(np.maximum(over * (1 - LIKELY), -over * LIKELY).sum())
+
+
+def week_before(as_of: AsOf) -> str:
+    return (as_of.business_date - timedelta(weeks=1)).isoformat()
+
+
+MODEL = ReorderPoint()
