@@ -40,22 +40,24 @@ SELECT
     judged.popular_coverage
 FROM vintage
 CROSS JOIN LATERAL (
-    -- One vintage at a time, so that asking for one reads one partition.
-    WITH list AS (
+    -- One vintage at a time, so that asking for one reads one partition. Rows are brought
+    -- together by grouping, not by joins: how many there are is not known when this is planned,
+    -- and a nested loop over lists and purchases took 1.7 s where this takes 0.2 s.
+    WITH list AS MATERIALIZED (
         SELECT user_id, item_id, rank
         FROM score.recommendation
         WHERE business_date = vintage.business_date AND generation_id = vintage.generation_id
     ),
-    bought AS (
-        SELECT DISTINCT event.user_id, event.item_id
+    bought AS MATERIALIZED (
+        SELECT event.user_id, event.item_id
         FROM raw.interaction AS event
         JOIN raw.day_closed AS closed USING (business_date)
         WHERE event.business_date > vintage.business_date
             AND event.business_date <= vintage.business_date + 7
             AND event.weight >= 1
-            AND event.user_id IN (SELECT user_id FROM list WHERE user_id <> '')
+            AND event.user_id <> ''
     ),
-    sold AS (
+    sold AS MATERIALIZED (
         -- A buyer of a day counts once: the user, else the basket, else the moment.
         SELECT
             item_id,
@@ -77,7 +79,24 @@ CROSS JOIN LATERAL (
         ) AS sale
         GROUP BY item_id
     ),
-    popular AS (SELECT item_id, rank FROM sold WHERE rank <= 20),
+    item AS (
+        SELECT item_id, bool_or(was_sold) AS was_sold, bool_or(is_shown) AS is_shown
+        FROM (
+            SELECT item_id, TRUE AS was_sold, FALSE AS is_shown FROM sold
+            UNION ALL
+            SELECT item_id, FALSE, TRUE FROM list
+        ) AS either
+        GROUP BY item_id
+    ),
+    pair AS (
+        SELECT user_id, item_id, bool_or(is_wanted) AS is_wanted, min(rank) AS rank
+        FROM (
+            SELECT user_id, item_id, TRUE AS is_wanted, NULL::smallint AS rank FROM bought
+            UNION ALL
+            SELECT user_id, item_id, FALSE, rank FROM list WHERE user_id <> ''
+        ) AS either
+        GROUP BY user_id, item_id
+    ),
     -- 1 / log2(rank + 1), and its sum over the best list there can be. The base cancels out.
     ideal AS (
         SELECT n, sum(1 / ln(n + 1)) OVER (ORDER BY n) AS gain
@@ -85,32 +104,29 @@ CROSS JOIN LATERAL (
     ),
     of_user AS (
         SELECT
-            bought.user_id,
-            count(*) AS wanted,
-            count(list.rank) AS met,
-            count(list.rank) FILTER (WHERE list.rank <= 20) AS met_20,
-            coalesce(sum(1 / ln(list.rank + 1)) FILTER (WHERE list.rank <= 10), 0) AS gain_10,
-            count(popular.rank) AS popular_met,
-            coalesce(sum(1 / ln(popular.rank::float8 + 1)) FILTER (WHERE popular.rank <= 10), 0)
-                AS popular_gain_10
-        FROM bought
-        LEFT JOIN list USING (user_id, item_id)
-        LEFT JOIN popular USING (item_id)
-        GROUP BY bought.user_id
+            count(*) FILTER (WHERE is_wanted) AS wanted,
+            count(pair.rank) FILTER (WHERE is_wanted) AS met,
+            count(pair.rank) FILTER (WHERE is_wanted AND pair.rank <= 20) AS met_20,
+            sum(1 / ln(pair.rank + 1)) FILTER (WHERE is_wanted AND pair.rank <= 10) AS gain_10,
+            count(popular.rank) FILTER (WHERE is_wanted) AS popular_met,
+            sum(1 / ln(popular.rank::float8 + 1))
+                FILTER (WHERE is_wanted AND popular.rank <= 10) AS popular_gain_10
+        FROM pair
+        LEFT JOIN (SELECT item_id, rank FROM sold WHERE rank <= 20) AS popular USING (item_id)
+        GROUP BY user_id
+        HAVING bool_or(is_wanted) AND count(pair.rank) > 0
     )
     SELECT
         count(*) AS users,
         coalesce(sum(wanted), 0)::bigint AS purchases,
         coalesce(sum(met), 0)::bigint AS purchases_met,
         avg((met > 0)::int)::float8 AS hit_rate,
-        avg(gain_10 / ideal.gain)::float8 AS ndcg_10,
+        avg(coalesce(gain_10, 0) / ideal.gain) AS ndcg_10,
         avg(met_20::float8 / wanted) AS recall_20,
-        (
-            SELECT avg((item_id IN (SELECT item_id FROM list))::int)::float8 FROM sold
-        ) AS coverage,
+        (SELECT avg(is_shown::int)::float8 FROM item WHERE was_sold) AS coverage,
         coalesce(sum(popular_met), 0)::bigint AS popular_purchases_met,
         avg((popular_met > 0)::int)::float8 AS popular_hit_rate,
-        avg(popular_gain_10 / ideal.gain)::float8 AS popular_ndcg_10,
+        avg(coalesce(popular_gain_10, 0) / ideal.gain) AS popular_ndcg_10,
         avg(popular_met::float8 / wanted) AS popular_recall_20,
         (SELECT avg((rank <= 20)::int)::float8 FROM sold) AS popular_coverage
     FROM of_user
