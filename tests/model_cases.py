@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +75,8 @@ def case_of(name: str) -> ModelCase:
 
 
 def _train_forecast(conn: Connection, as_of: AsOf) -> Trained:
-    panel = read_panel(conn, as_of, days=first_champion.SMALL.panel_days)
-    return train_panel(Panel(**panel), options=first_champion.SMALL)
+    small = replace(first_champion.SMALL, threads=1)
+    return train_panel(Panel(**read_panel(conn, as_of, days=small.panel_days)), options=small)
 
 
 def _ask_forecast(row: Row) -> dict[str, Any]:
@@ -99,7 +99,7 @@ _BROKEN_FORECASTS: dict[str, Breakage] = {
 def _train_recommendations(conn: Connection, as_of: AsOf) -> Trained:
     events = read_events(conn, as_of, days=HISTORY_DAYS)
     small = recommendations.Options(
-        weeks=3, ranker=recommendations.Ranker(depth=4, rounds=20, least_rounds=10)
+        weeks=3, threads=1, ranker=recommendations.Ranker(depth=4, rounds=20, least_rounds=10)
     )
     return recommendations.train_events(events, as_of.business_date, options=small)
 

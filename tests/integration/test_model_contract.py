@@ -136,7 +136,7 @@ def answers(
     """The bits of what ``artifact`` says of the rows of all ``cuts``, one cut at a time."""
     with connect(day.engine) as conn:
         context = read_context(conn, day.address["snapshot_id"])
-    predictor = Predictor(artifact, threads=2)
+    predictor = Predictor(artifact, threads=1)
     scorer = model.scorer(artifact, context, DAY)
     scored = []
     for cut in cuts:
@@ -165,7 +165,7 @@ def facts(postgres: Any, installed: None) -> Iterator[str]:
 @contextmanager
 def open_runtime(url: str, home: Path) -> Iterator[Runtime]:
     given: dict[str, Any] = {"home": home, "warehouse_url": url, "entities_per_shard": 17}
-    runtime = Runtime(Settings(**given, threads=2), lambda: CUTOFF)
+    runtime = Runtime(Settings(**given, threads=1), lambda: CUTOFF)
     try:
         yield runtime
     finally:
@@ -343,7 +343,7 @@ def test_the_size_of_a_batch_does_not_show(day: Day) -> None:
 def test_the_number_of_shards_does_not_show(own_day: Day) -> None:
     day, total = own_day, own_day.address["rows"]
     expected = day.rows
-    predictor = Predictor(day.artifact, threads=2)
+    predictor = Predictor(day.artifact, threads=1)
     for count in SHARDS:
         generation = day.generation(day.address["version"], f"{count} shards")
         edges = [total * n // count for n in range(count + 1)]

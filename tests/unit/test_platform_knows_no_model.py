@@ -1,0 +1,68 @@
+"""The platform carries any model: its rooms neither import one nor speak of one."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daybreak.models import get_model, model_names
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "include" / "daybreak"
+ROOMS = ("scoring", "serving", "registry", "jobs", "monitoring", "platform")
+
+
+def names() -> set[str]:
+    """What a built-in model may be called by: its own name, those of its tables, its module."""
+    found = set()
+    for name in model_names():
+        model = get_model(name)
+        module = type(model).__module__.rsplit(".", 2)[-2]
+        found |= {name, module, model.snapshot_table.name, model.score_table.name}
+    return found
+
+
+@pytest.fixture(scope="module")
+def contracts() -> list[dict[str, Any]]:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    found: list[dict[str, Any]] = settings["tool"]["importlinter"]["contracts"]
+    return found
+
+
+def test_there_is_something_to_look_for_and_somewhere_to_look() -> None:
+    assert {"sales_forecast", "recommendations"} <= names()
+    assert all(list((PACKAGE / room).glob("*.py")) for room in ROOMS)
+
+
+@pytest.mark.parametrize("folder", [*(PACKAGE / room for room in ROOMS), ROOT / "plugins"])
+def test_no_file_of_the_platform_names_a_model(folder: Path) -> None:
+    files = [file for file in folder.rglob("*") if file.is_file() and file.suffix != ".pyc"]
+    assert files
+    # Not only as a word of its own: `score_sales_forecast` would be a name for it too.
+    wanted = re.compile("|".join(sorted(names())), re.IGNORECASE)
+    told = [
+        f"{file.relative_to(ROOT)}:{number}: {line.strip()}"
+        for file in files
+        for number, line in enumerate(file.read_text().splitlines(), 1)
+        if wanted.search(line)
+    ]
+    assert not told, "\n".join(told)
+
+
+def test_the_linter_forbids_every_room_to_import_a_model(contracts: list[dict[str, Any]]) -> None:
+    (contract,) = (c for c in contracts if c["name"] == "The platform knows no model by name")
+    assert contract["type"] == "forbidden"
+    assert {f"daybreak.{room}" for room in ROOMS} <= set(contract["source_modules"])
+    packages = {type(get_model(name)).__module__.rsplit(".", 1)[0] for name in model_names()}
+    assert packages <= set(contract["forbidden_modules"])
+    assert not contract.get("ignore_imports"), "no exception to the rule"
+
+
+def test_the_linter_forbids_models_to_import_one_another(contracts: list[dict[str, Any]]) -> None:
+    (contract,) = (c for c in contracts if c["type"] == "independence")
+    packages = {type(get_model(name)).__module__.rsplit(".", 1)[0] for name in model_names()}
+    assert packages <= set(contract["modules"])
