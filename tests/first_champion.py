@@ -1,4 +1,4 @@
-"""Load the data set and put a small, quickly trained sales forecast in force, gate or not.
+"""Load the data set and put small, quickly trained versions of both models in force, gate or not.
 
 Run in a process of its own, with the environment of the platform that it is for.
 usage: python first_champion.py BUSINESS_DATE; prints the warehouse's URL (it has no password).
@@ -10,18 +10,26 @@ from datetime import date
 from daybreak.clock import AsOf, scheduled_cutoff
 from daybreak.features.panel import Panel
 from daybreak.jobs.ingest import load_new_files
+from daybreak.models.base import Trained
+from daybreak.models.recommendations.train import Options as ListOptions
+from daybreak.models.recommendations.train import Ranker, train_events
 from daybreak.models.sales_forecast.booster import Learning
 from daybreak.models.sales_forecast.train import Options, train_panel
 from daybreak.registry.champions import promote
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.facts import read_panel
+from daybreak.warehouse.interactions import read_events
 
 SMALL = Options(
     origin_days=60,
     origins=8,
     rows=2_000,
     learning=Learning(depth=3, rounds=12, least_rounds=4),
+)
+
+FEW_LISTS = ListOptions(
+    weeks=2, negatives=4, sessions=10, ranker=Ranker(depth=3, rounds=8, least_rounds=4)
 )
 
 
@@ -31,12 +39,18 @@ def main(runtime: Runtime, day: date) -> None:
     as_of = AsOf(day, scheduled_cutoff(day, settings.run_at, settings.timezone))
     with connect(runtime.engine) as conn:
         panel = Panel(**read_panel(conn, as_of, days=SMALL.panel_days))
-    trained = train_panel(panel, options=SMALL)
-    version = runtime.registry.register("sales_forecast", trained.booster, trained.manifest)
+        events = read_events(conn, as_of, days=120)
+    put_in_force(runtime, "sales_forecast", train_panel(panel, options=SMALL), as_of)
+    put_in_force(runtime, "recommendations", train_events(events, day, options=FEW_LISTS), as_of)
+    print(settings.warehouse_dsn)
+
+
+def put_in_force(runtime: Runtime, model: str, trained: Trained, as_of: AsOf) -> None:
+    version = runtime.registry.register(model, trained.booster, trained.manifest, trained.files)
     with begin(runtime.engine) as conn:
         promote(
             conn,
-            model="sales_forecast",
+            model=model,
             version=version,
             effective_from=as_of.cutoff,
             reason="the first one",
@@ -44,7 +58,6 @@ def main(runtime: Runtime, day: date) -> None:
             actor="test",
             now=runtime.clock(),
         )
-    print(settings.warehouse_dsn)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,8 @@ def dag_runner(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
             "DAYBREAK_DATASET": "synthetic",
             "DAYBREAK_SYNTHETIC_STORES": "2",
             "DAYBREAK_SYNTHETIC_ITEMS": "6",
+            "DAYBREAK_SYNTHETIC_USERS": "50",
+            "DAYBREAK_SYNTHETIC_BASKETS": "12",
             "DAYBREAK_SYNTHETIC_START": "2025-01-01",
             "DAYBREAK_SYNTHETIC_END": "2026-02-28",
             "DAYBREAK_ENTITIES_PER_SHARD": "8",

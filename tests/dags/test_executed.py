@@ -93,6 +93,15 @@ def test_the_nightly_run_by_logical_date_by_configuration_and_without_either(
     assert "This run has neither a logical date nor a business date." in log
 
 
+def test_the_recommendations_run_by_the_same_steps(shop: DagRunner) -> None:
+    run = {"dag_id": "daily_recommendations", "logical_date": "2026-02-23T00:00:00+00:00"}
+    (result,), _ = shop.run(run, DAYBREAK_ENTITIES_PER_SHARD="30")
+    # 50 users and the one whom nobody knows, thirty a shard.
+    assert (result["state"], counted(result)) == ("success", STEPS)
+    (event,) = result["events"]
+    assert (event["model"], event["business_date"]) == ("recommendations", "2026-02-23")
+
+
 def test_the_ingest_dag_runs(shop: DagRunner) -> None:
     (result,), _ = shop.run({"dag_id": "ingest", "logical_date": "2026-02-23T00:00:00+00:00"})
     assert (result["state"], counted(result)) == ("success", {"load_new_files": 1})
@@ -111,7 +120,11 @@ def test_the_training_dag_maps_over_the_models_and_tidies_up(shop: DagRunner) ->
     run = {"dag_id": "train_models", "logical_date": "2026-02-27T00:00:00+00:00"}
     (result,), _ = shop.run(run)
     assert result["state"] == "success"
-    assert counted(result) == {"list_models": 1, "train": 1, "pass_the_gate": 1, "sweep": 1}
-    (event,) = result["events"]
-    assert (event["model"], event["business_date"]) == ("sales_forecast", "2026-02-27")
-    assert event["promoted"] in (True, False), "what it says depends on chance; the gate is tested"
+    assert counted(result) == {"list_models": 1, "train": 2, "pass_the_gate": 2, "sweep": 1}
+    assert sorted(event["model"] for event in result["events"]) == [
+        "recommendations",
+        "sales_forecast",
+    ]
+    for event in result["events"]:
+        assert event["business_date"] == "2026-02-27"
+        assert event["promoted"] in (True, False), "what it says depends on chance"

@@ -14,7 +14,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 SMALL_SHOP = {
     "DAYBREAK_SYNTHETIC_STORES": "2",
-    "DAYBREAK_SYNTHETIC_ITEMS": "20",
+    "DAYBREAK_SYNTHETIC_ITEMS": "25",
+    "DAYBREAK_SYNTHETIC_USERS": "200",
+    "DAYBREAK_SYNTHETIC_BASKETS": "20",
 }
 
 
@@ -29,11 +31,12 @@ def test_demo_works_twice_and_down_leaves_nothing(installation: Installation) ->
     assert "is champion already" in again, "training is not repeated"
     assert forecasts(first) == forecasts(again), "the same days give the same numbers"
 
-    listed = installation.must("airflow", "dags", "list-runs", "daily_forecast", "-o", "json")
-    runs = json.loads(listed[listed.index("[{") :])
-    assert [run["state"] for run in runs] == ["success"] * 7, "no run but the seven"
-    curl = curl_of(again)
-    assert json.loads(subprocess.check_output(curl, shell=True))["source"] == "published"
+    for dag in ("daily_forecast", "daily_recommendations"):
+        listed = installation.must("airflow", "dags", "list-runs", dag, "-o", "json")
+        runs = json.loads(listed[listed.index("[{") :])
+        assert [run["state"] for run in runs] == ["success"] * 7, "no run but the seven"
+    answers = [json.loads(subprocess.check_output(curl, shell=True)) for curl in curls_of(again)]
+    assert [answer["source"] for answer in answers] == ["published", "published", "live"]
 
     installation.must("down")
     assert installation.processes() == []
@@ -58,13 +61,21 @@ def test_make_passes_the_file_on() -> None:
 
 
 def assert_it_shows_everything(printed: str) -> None:
-    runs = re.findall(r"^sales_forecast +(\d{4}-\d\d-\d\d) +backfill +not_counted", printed, re.M)
-    assert len(runs) == 7
-    assert len(set(runs)) == 7
+    for model in ("sales_forecast", "recommendations"):
+        runs = re.findall(rf"^{model} +(\d{{4}}-\d\d-\d\d) +backfill +not_counted", printed, re.M)
+        assert len(runs) == 7
+        assert len(set(runs)) == 7
     accuracy = re.search(r"^ *all +[\d,]+ +([\d.]+) % +([\d.]+) % +([\d.]+) %", printed, re.M)
     assert accuracy is not None
     assert float(accuracy[1]) < float(accuracy[2]), "better than seasonal naive"
     assert "Equal bit for bit to the row of score.sales_forecast" in printed
+    lists = re.findall(
+        r"^(U\d+) +([1-5]) +I\d+ .*(again|together|similar|trending|popular)", printed, re.M
+    )
+    assert [int(rank) for _, rank, _ in lists] == [1, 2, 3, 4, 5] * 3
+    assert len({user for user, _, _ in lists}) == 3
+    assert re.search(r"^All 20 items equal the published list of generation \d+", printed, re.M)
+    assert '"reason": "together"' in printed, "the session speaks"
     assert re.search(r"^Airflow +http://127.0.0.1:\d+ +\(user admin, password \S+\)", printed, re.M)
 
 
@@ -72,5 +83,5 @@ def forecasts(printed: str) -> str:
     return printed.split("Forecast of ")[1].partition("Accuracy so far")[0]
 
 
-def curl_of(printed: str) -> str:
-    return next(line for line in printed.splitlines() if line.startswith("curl "))
+def curls_of(printed: str) -> list[str]:
+    return [line for line in printed.splitlines() if line.startswith("curl ")]

@@ -84,6 +84,8 @@ def _lister(
         if new_only:
             of = np.where(once[users].toarray() > 0, 0.0, of)
         best = np.argsort(-of, axis=1, kind="stable")[:, :LENGTH]
-        return np.where(np.take_along_axis(of, best, axis=1) > 0, best, -1)
+        named = np.where(np.take_along_axis(of, best, axis=1) > 0, best, -1)
+        short = LENGTH - named.shape[1]  # where the catalogue has fewer items than a list
+        return np.pad(named, ((0, 0), (0, short)), constant_values=-1)
 
     return lists

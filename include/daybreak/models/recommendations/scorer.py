@@ -26,6 +26,7 @@ from daybreak.models.recommendations.catalogue import Catalogue
 from daybreak.models.recommendations.cells import spread
 from daybreak.models.recommendations.histories import STRANGER
 from daybreak.models.recommendations.learned import FILE, Learned, on_the_day
+from daybreak.models.recommendations.lists import best
 from daybreak.models.recommendations.reasons import reasons
 from daybreak.models.recommendations.request import LISTED, RecommendationRequest
 from daybreak.registry.registry import Artifact
@@ -66,23 +67,20 @@ class RecommendationScorer:
     def answers(self, margins: Float32, rows: ScoringRows) -> Columns:
         """The ``k`` best of each user, best first; among equals the first by item_id."""
         lists = cast(ListRows, rows)
-        user = spread(lists.found.offsets)
         score = margins[:, 0]
-        order = np.lexsort((lists.found.item, -score, user))
-        place = np.arange(len(order)) - lists.found.offsets[user[order]]
-        best = order[place < lists.k]
-        rank = place[place < lists.k] + 1
+        chosen = best(lists.found, score, lists.k)
+        user = spread(lists.found.offsets)[chosen]
         reason, because = reasons(
-            lists.users, self._catalogue, self._learned, lists.found, best, lists.wish.session
+            lists.users, self._catalogue, self._learned, lists.found, chosen, lists.wish.session
         )
-        because_id = np.where(because >= 0, self._catalogue.item_id[because], "")
+        ids = self._catalogue.item_id
         return {
-            "user_id": lists.users.keys[0][user[best]],
-            "rank": rank.astype(np.int16),
-            "item_id": self._catalogue.item_id[lists.found.item[best]],
-            "score": score[best],
+            "user_id": lists.users.keys[0][user],
+            "rank": (np.arange(len(user)) - np.searchsorted(user, user) + 1).astype(np.int16),
+            "item_id": ids[lists.found.item[chosen]],
+            "score": score[chosen],
             "reason": reason,
-            "because": because_id,
+            "because": np.where(because >= 0, ids[because], ""),
         }
 
     def _rows(self, users: SnapshotRows, wish: Wish, k: int) -> ListRows:
