@@ -1,0 +1,243 @@
+"""What an application may ask of the recommendations, on a day that was published for real."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Request
+from flask.testing import FlaskClient
+from sqlalchemy import text
+
+import model_shop
+from daybreak.jobs.run import score_day
+from daybreak.registry.champions import promote
+from daybreak.runtime import Runtime
+from daybreak.serving.app import create_app
+from daybreak.serving.auth import Caller
+from daybreak.settings import Settings
+from daybreak.warehouse.engine import begin, connect
+from model_cases import case_of
+from model_shop import AFTERWARDS, AS_OF, CUTOFF, DAY
+
+MODEL = "recommendations"
+
+
+class Anybody:
+    def authenticate(self, request: Request) -> Caller:
+        return Caller("test")
+
+
+@pytest.fixture(scope="module")
+def runtime(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
+    """A shop of 40 items and 120 users whose lists were published by the nightly steps."""
+    with postgres.database("warehouse_template") as name:
+        home = tmp_path_factory.mktemp("lists")
+        made = Runtime(Settings(home=home, warehouse_url=postgres.url(name)), lambda: AFTERWARDS)
+        model_shop.fill(made.engine)
+        with connect(made.engine) as conn:
+            trained = case_of(MODEL).train(conn, AS_OF)
+        version = made.registry.register(MODEL, trained.booster, trained.manifest, trained.files)
+        with begin(made.engine) as conn:
+            promote(
+                conn,
+                model=MODEL,
+                version=version,
+                effective_from=CUTOFF,
+                reason="test",
+                evidence={},
+                actor="test",
+                now=CUTOFF,
+            )
+        score_day(MODEL, DAY, runtime=made)
+        yield made
+        made.engine.dispose()
+
+
+@pytest.fixture
+def client(runtime: Runtime) -> FlaskClient:
+    return create_app(runtime, authenticator=Anybody()).test_client()
+
+
+def ask(client: FlaskClient, **body: Any) -> dict[str, Any]:
+    response = client.post(f"/v1/models/{MODEL}/predict", json=body)
+    assert response.status_code == 200, response.get_data(as_text=True)
+    answer: dict[str, Any] = response.get_json()
+    return answer
+
+
+def items(answer: dict[str, Any]) -> list[str]:
+    return [row["item_id"] for row in answer["predictions"]]
+
+
+def bought_by(runtime: Runtime, user: str) -> set[str]:
+    query = text(
+        "SELECT DISTINCT item_id FROM raw.interaction WHERE user_id = :user AND weight >= 1"
+    )
+    with connect(runtime.engine) as conn:
+        return set(conn.scalars(query, {"user": user}))
+
+
+def a_regular(runtime: Runtime) -> str:
+    query = text(
+        "SELECT user_id FROM raw.interaction WHERE weight >= 1 GROUP BY user_id "
+        "ORDER BY count(*) DESC, user_id LIMIT 1"
+    )
+    with connect(runtime.engine) as conn:
+        return str(conn.scalars(query).one())
+
+
+def test_a_user_alone_gets_what_is_published(runtime: Runtime, client: FlaskClient) -> None:
+    user = a_regular(runtime)
+    with connect(runtime.engine) as conn:
+        rows = conn.execute(
+            text("SELECT * FROM report.recommendation WHERE user_id = :user ORDER BY rank"),
+            {"user": user},
+        ).all()
+    answer = ask(client, user_id=user)
+
+    assert answer["source"] == "published"
+    assert items(answer) == [row.item_id for row in rows]
+    assert [row["rank"] for row in answer["predictions"]] == list(range(1, 21))
+    assert {row["user_id"] for row in answer["predictions"]} == {user}
+    assert answer["unknown_items"] == []
+    few = ask(client, user_id=user, k=5)
+    assert (few["source"], few["predictions"]) == ("published", answer["predictions"][:5])
+    many = ask(client, user_id=user, k=30)
+    assert (many["source"], many["predictions"][:20]) == ("live", answer["predictions"])
+    assert len(many["predictions"]) == 30
+
+
+def test_a_session_brings_what_goes_with_it(runtime: Runtime, client: FlaskClient) -> None:
+    user = a_regular(runtime)
+    plain = ask(client, user_id=user)
+    basket = items(plain)[:2]
+    live = ask(client, user_id=user, session=basket)
+
+    assert live["source"] == "live"
+    assert not set(items(live)) & set(basket), "what is in the basket is not offered again"
+    assert items(live) != items(plain)[2:]
+    together = [row for row in live["predictions"] if row["because"] in basket]
+    assert {row["reason"] for row in together} == {"together"}
+    # The order in which things were looked at, and how often, does not matter.
+    again = ask(client, user_id=user, session=[*basket[::-1], basket[0]])
+    assert again["predictions"] == live["predictions"]
+    assert ask(client, user_id=user)["predictions"] == plain["predictions"], "nothing stays"
+
+
+def test_nobody_in_particular_gets_the_default_list_and_is_told_so(
+    runtime: Runtime, client: FlaskClient
+) -> None:
+    nobody, stranger = ask(client), ask(client, user_id="never seen")
+
+    assert nobody["source"] == stranger["source"] == "default"
+    assert nobody["predictions"] == stranger["predictions"]
+    assert len(nobody["predictions"]) == 20
+    with connect(runtime.engine) as conn:
+        default = conn.scalars(
+            text("SELECT item_id FROM report.recommendation WHERE is_default ORDER BY rank")
+        ).all()
+    assert items(nobody) == default
+    assert {row["reason"] for row in nobody["predictions"]} <= {"trending", "popular"}
+
+
+def test_a_stranger_with_a_session(client: FlaskClient) -> None:
+    default = ask(client)
+    item = items(default)[0]
+    live = ask(client, user_id="never seen", session=[item], k=10)
+
+    assert live["source"] == "live"
+    assert len(live["predictions"]) == 10
+    assert item not in items(live)
+    assert any(row["because"] == item for row in live["predictions"])
+
+
+def test_what_is_excluded_makes_room_for_the_next(runtime: Runtime, client: FlaskClient) -> None:
+    user = a_regular(runtime)
+    whole = ask(client, user_id=user, k=30)
+    unwanted = items(whole)[:3]
+    rest = ask(client, user_id=user, exclude=unwanted)
+
+    assert rest["source"] == "live"
+    assert len(rest["predictions"]) == 20
+    assert not set(items(rest)) & set(unwanted)
+    new = ask(client, user_id=user, exclude_purchased=True)
+    assert not set(items(new)) & bought_by(runtime, user)
+
+
+def test_only_what_is_in_stock(client: FlaskClient, runtime: Runtime) -> None:
+    user = a_regular(runtime)
+    stock = items(ask(client, user_id=user, k=40))[::-4]
+    answer = ask(client, user_id=user, allow=stock)
+
+    assert set(items(answer)) == set(stock)
+    nothing = ask(client, user_id=user, allow=stock, exclude=stock)
+    assert (nothing["predictions"], nothing["source"]) == ([], "live")
+    assert ask(client, user_id=user, allow=[])["predictions"] == []
+
+
+def test_unknown_items_are_named_and_passed_over(client: FlaskClient) -> None:
+    item = items(ask(client))[0]
+    plain = ask(client, session=[item])
+    answer = ask(client, session=[item, "nothing", "ünï ✓"], exclude=["gone", "nothing"])
+
+    assert answer["unknown_items"] == ["nothing", "ünï ✓", "gone"]
+    assert answer["predictions"] == plain["predictions"]
+    only_unknown = ask(client, session=["nothing"])
+    assert only_unknown["unknown_items"] == ["nothing"]
+    assert items(only_unknown) == items(ask(client))
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"k": 0}, "k"),
+        ({"k": 101}, "k"),
+        ({"k": "5"}, "k"),
+        ({"session": "I0001"}, "session"),
+        ({"session": [1]}, "session.0"),
+        ({"session": ["x"] * 101}, "session"),
+        ({"user_id": ""}, "user_id"),
+        ({"user": "U1"}, "user"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_by_field(
+    client: FlaskClient, body: dict[str, Any], field: str
+) -> None:
+    response = client.post(f"/v1/models/{MODEL}/predict", json=body)
+
+    assert response.status_code == 400
+    assert [fault["field"] for fault in response.get_json()["error"]["details"]["fields"]] == [
+        field
+    ]
+
+
+def test_every_list_of_the_day_is_answered_bit_for_bit(
+    runtime: Runtime, client: FlaskClient
+) -> None:
+    with connect(runtime.engine) as conn:
+        rows = conn.execute(
+            text(
+                "SELECT user_id, rank, item_id, score, reason, because FROM score.recommendation "
+                'ORDER BY user_id COLLATE "C", rank'
+            )
+        ).all()
+    lists: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        lists.setdefault(row.user_id, []).append(dict(row._mapping))
+    assert len(lists) > 100
+    for user, expected in lists.items():
+        answer = ask(client, **({"user_id": user} if user else {}))
+        assert answer["source"] == ("published" if user else "default")
+        # A float32 is written as the shortest decimal that names it, on both ways alike.
+        assert answer["predictions"] == expected
+
+
+def test_a_model_without_a_publication_does_not_hold_up_the_others(client: FlaskClient) -> None:
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 200
+    checks = answer.get_json()["checks"]
+    assert checks[MODEL] == "ok"
+    assert checks["sales_forecast"] == "not_published"
