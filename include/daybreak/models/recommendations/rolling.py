@@ -1,0 +1,57 @@
+"""The backtest that ``daybreak backtest recommendations`` runs, and how it is told to people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from daybreak.models.base import Progress, quiet
+from daybreak.models.options import chosen
+from daybreak.models.recommendations.backtest import JUDGED, WINDOWS, Reader, backtest_windows
+from daybreak.models.recommendations.baselines import BASELINES
+from daybreak.models.recommendations.evaluate import MEASURES, READINGS
+
+OPTIONS = {"windows": WINDOWS}
+"""How many of the last weeks are looked at."""
+
+_TITLES = {"all": "Every purchase counts", "new": "Only items new to the user count"}
+
+
+def roll(
+    read: Reader,
+    last: date,
+    options: Mapping[str, int],
+    progress: Progress = quiet,
+) -> dict[str, Any]:
+    """Weekly windows up to ``last``; ``read`` gives the events known for a business date."""
+    windows = chosen(options, OPTIONS)["windows"]
+    return backtest_windows(read, last, windows=windows, progress=progress)
+
+
+def describe(found: Mapping[str, Any]) -> list[str]:
+    """The measures beside those of the single sources, a line each."""
+    first, last = found["window_dates"][0]["first"], found["window_dates"][-1]["last"]
+    lines = [f"{found['windows']} weeks ({first} to {last}), {found['users']:,} lists of users"]
+    for reading in READINGS:
+        lines += [
+            f"{_TITLES[reading]} (recall of all candidates {found['ceiling'][reading]:.3f})",
+            f"  {'':12}" + "".join(f"{name:>13}" for name in MEASURES),
+            *(
+                f"  {name:12}" + "".join(f"{found[reading][name][one]:13.4f}" for one in MEASURES)
+                for name in ("model", *BASELINES)
+            ),
+            f"  gain        {_gains(found[reading])} against the best single source",
+        ]
+    return [
+        *lines,
+        *(f"{'passed' if passed else 'MISSED':8}{name}" for name, passed in found["bars"].items()),
+    ]
+
+
+def _gains(of: Mapping[str, Mapping[str, float]]) -> str:
+    best = {name: max(of[one][name] for one in BASELINES) for name in JUDGED}
+    return ", ".join(
+        f"{name} {of['model'][name] / best[name] - 1:+.1%}" if best[name] else f"{name} has none"
+        for name in JUDGED
+    )
