@@ -1,0 +1,185 @@
+"""What the ranker is taught: only later purchases, only of candidates, nothing from the future."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from daybreak.models.recommendations.assemble import FEATURES
+from daybreak.models.recommendations.candidates import Wish, candidates
+from daybreak.models.recommendations.cells import spread, until
+from daybreak.models.recommendations.examples import (
+    WINDOW,
+    Day,
+    begun_baskets,
+    bought_after,
+    chosen,
+    day_of,
+    examples,
+    marks,
+)
+from daybreak.models.recommendations.neighbours import Kernels, learn
+from daybreak.warehouse.events import UNKNOWN_USER, Events
+from random_events import DAY, random_events
+
+BEFORE = DAY - WINDOW
+KERNELS = Kernels(neighbours=8, factors=4, iterations=3)
+
+
+def day_before(events: Events) -> Day:
+    known = until(events, BEFORE)
+    return day_of(known, BEFORE, learn(known, KERNELS, seed=7, threads=1))
+
+
+@pytest.fixture(scope="module")
+def events() -> Events:
+    return random_events(41, users=20, items=30, events=900)
+
+
+@pytest.fixture(scope="module")
+def at(events: Events) -> Day:
+    return day_before(events)
+
+
+def lists(events: Events, at: Day, negatives: int = 5) -> np.ndarray:
+    made = examples(
+        events,
+        at,
+        users=100,
+        negatives=negatives,
+        sessions=10,
+        generator=np.random.default_rng(0),
+    )
+    assert made.sizes.sum() == len(made) == len(made.features)
+    return made.bought
+
+
+@pytest.mark.parametrize("new_only", [False, True])
+def test_relevant_is_what_was_bought_in_the_seven_days_after(
+    events: Events, at: Day, new_only: bool
+) -> None:
+    relevant = bought_after(events, at, new_only=new_only)
+    for place, name in enumerate(at.rows.keys[0]):
+        user = events.user_ids.tolist().index(name)
+        mine = (events.user == user) & (events.weight >= 1)
+        window = mine & (events.day > BEFORE) & (events.day <= BEFORE + WINDOW)
+        wanted = set(events.item[window].tolist())
+        if new_only:
+            wanted -= set(events.item[mine & (events.day <= BEFORE)].tolist())
+        got = relevant.item[relevant.offsets[place] : relevant.offsets[place + 1]]
+        assert got.tolist() == sorted(wanted)
+
+
+def test_an_item_that_comes_later_is_relevant_but_no_candidate(events: Events, at: Day) -> None:
+    # The same purchases, told by a reader that knows one more item, which all have bought.
+    names = np.concatenate([["I0005"], events.item_ids]).astype(object)
+    order = np.argsort(names.astype(str))
+    number = np.argsort(order)
+    item = np.where(events.day > BEFORE, number[0], number[events.item + 1]).astype(np.int32)
+    later = replace(
+        events, item_ids=names[order], categories=np.full(len(names), "", object), item=item
+    )
+    relevant = bought_after(later, at)
+    assert len(relevant.item)
+    assert (relevant.item >= len(at.catalogue)).all()
+    found = candidates(at.rows, at.catalogue, at.learned)
+    assert not marks(found, relevant).any()
+
+
+def test_each_list_has_what_was_bought_and_some_that_was_not(events: Events, at: Day) -> None:
+    made = examples(
+        events, at, users=100, negatives=5, sessions=0, generator=np.random.default_rng(0)
+    )
+    wanted: list[tuple[int, int]] = []
+    lists_of_all = 0
+    for new_only in (False, True):
+        relevant = bought_after(events, at, new_only=new_only)
+        found = candidates(at.rows, at.catalogue, at.learned, Wish(new_only=new_only))
+        hits = np.bincount(spread(found.offsets)[marks(found, relevant)], minlength=len(at.rows))
+        left = np.diff(found.offsets) - hits
+        wanted += [(h, h + min(5, n)) for h, n in zip(hits, left, strict=True) if h]
+        lists_of_all = lists_of_all or len(wanted)
+    owner = np.repeat(np.arange(len(made.sizes)), made.sizes)
+    hits = np.bincount(owner, made.bought)
+    assert list(zip(hits, made.sizes, strict=True)) == wanted
+    bought_before = made.features[:, FEATURES.index("pair_bought")] > 0
+    of_new = owner >= lists_of_all
+    assert bought_before[~of_new].any()
+    assert not bought_before[of_new].any()
+
+
+def test_only_so_many_users_are_drawn(events: Events, at: Day) -> None:
+    made = examples(
+        events, at, users=3, negatives=5, sessions=0, generator=np.random.default_rng(0)
+    )
+    assert len(made.sizes) <= 6
+
+
+def test_labels_do_not_reach_the_features(events: Events, at: Day) -> None:
+    """Whatever is bought in the window, the same candidates have the same features."""
+    shuffled = random_events(42, users=20, items=30, events=900)
+    window, past = shuffled.day > BEFORE, events.day <= BEFORE
+    names = ("user", "item", "day", "at", "basket", "weight", "quantity", "price")
+    both = {
+        name: np.concatenate([getattr(events, name)[past], getattr(shuffled, name)[window]])
+        for name in names
+    }
+    order = np.lexsort((both["at"], both["user"]))
+    other = replace(events, **{name: values[order] for name, values in both.items()})
+    assert until(other, BEFORE).item.tolist() != other.item.tolist()
+
+    again = day_of(
+        until(other, BEFORE), BEFORE, learn(until(events, BEFORE), KERNELS, seed=7, threads=1)
+    )
+    mine = day_of(other, BEFORE, learn(until(other, BEFORE), KERNELS, seed=7, threads=1))
+    for name, values in again.catalogue.to_context().items():
+        assert values.tobytes() == mine.catalogue.to_context()[name].tobytes()
+    assert again.rows.values.tobytes() == mine.rows.values.tobytes()
+    assert again.rows.records.tobytes() == mine.rows.records.tobytes()
+    assert again.rows.keys[0].tolist() == at.rows.keys[0].tolist()
+
+
+def test_a_begun_basket_is_cut_in_two(events: Events, at: Day) -> None:
+    # Every basket of the window again, this time by day and user where none is known.
+    rows, seen, rest = begun_baskets(events, at, 1000, np.random.default_rng(1))
+    assert len(rows) > 5
+    baskets: dict[tuple[int, int], set[int]] = {}
+    for n in range(len(events)):
+        if events.weight[n] < 1 or not BEFORE < events.day[n] <= DAY:
+            continue
+        if events.basket[n] == 0 and events.user[n] == UNKNOWN_USER:
+            continue
+        key = (int(events.user[n]), int(events.basket[n] or events.day[n]))
+        baskets.setdefault(key, set()).add(int(events.item[n]))
+    wide = [items for items in baskets.values() if len(items) > 1]
+    assert len(rows) == len(wide)
+    for place in range(len(rows)):
+        shown = seen.item[seen.offsets[place] : seen.offsets[place + 1]].tolist()
+        others = rest.item[rest.offsets[place] : rest.offsets[place + 1]].tolist()
+        assert 1 <= len(shown) <= 3
+        assert others == sorted(others)
+        assert others
+        assert set(shown) | set(others) in wide
+        assert not set(shown) & set(others)
+    strangers = rows.keys[0] == ""
+    assert 0 < strangers.sum() < len(rows)
+    assert rows.offsets is not None
+    assert (np.diff(rows.offsets)[strangers] == 0).all()
+
+
+def test_chosen_rows_are_those_rows(at: Day) -> None:
+    users = np.array([3, 0, 3])
+    rows = chosen(at.rows, users)
+    assert at.rows.offsets is not None
+    assert rows.offsets is not None
+    assert rows.keys[0].tolist() == at.rows.keys[0][users].tolist()
+    for place, user in enumerate(users):
+        mine = rows.records[rows.offsets[place] : rows.offsets[place + 1]]
+        same = at.rows.records[at.rows.offsets[user] : at.rows.offsets[user + 1]]
+        assert mine.tobytes() == same.tobytes()
+
+
+def test_the_same_seed_draws_the_same_lists(events: Events, at: Day) -> None:
+    assert lists(events, at).tobytes() == lists(events, at).tobytes()
