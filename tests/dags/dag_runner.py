@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -39,10 +40,20 @@ class DagRunner:
         wanted, results = self.folder / "runs.json", self.folder / "results.json"
         wanted.write_text(json.dumps(runs))
         results.unlink(missing_ok=True)
-        env |= {"AIRFLOW__CORE__DAGS_FOLDER": str(dags), "PYTHONPATH": str(ROOT / "dags")}
+        packages = [str(ROOT / "dags"), *filter(None, [self.env.get("PYTHONPATH")])]
+        env |= {
+            "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+            "PYTHONPATH": os.pathsep.join(packages),
+        }
         done = self.python(str(HERE / "run_dag.py"), str(wanted), str(results), **env)
         loaded: list[dict[str, Any]] = json.loads(results.read_text())
         return loaded, done.stdout + done.stderr
+
+    def daybreak(self, *arguments: str, **env: str) -> str:
+        """Standard output of the command ``daybreak``."""
+        return self.python(
+            str(Path(sys.executable).with_name("daybreak")), *arguments, **env
+        ).stdout
 
     def open_shop(self, business_date: str) -> None:
         """Load the synthetic shop and put a small champion in force."""
