@@ -147,13 +147,14 @@ def train_events(
 
 def list_days(events: Events, today: int, weeks: int) -> list[int]:
     """Days as of which lists are made, the last a window before today. Raises ``NoData``."""
-    bought = events.day[events.weight >= PURCHASE]
-    first = int(bought.min()) if len(bought) else today
+    bought = events.day[(events.weight >= PURCHASE) & (events.user != UNKNOWN_USER)]
+    first = int(bought.min()) if len(bought) else today + 1
+    days_known = today - first + 1
     days = [today - WINDOW * (n + 1) for n in range(weeks)]
     days = [day for day in reversed(days) if day - first >= LEAST_HISTORY]
     if len(days) < LEAST_WEEKS:
         raise NoData(
-            f"There are {today - first + 1} days of purchases up to "
+            f"There are {days_known} days of purchases of known users up to "
             f"{EPOCH + timedelta(days=today)}; the recommendations learn from "
             f"{LEAST_HISTORY + LEAST_WEEKS * WINDOW + 1} or more.",
             remedy="Load more history, or choose a later business date.",

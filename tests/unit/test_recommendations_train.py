@@ -1,0 +1,262 @@
+"""Training, its evidence and the gate, on small shops."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import xgboost as xgb
+
+from daybreak.errors import NoData
+from daybreak.models.base import Trained
+from daybreak.models.recommendations.assemble import FEATURES, assemble
+from daybreak.models.recommendations.baselines import BASELINES, LENGTH, baselines
+from daybreak.models.recommendations.candidates import candidates, record_column
+from daybreak.models.recommendations.cells import spread, until, where
+from daybreak.models.recommendations.evaluate import (
+    MEASURES,
+    ceiling,
+    evaluate,
+    model_lister,
+    pooled,
+)
+from daybreak.models.recommendations.examples import WINDOW, Day, day_of
+from daybreak.models.recommendations.gate import judge
+from daybreak.models.recommendations.histories import LAYOUT, RECORD
+from daybreak.models.recommendations.learned import FILE, Learned
+from daybreak.models.recommendations.lists import best, square
+from daybreak.models.recommendations.neighbours import Kernels
+from daybreak.models.recommendations.train import Options, Ranker, list_days, train_events
+from daybreak.registry.registry import Artifact
+from daybreak.warehouse.events import Events
+from random_events import DAY, TODAY, ago, random_events, with_later
+
+QUICK = Options(
+    weeks=3,
+    negatives=10,
+    sessions=10,
+    threads=1,
+    kernels=Kernels(neighbours=8, factors=4, iterations=3),
+    ranker=Ranker(rounds=8, least_rounds=4, patience=2, depth=3, least_weight=1.0),
+)
+
+
+@pytest.fixture(scope="module")
+def events() -> Events:
+    return random_events(51, users=40, items=40, events=3000)
+
+
+@pytest.fixture(scope="module")
+def trained(events: Events) -> Trained:
+    return train_events(events, TODAY, options=QUICK)
+
+
+@pytest.fixture(scope="module")
+def at(events: Events, trained: Trained) -> Day:
+    return day_of(events, DAY, Learned.from_bytes(trained.files[FILE]))
+
+
+def artifact(trained: Trained, version: str = "v1", **changes: Any) -> Artifact:
+    manifest = copy.deepcopy(trained.manifest) | changes
+    return Artifact("recommendations", version, trained.booster, manifest, trained.files)
+
+
+def test_the_same_events_give_the_same_bytes(events: Events, trained: Trained) -> None:
+    again = train_events(events, TODAY, options=QUICK)
+    assert again.booster == trained.booster
+    assert again.files == trained.files
+    assert json.dumps(again.manifest) == json.dumps(trained.manifest)
+
+
+def test_events_after_the_day_change_nothing(events: Events, trained: Trained) -> None:
+    again = train_events(with_later(events, 52), TODAY, options=QUICK)
+    assert again.booster == trained.booster
+    assert again.files == trained.files
+    assert again.manifest == trained.manifest
+
+
+def test_the_manifest_says_what_was_learned(trained: Trained) -> None:
+    manifest = json.loads(json.dumps(trained.manifest))
+    assert manifest["features"] == [{"name": name, "dtype": "float32"} for name in FEATURES]
+    assert manifest["layout"]["values"] == list(LAYOUT)
+    assert manifest["layout"]["record"] == list(RECORD)
+    assert manifest["objective"]["base_score"] == 0
+    assert manifest["trained_through"] == TODAY.isoformat()
+    assert manifest["window"]["last_list"] == ago(WINDOW).isoformat()
+    assert manifest["params"]["kernels"]["factors"] == 4
+    assert set(manifest["evidence"]["all"]) == {"model", *BASELINES}
+    assert set(manifest["metrics"]["held_out"]["new"]["model"]) == set(MEASURES)
+
+
+def test_the_booster_has_no_base_of_its_own(trained: Trained, at: Day) -> None:
+    booster = xgb.Booster(model_file=bytearray(trained.booster))
+    assert booster.feature_names == list(FEATURES)
+    found = candidates(at.rows, at.catalogue, at.learned)
+    features = assemble(at.rows, at.catalogue, at.learned, found)[:50]
+    margins = booster.inplace_predict(features, predict_type="margin")
+    leaves = booster.predict(xgb.DMatrix(features, feature_names=list(FEATURES)), pred_leaf=True)
+    trees = booster.trees_to_dataframe()
+    values = {
+        (tree, node): gain
+        for tree, node, gain in zip(trees["Tree"], trees["Node"], trees["Gain"], strict=True)
+    }
+    summed = [
+        sum(values[tree, int(leaf)] for tree, leaf in enumerate(np.atleast_1d(row)))
+        for row in leaves
+    ]
+    np.testing.assert_allclose(margins, summed, atol=1e-5)
+
+
+def test_too_little_history_is_refused(events: Events) -> None:
+    short = where(events, events.day > DAY - 20)
+    with pytest.raises(NoData, match="learn from 29 or more"):
+        train_events(short, TODAY, options=QUICK)
+    assert list_days(events, DAY, 3) == [DAY - 21, DAY - 14, DAY - 7]
+
+
+def test_a_shop_whose_buyers_nobody_knows_teaches_nothing(events: Events) -> None:
+    nobody = where(events, events.user < 0)
+    with pytest.raises(NoData, match="There are 0 days of purchases of known users"):
+        train_events(nobody, TODAY, options=replace(QUICK, sessions=0))
+
+
+def test_equal_margins_stand_in_order_of_item(at: Day) -> None:
+    found = candidates(at.rows, at.catalogue, at.learned)
+    margins = np.round(np.sin(np.arange(len(found))), 1).astype(np.float32)
+    items = square(found, best(found, margins, 7), 7)
+    user = spread(found.offsets)
+    for place in range(len(at.rows)):
+        mine = np.flatnonzero(user == place)
+        order = sorted(mine, key=lambda row: (-margins[row], found.item[row]))[:7]
+        assert items[place].tolist() == found.item[order].tolist()
+
+
+def test_single_sources_do_what_their_names_say(events: Events, at: Day) -> None:
+    listers = baselines(events, at, seed=7, threads=1)
+    assert set(listers) == set(BASELINES)
+    users = np.arange(len(at.rows))
+    eligible = set(np.flatnonzero(at.catalogue.eligible).tolist())
+    assert at.rows.offsets is not None
+    owner = spread(at.rows.offsets)
+    item = record_column(at.rows, "item").astype(int)
+    bought = record_column(at.rows, "bought") > 0
+    had = {u: set(item[(owner == u) & bought].tolist()) for u in users}
+    for name, lister in listers.items():
+        for new_only in (False, True):
+            items = lister(users, new_only)
+            assert items.shape == (len(users), LENGTH)
+            for user, row in zip(users, items.tolist(), strict=True):
+                shown = [one for one in row if one >= 0]
+                assert len(set(shown)) == len(shown)
+                assert set(shown) <= eligible
+                assert row[len(shown) :] == [-1] * (LENGTH - len(shown))
+                if new_only:
+                    assert not set(shown) & had[user]
+                elif name.startswith("repeat"):
+                    assert set(shown) <= had[user]
+    last = record_column(at.rows, "last")
+    first_shown = listers["repeat_last"](users, False)[:, 0]
+    for user, shown in zip(users, first_shown, strict=True):
+        mine = (owner == user) & bought & at.catalogue.eligible[item]
+        if mine.any():
+            assert last[mine & (item == shown)][0] == last[mine].min()
+    popular = listers["popularity"](users[:1], False)[0]
+    assert (
+        popular.tolist() == at.catalogue.trending_28[:LENGTH].tolist()
+        or (np.diff(at.catalogue.statistic("item_buyers_28")[popular[popular >= 0]]) <= 0).all()
+    )
+
+
+def test_measures_pool_users_and_the_ceiling_is_a_recall(events: Events) -> None:
+    known = until(events, DAY - WINDOW)
+    learned = Learned.from_bytes(train_events(known, ago(WINDOW), options=QUICK).files[FILE])
+    before = day_of(known, DAY - WINDOW, learned)
+    listers = baselines(known, before, seed=7, threads=1)
+    found = evaluate(before, events, listers)
+    few = evaluate(before, events, listers, most_users=5)
+    most = ceiling(before, events)
+    for reading in ("all", "new"):
+        assert len(found[reading]["als"]["ndcg@10"]) == len(most[reading])
+        assert len(few[reading]["als"]["ndcg@10"]) == 5
+        assert 0 < most[reading].mean() <= 1
+        for name in BASELINES:
+            # No list of items on sale holds more than all candidates do.
+            assert pooled([found[reading][name]])["recall@20"] <= most[reading].mean() + 1e-9
+    both = pooled([found["all"]["als"], few["all"]["als"]])
+    values = [found["all"]["als"]["map@12"], few["all"]["als"]["map@12"]]
+    assert both["map@12"] == pytest.approx(np.concatenate(values).mean())
+
+
+def test_a_lister_of_the_model_says_what_its_margins_say(trained: Trained, at: Day) -> None:
+    booster = xgb.Booster(model_file=bytearray(trained.booster))
+    users = np.array([4, 1])
+    items = model_lister(booster, at)(users, False)
+    alone = model_lister(booster, at)(users[1:], False)
+    assert items.shape == (2, LENGTH)
+    assert items[1].tolist() == alone[0].tolist()
+
+
+def test_the_gate_lets_the_first_good_version_pass(events: Events, trained: Trained) -> None:
+    found = copy.deepcopy(trained.manifest["evidence"])
+    found["all"]["model"]["ndcg@10"] = 1.0
+    verdict = judge(lambda: events, TODAY, artifact(trained, evidence=found), None)
+    assert verdict.passed
+    assert "NDCG@10 1.000" in verdict.reason
+    json.dumps(verdict.evidence)
+
+
+def test_the_gate_refuses_what_a_single_source_beats(events: Events, trained: Trained) -> None:
+    found = copy.deepcopy(trained.manifest["evidence"])
+    found["all"]["als"]["ndcg@10"] = 0.99
+    verdict = judge(lambda: events, TODAY, artifact(trained, evidence=found), None)
+    assert not verdict.passed
+    assert "under 0.990 of als" in verdict.reason
+
+
+def test_the_gate_compares_only_on_weeks_new_to_the_champion(
+    events: Events, trained: Trained
+) -> None:
+    good = copy.deepcopy(trained.manifest["evidence"])
+    good["all"]["model"]["ndcg@10"] = 1.0
+    challenger = artifact(trained, "v2", evidence=good)
+    verdict = judge(lambda: events, TODAY, challenger, artifact(trained))
+    assert not verdict.passed
+    assert "nothing tells them apart" in verdict.reason
+
+    older = train_events(events, ago(WINDOW), options=QUICK)
+    verdict = judge(lambda: events, TODAY, challenger, artifact(older))
+    assert verdict.passed
+    against = verdict.evidence["against_champion"]
+    assert against["version"] == "v1"
+    assert 0 < against["all"]["ndcg@10"] < 1
+
+    best_single = max(good["all"][name]["ndcg@10"] for name in BASELINES)
+    theirs = against["all"]["ndcg@10"]
+    good["all"]["model"]["ndcg@10"] = 0.9 * theirs
+    for name in BASELINES:
+        good["all"][name]["ndcg@10"] = min(best_single, 0.5 * theirs)
+    verdict = judge(lambda: events, TODAY, artifact(trained, "v2", evidence=good), artifact(older))
+    assert not verdict.passed
+    assert "clearly under the champion's" in verdict.reason
+
+
+def test_a_champion_of_other_features_does_not_stand_in_the_way(
+    events: Events, trained: Trained
+) -> None:
+    good = copy.deepcopy(trained.manifest["evidence"])
+    good["all"]["model"]["ndcg@10"] = 1.0
+    old = artifact(trained, "v0", features=[{"name": "x", "dtype": "float32"}])
+    verdict = judge(lambda: events, TODAY, artifact(trained, "v2", evidence=good), old)
+    assert verdict.passed
+    assert "other features" in verdict.evidence["against_champion"]["why_not"]
+
+
+def test_a_week_without_known_buyers_proves_nothing(events: Events, trained: Trained) -> None:
+    found = trained.manifest["evidence"] | {"users": 0}
+    verdict = judge(lambda: events, TODAY, artifact(trained, evidence=found), None)
+    assert not verdict.passed
+    assert "no known user bought" in verdict.reason
