@@ -42,9 +42,9 @@ HITS = text(
     """
     SELECT sum(users) AS users,
            sum(hit_rate * users) / nullif(sum(users), 0) AS hit_rate,
-           sum(popularity_hit_rate * users) / nullif(sum(users), 0) AS popularity_hit_rate,
+           sum(popular_hit_rate * users) / nullif(sum(users), 0) AS popular_hit_rate,
            sum(ndcg_10 * users) / nullif(sum(users), 0) AS ndcg_10,
-           sum(popularity_ndcg_10 * users) / nullif(sum(users), 0) AS popularity_ndcg_10
+           sum(popular_ndcg_10 * users) / nullif(sum(users), 0) AS popular_ndcg_10
     FROM report.recommendation_hits
     WHERE business_date BETWEEN :first AND :last
     """
@@ -91,7 +91,7 @@ def _print_hits(conn: Connection, days: Days) -> None:
     table = Table(box=None, pad_edge=False)
     for name in ("", "users with a hit", "NDCG@10"):
         table.add_column(name, justify="right")
-    for who, prefix in (("Daybreak", ""), ("popularity", "popularity_")):
+    for who, prefix in (("Daybreak", ""), ("popularity", "popular_")):
         table.add_row(
             who, percent(found[f"{prefix}hit_rate"]), f"{float(found[f'{prefix}ndcg_10']):.3f}"
         )
