@@ -128,7 +128,7 @@ def _factors(
         _block_strongest(ahead[n : n + AT_ONCE] @ factors.T, n, kernels.neighbours)
         for n in range(0, len(factors), AT_ONCE)
     ]
-    return sparse.vstack(blocks, format="csr", dtype=np.float32)
+    return _strongest(sparse.vstack(blocks, format="csr"), kernels.neighbours)
 
 
 def _strongest(similarity: sparse.csr_matrix, count: int) -> sparse.csr_matrix:
@@ -146,17 +146,14 @@ def _strongest(similarity: sparse.csr_matrix, count: int) -> sparse.csr_matrix:
 
 
 def _block_strongest(kernel: NDArray[np.float64], first: int, count: int) -> sparse.csr_matrix:
-    """The same for the dense rows ``first`` and on."""
+    """At least the ``count`` largest of each dense row; ``first`` is the number of the first."""
     kernel = kernel.astype(np.float32)
     row = np.arange(len(kernel))
     kernel[row, first + row] = 0.0
-    column = np.argsort(-kernel, axis=1, kind="stable")[:, :count]
-    data = np.take_along_axis(kernel, column, axis=1).ravel()
-    row, column = np.repeat(row, column.shape[1]), column.ravel()
-    kept = data > 0
-    found = sparse.csr_matrix((data[kept], (row[kept], column[kept])), shape=kernel.shape)
-    found.sort_indices()
-    return found
+    if kernel.shape[1] > count:
+        least = np.partition(kernel, -count, axis=1)[:, -count]
+        kernel[kernel < np.maximum(least, 0.0)[:, None]] = 0.0
+    return sparse.csr_matrix(np.maximum(kernel, 0.0))
 
 
 def _statistics(past: Cells, items: int) -> NDArray[np.float32]:
