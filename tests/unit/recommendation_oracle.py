@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from daybreak.models.base import SnapshotRows
+from daybreak.models.recommendations import candidates as candidates_module
 from daybreak.models.recommendations.candidates import TAKEN
 from daybreak.models.recommendations.catalogue import Catalogue
 from daybreak.models.recommendations.histories import RECORD
@@ -62,10 +63,13 @@ def candidates_of(
     named = {
         item for name, of in found.items() for item, (_, rank) in of.items() if rank <= TAKEN[name]
     }
-    for name, order in _lists(catalogue).items():
+    lists = _lists(catalogue)
+    for name, order in lists.items():
         named |= set([item for item in order if item in open_to][: TAKEN[name]])
         buyers = catalogue.statistic(f"item_buyers_{name.removeprefix('trending_')}")
         found[name] = {item: (float(buyers[item]), n) for n, item in enumerate(order, 1)}
+    more = [item for item in lists["trending_28"] if item in open_to and item not in named]
+    named |= set(more[: max(candidates_module.LEAST - len(named), 0)])
     return {
         item: {name: of[item] for name, of in found.items() if item in of} for item in sorted(named)
     }

@@ -68,9 +68,9 @@ few = st.lists(st.integers(0, 24), max_size=4, unique=True).map(sorted).map(tupl
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.data(), st.integers(0, 3), st.booleans(), st.booleans())
+@given(st.data(), st.integers(0, 3), st.booleans(), st.booleans(), st.integers(0, 20))
 def test_the_union_equals_loops(
-    data: st.DataObject, seed: int, new_only: bool, narrow: bool
+    data: st.DataObject, seed: int, new_only: bool, narrow: bool, least: int
 ) -> None:
     at = shop(seed)
     rows = with_stranger(at.rows)
@@ -82,6 +82,7 @@ def test_the_union_equals_loops(
         # So small that the cut of each source shows on a catalogue of 25 items.
         for number, name in enumerate(SOURCES):
             patch.setitem(TAKEN, name, 2 + number % 3)
+        patch.setattr(candidates_module, "LEAST", least)
         found = candidates(rows, at.catalogue, at.learned, wish)
         for user in range(len(rows)):
             wanted = candidates_of(

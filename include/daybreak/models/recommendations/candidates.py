@@ -37,12 +37,14 @@ TAKEN = {
     "factors": 70,
     "session": 70,
     "trending_7": 40,
-    "trending_28": 100,
+    "trending_28": 50,
     "category": 30,
 }
-"""How many items each source may name; what another one names as well it scores all the same.
+"""How many items each source may name; what another one names as well it scores all the same."""
 
-``trending_28`` names any eligible item in the end, so a list of up to 100 items is never short."""
+LEAST = 100
+"""Candidates a user has at least, while there are so many eligible items; ``trending_28`` names
+more where the sources together name fewer."""
 
 CELLS = 4_000_000
 """Users x items looked at in one go; what a batch holds at most, whatever the catalogue's size."""
@@ -163,7 +165,9 @@ def _block(rows: SnapshotRows, catalogue: Catalogue, learned: OnTheDay, wish: Wi
         named[best.row, best.column] = True
     everyone = {"trending_7": catalogue.trending_7, "trending_28": catalogue.trending_28}
     for name, order in everyone.items():
-        _name_first(named, open_to, order, TAKEN[name])
+        _name_first(named, open_to, order, np.full(users, TAKEN[name]))
+    missing = np.maximum(LEAST - named.sum(axis=1), 0)
+    _name_first(named, open_to & ~named, catalogue.trending_28, missing)
     return _union(named, found, everyone, catalogue)
 
 
@@ -259,15 +263,18 @@ def _name_first(
     named: NDArray[np.bool_],
     open_to: NDArray[np.bool_],
     order: NDArray[np.int32],
-    count: int,
+    count: NDArray[np.int64],
 ) -> None:
-    """Name the first ``count`` items of a list that are open to each user."""
-    closed = int((open_to.shape[1] - open_to.sum(axis=1)).max(initial=0))
-    head = order[: count + closed]
-    allowed = open_to[:, head]
-    first = allowed & (np.cumsum(allowed, axis=1, dtype=np.int32) <= count)
+    """Name the first items of a list that are open to each user, ``count`` (n,) of them."""
+    short = np.flatnonzero(count)
+    if not len(short):
+        return
+    closed = int((open_to.shape[1] - open_to[short].sum(axis=1)).max())
+    head = order[: int(count.max()) + closed]
+    allowed = open_to[short][:, head]
+    first = allowed & (np.cumsum(allowed, axis=1, dtype=np.int32) <= count[short][:, None])
     row, place = np.nonzero(first)
-    named[row, head[place]] = True
+    named[short[row], head[place]] = True
 
 
 def _union(
