@@ -7,16 +7,21 @@ read must not see: the days after it, and corrections of the days before it that
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from unittest import mock
 
 from sqlalchemy import Engine, text
 
 from daybreak.clock import AsOf, scheduled_cutoff
+from daybreak.models import model_tables
 from daybreak.settings import Settings
 from daybreak.sources.load import load_dataset
 from daybreak.sources.spec import load_spec
-from daybreak.warehouse.engine import begin
+from daybreak.warehouse.engine import begin, make_engine
+from daybreak.warehouse.migrate import migrate
 
 DAY = date(2026, 2, 14)
 CUTOFF = scheduled_cutoff(DAY, Settings().run_at, Settings().timezone)
@@ -26,10 +31,10 @@ AFTERWARDS = datetime(2026, 3, 9, tzinfo=UTC)
 OPTIONS = {
     "STORES": "2",
     "ITEMS": "40",
-    "START": "2025-09-01",
+    "START": "2025-02-01",
     "END": "2026-02-28",
     "USERS": "120",
-    "BASKETS": "12",
+    "BASKETS": "8",
 }
 
 LATE_CORRECTIONS = (
@@ -61,9 +66,15 @@ LATE_CORRECTIONS = (
 )
 
 
-def fill(engine: Engine) -> None:
-    """Load what was known of ``DAY`` when its run was due."""
-    _load(engine, through=DAY)
+@contextmanager
+def filled(postgres: Any) -> Iterator[str]:
+    """Name of a database to be copied: the tables of every model, and the facts through ``DAY``."""
+    with postgres.database("warehouse_template") as name:
+        engine = make_engine(postgres.url(name))
+        migrate(engine, tables=model_tables())
+        _load(engine, through=DAY)
+        engine.dispose()  # PostgreSQL copies no database that somebody is connected to
+        yield name
 
 
 def learn_more(engine: Engine) -> None:

@@ -36,7 +36,6 @@ from daybreak.errors import (
 from daybreak.jobs import publishing, scoring
 from daybreak.jobs.addresses import GenerationAddress, run_address
 from daybreak.jobs.inputs import day_is_ready
-from daybreak.models import model_tables
 from daybreak.models.base import Model, SnapshotRows, Trained
 from daybreak.registry.champions import promote
 from daybreak.registry.registry import BOOSTER, MANIFEST, Artifact
@@ -52,7 +51,6 @@ from daybreak.settings import Settings
 from daybreak.warehouse import generations
 from daybreak.warehouse.engine import begin, connect, make_engine
 from daybreak.warehouse.generations import Generation
-from daybreak.warehouse.migrate import migrate
 from daybreak.warehouse.tables import sla, snapshot
 from model_cases import NAMES, ModelCase, bits, case_of, outside_installed
 from model_shop import AFTERWARDS, AS_OF, CUTOFF, DAY
@@ -154,11 +152,7 @@ def installed() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def facts(postgres: Any, installed: None) -> Iterator[str]:
     """Name of a warehouse that holds what was known of the day, and the tables of every model."""
-    with postgres.database("warehouse_template") as name:
-        engine = make_engine(postgres.url(name))
-        migrate(engine, tables=model_tables())
-        model_shop.fill(engine)
-        engine.dispose()
+    with model_shop.filled(postgres) as name:
         yield name
 
 

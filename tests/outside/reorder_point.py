@@ -21,7 +21,7 @@ from daybreak.warehouse.facts import PanelArrays, read_actuals, read_panel
 from daybreak.warehouse.model_tables import score_table, snapshot_table
 
 WEEKS = tuple(f"week_{n}" for n in range(1, 9))  # units of the last eight weeks, the newest first
-LAYOUT = ("level", "open_days", *WEEKS)
+LAYOUT = ("level", "open_days", "promoted_days", *WEEKS)  # days of the week to come
 HISTORY = 7 * len(WEEKS)
 TRAINED_ON = 364 + HISTORY  # days of sales that training reads
 JUDGED_ON = 4  # weeks that the gate holds back
@@ -186,13 +186,13 @@ def known_at(panel: PanelArrays, weeks_ago: int = 0) -> base.Float32:
     weeks = np.where(np.isnan(days).all(axis=2), np.nan, np.nansum(days, axis=2))
     known = np.maximum((~np.isnan(weeks)).sum(axis=1), 1)
     level = np.maximum(np.nansum(weeks, axis=1) / known, 1)  # so that it can be divided by
-    open_days = panel["open"][:, end : end + 7].sum(axis=1)
-    return np.column_stack([level, open_days, weeks]).astype(np.float32)
+    ahead = panel["open"][:, end : end + 7], panel["promotion"][:, end : end + 7] > 0
+    return np.column_stack([level, *(day.sum(axis=1) for day in ahead), weeks]).astype(np.float32)
 
 
 def as_shares(known: base.Float32) -> base.Float32:
     """Weeks as shares of the level, so that slow items and fast ones teach one another."""
-    return np.column_stack([known[:, :2], known[:, 2:] / known[:, :1]])
+    return np.column_stack([known[:, :3], known[:, 3:] / known[:, :1]])
 
 
 def as_units(margins: base.Float32, level: base.Float32) -> base.Float32:
@@ -214,14 +214,14 @@ def fit(panel: PanelArrays, held_back: int = 0) -> xgboost.Booster:
 def week(panel: PanelArrays, weeks_ago: int) -> tuple[base.Float32, base.Float32]:
     """Of each item on sale by then: what was known so many weeks ago, and what sold after it."""
     known, end = known_at(panel, weeks_ago), panel["units"].shape[1] - 7 * (weeks_ago - 1)
-    on_sale = ~np.isnan(known[:, 2])
+    on_sale = ~np.isnan(known[:, 3])
     return known[on_sale], panel["units"][on_sale, end - 7 : end].sum(axis=1)
 
 
 def advice(booster: xgboost.Booster | None, known: base.Float32) -> base.Float32:
     """What the model says; without one the rule of thumb, the best of the last eight weeks."""
     if booster is None:
-        return np.nanmax(known[:, 2:], axis=1)
+        return np.nanmax(known[:, 3:], axis=1)
     margins = booster.inplace_predict(as_shares(known), predict_type="margin")
     return as_units(margins, known[:, 0])[:, 1]
 
