@@ -7,7 +7,13 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from daybreak.models.base import Float32, SnapshotRows
-from daybreak.models.recommendations.candidates import SOURCES, Candidates, Ragged, record_column
+from daybreak.models.recommendations.candidates import (
+    SOURCES,
+    Candidates,
+    Ragged,
+    record_column,
+    record_user,
+)
 from daybreak.models.recommendations.catalogue import ITEM_STATISTICS, Catalogue
 from daybreak.models.recommendations.cells import offsets_of, spread
 from daybreak.models.recommendations.histories import LAYOUT, RECORD
@@ -71,8 +77,7 @@ def _pairs(
     rows: SnapshotRows, items: int, user: NDArray[np.int64], item: NDArray[np.int64]
 ) -> Float32:
     """The record of each (user, candidate) without its item, NaN where there is none."""
-    assert rows.offsets is not None  # noqa: S101 - this model's rows always have records
-    key = spread(rows.offsets) * items + record_column(rows, "item").astype(np.int64)
+    key = record_user(rows) * items + record_column(rows, "item").astype(np.int64)
     wanted = user * items + item
     found = np.full((len(wanted), len(_OF_RECORD)), np.nan, np.float32)
     if len(key):
@@ -96,8 +101,7 @@ def _shares(found: Candidates, user: NDArray[np.int64]) -> Float32:
 def _category_share(
     rows: SnapshotRows, catalogue: Catalogue, user: NDArray[np.int64], item: NDArray[np.int64]
 ) -> Float32:
-    assert rows.offsets is not None  # noqa: S101
-    owner = spread(rows.offsets)
+    owner = record_user(rows)
     of_history = catalogue.category[record_column(rows, "item").astype(np.int64)]
     weight = record_column(rows, "long").astype(np.float64)
     kinds = len(catalogue.category_name)

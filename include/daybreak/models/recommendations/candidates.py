@@ -129,14 +129,25 @@ def candidates(
 
 def cut(rows: SnapshotRows, first: int, end: int) -> SnapshotRows:
     """The snapshot rows ``first`` to ``end`` (excluded)."""
-    assert rows.offsets is not None  # noqa: S101 - this model's rows always have records
-    start, stop = rows.offsets[first], rows.offsets[end]
+    offsets = record_offsets(rows)
+    start, stop = offsets[first], offsets[end]
     return SnapshotRows(
         tuple(key[first:end] for key in rows.keys),
         rows.values[first:end],
         rows.records[start:stop],
-        rows.offsets[first : end + 1] - start,
+        offsets[first : end + 1] - start,
     )
+
+
+def record_offsets(rows: SnapshotRows) -> NDArray[np.int64]:
+    """Where the records of each user begin, (n + 1,)."""
+    assert rows.offsets is not None  # noqa: S101 - this model's rows always have records
+    return rows.offsets
+
+
+def record_user(rows: SnapshotRows) -> NDArray[np.int64]:
+    """Row number of the user that each record belongs to, (t,)."""
+    return spread(record_offsets(rows))
 
 
 def record_column(rows: SnapshotRows, name: str) -> Float32:
@@ -146,8 +157,7 @@ def record_column(rows: SnapshotRows, name: str) -> Float32:
 
 def _block(rows: SnapshotRows, catalogue: Catalogue, learned: OnTheDay, wish: Wish) -> Candidates:
     users, items = len(rows), len(catalogue)
-    assert rows.offsets is not None  # noqa: S101
-    owner = spread(rows.offsets)
+    owner = record_user(rows)
     item = record_column(rows, "item").astype(np.int64)
     open_to = _open_to(owner, item, rows, catalogue, wish)
 

@@ -23,6 +23,8 @@ from daybreak.models.recommendations.candidates import (
     candidates,
     cut,
     record_column,
+    record_offsets,
+    record_user,
 )
 from daybreak.models.recommendations.catalogue import (
     EPOCH,
@@ -101,9 +103,8 @@ def bought_after(later: Events, at: Day, *, new_only: bool = False) -> Ragged:
     user, item = user[once], item[once]
     if new_only:
         bought = record_column(rows, "bought") > 0
-        assert rows.offsets is not None  # noqa: S101 - this model's rows always have records
         stride = count + len(later.item_ids)
-        old = spread(rows.offsets) * stride + record_column(rows, "item").astype(np.int64)
+        old = record_user(rows) * stride + record_column(rows, "item").astype(np.int64)
         fresh = ~np.isin(user * stride + item, old[bought])
         user, item = user[fresh], item[fresh]
     return Ragged(offsets_of(user, len(rows)), item)
@@ -122,10 +123,10 @@ def place_of(
 
 def chosen(rows: SnapshotRows, users: NDArray[np.integer]) -> SnapshotRows:
     """The snapshot rows of ``users`` (ascending or not, repeated or not)."""
-    assert rows.offsets is not None  # noqa: S101
-    sizes = np.diff(rows.offsets)[users]
+    before = record_offsets(rows)
+    sizes = np.diff(before)[users]
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    record = np.arange(offsets[-1]) + np.repeat(rows.offsets[users] - offsets[:-1], sizes)
+    record = np.arange(offsets[-1]) + np.repeat(before[users] - offsets[:-1], sizes)
     return SnapshotRows(
         tuple(key[users] for key in rows.keys),
         rows.values[users],
@@ -237,12 +238,11 @@ def _rows_or_stranger(
 ) -> SnapshotRows:
     """The user's row where ``known`` and there is one, else the stranger's."""
     nobody = stranger()
-    assert rows.offsets is not None  # noqa: S101
     both = SnapshotRows(
         (np.concatenate([rows.keys[0], nobody.keys[0]]),),
         np.concatenate([rows.values, nobody.values]),
         rows.records,
-        np.concatenate([rows.offsets, rows.offsets[-1:]]),
+        np.append(record_offsets(rows), len(rows.records)).astype(np.int64),
     )
     place, has_row = place_of(events.user_ids, rows.keys[0])
     found = known & (user != UNKNOWN_USER) & has_row[user]

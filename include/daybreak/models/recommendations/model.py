@@ -142,7 +142,7 @@ class Recommendations:
         wrong = ((rank < 1) | (rank > LISTED)).any()
         return [f"ranks are not 1 to {LISTED}"] if wrong else []
 
-    def audit_queries(self, scored: FromClause) -> dict[str, Select[tuple[int]]]:
+    def audit_queries(self, scored: FromClause) -> dict[str, Select[int]]:
         """No item twice in a list, scores fall with the rank, each item has a known reason."""
         return broken_between_rows(scored, REASONS)
 

@@ -81,14 +81,19 @@ def user_items(
     starts = firsts(past.user, past.item)
     group, size = np.cumsum(starts) - 1, int(starts.sum())
     weight = sums(group, past.weight * decay(today - past.day, half_life), size)
-    return sparse.csr_matrix(
+    found = sparse.csr_matrix(
         (weight.astype(np.float32), (past.user[starts], past.item[starts])), shape=(users, items)
     )
+    found.eliminate_zeros()
+    return found
 
 
 def _baskets(events: Events, today: int, half_life: float) -> sparse.csr_matrix:
     """Baskets x items. Where no basket is known, what a user did on a day is one."""
-    rows = np.flatnonzero((events.basket != 0) | (events.user != UNKNOWN_USER))
+    told = (events.basket != 0) | (events.user != UNKNOWN_USER)
+    # Weights enter the cosine by their square; a half-life asks for its root.
+    strength = events.weight * np.sqrt(decay(today - events.day, half_life))
+    rows = np.flatnonzero(told & (strength > 0))
     user = np.where(events.basket[rows] != 0, -2, events.user[rows]).astype(np.int64)
     basket = np.where(events.basket[rows] != 0, events.basket[rows], events.day[rows])
     item = events.item[rows].astype(np.int64)
@@ -96,11 +101,9 @@ def _baskets(events: Events, today: int, half_life: float) -> sparse.csr_matrix:
     rows, user, basket, item = rows[order], user[order], basket[order], item[order]
     number = np.cumsum(firsts(user, basket)) - 1
     once = firsts(number, item)
-    # Weights enter the cosine by their square; a half-life asks for its root.
-    weight = events.weight[rows] * np.sqrt(decay(today - events.day[rows], half_life))
     size = int(number[-1]) + 1 if len(number) else 0
     return sparse.csr_matrix(
-        (weight[once].astype(np.float32), (number[once], item[once])),
+        (strength[rows][once].astype(np.float32), (number[once], item[once])),
         shape=(size, len(events.item_ids)),
     )
 

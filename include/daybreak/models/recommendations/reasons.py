@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from daybreak.models.base import SnapshotRows
-from daybreak.models.recommendations.candidates import SOURCES, Candidates, Ragged, record_column
+from daybreak.models.recommendations.candidates import (
+    SOURCES,
+    Candidates,
+    Ragged,
+    record_column,
+    record_user,
+)
 from daybreak.models.recommendations.catalogue import Catalogue
 from daybreak.models.recommendations.cells import firsts, spread
 from daybreak.models.recommendations.learned import OnTheDay
@@ -80,9 +86,8 @@ def _bought(
 
 
 def _history_voices(rows: SnapshotRows) -> Voices:
-    assert rows.offsets is not None  # noqa: S101 - this model's rows always have records
     return (
-        spread(rows.offsets),
+        record_user(rows),
         record_column(rows, "item").astype(np.int64),
         record_column(rows, "long").astype(np.float64),
     )

@@ -9,18 +9,17 @@ from sqlalchemy import FromClause, Select, func, select
 
 def broken_between_rows(
     scored: FromClause, reasons: Sequence[str]
-) -> dict[str, Select[tuple[int]]]:
+) -> dict[str, Select[int]]:
     """By rule; ``scored`` has the columns of ``score.recommendation``."""
     c = scored.c
     twice = (
         select(c.user_id).group_by(c.user_id, c.item_id).having(func.count() > 1).subquery("twice")
     )
-    in_order = {"partition_by": c.user_id, "order_by": c.rank}
     steps = select(
         c.rank,
         c.score,
-        func.row_number().over(**in_order).label("place"),
-        func.lag(c.score).over(**in_order).label("above"),
+        func.row_number().over(partition_by=c.user_id, order_by=c.rank).label("place"),
+        func.lag(c.score).over(partition_by=c.user_id, order_by=c.rank).label("above"),
     ).subquery("steps")
     return {
         "an item stands twice in a list": select(func.count()).select_from(twice),
