@@ -108,7 +108,7 @@ class Toy:
     def audit(self, columns: Mapping[str, NDArray[Any]]) -> list[str]:
         return []
 
-    def audit_queries(self, scored: FromClause) -> dict[str, Select[tuple[int]]]:
+    def audit_queries(self, scored: FromClause) -> dict[str, Select[int]]:
         return {}
 
 

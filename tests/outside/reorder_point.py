@@ -173,7 +173,7 @@ class ReorderPoint:
         }
         return [rule for rule, broken in rules.items() if broken]
 
-    def audit_queries(self, scored: FromClause) -> dict[str, Select[tuple[int]]]:
+    def audit_queries(self, scored: FromClause) -> dict[str, Select[int]]:
         ordered, usual = func.sum(scored.c.reorder), func.sum(scored.c.usual) + func.count()
         wild = select(ordered).having(ordered > 20 * usual).subquery("wild")
         return {"the whole order is wild": select(func.count()).select_from(wild)}

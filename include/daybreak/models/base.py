@@ -210,7 +210,7 @@ class Model(Protocol):
         """Rules on the numbers and dates of any run of published rows; those that are broken."""
         ...
 
-    def audit_queries(self, scored: FromClause) -> dict[str, Select[tuple[int]]]:
+    def audit_queries(self, scored: FromClause) -> dict[str, Select[int]]:
         """Rules between rows: each query counts what breaks it among the rows of ``scored``."""
         ...
 

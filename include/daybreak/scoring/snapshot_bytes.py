@@ -84,8 +84,8 @@ class Contents:
         self._check(batch.values, self._layout, "snapshot row")
         if self._record_layout:
             self._check(batch.records, self._record_layout, "record")
-            _check_offsets(batch)
-            self._values.update(np.diff(batch.offsets).astype("<i8").tobytes())
+            offsets = _checked_offsets(batch)
+            self._values.update(np.diff(offsets).astype("<i8").tobytes())
             self._values.update(batch.records.astype(_VALUES, copy=False).tobytes())
         for key in zip(*batch.keys, strict=True):
             # Python compares text by code point, which is the order of its UTF-8 bytes.
@@ -114,7 +114,7 @@ class Contents:
             raise ValueError(f"infinite values in {', '.join(names)}")
 
 
-def _check_offsets(batch: SnapshotRows) -> None:
+def _checked_offsets(batch: SnapshotRows) -> NDArray[np.int64]:
     offsets = batch.offsets
     if (
         offsets is None
@@ -126,3 +126,4 @@ def _check_offsets(batch: SnapshotRows) -> None:
         raise ValueError(
             f"the offsets of {len(batch)} rows do not cut {len(batch.records)} records into theirs"
         )
+    return offsets

@@ -45,8 +45,8 @@ class SalesForecast:
     snapshot_table: Table = snapshot_sales_forecast
     score_table: Table = score_sales_forecast
     request: type[BaseModel] = ForecastRequest
-    stranger = None
-    notes = None
+    stranger: tuple[str, ...] | None = None
+    notes: type[BaseModel] | None = None
 
     def layout(self) -> tuple[str, ...]:
         """Names of the snapshot values."""
@@ -129,7 +129,7 @@ class SalesForecast:
         }
         return [rule for rule, broken in rules.items() if broken]
 
-    def audit_queries(self, scored: FromClause) -> dict[str, Select[tuple[int]]]:
+    def audit_queries(self, scored: FromClause) -> dict[str, Select[int]]:
         """Each row stands for itself."""
         return {}
 
