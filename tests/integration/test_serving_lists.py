@@ -32,10 +32,9 @@ class Anybody:
 @pytest.fixture(scope="module")
 def runtime(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
     """A shop of 40 items and 120 users whose lists were published by the nightly steps."""
-    with postgres.database("warehouse_template") as name:
+    with model_shop.filled(postgres) as name:
         home = tmp_path_factory.mktemp("lists")
         made = Runtime(Settings(home=home, warehouse_url=postgres.url(name)), lambda: AFTERWARDS)
-        model_shop.fill(made.engine)
         with connect(made.engine) as conn:
             trained = case_of(MODEL).train(conn, AS_OF)
         version = made.registry.register(MODEL, trained.booster, trained.manifest, trained.files)
@@ -98,6 +97,7 @@ def test_a_user_alone_gets_what_is_published(runtime: Runtime, client: FlaskClie
     answer = ask(client, user_id=user)
 
     assert answer["source"] == "published"
+    assert client.get(f"/v1/models/{MODEL}").get_json()["published"]["engine"] == "twin"
     assert items(answer) == [row.item_id for row in rows]
     assert [row["rank"] for row in answer["predictions"]] == list(range(1, 21))
     assert {row["user_id"] for row in answer["predictions"]} == {user}
