@@ -15,12 +15,14 @@ import pytest
 from flask import Request
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
+from typer.testing import CliRunner, Result
 
 import model_shop
 from day_equality import published_rows
 from daybreak import models
+from daybreak.cli.models import app
 from daybreak.clock import AsOf
-from daybreak.errors import ConfigError, NotFound
+from daybreak.errors import ConfigError, InvalidRequest, NotFound
 from daybreak.jobs import publishing, scoring, training
 from daybreak.jobs.addresses import run_address
 from daybreak.jobs.backtesting import backtest
@@ -28,7 +30,7 @@ from daybreak.jobs.run import score_day
 from daybreak.models import get_model, model_names, model_tables
 from daybreak.models.base import Model
 from daybreak.registry.champions import promote
-from daybreak.runtime import Runtime
+from daybreak.runtime import Runtime, get_runtime
 from daybreak.serving.app import create_app
 from daybreak.serving.auth import Caller
 from daybreak.warehouse.engine import begin, connect, make_engine
@@ -162,6 +164,31 @@ def test_it_needs_less_than_the_rule_of_thumb(runtime: Runtime) -> None:
     assert lost["model"] < 0.7 * lost["rule"], "the rule knows no promotion ahead"
     lines = get_model(NAME).describe_backtest(found)
     assert [line.split()[0] for line in lines] == ["model", "rule"]
+
+
+def test_the_command_line_passes_on_whatever_option_a_model_has(
+    warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAYBREAK_WAREHOUSE_URL", warehouse_url)
+    monkeypatch.setenv("DAYBREAK_HOME", str(tmp_path))
+    get_runtime.cache_clear()
+
+    def run(option: str) -> Result:
+        return CliRunner().invoke(app, ["backtest", NAME, "--option", option, "--json"])
+
+    try:
+        assert json.loads(run("windows=2").stdout)["windows"] == 2
+        for option, fault in (
+            ("moons=3", "There is no option moons here"),
+            ("windows=many", "The option 'windows=many' is not a name with a number"),
+            ("windows", "The option 'windows' is not a name with a number"),
+        ):
+            refused = run(option).exception
+            assert isinstance(refused, InvalidRequest)
+            assert fault in refused.message
+    finally:
+        get_runtime().engine.dispose()
+        get_runtime.cache_clear()
 
 
 def test_its_quantiles_hold_what_they_promise(runtime: Runtime, model: Model) -> None:

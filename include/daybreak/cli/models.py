@@ -70,18 +70,24 @@ def backtest(  # noqa: PLR0917 - Typer calls it by name
     ] = None,
     origins: Annotated[int | None, typer.Option(min=1, help="How many rolling origins.")] = None,
     windows: Annotated[int | None, typer.Option(min=1, help="How many weekly windows.")] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=NUMBER", help="Any other option of the model; may come again."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score past days as one would have then, and compare with the baselines.
 
     The model is trained again on what was known then. Takes some minutes. The forecast takes
-    --items, --horizon and --origins, the recommendations --windows.
+    --items, --horizon and --origins, the recommendations --windows; what another model takes,
+    its package says.
     """
     from daybreak.jobs.backtesting import backtest as test
     from daybreak.models import get_model
 
     given = {"items": items, "horizon": horizon, "origins": origins, "windows": windows}
     options = {name: value for name, value in given.items() if value is not None}
+    options |= dict(map(_named_number, option or []))
     with _progress() as progress:
         found = test(model, options, progress, _runtime_of(dataset))
     if as_json:
@@ -173,6 +179,20 @@ def promote(
         typer.echo(f"{version} is champion of {model} from {start:%Y-%m-%d %H:%M} UTC.")
     else:
         typer.echo(f"{version} is champion of {model} already.")
+
+
+def _named_number(text: str) -> tuple[str, int]:
+    """``items=50`` as its two parts. Raises ``InvalidRequest``."""
+    from daybreak.errors import InvalidRequest
+
+    name, _, number = text.partition("=")
+    if not name.isidentifier() or not number.isdecimal():
+        raise InvalidRequest(
+            f"The option {text!r} is not a name with a number.",
+            remedy="Write --option items=50.",
+            field="option",
+        )
+    return name, int(number)
 
 
 def _runtime_of(dataset: str | None) -> Runtime:
