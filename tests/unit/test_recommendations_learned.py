@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -40,6 +43,11 @@ def test_arrays_come_back_and_bytes_are_the_same() -> None:
     for name, values in arrays.items():
         assert back[name].dtype == values.dtype
         np.testing.assert_array_equal(back[name], values)
+
+
+def test_the_archive_does_not_say_when_it_was_made() -> None:
+    with zipfile.ZipFile(io.BytesIO(pack({"a": np.arange(3)}))) as archive:
+        assert [entry.date_time for entry in archive.infolist()] == [(1980, 1, 1, 0, 0, 0)]
 
 
 def test_python_objects_are_neither_written_nor_read() -> None:

@@ -15,7 +15,7 @@ from daybreak.errors import NoData
 from daybreak.models.base import Trained
 from daybreak.models.recommendations.assemble import FEATURES, assemble
 from daybreak.models.recommendations.baselines import BASELINES, LENGTH, baselines
-from daybreak.models.recommendations.candidates import candidates, record_column
+from daybreak.models.recommendations.candidates import candidates, record_column, record_user
 from daybreak.models.recommendations.cells import spread, until, where
 from daybreak.models.recommendations.evaluate import (
     MEASURES,
@@ -171,6 +171,14 @@ def test_single_sources_do_what_their_names_say(events: Events, at: Day) -> None
     )
 
 
+def test_single_sources_know_nothing_of_later_days(events: Events, at: Day) -> None:
+    users = np.arange(len(at.rows))
+    now = baselines(events, at, seed=7, threads=1)
+    then = baselines(with_later(events, 53), at, seed=7, threads=1)
+    for name in BASELINES:
+        assert now[name](users, False).tolist() == then[name](users, False).tolist()
+
+
 def test_measures_pool_users_and_the_ceiling_is_a_recall(events: Events) -> None:
     known = until(events, DAY - WINDOW)
     learned = Learned.from_bytes(train_events(known, ago(WINDOW), options=QUICK).files[FILE])
@@ -198,6 +206,12 @@ def test_a_lister_of_the_model_says_what_its_margins_say(trained: Trained, at: D
     alone = model_lister(booster, at)(users[1:], False)
     assert items.shape == (2, LENGTH)
     assert items[1].tolist() == alone[0].tolist()
+
+    new = model_lister(booster, at)(users, True)
+    for user, row in zip(users, new, strict=True):
+        mine = record_user(at.rows) == user
+        had = record_column(at.rows, "item")[mine & (record_column(at.rows, "bought") > 0)]
+        assert not set(row.tolist()) & set(had.astype(int).tolist())
 
 
 def test_the_gate_lets_the_first_good_version_pass(events: Events, trained: Trained) -> None:
