@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daybreak.errors import NoData
-from daybreak.models.recommendations.arrays import pack, unpack
+from daybreak.models.arrays import pack, unpack
 from daybreak.models.recommendations.catalogue import (
     ITEM_STATISTICS,
     ON_SALE_DAYS,

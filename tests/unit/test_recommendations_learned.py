@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from daybreak.errors import ArtifactAltered
-from daybreak.models.recommendations.arrays import pack, unpack
+from daybreak.models.arrays import pack, unpack
 from daybreak.models.recommendations.catalogue import build_catalogue, item_days
 from daybreak.models.recommendations.learned import (
     LEARNED_STATISTICS,

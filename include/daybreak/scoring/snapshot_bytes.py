@@ -1,13 +1,12 @@
-"""How a snapshot lies in the warehouse: a row is one run of bytes, and so is the context.
+"""How snapshot rows lie in the warehouse, and what their hash is over.
 
-A row is its values and then its records, little-endian float32 throughout; the length says how
-many records there are. The context is an ``.npz``, never pickle.
+A row is one run of bytes: its values and then its records, little-endian float32 throughout; the
+length says how many records there are.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daybreak.models.base import Context, Model, SnapshotRows
+from daybreak.models.base import Model, SnapshotRows
 
 _VALUES = np.dtype("<f4")
 
@@ -48,24 +47,6 @@ def unpack(model: Model, keys: Sequence[Sequence[str]], packed: Sequence[bytes])
     in_record[heads.ravel()] = False
     offsets = np.concatenate([[0], np.cumsum((lengths - width) // record)]).astype(np.int64)
     return SnapshotRows(columns, flat[heads], flat[in_record].reshape(-1, record), offsets)
-
-
-def pack_context(context: Context) -> bytes:
-    """An ``.npz`` of the arrays in order of their names; the same arrays give the same bytes.
-
-    Raises ``ValueError`` for an array of Python objects, which only pickle could hold.
-    """
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **{name: context[name] for name in sorted(context)})
-    return buffer.getvalue()
-
-
-def unpack_context(packed: bytes | None) -> Context:
-    """The arrays by name; none where the model keeps no context."""
-    if not packed:
-        return {}
-    with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
 
 
 class Contents:

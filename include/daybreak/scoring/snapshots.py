@@ -15,8 +15,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from daybreak.clock import AsOf
 from daybreak.errors import NotFound
+from daybreak.models import arrays
 from daybreak.models.base import Context, Model, SnapshotRows
-from daybreak.scoring.snapshot_bytes import Contents, pack, pack_context, unpack, unpack_context
+from daybreak.scoring.snapshot_bytes import Contents, pack, unpack
 from daybreak.warehouse.bulk import copy_in
 from daybreak.warehouse.partitions import ensure_partition
 from daybreak.warehouse.tables import snapshot as snapshots
@@ -42,7 +43,7 @@ def write_snapshot(conn: Connection, model: Model, as_of: AsOf, now: datetime) -
         return int(conn.scalars(select(snapshots.c.snapshot_id).where(*same)).one())
 
     built = model.build_snapshot(conn, as_of)
-    context = pack_context(built.context) if built.context else b""
+    context = arrays.pack(built.context) if built.context else b""
     if context:
         conn.execute(insert(contexts).values(snapshot_id=snapshot_id, arrays=context))
     ensure_partition(conn, model.snapshot_table, as_of.business_date)
@@ -72,7 +73,7 @@ def write_snapshot(conn: Connection, model: Model, as_of: AsOf, now: datetime) -
 def read_context(conn: Connection, snapshot_id: int) -> Context:
     """What all entities of a snapshot have in common; empty where its model keeps nothing."""
     packed = conn.scalar(select(contexts.c.arrays).where(contexts.c.snapshot_id == snapshot_id))
-    return unpack_context(packed)
+    return arrays.unpack(packed) if packed else {}
 
 
 def read_snapshot(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from daybreak.errors import ArtifactAltered
-from daybreak.models.recommendations.arrays import pack, unpack
+from daybreak.models.arrays import pack, unpack
 from daybreak.models.recommendations.catalogue import Catalogue
 
 NEIGHBOURS = ("bm25", "basket", "factors")

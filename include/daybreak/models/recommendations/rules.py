@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import FromClause, Select, func, select
 
 
-def broken_between_rows(
-    scored: FromClause, reasons: Sequence[str]
-) -> dict[str, Select[int]]:
+def broken_between_rows(scored: FromClause, reasons: Sequence[str]) -> dict[str, Select[int]]:
     """By rule; ``scored`` has the columns of ``score.recommendation``."""
     c = scored.c
     twice = (
