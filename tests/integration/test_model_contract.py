@@ -6,7 +6,10 @@ The cases are those of ``tests/model_cases.py``; no test here knows which model 
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -54,6 +57,7 @@ from daybreak.warehouse.generations import Generation
 from daybreak.warehouse.tables import sla, snapshot
 from model_cases import NAMES, ModelCase, bits, case_of, outside_installed
 from model_shop import AFTERWARDS, AS_OF, CUTOFF, DAY
+from train_case import fingerprints
 
 SHARDS = (1, 4, 13)
 CHUNKS = (1, 7, 500)
@@ -157,6 +161,15 @@ def facts(postgres: Any, installed: None) -> Iterator[str]:
 
 
 @contextmanager
+def open_engine(url: str) -> Iterator[Engine]:
+    engine = make_engine(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+@contextmanager
 def open_runtime(url: str, home: Path) -> Iterator[Runtime]:
     given: dict[str, Any] = {"home": home, "warehouse_url": url, "entities_per_shard": 17}
     runtime = Runtime(Settings(**given, threads=1), lambda: CUTOFF)
@@ -243,6 +256,18 @@ def test_learning_twice_from_the_same_facts_gives_the_same_bytes(day: Day) -> No
     assert len(registry.versions(day.model.name)) == 1
 
 
+@pytest.mark.slow
+def test_another_process_learns_the_same_bytes(day: Day) -> None:
+    """Where texts have other hashes, and so sets another order."""
+    tests = Path(model_shop.__file__).parent
+    script = [sys.executable, str(tests / "train_case.py"), day.model.name]
+    said = subprocess.check_output(
+        [*script, day.runtime.settings.warehouse_dsn],
+        env=os.environ | {"PYTHONHASHSEED": "5"},
+    )
+    assert json.loads(said) == fingerprints(day.trained)
+
+
 def test_a_version_says_the_same_after_it_was_saved_and_loaded(day: Day) -> None:
     learned = day.trained
     before = Artifact(day.model.name, "new", learned.booster, learned.manifest, learned.files)
@@ -274,8 +299,7 @@ def test_an_option_that_a_backtest_does_not_have_is_refused(day: Day) -> None:
 
 
 def test_what_became_known_too_late_changes_no_bit(day: Day, postgres: Any, facts: str) -> None:
-    with postgres.database(facts) as name:
-        engine = make_engine(postgres.url(name))
+    with postgres.database(facts) as name, open_engine(postgres.url(name)) as engine:
         model_shop.learn_more(engine)
         with connect(engine) as conn:
             assert day.case.train(conn, AS_OF) == day.trained
@@ -286,7 +310,6 @@ def test_what_became_known_too_late_changes_no_bit(day: Day, postgres: Any, fact
             )
             hashes = dict(conn.execute(select(snapshot.c.snapshot_id, snapshot.c.sha256)).all())
             rows = read_snapshot(conn, day.model, later, 0, EVERYTHING)
-        engine.dispose()
     with connect(day.engine) as conn:
         (expected,) = conn.scalars(select(snapshot.c.sha256))
     assert hashes[later] == expected
