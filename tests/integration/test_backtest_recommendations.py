@@ -63,6 +63,7 @@ def real(postgres) -> Iterator[Engine]:  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # four trainings, each a minute on a busy machine
 def test_on_real_sales_the_lists_are_better_than_every_single_source(real: Engine) -> None:
     with connect(real) as conn:
         found = MODEL.backtest(conn, LAST, as_of, {"windows": 4})
