@@ -15,7 +15,7 @@ from daybreak.warehouse.tables import interaction, item
 
 ITEMS = 4_000
 GROUPS = 40
-PER_USER = 20
+PER_USER = 25
 DAYS = 365
 USERS_AT_ONCE = 50_000
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from daybreak.warehouse.generations import Generation, hold_staging
 from daybreak.warehouse.partitions import ensure_partition
 
 ENTITIES_PER_CHUNK = 500
+CHUNKS_AT_ONCE = 2
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -73,23 +75,23 @@ def score_shard(
         length = len(next(iter(columns.values())))
         return {name: np.broadcast_to(value, length) for name, value in constants.items()} | columns
 
-    return sum(copy_in(conn, model.score_table, columns) for columns in _one_ahead(score, chunks))
+    return sum(copy_in(conn, model.score_table, columns) for columns in _ahead(score, chunks))
 
 
-def _one_ahead(work: Callable[[T], R], inputs: Iterable[T]) -> Iterator[R]:
-    """``map`` that works on the next input, in a thread, while the caller has the last result.
+def _ahead(work: Callable[[T], R], inputs: Iterable[T]) -> Iterator[R]:
+    """``map``, in order, that works on the next inputs in threads while the caller has a result.
 
-    Predicting needs no connection and writing hardly any processor, so they share the time.
+    Predicting needs no connection and writing hardly any processor, so they share the time; and
+    what numpy and XGBoost do of two chunks shares the cores.
     """
-    with ThreadPoolExecutor(1) as worker:
-        pending: Future[R] | None = None
+    with ThreadPoolExecutor(CHUNKS_AT_ONCE) as workers:
+        pending: deque[Future[R]] = deque()
         for value in inputs:
-            following = worker.submit(work, value)
-            if pending is not None:
-                yield pending.result()
-            pending = following
-        if pending is not None:
-            yield pending.result()
+            pending.append(workers.submit(work, value))
+            if len(pending) > CHUNKS_AT_ONCE:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
 
 
 def _delete_scores(
