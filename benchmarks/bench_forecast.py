@@ -25,7 +25,7 @@ from daybreak.clock import AsOf
 from daybreak.features.layout import FEATURES
 from daybreak.features.panel import Panel
 from daybreak.features.snapshot import snapshot as snapshot_values
-from daybreak.models.base import Float32, Snapshot, SnapshotRows
+from daybreak.models.base import NO_OPTIONS, Float32, Options, Snapshot, SnapshotRows
 from daybreak.models.sales_forecast.model import SalesForecast
 from daybreak.models.sales_forecast.scorer import ForecastScorer
 from daybreak.registry.registry import Artifact
@@ -54,7 +54,9 @@ class Measured(SalesForecast):
     def __init__(self, stages: Stages) -> None:
         self.stages = stages
 
-    def build_snapshot(self, warehouse: Connection, as_of: AsOf) -> Snapshot:
+    def build_snapshot(
+        self, warehouse: Connection, as_of: AsOf, options: Options = NO_OPTIONS
+    ) -> Snapshot:
         return Snapshot(self._timed(warehouse, as_of))
 
     def _timed(self, warehouse: Connection, as_of: AsOf) -> Iterator[SnapshotRows]:

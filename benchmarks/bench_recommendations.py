@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -24,7 +23,7 @@ from daybreak.models import get_model
 from daybreak.models.recommendations.train import Options, Ranker, train_events
 from daybreak.registry.registry import Artifact
 from daybreak.scoring.audit import audit_generation
-from daybreak.scoring.batch import ENTITIES_PER_CHUNK, plan_shards, score_shard
+from daybreak.scoring.batch import plan_shards, score_shard
 from daybreak.scoring.predictor import Predictor
 from daybreak.scoring.snapshots import read_context, read_snapshot, write_snapshot
 from daybreak.warehouse.engine import begin, connect
@@ -43,7 +42,8 @@ MODEL = get_model("recommendations")
 TRAINED_ON = 5_000
 """Users that the version is learned from: enough for lists of the usual length."""
 
-USERS_PER_SHARD = 20_000
+LOOKED_AT = 500
+USERS_PER_SHARD = 5_000
 SCORING = ("score shards", "audit", "publish")
 
 
@@ -55,20 +55,19 @@ def measure(users: int) -> dict[str, Any]:
         artifact = learn(engine)
         with stages.stage("snapshot"), begin(engine) as conn:
             snapshot_id = write_snapshot(conn, MODEL, AS_OF, CUTOFF)
-        chunk, bare = look_at_a_chunk(engine, artifact, snapshot_id)
+        chunk, bare = look_at_some(engine, artifact, snapshot_id)
         run(engine, stages, artifact, snapshot_id, users + 1)
     scoring = sum(stages.seconds[name] for name in SCORING)
-    candidates = chunk * (users + 1) / ENTITIES_PER_CHUNK
+    candidates = chunk * (users + 1) / LOOKED_AT
     predict = bare * candidates / chunk
     return {
         "users": users,
         "events": events,
-        "candidates_per_user": round(chunk / ENTITIES_PER_CHUNK, 1),
+        "candidates_per_user": round(chunk / LOOKED_AT, 1),
         "features": len(MODEL.features()),
         "trees": xgboost.Booster(model_file=bytearray(artifact.booster)).num_boosted_rounds(),
         "seconds": {name: round(value, 2) for name, value in stages.seconds.items()},
         "peak_mb": {name: round(value) for name, value in stages.peak_mb.items()},
-        "peak_mb_of_the_process": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "bare_predict_seconds": round(predict, 2),
         "scoring_seconds": round(scoring, 2),
         "users_per_second": round(users / scoring),
@@ -89,12 +88,12 @@ def learn(engine: Engine) -> Artifact:
     return Artifact("recommendations", "bench", trained.booster, trained.manifest, trained.files)
 
 
-def look_at_a_chunk(engine: Engine, artifact: Artifact, snapshot_id: int) -> tuple[int, float]:
-    """Candidates of one chunk of users, and the seconds of XGBoost alone on them."""
+def look_at_some(engine: Engine, artifact: Artifact, snapshot_id: int) -> tuple[int, float]:
+    """Candidates of ``LOOKED_AT`` users, and the seconds of XGBoost alone on them."""
     stages = Stages()
     with connect(engine) as conn:
         context = read_context(conn, snapshot_id)
-        users = read_snapshot(conn, MODEL, snapshot_id, 1, 1 + ENTITIES_PER_CHUNK)
+        users = read_snapshot(conn, MODEL, snapshot_id, 1, 1 + LOOKED_AT)
     rows = MODEL.scorer(artifact, context, BUSINESS_DATE).batch_rows(users)
     predictor = Predictor(artifact)
     predictor.batch(rows.features)

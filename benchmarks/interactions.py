@@ -13,9 +13,9 @@ from daybreak.warehouse.bulk import copy_in
 from daybreak.warehouse.engine import begin
 from daybreak.warehouse.tables import interaction, item
 
-ITEMS = 4_000
+ITEMS = 10_000
 GROUPS = 40
-PER_USER = 25
+PER_USER = 20
 DAYS = 365
 USERS_AT_ONCE = 50_000
 

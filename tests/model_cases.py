@@ -109,7 +109,7 @@ def _ask_list(row: Row) -> dict[str, Any]:
 
 
 _BROKEN_LISTS: dict[str, Breakage] = {
-    "ranks are not 1 to 20": lambda t: update(t).where(t.c.rank == 20).values(rank=21),
+    "ranks below 1": lambda t: update(t).where(t.c.rank == 1).values(rank=0),
     "ranks have gaps": lambda t: update(t).where(t.c.rank == 20).values(rank=22),
     "scores rise with the rank": lambda t: (
         update(t).where(t.c.rank == 2).values(score=t.c.score + 1000)

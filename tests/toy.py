@@ -23,9 +23,11 @@ from daybreak.clock import AsOf
 from daybreak.errors import OutsideHorizon
 from daybreak.models import GROUP
 from daybreak.models.base import (
+    NO_OPTIONS,
     Columns,
     Context,
     Float32,
+    Options,
     Progress,
     Question,
     ScoringRows,
@@ -89,7 +91,9 @@ class Toy:
     def features(self) -> tuple[str, ...]:
         return ("level", "price", "weekday", "horizon")
 
-    def build_snapshot(self, warehouse: Connection, as_of: AsOf) -> Snapshot:
+    def build_snapshot(
+        self, warehouse: Connection, as_of: AsOf, options: Options = NO_OPTIONS
+    ) -> Snapshot:
         return Snapshot(iter([snapshot_rows(1.0)]))
 
     def scorer(self, artifact: Artifact, context: Context, business_date: date) -> ToyScorer:

@@ -65,6 +65,10 @@ class Settings(BaseSettings):
         default_factory=dict,
         description='Due times that differ by model, as JSON: {"name":"05:30"}',
     )
+    model_options: dict[str, dict[str, int]] = Field(
+        default_factory=dict,
+        description='Options by model, as JSON: {"name": {"option": 1}}',
+    )
     wait_limit_minutes: float = Field(
         180, gt=0, description="How long a run waits for its business day to be closed."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 import model_shop
+from daybreak.errors import ConfigError, InvalidRequest
 from daybreak.jobs.run import score_day
 from daybreak.registry.champions import promote
 from daybreak.runtime import Runtime
@@ -43,7 +45,7 @@ def runtime(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator
                 conn,
                 model=MODEL,
                 version=version,
-                effective_from=CUTOFF,
+                effective_from=CUTOFF - timedelta(days=7),
                 reason="test",
                 evidence={},
                 actor="test",
@@ -241,3 +243,31 @@ def test_a_model_without_a_publication_does_not_hold_up_the_others(client: Flask
     checks = answer.get_json()["checks"]
     assert checks[MODEL] == "ok"
     assert checks["sales_forecast"] == "not_published"
+
+
+def test_the_length_of_lists_is_an_option_that_a_day_keeps(runtime: Runtime) -> None:
+    longer = Runtime(
+        runtime.settings.model_copy(update={"model_options": {MODEL: {"listed": 25}}}),
+        runtime.clock,
+    )
+    earlier = DAY - timedelta(days=1)
+    try:
+        assert score_day(MODEL, earlier, runtime=longer)["rows"] % 25 == 0
+        # Once more without the option: the day keeps what it was built with.
+        assert score_day(MODEL, earlier, runtime=runtime)["rows"] % 25 == 0
+        with pytest.raises(InvalidRequest, match="listed is 0"):
+            _scored_with(longer, {MODEL: {"listed": 0}})
+        with pytest.raises(InvalidRequest, match="There is no option length here"):
+            _scored_with(longer, {MODEL: {"length": 5}})
+        with pytest.raises(ConfigError, match="options of recomendations, which is no model"):
+            _scored_with(longer, {"recomendations": {"listed": 5}})
+    finally:
+        longer.engine.dispose()
+
+
+def _scored_with(runtime: Runtime, options: dict[str, dict[str, int]]) -> None:
+    other = Runtime(runtime.settings.model_copy(update={"model_options": options}), runtime.clock)
+    try:
+        score_day(MODEL, DAY - timedelta(days=2), runtime=other)
+    finally:
+        other.engine.dispose()

@@ -28,7 +28,7 @@ class Rebatched(SalesForecast):
     def __init__(self, size: int) -> None:
         self.size = size
 
-    def build_snapshot(self, warehouse, as_of):  # type: ignore[no-untyped-def]
+    def build_snapshot(self, warehouse, as_of, options):  # type: ignore[no-untyped-def]
         return Snapshot(self._cut(super().build_snapshot(warehouse, as_of).rows))
 
     def _cut(self, rows):  # type: ignore[no-untyped-def]
@@ -110,7 +110,7 @@ def test_a_build_that_fails_leaves_nothing(warehouse: Engine) -> None:
 def test_a_model_that_breaks_its_word(shop: Engine, fault: str, message: str) -> None:
 
     class Faulty(SalesForecast):
-        def build_snapshot(self, warehouse, as_of):  # type: ignore[no-untyped-def]
+        def build_snapshot(self, warehouse, as_of, options):  # type: ignore[no-untyped-def]
             return Snapshot(self._broken(super().build_snapshot(warehouse, as_of).rows))
 
         def _broken(self, rows):  # type: ignore[no-untyped-def]

@@ -94,7 +94,10 @@ class ReorderPoint:
     def features(self) -> tuple[str, ...]:
         return LAYOUT
 
-    def build_snapshot(self, warehouse: Connection, as_of: AsOf) -> base.Snapshot:
+    def build_snapshot(
+        self, warehouse: Connection, as_of: AsOf, options: base.Options = base.NO_OPTIONS
+    ) -> base.Snapshot:
+        chosen(options, {})
         panel = read_panel(warehouse, as_of, days=HISTORY)
         keys = (panel["store_ids"], panel["item_ids"])
         return base.Snapshot(iter([base.SnapshotRows(keys, known_at(panel))]))

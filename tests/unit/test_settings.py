@@ -31,7 +31,7 @@ def test_documented_defaults_are_the_real_ones() -> None:
     page = (ROOT / "docs" / "settings.md").read_text()
     rows = dict(re.findall(r"^\| `DAYBREAK_([A-Z0-9_]+)` \| `([^|]*?)` \|", page, re.MULTILINE))
     described = Settings(
-        **{name.lower(): value for name, value in rows.items() if name != "DUE_BY_MODEL"}
+        **{name.lower(): value for name, value in rows.items() if value != "{}"}  # JSON
     )
 
     assert described == Settings()

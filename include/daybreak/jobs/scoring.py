@@ -14,7 +14,7 @@ from typing import cast
 from sqlalchemy import Connection, select
 
 from daybreak.clock import AsOf
-from daybreak.errors import AuditFailed, NoData
+from daybreak.errors import AuditFailed, ConfigError, NoData
 from daybreak.jobs.addresses import (
     GenerationAddress,
     RunAddress,
@@ -23,7 +23,8 @@ from daybreak.jobs.addresses import (
     day_of,
 )
 from daybreak.jobs.inputs import knowledge_cutoff
-from daybreak.models import get_model
+from daybreak.models import get_model, model_names
+from daybreak.models.base import Options
 from daybreak.monitoring.steps import WHOLE, Timed, timed_step
 from daybreak.registry.champions import champion_at
 from daybreak.runtime import Runtime, get_runtime
@@ -46,7 +47,8 @@ def build_snapshot(run: RunAddress, runtime: Runtime | None = None) -> SnapshotA
     with _step(runtime, run, "build_snapshot") as told, begin(runtime.engine) as conn:
         now = runtime.clock()
         cutoff = knowledge_cutoff(conn, run, runtime.settings, now)
-        snapshot_id = write_snapshot(conn, model, AsOf(day_of(run), cutoff), now)
+        options = model_options(runtime, model.name)
+        snapshot_id = write_snapshot(conn, model, AsOf(day_of(run), cutoff), now, options)
         told.rows = _rows_of(conn, snapshot_id)
         if told.rows == 0:
             raise NoData(
@@ -60,6 +62,19 @@ def build_snapshot(run: RunAddress, runtime: Runtime | None = None) -> SnapshotA
         "snapshot_id": snapshot_id,
         "rows": told.rows,
     }
+
+
+def model_options(runtime: Runtime, model: str) -> Options:
+    """What the settings say of a model. Raises ``ConfigError`` where they name one unknown."""
+    given = runtime.settings.model_options
+    unknown = sorted(given.keys() - set(model_names()))
+    if unknown:
+        raise ConfigError(
+            f"DAYBREAK_MODEL_OPTIONS has options of {', '.join(unknown)}, which is no model.",
+            remedy=f"The models are: {', '.join(model_names())}.",
+            field="DAYBREAK_MODEL_OPTIONS",
+        )
+    return given.get(model, {})
 
 
 def open_generation(snapshot: SnapshotAddress, runtime: Runtime | None = None) -> GenerationAddress:

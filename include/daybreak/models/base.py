@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -26,6 +27,9 @@ Context = Mapping[str, NDArray[Any]]
 
 Columns = dict[str, NDArray[Any]]
 """Columns of a score table by name, all of one length."""
+
+Options = Mapping[str, int]
+NO_OPTIONS: Options = MappingProxyType({})
 
 AsOfDay = Callable[[date], AsOf]
 """The bound on both clocks that a run for a business date has."""
@@ -160,8 +164,15 @@ class Model(Protocol):
         """Names of the F features of the booster, in order."""
         ...
 
-    def build_snapshot(self, warehouse: Connection, as_of: AsOf) -> Snapshot:
-        """A business date in key order, batch by batch, no fact past as_of. Raises ``NoData``."""
+    def build_snapshot(
+        self, warehouse: Connection, as_of: AsOf, options: Options = NO_OPTIONS
+    ) -> Snapshot:
+        """A business date in key order, batch by batch, no fact past as_of. Raises ``NoData``.
+
+        ``options``: what the operator set for the model (``DAYBREAK_MODEL_OPTIONS``); what of it
+        scoring needs goes into the context, so that a day that is scored again keeps it. Raises
+        ``InvalidRequest`` for an option that the model does not have.
+        """
         ...
 
     def scorer(self, artifact: Artifact, context: Context, business_date: date) -> Scorer:
@@ -196,7 +207,7 @@ class Model(Protocol):
         warehouse: Connection,
         last: date,
         as_of: AsOfDay,
-        options: Mapping[str, int],
+        options: Options,
         progress: Progress = quiet,
     ) -> dict[str, Any]:
         """Past days scored as one would have then, beside the baselines, as JSON.

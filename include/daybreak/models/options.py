@@ -14,7 +14,7 @@ def chosen(options: Mapping[str, int], defaults: Mapping[str, int]) -> dict[str,
         known = ", ".join(f"{name} (default {value})" for name, value in defaults.items())
         raise InvalidRequest(
             f"There is no option {', '.join(unknown)} here.",
-            remedy=f"The options are: {known}.",
+            remedy=f"The options are: {known}." if known else "There are no options; leave it out.",
             field=unknown[0],
             options=dict(defaults),
         )

@@ -18,7 +18,12 @@ from daybreak.warehouse.generations import Generation, hold_staging
 from daybreak.warehouse.partitions import ensure_partition
 
 ENTITIES_PER_CHUNK = 500
+ROWS_PER_CHUNK = 25_000
+"""What a chunk holds at most: 28 rows a series, or 200 candidates a user. More is no faster."""
+
 CHUNKS_AT_ONCE = 2
+PROBED = 8
+"""Entities that tell how many rows one has."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -59,15 +64,17 @@ def score_shard(
         "generation_id": generation.generation_id,
         "shard": shard,
     }
-    chunks = (
-        read_snapshot(
-            conn, model, generation.snapshot_id, start, min(start + ENTITIES_PER_CHUNK, last)
+
+    def read(start: int, entities: int) -> SnapshotRows:
+        return read_snapshot(
+            conn, model, generation.snapshot_id, start, min(start + entities, last)
         )
-        for start in range(first, last, ENTITIES_PER_CHUNK)
-    )
 
     context = read_context(conn, generation.snapshot_id)
     scorer = model.scorer(predictor.artifact, context, generation.business_date)
+    probe = read(first, PROBED)
+    rows_each = max(1, len(scorer.batch_rows(probe)) // max(1, len(probe)))
+    step = max(1, min(ENTITIES_PER_CHUNK, ROWS_PER_CHUNK // rows_each))
 
     def score(snapshot: SnapshotRows) -> Columns:
         rows = scorer.batch_rows(snapshot)
@@ -75,6 +82,7 @@ def score_shard(
         length = len(next(iter(columns.values())))
         return {name: np.broadcast_to(value, length) for name, value in constants.items()} | columns
 
+    chunks = (read(start, step) for start in range(first, last, step))
     return sum(copy_in(conn, model.score_table, columns) for columns in _ahead(score, chunks))
 
 

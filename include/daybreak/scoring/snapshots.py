@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from daybreak.clock import AsOf
 from daybreak.errors import NotFound
 from daybreak.models import arrays
-from daybreak.models.base import Context, Model, SnapshotRows
+from daybreak.models.base import NO_OPTIONS, Context, Model, Options, SnapshotRows
 from daybreak.scoring.snapshot_bytes import Contents, pack, unpack
 from daybreak.warehouse.bulk import copy_in
 from daybreak.warehouse.partitions import ensure_partition
@@ -24,11 +24,15 @@ from daybreak.warehouse.tables import snapshot as snapshots
 from daybreak.warehouse.tables import snapshot_context as contexts
 
 
-def write_snapshot(conn: Connection, model: Model, as_of: AsOf, now: datetime) -> int:
+def write_snapshot(
+    conn: Connection, model: Model, as_of: AsOf, now: datetime, options: Options = NO_OPTIONS
+) -> int:
     """Build and store a snapshot, in the caller's transaction; returns its ``snapshot_id``.
 
-    The same model, date, cutoff and layout give the id that is there already. Who comes second
-    while the first one is still writing waits for it. Raises what ``build_snapshot`` raises.
+    The same model, date, cutoff and layout give the id that is there already, with the options
+    that it was built with: a day that is scored again does not change with the settings. Who
+    comes second while the first one is still writing waits for it. Raises what
+    ``build_snapshot`` raises.
     """
     identity = {
         "model": model.name,
@@ -42,7 +46,7 @@ def write_snapshot(conn: Connection, model: Model, as_of: AsOf, now: datetime) -
         same = [snapshots.c[name] == value for name, value in identity.items()]
         return int(conn.scalars(select(snapshots.c.snapshot_id).where(*same)).one())
 
-    built = model.build_snapshot(conn, as_of)
+    built = model.build_snapshot(conn, as_of, options)
     context = arrays.pack(built.context) if built.context else b""
     if context:
         conn.execute(insert(contexts).values(snapshot_id=snapshot_id, arrays=context))

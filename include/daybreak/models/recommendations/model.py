@@ -6,15 +6,18 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, cast
 
+import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 from sqlalchemy import Connection, FromClause, Select, Table
 
 from daybreak.clock import AsOf
 from daybreak.models.base import (
+    NO_OPTIONS,
     AsOfDay,
     Context,
     Model,
+    Options,
     Progress,
     Scorer,
     Snapshot,
@@ -33,9 +36,9 @@ from daybreak.models.recommendations.histories import (
     stranger,
 )
 from daybreak.models.recommendations.reasons import REASONS
-from daybreak.models.recommendations.request import LISTED, Notes, RecommendationRequest
+from daybreak.models.recommendations.request import Notes, RecommendationRequest
 from daybreak.models.recommendations.rules import broken_between_rows
-from daybreak.models.recommendations.scorer import RecommendationScorer
+from daybreak.models.recommendations.scorer import LISTED, RecommendationScorer, list_length
 from daybreak.registry.registry import Artifact
 from daybreak.warehouse.interactions import item_totals, read_events, stream_events
 from daybreak.warehouse.tables import score_recommendation, snapshot_recommendations
@@ -67,18 +70,25 @@ class Recommendations:
         """Names of the booster's features."""
         return FEATURES
 
-    def build_snapshot(self, warehouse: Connection, as_of: AsOf) -> Snapshot:
-        """The day's catalogue, and a row for every active user. Raises ``NoData``."""
+    def build_snapshot(
+        self, warehouse: Connection, as_of: AsOf, options: Options = NO_OPTIONS
+    ) -> Snapshot:
+        """The day's catalogue, and a row for every active user. Raises ``NoData``.
+
+        Options: ``listed``, how many items a published list has.
+        """
+        listed = list_length(options)
         catalogue = build_catalogue(_sold(warehouse, as_of), as_of.business_date)
-        return Snapshot(_rows(warehouse, as_of, catalogue), catalogue.to_context())
+        context = catalogue.to_context() | {LISTED: np.array(listed)}
+        return Snapshot(_rows(warehouse, as_of, catalogue), context)
 
     def scorer(self, artifact: Artifact, context: Context, business_date: date) -> Scorer:
         """The version at work on the day's catalogue."""
         return RecommendationScorer(artifact, context, business_date)
 
     def rows_per_entity(self, context: Context) -> int:
-        """``LISTED``, or as many items as are on sale."""
-        return min(LISTED, int(Catalogue.from_context(context).eligible.sum()))
+        """``listed``, or as many items as are on sale."""
+        return min(int(context[LISTED]), int(Catalogue.from_context(context).eligible.sum()))
 
     def entity(self, request: BaseModel) -> tuple[str, ...]:
         """The user, or the stranger."""
@@ -117,7 +127,7 @@ class Recommendations:
         warehouse: Connection,
         last: date,
         as_of: AsOfDay,
-        options: Mapping[str, int],
+        options: Options,
         progress: Progress = quiet,
     ) -> dict[str, Any]:
         """The last weekly windows up to ``last``. Options: ``windows``."""
@@ -137,10 +147,8 @@ class Recommendations:
         return describe(found)
 
     def audit(self, columns: Mapping[str, NDArray[Any]]) -> list[str]:
-        """Ranks go from 1 to ``LISTED``."""
-        rank = columns["rank"]
-        wrong = ((rank < 1) | (rank > LISTED)).any()
-        return [f"ranks are not 1 to {LISTED}"] if wrong else []
+        """Ranks begin at 1; that they end where they should is seen by the rows' number."""
+        return ["ranks below 1"] if (columns["rank"] < 1).any() else []
 
     def audit_queries(self, scored: FromClause) -> dict[str, Select[int]]:
         """No item twice in a list, scores fall with the rank, each item has a known reason."""

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-LISTED = 20
-"""Items in a published list."""
+MOST_LISTED = 100
+"""Items in a list at most: every user has as many candidates, where so many are on sale."""
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -26,7 +26,9 @@ class RecommendationRequest(BaseModel):
         description="item_id of what was just seen or put in the basket; not offered again.",
         examples=[["I0001"]],
     )
-    k: int = Field(LISTED, ge=1, le=100, description="How many items.")
+    k: int | None = Field(
+        None, ge=1, le=MOST_LISTED, description="How many items; null: as many as are published."
+    )
     exclude: list[Name] = Field(
         default_factory=list, max_length=1000, description="item_id of what not to offer."
     )
@@ -39,9 +41,9 @@ class RecommendationRequest(BaseModel):
 
     @property
     def is_plain(self) -> bool:
-        """Whether it asks for no more than what is published."""
-        asks_more = self.session or self.exclude or self.exclude_purchased
-        return not asks_more and self.allow is None and self.k <= LISTED
+        """Whether it says nothing that batch did not know."""
+        says_more = self.session or self.exclude or self.exclude_purchased
+        return not says_more and self.allow is None
 
 
 class Notes(BaseModel):

@@ -12,14 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from daybreak.errors import InvalidRequest
 from daybreak.models.base import (
     Columns,
     Context,
     Float32,
+    Options,
     Question,
     ScoringRows,
     SnapshotRows,
 )
+from daybreak.models.options import chosen
 from daybreak.models.recommendations.assemble import assemble
 from daybreak.models.recommendations.candidates import Candidates, Ragged, Wish, candidates
 from daybreak.models.recommendations.catalogue import Catalogue
@@ -28,8 +31,23 @@ from daybreak.models.recommendations.histories import STRANGER
 from daybreak.models.recommendations.learned import FILE, Learned, on_the_day
 from daybreak.models.recommendations.lists import best
 from daybreak.models.recommendations.reasons import reasons
-from daybreak.models.recommendations.request import LISTED, RecommendationRequest
+from daybreak.models.recommendations.request import MOST_LISTED, RecommendationRequest
 from daybreak.registry.registry import Artifact
+
+LISTED = "listed"
+"""Name of the option, and of the array of the context, that says how long a published list is."""
+
+
+def list_length(options: Options) -> int:
+    """Items in a published list. Raises ``InvalidRequest`` where that cannot be."""
+    length = chosen(options, {LISTED: 20})[LISTED]
+    if not 1 <= length <= MOST_LISTED:
+        raise InvalidRequest(
+            f"{LISTED} is {length}.",
+            remedy=f"Let published lists have 1 to {MOST_LISTED} items.",
+            field=LISTED,
+        )
+    return length
 
 
 @dataclass(frozen=True)
@@ -47,19 +65,21 @@ class RecommendationScorer:
 
     def __init__(self, artifact: Artifact, context: Context, business_date: date) -> None:
         self._catalogue = Catalogue.from_context(context)
+        self._listed = int(context[LISTED])
         self._learned = on_the_day(Learned.from_bytes(artifact.files[FILE]), self._catalogue)
 
     def batch_rows(self, snapshot: SnapshotRows) -> ListRows:
         """The candidates of every user."""
-        return self._rows(snapshot, Wish(), LISTED)
+        return self._rows(snapshot, Wish(), self._listed)
 
     def question(self, snapshot: SnapshotRows, request: BaseModel) -> Question:
         """The candidates of one user, and of the session, within what may be offered."""
         asked = cast(RecommendationRequest, request)
         named = chain(asked.session, asked.exclude, asked.allow or ())
         notes = {"unknown_items": self._unknown(list(dict.fromkeys(named)))}
-        rows = self._rows(snapshot, self._wish(asked), asked.k)
-        if not asked.is_plain:
+        k = asked.k or self._listed
+        rows = self._rows(snapshot, self._wish(asked), k)
+        if k > self._listed or not asked.is_plain:
             return Question(rows, "live", notes)
         stranger = snapshot.keys[0][0] == STRANGER
         return Question(rows, "default" if stranger else "published", notes)

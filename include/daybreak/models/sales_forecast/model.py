@@ -16,9 +16,11 @@ from daybreak.features.layout import FEATURES, LAYOUT
 from daybreak.features.panel import HORIZON, Panel
 from daybreak.features.snapshot import snapshot as snapshot_values
 from daybreak.models.base import (
+    NO_OPTIONS,
     AsOfDay,
     Context,
     Model,
+    Options,
     Progress,
     Scorer,
     Snapshot,
@@ -27,6 +29,7 @@ from daybreak.models.base import (
     Verdict,
     quiet,
 )
+from daybreak.models.options import chosen
 from daybreak.models.sales_forecast.link import QUANTILES, SCORES
 from daybreak.models.sales_forecast.request import ForecastRequest
 from daybreak.models.sales_forecast.scorer import ForecastScorer
@@ -60,8 +63,11 @@ class SalesForecast:
         """A series has no records."""
         return ()
 
-    def build_snapshot(self, warehouse: Connection, as_of: AsOf) -> Snapshot:
+    def build_snapshot(
+        self, warehouse: Connection, as_of: AsOf, options: Options = NO_OPTIONS
+    ) -> Snapshot:
         """One row for each series with a sale in the panel. Raises ``NoData``."""
+        chosen(options, {})
         return Snapshot(_batches(Panel(**read_panel(warehouse, as_of))))
 
     def scorer(self, artifact: Artifact, context: Context, business_date: date) -> Scorer:
@@ -102,7 +108,7 @@ class SalesForecast:
         warehouse: Connection,
         last: date,
         as_of: AsOfDay,
-        options: Mapping[str, int],
+        options: Options,
         progress: Progress = quiet,
     ) -> dict[str, Any]:
         """Rolling origins up to ``last``. Options: ``items``, ``horizon``, ``origins``."""
