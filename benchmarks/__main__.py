@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import bench_forecast
+from benchmarks import bench_forecast, bench_recommendations
 
 if __name__ == "__main__":
     sys.argv = sys.argv[:1]
     bench_forecast.main()
+    print()
+    bench_recommendations.main()

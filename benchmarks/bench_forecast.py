@@ -12,14 +12,14 @@ import platform
 import statistics
 import time
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import xgboost
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from benchmarks.facts import AS_OF, BUSINESS_DATE, CUTOFF, fill, temporary_warehouse
+from benchmarks.night import SCORING, run, table
 from benchmarks.stages import Stages
 from daybreak.clock import AsOf
 from daybreak.features.layout import FEATURES
@@ -29,23 +29,12 @@ from daybreak.models.base import NO_OPTIONS, Float32, Options, Snapshot, Snapsho
 from daybreak.models.sales_forecast.model import SalesForecast
 from daybreak.models.sales_forecast.scorer import ForecastScorer
 from daybreak.registry.registry import Artifact
-from daybreak.scoring.audit import audit_generation
-from daybreak.scoring.batch import plan_shards, score_shard
-from daybreak.scoring.predictor import Predictor
 from daybreak.scoring.snapshots import read_snapshot, write_snapshot
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.facts import read_panel
-from daybreak.warehouse.generations import (
-    Generation,
-    mark_audited,
-    mark_staged,
-    open_generation,
-    publish,
-)
 
 ROUNDS, DEPTH, OUTPUTS = 200, 6, 4
-ENTITIES_PER_SHARD = 2000
-SCORING = ("score shards", "audit", "publish")
+SERIES_PER_SHARD = 2000
 
 
 class Measured(SalesForecast):
@@ -83,7 +72,15 @@ def measure(stores: int, items: int, days: int) -> dict[str, Any]:
         rows = ForecastScorer({}, BUSINESS_DATE).batch_rows(snapshot)
         artifact = grow(rows.features)
         bare = [bare_seconds(artifact, rows.features) for _ in range(2)]
-        run(engine, model, artifact, snapshot_id, len(snapshot))
+        run(
+            engine,
+            stages,
+            model,
+            artifact,
+            snapshot_id=snapshot_id,
+            entities=len(snapshot),
+            per_shard=SERIES_PER_SHARD,
+        )
         bare += [bare_seconds(artifact, rows.features) for _ in range(2)]
 
     scoring = sum(stages.seconds[name] for name in SCORING)
@@ -103,25 +100,6 @@ def measure(stores: int, items: int, days: int) -> dict[str, Any]:
         "machine": f"{os.cpu_count()} cores, Python {platform.python_version()}, "
         f"xgboost {xgboost.__version__}, load {os.getloadavg()[0]:.1f}",
     }
-
-
-def run(engine: Engine, model: Measured, artifact: Artifact, snapshot_id: int, series: int) -> None:
-    """What the DAG does after the snapshot, shard after shard in one process."""
-    stages = model.stages
-    with begin(engine) as conn:
-        generation = _open(conn, model, artifact, snapshot_id)
-    rows = 0
-    with stages.stage("score shards"):
-        for shard in plan_shards(series, ENTITIES_PER_SHARD):
-            predictor = Predictor(artifact)  # each task loads its own
-            with begin(engine) as conn:
-                rows += score_shard(conn, model, predictor, generation, **shard)
-    with stages.stage("audit"), begin(engine) as conn:
-        audit_generation(conn, model, generation)
-        mark_staged(conn, generation.generation_id, rows, CUTOFF)
-        mark_audited(conn, generation.generation_id, CUTOFF)
-    with stages.stage("publish"), begin(engine) as conn:
-        publish(conn, generation.generation_id, CUTOFF)
 
 
 def grow(X: Float32) -> Artifact:
@@ -150,41 +128,16 @@ def bare_seconds(artifact: Artifact, X: Float32) -> float:
 
 def report(result: dict[str, Any]) -> str:
     """The table that stands in README.md."""
-    bare = result["bare_predict_seconds"]
-    lines = [
-        f"{result['series']:,} series x 28 days = {result['rows']:,} rows x "
-        f"{result['features']} features, {ROUNDS * OUTPUTS} trees of depth {DEPTH}, "
-        f"{result['facts']:,} facts ({result['machine']})",
-        "",
-        "| stage | seconds | x bare predict | peak memory |",
-        "|---|---:|---:|---:|",
-    ]
-    for name, seconds in result["seconds"].items():
-        memory = result["peak_mb"][name]
-        lines.append(f"| {name} | {seconds:.2f} | {seconds / bare:.2f} | {memory:,} MB |")
-    lines += [
-        f"| **scoring run** ({' + '.join(SCORING)}) | **{result['scoring_seconds']:.2f}** "
-        f"| **{result['ratio_to_bare_predict']:.2f}** | |",
-        f"| bare `inplace_predict` | {bare:.2f} | 1.00 | |",
-        "",
-        f"{result['rows_per_second']:,} rows a second, written and published.",
-    ]
-    return "\n".join(lines)
-
-
-def _open(
-    conn: Connection, model: SalesForecast, artifact: Artifact, snapshot_id: int
-) -> Generation:
-    return open_generation(
-        conn,
-        model=model.name,
-        business_date=BUSINESS_DATE,
-        run_key="bench",
-        run_type="cli",
-        cutoff=CUTOFF,
-        version=artifact.version,
-        snapshot_id=snapshot_id,
-        now=CUTOFF + timedelta(hours=1),
+    return "\n".join(
+        [
+            f"{result['series']:,} series x 28 days = {result['rows']:,} rows x "
+            f"{result['features']} features, {ROUNDS * OUTPUTS} trees of depth {DEPTH}, "
+            f"{result['facts']:,} facts ({result['machine']})",
+            "",
+            *table(result),
+            "",
+            f"{result['rows_per_second']:,} rows a second, written and published.",
+        ]
     )
 
 

@@ -10,31 +10,22 @@ import json
 import os
 import platform
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import xgboost
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Engine, select
 
 from benchmarks.facts import AS_OF, BUSINESS_DATE, CUTOFF, temporary_warehouse
 from benchmarks.interactions import fill_interactions
+from benchmarks.night import SCORING, run, table
 from benchmarks.stages import Stages
 from daybreak.models import get_model
 from daybreak.models.recommendations.train import Options, Ranker, train_events
 from daybreak.registry.registry import Artifact
-from daybreak.scoring.audit import audit_generation
-from daybreak.scoring.batch import plan_shards, score_shard
 from daybreak.scoring.predictor import Predictor
 from daybreak.scoring.snapshots import read_context, read_snapshot, write_snapshot
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.events import Events
-from daybreak.warehouse.generations import (
-    Generation,
-    mark_audited,
-    mark_staged,
-    open_generation,
-    publish,
-)
 from daybreak.warehouse.interactions import stream_events
 from daybreak.warehouse.tables import interaction
 
@@ -44,7 +35,6 @@ TRAINED_ON = 5_000
 
 LOOKED_AT = 500
 USERS_PER_SHARD = 5_000
-SCORING = ("score shards", "audit", "publish")
 
 
 def measure(users: int) -> dict[str, Any]:
@@ -55,15 +45,22 @@ def measure(users: int) -> dict[str, Any]:
         artifact = learn(engine)
         with stages.stage("snapshot"), begin(engine) as conn:
             snapshot_id = write_snapshot(conn, MODEL, AS_OF, CUTOFF)
-        chunk, bare = look_at_some(engine, artifact, snapshot_id)
-        run(engine, stages, artifact, snapshot_id, users + 1)
+        candidates, bare = look_at_some(engine, artifact, snapshot_id)
+        run(
+            engine,
+            stages,
+            MODEL,
+            artifact,
+            snapshot_id=snapshot_id,
+            entities=users + 1,
+            per_shard=USERS_PER_SHARD,
+        )
     scoring = sum(stages.seconds[name] for name in SCORING)
-    candidates = chunk * (users + 1) / LOOKED_AT
-    predict = bare * candidates / chunk
+    predict = bare * (users + 1) / LOOKED_AT
     return {
         "users": users,
         "events": events,
-        "candidates_per_user": round(chunk / LOOKED_AT, 1),
+        "candidates_per_user": round(candidates / LOOKED_AT, 1),
         "features": len(MODEL.features()),
         "trees": xgboost.Booster(model_file=bytearray(artifact.booster)).num_boosted_rounds(),
         "seconds": {name: round(value, 2) for name, value in stages.seconds.items()},
@@ -103,61 +100,18 @@ def look_at_some(engine: Engine, artifact: Artifact, snapshot_id: int) -> tuple[
     return len(rows), stages.seconds["bare"] / 5
 
 
-def run(
-    engine: Engine, stages: Stages, artifact: Artifact, snapshot_id: int, entities: int
-) -> None:
-    """What the DAG does after the snapshot, shard after shard in one process."""
-    with begin(engine) as conn:
-        generation = _open(conn, artifact, snapshot_id)
-    rows = 0
-    with stages.stage("score shards"):
-        for shard in plan_shards(entities, USERS_PER_SHARD):
-            predictor = Predictor(artifact)  # each task loads its own
-            with begin(engine) as conn:
-                rows += score_shard(conn, MODEL, predictor, generation, **shard)
-    with stages.stage("audit"), begin(engine) as conn:
-        audit_generation(conn, MODEL, generation)
-        mark_staged(conn, generation.generation_id, rows, CUTOFF)
-        mark_audited(conn, generation.generation_id, CUTOFF)
-    with stages.stage("publish"), begin(engine) as conn:
-        publish(conn, generation.generation_id, CUTOFF)
-
-
 def report(result: dict[str, Any]) -> str:
     """The table that stands in README.md."""
-    bare = result["bare_predict_seconds"]
-    lines = [
-        f"{result['users']:,} users x {result['candidates_per_user']} candidates x "
-        f"{result['features']} features, {result['trees']} trees of depth 6, "
-        f"{result['events']:,} purchases ({result['machine']})",
-        "",
-        "| stage | seconds | x bare predict | peak memory |",
-        "|---|---:|---:|---:|",
-    ]
-    for name, seconds in result["seconds"].items():
-        memory = result["peak_mb"][name]
-        lines.append(f"| {name} | {seconds:.1f} | {seconds / bare:.2f} | {memory:,} MB |")
-    lines += [
-        f"| **scoring run** ({' + '.join(SCORING)}) | **{result['scoring_seconds']:.1f}** "
-        f"| **{result['ratio_to_bare_predict']:.2f}** | |",
-        f"| bare `inplace_predict` | {bare:.1f} | 1.00 | |",
-        "",
-        f"{result['users_per_second']:,} users a second, written and published.",
-    ]
-    return "\n".join(lines)
-
-
-def _open(conn: Connection, artifact: Artifact, snapshot_id: int) -> Generation:
-    return open_generation(
-        conn,
-        model=MODEL.name,
-        business_date=BUSINESS_DATE,
-        run_key="bench",
-        run_type="cli",
-        cutoff=CUTOFF,
-        version=artifact.version,
-        snapshot_id=snapshot_id,
-        now=CUTOFF + timedelta(hours=1),
+    return "\n".join(
+        [
+            f"{result['users']:,} users x {result['candidates_per_user']} candidates x "
+            f"{result['features']} features, {result['trees']} trees of depth 6, "
+            f"{result['events']:,} purchases ({result['machine']})",
+            "",
+            *table(result),
+            "",
+            f"{result['users_per_second']:,} users a second, written and published.",
+        ]
     )
 
 
