@@ -136,6 +136,8 @@ def test_nobody_in_particular_gets_the_default_list_and_is_told_so(
     assert nobody["source"] == stranger["source"] == "default"
     assert nobody["predictions"] == stranger["predictions"]
     assert len(nobody["predictions"]) == 20
+    longer = ask(client, k=25, exclude_purchased=True)
+    assert (longer["source"], longer["predictions"][:20]) == ("default", nobody["predictions"])
     with connect(runtime.engine) as conn:
         default = conn.scalars(
             text("SELECT item_id FROM report.recommendation WHERE is_default ORDER BY rank")
@@ -179,7 +181,7 @@ def test_only_what_is_in_stock(client: FlaskClient, runtime: Runtime) -> None:
     assert ask(client, user_id=user, allow=[])["predictions"] == []
 
 
-def test_unknown_items_are_named_and_passed_over(client: FlaskClient) -> None:
+def test_unknown_items_are_named_and_passed_over(runtime: Runtime, client: FlaskClient) -> None:
     item = items(ask(client))[0]
     plain = ask(client, session=[item])
     answer = ask(client, session=[item, "nothing", "ünï ✓"], exclude=["gone", "nothing"])
@@ -188,7 +190,10 @@ def test_unknown_items_are_named_and_passed_over(client: FlaskClient) -> None:
     assert answer["predictions"] == plain["predictions"]
     only_unknown = ask(client, session=["nothing"])
     assert only_unknown["unknown_items"] == ["nothing"]
-    assert items(only_unknown) == items(ask(client))
+    assert only_unknown["predictions"] == ask(client)["predictions"]
+    assert only_unknown["source"] == "default", "it says nothing that anybody knows"
+    user = a_regular(runtime)
+    assert ask(client, user_id=user, exclude=["nothing"])["source"] == "published"
 
 
 @pytest.mark.parametrize(

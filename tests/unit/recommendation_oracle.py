@@ -48,6 +48,9 @@ def candidates_of(
         and not (new_only and item in bought)
     }
     weights = {int(record["item"]): record["long"] for record in records}
+    for item in session:
+        weights[item] = float(np.float32(weights.get(item, 0.0)) + np.float32(1))
+    weights = dict(sorted(weights.items()))
     scores: dict[str, dict[int, float]] = {
         "repeat": {int(record["item"]): record["short"] for record in records},
         "session": _product(dict.fromkeys(sorted(session), 1.0), learned.neighbours["basket"]),

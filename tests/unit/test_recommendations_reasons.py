@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from recommendation_oracle import records_of
@@ -69,8 +71,21 @@ def test_a_session_explains_first(at: Day) -> None:
     assert bound.any()
     assert (code[bound] == "together").all()
     assert (because[bound] == item).all()
-    assert set(code[~bound]) <= {"trending", "popular"}
-    assert (because[~bound] == -1).all()
+    # What was in no basket with it may be what its buyers bought as well.
+    assert set(code[~bound]) <= {"similar", "trending", "popular"}
+    assert set(because[code == "similar"]) <= {item}
+    assert set(because[np.isin(code, ["trending", "popular"])]) <= {-1}
+
+
+def test_a_session_speaks_through_every_kernel_and_its_category(at: Day) -> None:
+    """Also where nobody has a history, and where no basket holds two items."""
+    item = int(np.argmax(np.diff(at.learned.neighbours["bm25"].indptr)))
+    session = Ragged(np.array([0, 1]), np.array([item]))
+    alone = {**at.learned.neighbours, "basket": at.learned.neighbours["basket"] * 0}
+    learned = replace(at.learned, neighbours=alone)
+    found = candidates(stranger(), at.catalogue, learned, Wish(session))
+    for source in ("bm25", "factors", "category"):
+        assert (~np.isnan(found.scores[:, SOURCES.index(source)])).any(), source
 
 
 def test_a_stranger_is_told_what_is_popular(at: Day) -> None:

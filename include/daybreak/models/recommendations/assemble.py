@@ -11,8 +11,10 @@ from daybreak.models.recommendations.candidates import (
     SOURCES,
     Candidates,
     Ragged,
+    Voices,
     record_column,
     record_user,
+    voices,
 )
 from daybreak.models.recommendations.catalogue import ITEM_STATISTICS, Catalogue
 from daybreak.models.recommendations.cells import offsets_of, spread
@@ -32,7 +34,7 @@ FEATURES = (
     *ITEM_STATISTICS,
     *LEARNED_STATISTICS,
     "price_ratio",  # the item's price beside what the user usually pays
-    "category_share",  # of the user's history, by weight
+    "category_share",  # of the history and the session, by weight
     "session_items",
     "session_best",  # the strongest bond with one item of the session
 )
@@ -66,7 +68,7 @@ def assemble(
             catalogue.statistics[item],
             learned.statistics[item],
             np.where(usual > 0, price / usual, np.float32(np.nan))[:, None],
-            _category_share(rows, catalogue, user, item)[:, None],
+            _category_share(voices(rows, session), len(rows), catalogue, user, item)[:, None],
             _session(session, learned, user, item),
         ]
     np.concatenate(columns, axis=1, out=features)
@@ -99,15 +101,18 @@ def _shares(found: Candidates, user: NDArray[np.int64]) -> Float32:
 
 
 def _category_share(
-    rows: SnapshotRows, catalogue: Catalogue, user: NDArray[np.int64], item: NDArray[np.int64]
+    said: Voices,
+    users: int,
+    catalogue: Catalogue,
+    user: NDArray[np.int64],
+    item: NDArray[np.int64],
 ) -> Float32:
-    owner = record_user(rows)
-    of_history = catalogue.category[record_column(rows, "item").astype(np.int64)]
-    weight = record_column(rows, "long").astype(np.float64)
+    of_voice = catalogue.category[said.item]
+    weight = said.weight.astype(np.float64)
     kinds = len(catalogue.category_name)
-    has = of_history >= 0
-    by_kind = np.bincount(owner[has] * kinds + of_history[has], weight[has], len(rows) * kinds)
-    total = np.bincount(owner, weight, len(rows))[user]
+    has = of_voice >= 0
+    by_kind = np.bincount(said.user[has] * kinds + of_voice[has], weight[has], users * kinds)
+    total = np.bincount(said.user, weight, users)[user]
     category = catalogue.category[item]
     known = (category >= 0) & (total > 0)
     share = np.full(len(item), np.nan, np.float32)

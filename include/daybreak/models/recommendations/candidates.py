@@ -15,7 +15,7 @@ from scipy import sparse
 
 from daybreak.models.base import Float32, SnapshotRows
 from daybreak.models.recommendations.catalogue import Catalogue
-from daybreak.models.recommendations.cells import offsets_of, spread
+from daybreak.models.recommendations.cells import firsts, offsets_of, spread
 from daybreak.models.recommendations.histories import RECORD
 from daybreak.models.recommendations.learned import OnTheDay
 from daybreak.models.recommendations.topn import Ranked, ranked
@@ -76,6 +76,12 @@ class Wish:
     excluded: Ragged | None = None
     allowed: NDArray[np.bool_] | None = None
     new_only: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it asks for nothing that batch did not know."""
+        wanted = (self.session, self.excluded, self.allowed)
+        return all(part is None for part in wanted) and not self.new_only
 
     def of(self, first: int, end: int) -> Wish:
         """The wishes of the users ``first`` to ``end`` (excluded)."""
@@ -155,6 +161,33 @@ def record_column(rows: SnapshotRows, name: str) -> Float32:
     return rows.records[:, RECORD.index(name)]
 
 
+@dataclass(frozen=True)
+class Voices:
+    """What speaks for a user: the items of the history and of the session, by user, then item.
+
+    ``user``, ``item``: int64 (v,), each pair once. ``weight``: float32 (v,).
+    """
+
+    user: NDArray[np.int64]
+    item: NDArray[np.int64]
+    weight: Float32
+
+
+def voices(rows: SnapshotRows, session: Ragged | None) -> Voices:
+    """An item of the session weighs as much as one bought today, beside what it weighs anyway."""
+    user, item = record_user(rows), record_column(rows, "item").astype(np.int64)
+    weight = record_column(rows, "long")
+    if session is None or not len(session.item):
+        return Voices(user, item, weight)
+    user = np.concatenate([user, spread(session.offsets)])
+    item = np.concatenate([item, session.item])
+    weight = np.concatenate([weight, np.ones(len(session.item), np.float32)])
+    order = np.lexsort((item, user))
+    user, item, weight = user[order], item[order], weight[order]
+    first = np.flatnonzero(firsts(user, item))
+    return Voices(user[first], item[first], np.add.reduceat(weight, first))
+
+
 def _block(rows: SnapshotRows, catalogue: Catalogue, learned: OnTheDay, wish: Wish) -> Candidates:
     users, items = len(rows), len(catalogue)
     owner = record_user(rows)
@@ -163,11 +196,12 @@ def _block(rows: SnapshotRows, catalogue: Catalogue, learned: OnTheDay, wish: Wi
 
     found: dict[str, Ranked] = {}
     found["repeat"] = _kept(owner, item, record_column(rows, "short"), open_to)
-    history = _matrix(owner, item, record_column(rows, "long"), (users, items))
+    said = voices(rows, wish.session)
+    spoken = _matrix(said.user, said.item, said.weight, (users, items))
     for name, matrix in learned.neighbours.items():
-        found[name] = _product(history, matrix, open_to)
+        found[name] = _product(spoken, matrix, open_to)
     found["session"] = _session(wish, learned, open_to)
-    found["category"] = _by_category(rows, owner, item, catalogue, open_to)
+    found["category"] = _by_category(said, users, catalogue, open_to)
 
     named = open_to & False
     for name, entries in found.items():
@@ -242,21 +276,14 @@ def _session(wish: Wish, learned: OnTheDay, open_to: NDArray[np.bool_]) -> Ranke
 
 
 def _by_category(
-    rows: SnapshotRows,
-    owner: NDArray[np.int64],
-    item: NDArray[np.int64],
-    catalogue: Catalogue,
-    open_to: NDArray[np.bool_],
+    said: Voices, users: int, catalogue: Catalogue, open_to: NDArray[np.bool_]
 ) -> Ranked:
-    """The user's weight on a category, times how much of it the item sells."""
-    category = catalogue.category[item]
+    """The weight of a category in what speaks for a user, times how much of it the item sells."""
+    category = catalogue.category[said.item]
     has = category >= 0
     kinds = len(catalogue.category_name)
     liking = _matrix(
-        owner[has],
-        category[has].astype(np.int64),
-        record_column(rows, "long")[has],
-        (len(rows), kinds),
+        said.user[has], category[has].astype(np.int64), said.weight[has], (users, kinds)
     )
     buyers = catalogue.statistic("item_buyers_90")[catalogue.by_category].astype(np.float64)
     listed = catalogue.category[catalogue.by_category]

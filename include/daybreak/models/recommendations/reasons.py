@@ -14,8 +14,10 @@ from daybreak.models.recommendations.candidates import (
     SOURCES,
     Candidates,
     Ragged,
+    Voices,
     record_column,
     record_user,
+    voices,
 )
 from daybreak.models.recommendations.catalogue import Catalogue
 from daybreak.models.recommendations.cells import firsts, spread
@@ -68,36 +70,24 @@ def reasons(  # noqa: PLR0917 - as candidates and assemble take them
         of = np.flatnonzero(strongest == place)
         if matrix is None or not len(of):
             continue
-        said = _session_voices(session) if source == "session" else _history_voices(rows)
+        said = _session_voices(session) if source == "session" else voices(rows, session)
         because[of] = _loudest(said, learned.incoming[matrix], user[of], item[of])
     return code, because
-
-
-Voices = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
-"""User, item and weight of each item that may speak for a candidate, by user, then item."""
 
 
 def _bought(
     rows: SnapshotRows, user: NDArray[np.int64], item: NDArray[np.int64], items: int
 ) -> NDArray[np.bool_]:
-    owner, had, _ = _history_voices(rows)
+    had = record_user(rows) * items + record_column(rows, "item").astype(np.int64)
     kept = record_column(rows, "bought") > 0
-    return np.isin(user * items + item, (owner * items + had)[kept])
-
-
-def _history_voices(rows: SnapshotRows) -> Voices:
-    return (
-        record_user(rows),
-        record_column(rows, "item").astype(np.int64),
-        record_column(rows, "long").astype(np.float64),
-    )
+    return np.isin(user * items + item, had[kept])
 
 
 def _session_voices(session: Ragged | None) -> Voices:
     assert session is not None  # noqa: S101 - the source names nothing without one
     user = spread(session.offsets)
     order = np.lexsort((session.item, user))
-    return user, session.item[order].astype(np.int64), np.ones(len(user))
+    return Voices(user, session.item[order].astype(np.int64), np.ones(len(user), np.float32))
 
 
 def _loudest(
@@ -107,15 +97,15 @@ def _loudest(
     item: NDArray[np.int64],
 ) -> NDArray[np.int64]:
     """The item that adds most to each (user, item); among equals the first by ordinal."""
-    owner, voice, weight = said
     items = incoming.shape[0]
-    key = owner * items + voice
+    key = said.user * items + said.item
     rows = incoming[item]
     pair = np.repeat(np.arange(len(item)), np.diff(rows.indptr))
     wanted = user[pair] * items + rows.indices
     place = np.minimum(np.searchsorted(key, wanted), max(len(key) - 1, 0))
     known = key[place] == wanted if len(key) else np.zeros(len(wanted), np.bool_)
-    pair, column, loud = pair[known], rows.indices[known], rows.data[known] * weight[place[known]]
+    pair, column = pair[known], rows.indices[known]
+    loud = rows.data[known] * said.weight[place[known]].astype(np.float64)
     order = np.lexsort((column, -loud, pair))
     pair, column = pair[order], column[order]
     first = firsts(pair)

@@ -39,12 +39,6 @@ class RecommendationRequest(BaseModel):
         description="Offer only these (what is in stock); null: anything on sale.",
     )
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether it says nothing that batch did not know."""
-        says_more = self.session or self.exclude or self.exclude_purchased
-        return not says_more and self.allow is None
-
 
 class Notes(BaseModel):
     """What an answer says beside the items."""

@@ -77,12 +77,13 @@ class RecommendationScorer:
         asked = cast(RecommendationRequest, request)
         named = chain(asked.session, asked.exclude, asked.allow or ())
         notes = {"unknown_items": self._unknown(list(dict.fromkeys(named)))}
-        k = asked.k or self._listed
-        rows = self._rows(snapshot, self._wish(asked), k)
-        if k > self._listed or not asked.is_plain:
+        wish, k = self._wish(asked), asked.k or self._listed
+        rows = self._rows(snapshot, wish, k)
+        if not wish.is_empty:
             return Question(rows, "live", notes)
-        stranger = snapshot.keys[0][0] == STRANGER
-        return Question(rows, "default" if stranger else "published", notes)
+        if snapshot.keys[0][0] == STRANGER:
+            return Question(rows, "default", notes)  # of any length
+        return Question(rows, "published" if k <= self._listed else "live", notes)
 
     def answers(self, margins: Float32, rows: ScoringRows) -> Columns:
         """The ``k`` best of each user, best first; among equals the first by item_id."""
@@ -117,7 +118,7 @@ class RecommendationScorer:
             session=self._one(asked.session),
             excluded=self._one(asked.exclude),
             allowed=allowed,
-            new_only=asked.exclude_purchased,
+            new_only=asked.exclude_purchased and asked.user_id is not None,
         )
 
     def _one(self, names: Sequence[str]) -> Ragged | None:
