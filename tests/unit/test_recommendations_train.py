@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import threadpoolctl
 import xgboost as xgb
 
 from daybreak.errors import NoData
@@ -176,6 +177,23 @@ def test_single_sources_know_nothing_of_later_days(events: Events, at: Day) -> N
     then = baselines(with_later(events, 53), at, seed=7, threads=1)
     for name in BASELINES:
         assert now[name](users, False).tolist() == then[name](users, False).tolist()
+
+
+def test_als_multiplies_on_one_thread_of_blas(
+    events: Events, at: Day, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several threads add up in another order, and equal scores then stand in another order."""
+    limits: list[tuple[Any, ...]] = []
+
+    def watched(*args: Any) -> Any:
+        limits.append(args)
+        return threadpoolctl.ThreadpoolController().limit(limits=args[0], user_api=args[1])
+
+    monkeypatch.setattr(threadpoolctl, "threadpool_limits", watched)
+    lister = baselines(events, at, seed=7, threads=1)["als"]
+    limits.clear()
+    lister(np.arange(3), False)
+    assert limits == [(1, "blas")]
 
 
 def test_measures_pool_users_and_the_ceiling_is_a_recall(events: Events) -> None:

@@ -63,11 +63,18 @@ def baselines(known: Events, at: Day, *, seed: int, threads: int) -> dict[str, L
     of_users, of_items = (
         np.asarray(factors, np.float64) for factors in (als.user_factors, als.item_factors)
     )
+
+    def liked(users: NDArray[np.int64]) -> NDArray[np.float64]:
+        # Threads of BLAS split the sums where they please, and a tie would fall another way.
+        with threadpool_limits(1, "blas"):
+            product: NDArray[np.float64] = of_users[users] @ of_items.T
+        # An item that a user was never shown can have a score below 0 and still be the best left.
+        return product + 10.0
+
     scores: dict[str, Callable[[NDArray[np.int64]], NDArray[np.float64]]] = {
         "repeat": lambda users: decayed[users].toarray(),
         "bm25": lambda users: (tastes[users] @ knn.similarity).toarray(),
-        # An item that a user was never shown can have a score below 0 and still be the best left.
-        "als": lambda users: of_users[users] @ of_items.T + 10.0,
+        "als": liked,
         "popularity": lambda users: np.repeat(popular[None], len(users), axis=0),
         "repeat_last": lambda users: recent[users].toarray(),
     }
