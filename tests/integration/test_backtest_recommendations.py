@@ -15,10 +15,11 @@ import xgboost as xgb
 from sqlalchemy import Engine
 
 from daybreak.clock import AsOf
+from daybreak.errors import InvalidRequest
 from daybreak.models.base import SnapshotRows, Trained
 from daybreak.models.recommendations import MODEL
 from daybreak.models.recommendations.assemble import assemble
-from daybreak.models.recommendations.backtest import backtest_windows
+from daybreak.models.recommendations.backtest import backtest_windows, bars
 from daybreak.models.recommendations.baselines import BASELINES
 from daybreak.models.recommendations.candidates import Ragged, Wish, candidates
 from daybreak.models.recommendations.catalogue import EPOCH
@@ -30,7 +31,7 @@ from daybreak.models.recommendations.learned import FILE, Learned
 from daybreak.models.recommendations.lists import best, square
 from daybreak.models.recommendations.neighbours import Kernels
 from daybreak.models.recommendations.reasons import reasons
-from daybreak.models.recommendations.rolling import describe
+from daybreak.models.recommendations.rolling import describe, roll
 from daybreak.models.recommendations.train import Options, Ranker, train_events
 from daybreak.sources.load import load_dataset
 from daybreak.sources.spec import load_spec
@@ -129,6 +130,28 @@ def test_it_is_told_to_people(small: dict[str, Any]) -> None:
     for name in ("model", *BASELINES, "recall of all candidates", "against the best single source"):
         assert name in text
     assert text.count("passed") + text.count("MISSED") == 4
+
+
+@pytest.mark.parametrize("windows", [0, -1])
+def test_no_window_is_refused_before_anything_is_read(windows: int) -> None:
+    def read(day: date) -> Events:
+        raise AssertionError(f"read {day}")
+
+    with pytest.raises(InvalidRequest, match="without a window") as caught:
+        roll(read, TODAY, {"windows": windows})
+    assert caught.value.details == {"field": "windows"}
+    assert "1 or more" in caught.value.remedy
+
+
+def test_no_bar_is_reached_where_nobody_bought(small: dict[str, Any]) -> None:
+    nothing = {
+        reading: {name: dict.fromkeys(MEASURES, 0.0) for name in ("model", *BASELINES)}
+        for reading in ("all", "new")
+    }
+    assert list(bars(nothing, {"all": 0, "new": 0}).values()) == [False] * 4
+    # Whoever bought only what they had bought before says nothing of new items.
+    assert list(bars(nothing, {"all": 3, "new": 0}).values()) == [True, True, False, False]
+    assert bars(small, {"all": small["users"], "new": small["users_new"]}) == small["bars"]
 
 
 @pytest.fixture(scope="module")

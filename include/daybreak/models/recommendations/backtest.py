@@ -14,6 +14,7 @@ import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
 
+from daybreak.errors import InvalidRequest
 from daybreak.models.base import Progress, Trained, quiet
 from daybreak.models.recommendations.baselines import BASELINES, baselines
 from daybreak.models.recommendations.catalogue import EPOCH
@@ -51,8 +52,14 @@ def backtest_windows(
     """The last ``windows`` weeks up to ``last``; the JSON of ``daybreak backtest``.
 
     Measures are means over users, those of all windows together. Raises ``NoData`` where a window
-    has too little history to learn from.
+    has too little history to learn from, ``InvalidRequest`` for fewer than one window.
     """
+    if windows < 1:
+        raise InvalidRequest(
+            f"windows is {windows}, and there is nothing to measure without a window.",
+            remedy="Choose 1 or more windows.",
+            field="windows",
+        )
     train = trainer or train_events
     later = read(last)
     dates = [last - timedelta(days=WINDOW * n) for n in range(windows, 0, -1)]
@@ -90,15 +97,21 @@ def backtest_windows(
             reading: float(np.concatenate(parts).mean()) if users[reading] else 0.0
             for reading, parts in reached.items()
         },
-        "bars": bars(result),
+        "bars": bars(result, users),
     }
 
 
-def bars(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, bool]:
-    """What lists worth publishing have to reach, each bar by name."""
+def bars(
+    found: Mapping[str, Mapping[str, Mapping[str, float]]], users: Mapping[str, int]
+) -> dict[str, bool]:
+    """What lists worth publishing have to reach, each bar by name.
+
+    ``users``: how many were measured, by reading; nothing is reached where there were none.
+    """
     return {
         f"{reading}: {measure} at least {gain:.0%} over the best single source": (
-            found[reading]["model"][measure]
+            users[reading] > 0
+            and found[reading]["model"][measure]
             >= (1 + gain) * max(found[reading][name][measure] for name in BASELINES)
         )
         for reading, gain in LEAST_GAIN.items()
