@@ -89,7 +89,7 @@ def look_at_some(engine: Engine, artifact: Artifact, snapshot_id: int) -> tuple[
     """Candidates of ``LOOKED_AT`` users, and the seconds of XGBoost alone on them."""
     stages = Stages()
     with connect(engine) as conn:
-        context = read_context(conn, snapshot_id)
+        context = read_context(conn, MODEL, snapshot_id)
         users = read_snapshot(conn, MODEL, snapshot_id, 1, 1 + LOOKED_AT)
     rows = MODEL.scorer(artifact, context, BUSINESS_DATE).batch_rows(users)
     predictor = Predictor(artifact)

@@ -40,6 +40,7 @@ from daybreak.registry.champions import promote
 from daybreak.registry.registry import Artifact
 from daybreak.runtime import Runtime
 from daybreak.scoring.predictor import Predictor
+from daybreak.scoring.snapshots import snapshot_layout
 from daybreak.warehouse.engine import begin
 from daybreak.warehouse.generations import (
     Generation,
@@ -86,6 +87,9 @@ class Toy:
         return ("level", "price")
 
     def record_layout(self) -> tuple[str, ...]:
+        return ()
+
+    def context_layout(self) -> tuple[str, ...]:
         return ()
 
     def features(self) -> tuple[str, ...]:
@@ -268,8 +272,8 @@ def _write_snapshot(conn: Connection, business_date: date, level: float, now: da
         .values(
             model=TOY.name,
             business_date=business_date,
-            cutoff=now,
-            layout=f"toy {level}",
+            cutoff=now + timedelta(seconds=level),  # another level is another snapshot
+            layout=snapshot_layout(TOY),
             rows=len(rows),
             sha256="",
             built_at=now,

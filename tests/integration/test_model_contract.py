@@ -137,7 +137,7 @@ def answers(
 ) -> dict[str, Any]:
     """The bits of what ``artifact`` says of the rows of all ``cuts``, one cut at a time."""
     with connect(day.engine) as conn:
-        context = read_context(conn, day.address["snapshot_id"])
+        context = read_context(conn, model, day.address["snapshot_id"])
     predictor = Predictor(artifact, threads=1)
     scorer = model.scorer(artifact, context, DAY)
     scored = []

@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 import small_shop
-from daybreak.errors import AuditFailed, IllegalTransition, OutsideHorizon
+from daybreak.errors import AuditFailed, IllegalTransition, NotReady, OutsideHorizon
 from daybreak.models import get_model
 from daybreak.models.sales_forecast.link import SCORES
+from daybreak.models.sales_forecast.model import SalesForecast
 from daybreak.models.sales_forecast.request import ForecastRequest
 from daybreak.scoring import batch
 from daybreak.scoring.audit import audit_generation
@@ -246,6 +247,20 @@ def test_a_date_outside_the_horizon(staged: tuple[Engine, Generation], offset: i
     with pytest.raises(OutsideHorizon, match="is not within 2026-03-11 to 2026-04-07") as error:
         SCORER.question(entity, request)
     assert error.value.details["field"] == "date"
+
+
+def test_a_snapshot_of_another_layout_is_not_scored(staged: tuple[Engine, Generation]) -> None:
+    engine, generation = staged
+
+    class Later(SalesForecast):
+        def context_layout(self) -> tuple[str, ...]:
+            return ("calendar",)
+
+    with begin(engine) as conn:
+        with pytest.raises(NotReady, match="laid out by another release") as error:
+            score_shard(conn, Later(), PREDICTOR, generation, shard=0, first=0, last=10)
+        assert error.value.remedy.startswith("Score the day again")
+        assert write_snapshot(conn, Later(), AS_OF, CUTOFF) != generation.snapshot_id
 
 
 def test_counted_units_come_whole(shop: Engine) -> None:

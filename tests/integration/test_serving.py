@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from flask import Flask, Request
 from flask.testing import FlaskClient
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from day_equality import assert_day_equals, published_rows
 from daybreak.errors import ConfigError, Unauthenticated
@@ -26,7 +26,7 @@ from daybreak.serving.rows import OVERHEAD, RowCache
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import begin, make_engine
 from daybreak.warehouse.generations import rollback
-from daybreak.warehouse.tables import published
+from daybreak.warehouse.tables import published, snapshot
 from toy import DAY, HORIZON, ITEMS, KEYS, SCORES, TOY, booster, publish_day, snapshot_rows
 
 PREDICT = "/v1/models/toy/predict"
@@ -222,6 +222,15 @@ def test_a_version_trained_on_other_features_is_never_served(
 ) -> None:
     publish_day(runtime, features=tuple(reversed(TOY.features())))
     error_of(client.post(PREDICT, json=BODY), 503, "not_ready")
+    assert client.get("/readyz").status_code == 503
+
+
+def test_a_snapshot_of_another_layout_is_never_read(runtime: Runtime, client: FlaskClient) -> None:
+    publish_day(runtime)
+    with begin(runtime.engine) as conn:
+        conn.execute(update(snapshot).values(layout="of an older release"))
+    error = error_of(client.post(PREDICT, json=BODY), 503, "not_ready")
+    assert f"daybreak score toy --business-date {DAY}" in error["remedy"]
     assert client.get("/readyz").status_code == 503
 
 

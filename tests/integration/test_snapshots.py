@@ -10,11 +10,17 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, delete, func, select
 
-from daybreak.errors import NoData, NotFound
+from daybreak.errors import NoData, NotFound, NotReady
 from daybreak.models import get_model
 from daybreak.models.base import Snapshot, SnapshotRows
 from daybreak.models.sales_forecast.model import SalesForecast
-from daybreak.scoring.snapshots import read_entity, read_snapshot, write_snapshot
+from daybreak.scoring.snapshots import (
+    layout_hash,
+    read_context,
+    read_entity,
+    read_snapshot,
+    write_snapshot,
+)
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.tables import snapshot, snapshot_sales_forecast
 from small_shop import AS_OF, CUTOFF, DAY
@@ -72,6 +78,23 @@ def test_the_hash_is_of_the_contents(shop: Engine) -> None:
         later = replace(AS_OF, cutoff=CUTOFF + timedelta(days=20))  # sees the late correction
         write_snapshot(conn, MODEL, later, CUTOFF)
         assert conn.scalar(select(snapshot.c.sha256)) != hashes[0]
+
+
+def test_another_layout_is_another_snapshot(shop: Engine) -> None:
+    class Later(SalesForecast):
+        def context_layout(self) -> tuple[str, ...]:
+            return ("calendar",)
+
+    with begin(shop) as conn:
+        first = write_snapshot(conn, MODEL, AS_OF, CUTOFF)
+        layout = conn.scalar(select(snapshot.c.layout))
+        assert layout == layout_hash(MODEL.layout()), "as before contexts had a layout"
+        later = write_snapshot(conn, Later(), AS_OF, CUTOFF)
+        assert later != first
+        assert read_context(conn, MODEL, first) == read_context(conn, Later(), later) == {}
+        with pytest.raises(NotReady, match="laid out by another release") as error:
+            read_context(conn, Later(), first)
+        assert error.value.remedy.startswith("Score the day again: `daybreak score sales_forecast")
 
 
 def test_two_that_build_the_same_one_get_the_same_id(shop: Engine) -> None:

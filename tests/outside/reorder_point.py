@@ -91,6 +91,9 @@ class ReorderPoint:
     def record_layout(self) -> tuple[str, ...]:
         return ()
 
+    def context_layout(self) -> tuple[str, ...]:
+        return ()
+
     def features(self) -> tuple[str, ...]:
         return LAYOUT
 

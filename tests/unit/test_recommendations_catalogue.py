@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daybreak.errors import NoData
+from daybreak.models import get_model
 from daybreak.models.arrays import pack, unpack
+from daybreak.models.recommendations import catalogue as catalogue_module
 from daybreak.models.recommendations.catalogue import (
     ITEM_STATISTICS,
     ON_SALE_DAYS,
@@ -17,6 +19,7 @@ from daybreak.models.recommendations.catalogue import (
     item_days,
 )
 from daybreak.models.recommendations.cells import where
+from daybreak.scoring.snapshots import snapshot_layout
 from daybreak.warehouse.events import Events
 from random_events import DAY, TODAY, ago, random_events, with_later
 
@@ -119,3 +122,17 @@ def test_a_shop_that_sold_nothing_lately_has_no_catalogue() -> None:
     looks = where(events, events.weight < 1)
     with pytest.raises(NoData, match="Nothing was bought"):
         build_catalogue(item_days(looks), TODAY)
+
+
+def test_the_layout_of_the_context_names_its_arrays_and_the_order_of_the_statistics(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    catalogue = build_catalogue(item_days(random_events(1, items=8, events=150, days=30)), TODAY)
+    arrays = [*catalogue.to_context()]
+    layout = Catalogue.context_layout()
+    assert list(layout) == [*arrays, *ITEM_STATISTICS]
+    model = get_model("recommendations")
+    assert model.context_layout() == (*layout, "listed")
+    before = snapshot_layout(model)
+    monkeypatch.setattr(catalogue_module, "ITEM_STATISTICS", ITEM_STATISTICS[::-1])
+    assert snapshot_layout(model) != before

@@ -160,6 +160,14 @@ class Model(Protocol):
         """Names of the R values of a record, in order; empty for a model without records."""
         ...
 
+    def context_layout(self) -> tuple[str, ...]:
+        """Names of the context's arrays, and of whatever lies in them in order.
+
+        Whatever renames, adds or moves something there changes this. Empty for a model without a
+        context.
+        """
+        ...
+
     def features(self) -> tuple[str, ...]:
         """Names of the F features of the booster, in order."""
         ...

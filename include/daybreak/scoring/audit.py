@@ -22,7 +22,8 @@ def audit_generation(conn: Connection, model: Model, generation: Generation) -> 
 
     Every entity of the snapshot has its full number of rows and nobody else has any; every score
     is finite; and the model's own rules hold. Streams: memory does not grow with the rows.
-    Raises ``AuditFailed`` naming each rule that is broken.
+    Raises ``AuditFailed`` naming each rule that is broken, and ``NotReady`` where the snapshot
+    is of a release that lays it out otherwise.
     """
     rows, broken = _check_values(conn, model, generation)
     # The rows are minutes old and PostgreSQL has no statistics of them: it expects one row, picks
@@ -70,7 +71,7 @@ def _check_complete(conn: Connection, model: Model, generation: Generation, rows
     entities = conn.scalars(
         select(snapshots.c.rows).where(snapshots.c.snapshot_id == generation.snapshot_id)
     ).one()
-    each = model.rows_per_entity(read_context(conn, generation.snapshot_id))
+    each = model.rows_per_entity(read_context(conn, model, generation.snapshot_id))
     broken = set()
     if rows != entities * each:
         broken.add(f"{rows} rows instead of {entities} entities with {each} each")

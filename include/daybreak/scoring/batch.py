@@ -53,7 +53,7 @@ def score_shard(
     Whatever the generation holds of these entities is replaced, so a shard can run again, also
     after the shards were cut anew. Memory does not grow with the shard.
     Raises ``IllegalTransition`` where the generation is no longer being staged, and ``NotReady``
-    where the version was trained on other features.
+    where the version was trained on other features or the snapshot is laid out otherwise.
     """
     predictor.expect_features(model.features())
     hold_staging(conn, generation.generation_id)
@@ -70,7 +70,7 @@ def score_shard(
             conn, model, generation.snapshot_id, start, min(start + entities, last)
         )
 
-    context = read_context(conn, generation.snapshot_id)
+    context = read_context(conn, model, generation.snapshot_id)
     scorer = model.scorer(predictor.artifact, context, generation.business_date)
     probe = read(first, PROBED)
     rows_each = max(1, len(scorer.batch_rows(probe)) // max(1, len(probe)))

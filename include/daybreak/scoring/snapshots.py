@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, Select, Table, bindparam, exists, select
 from sqlalchemy.dialects.postgresql import insert
 
 from daybreak.clock import AsOf
-from daybreak.errors import NotFound
+from daybreak.errors import NotFound, NotReady
 from daybreak.models import arrays
 from daybreak.models.base import NO_OPTIONS, Context, Model, Options, SnapshotRows
 from daybreak.scoring.snapshot_bytes import Contents, pack, unpack
@@ -38,7 +38,7 @@ def write_snapshot(
         "model": model.name,
         "business_date": as_of.business_date,
         "cutoff": as_of.cutoff,
-        "layout": layout_hash(model.layout() + model.record_layout()),
+        "layout": snapshot_layout(model),
     }
     claim = insert(snapshots).values(**identity, rows=0, sha256="", built_at=now)
     snapshot_id = conn.scalar(claim.on_conflict_do_nothing().returning(snapshots.c.snapshot_id))
@@ -74,10 +74,28 @@ def write_snapshot(
     return int(snapshot_id)
 
 
-def read_context(conn: Connection, snapshot_id: int) -> Context:
-    """What all entities of a snapshot have in common; empty where its model keeps nothing."""
-    packed = conn.scalar(select(contexts.c.arrays).where(contexts.c.snapshot_id == snapshot_id))
-    return arrays.unpack(packed) if packed else {}
+def read_context(conn: Connection, model: Model, snapshot_id: int) -> Context:
+    """What all entities of a snapshot have in common; empty where its model keeps nothing.
+
+    Raises ``NotReady`` where code with another layout wrote the snapshot: its rows and arrays
+    would be read in the wrong places.
+    """
+    both = snapshots.outerjoin(contexts, contexts.c.snapshot_id == snapshots.c.snapshot_id)
+    query = select(snapshots.c.layout, snapshots.c.business_date, contexts.c.arrays)
+    found = conn.execute(
+        query.select_from(both).where(snapshots.c.snapshot_id == snapshot_id)
+    ).one()
+    if found.layout != snapshot_layout(model):
+        raise NotReady(
+            f"The snapshot of {model.name} for {found.business_date} was laid out by another "
+            "release than this one.",
+            remedy="Score the day again: "
+            f"`daybreak score {model.name} --business-date {found.business_date}`.",
+            model=model.name,
+            business_date=found.business_date.isoformat(),
+            snapshot_id=snapshot_id,
+        )
+    return arrays.unpack(found.arrays) if found.arrays else {}
 
 
 def read_snapshot(
@@ -99,6 +117,11 @@ def read_entity(
     if row is None:
         raise _unknown(conn, model, address, key)
     return _snapshot_rows(model, [row])
+
+
+def snapshot_layout(model: Model) -> str:
+    """The layout of the snapshots that this code makes of a model, as ``ops.snapshot`` has it."""
+    return layout_hash(model.layout() + model.record_layout() + model.context_layout())
 
 
 def layout_hash(layout: Iterable[str]) -> str:

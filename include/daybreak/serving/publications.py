@@ -71,7 +71,7 @@ class Publications:
                 generation = published_generation(conn, model.name)
                 if previous is not None and _same_inputs(previous.generation, generation):
                     return replace(previous, generation=generation)
-                context = read_context(conn, generation.snapshot_id)
+                context = read_context(conn, model, generation.snapshot_id)
             if previous is not None and previous.generation.version == generation.version:
                 predictor = previous.predictor
             else:

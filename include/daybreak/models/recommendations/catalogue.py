@@ -84,6 +84,11 @@ class Catalogue:
         """One column of ``statistics``, (N,)."""
         return self.statistics[:, ITEM_STATISTICS.index(name)]
 
+    @classmethod
+    def context_layout(cls) -> tuple[str, ...]:
+        """What ``to_context`` gives, and in which order ``statistics`` has its columns."""
+        return (*(field.name for field in fields(cls)), *ITEM_STATISTICS)
+
     def to_context(self) -> dict[str, NDArray[Any]]:
         """Plain arrays by name; none of Python objects."""
         return {field.name: getattr(self, field.name) for field in fields(self)}

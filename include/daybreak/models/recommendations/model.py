@@ -66,6 +66,10 @@ class Recommendations:
         """Names of what is known of a user and an item of their history."""
         return RECORD
 
+    def context_layout(self) -> tuple[str, ...]:
+        """Names of the day's arrays, and of the columns of the one that has columns."""
+        return (*Catalogue.context_layout(), LISTED)
+
     def features(self) -> tuple[str, ...]:
         """Names of the booster's features."""
         return FEATURES

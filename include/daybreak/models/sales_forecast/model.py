@@ -63,6 +63,10 @@ class SalesForecast:
         """A series has no records."""
         return ()
 
+    def context_layout(self) -> tuple[str, ...]:
+        """Series share nothing."""
+        return ()
+
     def build_snapshot(
         self, warehouse: Connection, as_of: AsOf, options: Options = NO_OPTIONS
     ) -> Snapshot:
