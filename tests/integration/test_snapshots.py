@@ -126,15 +126,17 @@ def test_a_build_that_fails_leaves_nothing(warehouse: Engine) -> None:
     ("fault", "message"),
     [
         ("order", "rows go in key order"),
-        ("infinite", "infinite values in price_now"),
+        ("infinite", r"infinite values in price_now, first in the row of \('A', "),
         ("dtype", "float64"),
+        ("context", "infinite values in levels of the context"),
     ],
 )
 def test_a_model_that_breaks_its_word(shop: Engine, fault: str, message: str) -> None:
 
     class Faulty(SalesForecast):
         def build_snapshot(self, warehouse, as_of, options):  # type: ignore[no-untyped-def]
-            return Snapshot(self._broken(super().build_snapshot(warehouse, as_of).rows))
+            context = {"levels": np.array([1, np.inf])} if fault == "context" else {}
+            return Snapshot(self._broken(super().build_snapshot(warehouse, as_of).rows), context)
 
         def _broken(self, rows):  # type: ignore[no-untyped-def]
             for batch in rows:

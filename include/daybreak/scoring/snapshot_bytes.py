@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daybreak.models.base import Model, SnapshotRows
+from daybreak.models.base import Context, Model, SnapshotRows
 
 _VALUES = np.dtype("<f4")
 
@@ -61,11 +61,16 @@ class Contents:
         self._context = context
 
     def add(self, batch: SnapshotRows) -> None:
-        """Raises ``ValueError`` for rows of another shape, out of order, or with infinity."""
-        self._check(batch.values, self._layout, "snapshot row")
+        """Raises ``ValueError`` for rows of another shape, out of order, or with infinity.
+
+        It names the key of the first row at fault.
+        """
+        _check_form(batch.values, self._layout, "snapshot row")
+        _check_finite(batch, batch.values, self._layout, np.arange(len(batch) + 1))
         if self._record_layout:
-            self._check(batch.records, self._record_layout, "record")
+            _check_form(batch.records, self._record_layout, "record")
             offsets = _checked_offsets(batch)
+            _check_finite(batch, batch.records, self._record_layout, offsets)
             self._values.update(np.diff(offsets).astype("<i8").tobytes())
             self._values.update(batch.records.astype(_VALUES, copy=False).tobytes())
         for key in zip(*batch.keys, strict=True):
@@ -84,15 +89,40 @@ class Contents:
             parts += hashlib.sha256(self._context).digest()
         return hashlib.sha256(parts).hexdigest()
 
-    @staticmethod
-    def _check(values: NDArray[Any], layout: tuple[str, ...], what: str) -> None:
-        if values.dtype != np.float32 or values.shape[1:] != (len(layout),):
-            raise ValueError(
-                f"a {what} is float32 ({len(layout)},), not {values.dtype} {values.shape[1:]}"
-            )
-        if np.isinf(values).any():
-            names = [layout[i] for i in np.flatnonzero(np.isinf(values).any(axis=0))]
-            raise ValueError(f"infinite values in {', '.join(names)}")
+
+def check_context(context: Context) -> None:
+    """Raises ``ValueError`` where a float array of a context holds infinity."""
+    for name, values in context.items():
+        if values.dtype.kind == "f" and np.isinf(values).any():
+            raise ValueError(f"infinite values in {name} of the context")
+
+
+def _check_form(values: NDArray[Any], layout: tuple[str, ...], what: str) -> None:
+    if values.dtype != np.float32 or values.shape[1:] != (len(layout),):
+        raise ValueError(
+            f"a {what} is float32 ({len(layout)},), not {values.dtype} {values.shape[1:]}"
+        )
+
+
+def _check_finite(
+    batch: SnapshotRows,
+    values: NDArray[np.float32],
+    layout: tuple[str, ...],
+    offsets: NDArray[np.int64],
+) -> None:
+    """``values``: those of row i of the batch are ``values[offsets[i]:offsets[i + 1]]``."""
+    infinite = np.isinf(values)
+    if infinite.any():
+        names = [layout[i] for i in np.flatnonzero(infinite.any(axis=0))]
+        first = int(infinite.any(axis=1).argmax())
+        row = int(np.searchsorted(offsets, first, side="right")) - 1
+        raise ValueError(
+            f"infinite values in {', '.join(names)}, first in the row of {_key(batch, row)}"
+        )
+
+
+def _key(batch: SnapshotRows, row: int) -> tuple[str, ...]:
+    return tuple(column[row] for column in batch.keys)
 
 
 def _checked_offsets(batch: SnapshotRows) -> NDArray[np.int64]:
@@ -102,9 +132,13 @@ def _checked_offsets(batch: SnapshotRows) -> NDArray[np.int64]:
         or offsets.shape != (len(batch) + 1,)
         or offsets[0] != 0
         or offsets[-1] != len(batch.records)
-        or (np.diff(offsets) < 0).any()
     ):
         raise ValueError(
             f"the offsets of {len(batch)} rows do not cut {len(batch.records)} records into theirs"
+        )
+    backwards = np.diff(offsets) < 0
+    if backwards.any():
+        raise ValueError(
+            f"the offsets of {_key(batch, int(backwards.argmax()))} end before they begin"
         )
     return offsets

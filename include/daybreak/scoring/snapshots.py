@@ -17,7 +17,7 @@ from daybreak.clock import AsOf
 from daybreak.errors import NotFound, NotReady
 from daybreak.models import arrays
 from daybreak.models.base import NO_OPTIONS, Context, Model, Options, SnapshotRows
-from daybreak.scoring.snapshot_bytes import Contents, pack, unpack
+from daybreak.scoring.snapshot_bytes import Contents, check_context, pack, unpack
 from daybreak.warehouse.bulk import copy_in
 from daybreak.warehouse.partitions import ensure_partition
 from daybreak.warehouse.tables import snapshot as snapshots
@@ -32,7 +32,7 @@ def write_snapshot(
     The same model, date, cutoff and layout give the id that is there already, with the options
     that it was built with: a day that is scored again does not change with the settings. Who
     comes second while the first one is still writing waits for it. Raises what
-    ``build_snapshot`` raises.
+    ``build_snapshot`` raises, and ``ValueError`` where the model breaks its word.
     """
     identity = {
         "model": model.name,
@@ -47,6 +47,7 @@ def write_snapshot(
         return int(conn.scalars(select(snapshots.c.snapshot_id).where(*same)).one())
 
     built = model.build_snapshot(conn, as_of, options)
+    check_context(built.context)
     context = arrays.pack(built.context) if built.context else b""
     if context:
         conn.execute(insert(contexts).values(snapshot_id=snapshot_id, arrays=context))
