@@ -299,6 +299,22 @@ def test_interactions_are_compared_as_a_bag(load: Load, rows: Rows) -> None:
     assert less.files[-1].loaded == 0
 
 
+@pytest.mark.parametrize(
+    ("line", "field", "reason"),
+    [("1e39,1", "quantity", "is beyond 2^24"), ("1,1e39", "price", "is beyond 1e30")],
+)
+def test_what_float32_cannot_hold_is_no_interaction(
+    load: Load, rows: Rows, line: str, field: str, reason: str
+) -> None:
+    priced = BOUGHT.replace("quantity: qty", "quantity: qty, price: paid")
+    row = f"2025-03-01 09:00,1,x,{line}\n"
+    good = "2025-03-01 09:00,1,y,1,1e30\n"
+    load(priced + "  max_bad_share: 0.5\n", {"lines.csv": "at,who,sku,qty,paid\n" + good + row})
+
+    assert rows("SELECT row_number, field, reason FROM raw.quarantine") == [(2, field, reason)]
+    assert rows("SELECT item_id FROM raw.interaction") == [("y",)]
+
+
 def test_interactions_up_to_a_date(load: Load, rows: Rows) -> None:
     load(BOUGHT, {"lines.csv": LINES}, through=date(2025, 5, 31))
 

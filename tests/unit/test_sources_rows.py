@@ -70,6 +70,7 @@ PATIENT = "  max_bad_share: 1\n"
         ("2025-01-01,a,x,-1,2", "units", "is negative"),
         ("2025-01-01,a,x,16777217,2", "units", "is beyond 2^24"),
         ("2025-01-01,a,x,1,-2", "price", "is negative"),
+        ("2025-01-01,a,x,1,1e39", "price", "is beyond 1e30"),
         ("2025-01-01,a,x,1", None, "has 4 values, the header 5"),
         ("2025-01-01,a,x,1,2,3", None, "has 6 values, the header 5"),
     ],

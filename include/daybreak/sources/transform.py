@@ -31,6 +31,9 @@ from daybreak.sources.tally import BadRow, Tally
 LARGEST_COUNT = 2.0**24
 """float32 counts every unit up to here; beyond it two counts could become one."""
 
+LARGEST_NUMBER = 1e30
+"""float32 ends at 3.4e38; below this, also what is added up of prices stays clear of it."""
+
 
 @dataclass(frozen=True)
 class Clean:
@@ -152,8 +155,10 @@ class Transform:
         checks: list[tuple[Mask, str]] = []
         if column.required:
             checks.append((as_mask(pc.is_null(values)), "is absent"))
-        if column.kind is Kind.NUMBER and column.name in ("units", "quantity"):
-            checks.append((as_mask(pc.greater(pc.abs(values), LARGEST_COUNT)), "is beyond 2^24"))
+        if column.kind is Kind.NUMBER:
+            counts = column.name in ("units", "quantity")
+            bound, wording = (LARGEST_COUNT, "2^24") if counts else (LARGEST_NUMBER, "1e30")
+            checks.append((as_mask(pc.greater(pc.abs(values), bound)), f"is beyond {wording}"))
         if column.non_negative or (column.name == "units" and not self._nets):
             checks.append((as_mask(pc.less(values, 0.0)), "is negative"))
         if column.name == "business_date" and self.section.kind == "sales":
