@@ -333,7 +333,7 @@ EVENTS = (
     "2025-06-01 00:30,1,x,view,v1\n"
     "2025-06-01 00:31,1,x,cart,v1\n"
     "2025-06-01 00:32,1,x,purchase,v1\n"
-    "2025-06-01 12:00,,y,liked,\n"
+    "2025-06-01 12:00,,y,purchase,\n"
 )
 BASKETS = (
     "SELECT item_id, kind, basket_id, weight, business_date FROM raw.interaction "
@@ -349,13 +349,24 @@ def test_an_event_keeps_its_basket_its_weight_and_its_local_day(load: Load, rows
         ("x", "view", "v1", 0.1, june),
         ("x", "cart", "v1", 0.5, june),
         ("x", "purchase", "v1", 1.0, june),
-        ("y", "liked", None, 1.0, june),
+        ("y", "purchase", None, 1.0, june),
     ]
+
+
+def test_a_kind_without_a_weight_is_no_purchase(load: Load, rows: Rows) -> None:
+    patient = IN_BASKETS + "  max_bad_share: 0.5\n"
+    report = load(patient, {"done.csv": EVENTS + "2025-06-01 13:00,1,x,return,v2\n"})
+
+    assert (report.files[-1].loaded, report.files[-1].quarantined) == (4, 1)
+    reason = "is none of ['cart', 'purchase', 'view']; name it in `weights`"
+    assert rows("SELECT row_number, field, reason FROM raw.quarantine") == [(5, "kind", reason)]
+    assert rows("SELECT count(*) FROM raw.interaction WHERE kind = 'return'") == [(0,)]
 
 
 def test_given_weights_hold_and_name_every_kind(load: Load, rows: Rows) -> None:
     weights = "  weights: {view: 0.25, purchase: 3, liked: 0}\n  max_bad_share: 0.5\n"
-    report = load(IN_BASKETS + weights, {"done.csv": EVENTS})
+    liked = EVENTS.replace("y,purchase", "y,liked")
+    report = load(IN_BASKETS + weights, {"done.csv": liked})
 
     assert report.files[-1].quarantined == 1
     assert rows("SELECT row_number, field, reason FROM raw.quarantine") == [

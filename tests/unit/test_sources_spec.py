@@ -95,8 +95,13 @@ def test_short_and_long_columns(tmp_path: Path) -> None:
                 ("{rating: .nan}", "interactions.weights.rating: nan is no weight"),
                 ("{rating: much}", "interactions.weights.rating"),
                 ("{}", "interactions.weights"),
-                ("{view: 0.1}", "`weights` names ['view'], but each kind is 'rating'"),
+                ("{view: 0.1}", "each kind is 'rating', but `weights` names ['view']"),
             ]
+        ),
+        (
+            "interactions: {files: a.csv, columns: {event_at: a, item_id: i, kind: "
+            "{const: rating}}}",
+            "each kind is 'rating', but without `weights` there are ['cart', 'purchase', 'view']",
         ),
     ],
 )

@@ -32,7 +32,7 @@ from sqlalchemy import (
 )
 
 from daybreak.sources.merging import Merge, Merged, append, closed_dates
-from daybreak.sources.sections import OTHER_WEIGHT, Interactions
+from daybreak.sources.sections import Interactions
 from daybreak.sources.staging import ROW, stage_clock
 from daybreak.warehouse.tables import interaction
 
@@ -110,7 +110,7 @@ def _beyond(both: Subquery) -> Select[Any]:
 
 def _weight(section: Interactions, kind: ColumnElement[str]) -> ColumnElement[float]:
     whens = {name: literal(weight, Double) for name, weight in section.weight_of.items()}
-    return case(whens, value=kind, else_=literal(OTHER_WEIGHT, Double))
+    return case(whens, value=kind)  # no other kind was staged
 
 
 def _absent(name: str) -> ColumnElement[Any]:

@@ -26,7 +26,6 @@ from daybreak.sources.canonical import SECTIONS, CanonicalColumn, extra_covariat
 from daybreak.sources.durations import Duration
 
 DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType({"view": 0.1, "cart": 0.5, "purchase": 1.0})
-OTHER_WEIGHT = 1.0
 
 
 def _weighable(weight: float) -> float:
@@ -321,7 +320,7 @@ class Interactions(Section):
         None,
         min_length=1,
         description="kind -> how much an event says, 1 or more being a purchase; another kind is "
-        "a bad row. Default: view 0.1, cart 0.5, purchase and any other kind 1",
+        "a bad row. Default: view 0.1, cart 0.5, purchase 1",
     )
 
     @field_validator("weights", mode="before")
@@ -334,15 +333,13 @@ class Interactions(Section):
     @model_validator(mode="after")
     def _constant_weighs(self) -> Self:
         kind = self.columns.get("kind")
-        if self.weights and kind and kind.const is not None:
+        if kind and kind.const is not None and scalar_text(kind.const) not in self.weight_of:
             name = scalar_text(kind.const)
-            if name not in self.weights:
-                raise ValueError(
-                    f"`weights` names {sorted(self.weights)}, but each kind is {name!r}"
-                )
+            named = "`weights` names" if self.weights else "without `weights` there are"
+            raise ValueError(f"each kind is {name!r}, but {named} {sorted(self.weight_of)}")
         return self
 
     @property
     def weight_of(self) -> Mapping[str, float]:
-        """Kind to weight. A kind that is not there weighs ``OTHER_WEIGHT``."""
+        """Kind to weight. A row of a kind that is not there is bad."""
         return DEFAULT_WEIGHTS if self.weights is None else self.weights

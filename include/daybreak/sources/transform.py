@@ -165,10 +165,12 @@ class Transform:
             today: Any = self._today
             late = pc.greater(values, arrow.scalar(today, pa.date32()))
             checks.append((as_mask(late), "lies in the future"))
-        if column.name == "kind" and (weights := self._weights):
+        if column.name == "kind" and isinstance(self.section, Interactions):
+            weights = self.section.weight_of
             unnamed = pc.invert(pc.is_in(values, value_set=pa.array(list(weights))))
             mask = as_mask(pc.and_(pc.is_valid(values), unnamed))
-            checks.append((mask, f"is none of {sorted(weights)}"))
+            remedy = "" if self.section.weights else "; name it in `weights`"
+            checks.append((mask, f"is none of {sorted(weights)}{remedy}"))
         if column.name == "event_at":
             end: Any = datetime.combine(self._today + timedelta(1), datetime.min.time(), self._zone)
             late = pc.greater_equal(values, arrow.scalar(end, TYPES[Kind.INSTANT]))
@@ -183,10 +185,6 @@ class Transform:
             and section.aggregate is not None
             and section.aggregate.negative == "net"
         )
-
-    @property
-    def _weights(self) -> Mapping[str, float] | None:
-        return self.section.weights if isinstance(self.section, Interactions) else None
 
     def _in_time(self, columns: dict[str, Array]) -> Mask:
         """Rows up to the last date; the others wait for a later load."""
