@@ -3,6 +3,9 @@ Trains a challenger of every model as of the last closed business day, measures 
 champion and the baselines, and makes it champion where it passes the gate. The champion ledger
 (`report.model_history`) keeps the reason either way it goes; a refusal is no failure.
 
+Each model goes its own way: one that has no data to learn from is skipped, and one that fails keeps
+no other from its gate.
+
 The new champion is in force from the knowledge cutoff of its training day on, so a replay of an
 earlier day still gets the champion of that day. Runbook: docs/runbook.md.
 """
@@ -11,8 +14,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import Asset, CronTriggerTimetable, dag, task
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import Asset, CronTriggerTimetable, dag, task, task_group
 
+from daybreak.errors import NoData
 from house import BUSINESS_DATE, DEFAULTS, SETTINGS, START, this_business_date
 
 CHAMPIONS = Asset("champions", uri="daybreak://warehouse/ops/champion")
@@ -42,35 +47,51 @@ def train_models():
 
         return list(model_names())
 
-    @task(  # mapped: a docstring would not be shown
-        doc_md="Learn from the facts up to the business date and register the version.",
-        max_active_tis_per_dag=1,
-        map_index_template="{{ model }}",
-    )
-    def train(model):
-        from daybreak.jobs import training
+    @task_group(prefix_group_id=False)
+    def train_one(model):
+        """A model by itself: what goes wrong with it keeps no other from its gate."""
 
-        return training.train(model, this_business_date().isoformat())
+        @task(max_active_tis_per_dag=1, map_index_template="{{ task.op_kwargs['model'] }}")
+        def train(model):
+            """Learn from the facts up to the business date; skipped where there are none."""
+            from airflow.sdk.exceptions import AirflowSkipException
 
-    @task(
-        doc_md="Make the challenger champion where it beats champion and baselines.",
-        max_active_tis_per_dag=1,
-        outlets=[CHAMPIONS],
-    )
-    def pass_the_gate(challenger, outlet_events=None):
-        from daybreak.jobs import training
+            from daybreak.jobs import training
 
-        outcome = outlet_events[CHAMPIONS].extra = training.pass_the_gate(challenger)
-        return outcome
+            try:
+                return training.train(model, this_business_date().isoformat())
+            except NoData as error:  # the data set may be without the section that it learns from
+                raise AirflowSkipException(str(error)) from error
 
-    @task
+        @task(
+            max_active_tis_per_dag=1,
+            map_index_template="{{ task.op_kwargs['challenger']['model'] }}",
+            outlets=[CHAMPIONS],
+        )
+        def pass_the_gate(challenger, outlet_events=None):
+            """Make the challenger champion where it beats champion and baselines."""
+            from daybreak.jobs import training
+
+            outcome = outlet_events[CHAMPIONS].extra = training.pass_the_gate(challenger)
+            return outcome
+
+        pass_the_gate(challenger=train(model=model))
+
+    @task(trigger_rule="all_done")  # rows that nobody sees go, whatever became of the models
     def sweep():
         """Delete the invisible rows of generations that were never published."""
         from daybreak.jobs import publishing
 
         return publishing.sweep()
 
-    pass_the_gate.expand(challenger=train.expand(model=list_models())) >> sweep()
+    # Were `sweep` the only end of the run, the run would succeed whatever failed before it.
+    no_model_failed = EmptyOperator(
+        task_id="no_model_failed",
+        trigger_rule="none_failed",
+        doc_md="Lets the run fail where a model failed.",
+    )
+
+    train_one.expand(model=list_models()) >> [sweep(), no_model_failed]
 
 
 train_models()

@@ -34,6 +34,7 @@ def describe_task(task: Any) -> dict[str, Any]:
         "mode": getattr(task, "mode", None),
         "mapped": task.is_mapped,
         "doc": task.doc_md or "",
+        "rule": task.trigger_rule.value,
         "upstream": sorted(task.upstream_task_ids),
         "outlets": [asset.uri for asset in task.outlets],
     }

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 from dag_runner import DagRunner
+from sqlalchemy import create_engine, delete
+
+from daybreak.warehouse.tables import interaction
 
 pytestmark = pytest.mark.slow
 
@@ -25,6 +28,7 @@ STEPS = {
     "publish": 1,
     "record_sla": 1,
 }
+ENDS = {"sweep": 1, "no_model_failed": 1}
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +124,7 @@ def test_the_training_dag_maps_over_the_models_and_tidies_up(shop: DagRunner) ->
     run = {"dag_id": "train_models", "logical_date": "2026-02-27T00:00:00+00:00"}
     (result,), _ = shop.run(run)
     assert result["state"] == "success"
-    assert counted(result) == {"list_models": 1, "train": 2, "pass_the_gate": 2, "sweep": 1}
+    assert counted(result) == {"list_models": 1, "train": 2, "pass_the_gate": 2} | ENDS
     assert sorted(event["model"] for event in result["events"]) == [
         "recommendations",
         "sales_forecast",
@@ -128,3 +132,39 @@ def test_the_training_dag_maps_over_the_models_and_tidies_up(shop: DagRunner) ->
     for event in result["events"]:
         assert event["business_date"] == "2026-02-27"
         assert event["promoted"] in (True, False), "what it says depends on chance"
+
+
+def test_a_model_that_fails_fails_the_run_and_keeps_no_other_from_its_gate(
+    shop: DagRunner,
+) -> None:
+    champions = [*Path(shop.env["DAYBREAK_HOME"]).rglob("recommendations/*/model.ubj")]
+    assert champions
+    for altered in champions:
+        altered.chmod(0o600)
+        altered.write_bytes(b"")
+    run = {"dag_id": "train_models", "logical_date": "2026-02-25T00:00:00+00:00"}
+    (result,), log = shop.run(run)
+    assert result["state"] == "failed"
+    assert "ArtifactAltered" in log
+    assert counted(result) == {"list_models": 1, "train": 2, "pass_the_gate": 1, "sweep": 1}
+    (event,) = result["events"]
+    assert event["model"] == "sales_forecast"
+
+
+def test_a_model_without_data_is_skipped_and_keeps_no_other_from_its_gate(
+    shop: DagRunner,
+) -> None:
+    # The last test: it leaves a shop whose customers nobody knows anything of.
+    engine = create_engine(shop.env["DAYBREAK_WAREHOUSE_URL"])
+    with engine.begin() as conn:
+        conn.execute(delete(interaction))
+    engine.dispose()
+    run = {"dag_id": "train_models", "logical_date": "2026-02-26T00:00:00+00:00"}
+    (result,), log = shop.run(run)
+    assert result["state"] == "success"
+    assert counted(result) == {"list_models": 1, "train": 1, "pass_the_gate": 1} | ENDS
+    skipped = Counter(task["task_id"] for task in result["tasks"] if task["state"] == "skipped")
+    assert skipped == {"train": 1, "pass_the_gate": 1}
+    (event,) = result["events"]
+    assert event["model"] == "sales_forecast"
+    assert "No interactions of 20" in log, "who looks at the skipped task learns why"

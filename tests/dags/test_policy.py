@@ -117,6 +117,17 @@ def test_the_nightly_steps_stand_in_the_order_of_the_design(
     assert steps["publish"]["outlets"] == [f"daybreak://warehouse/score/{model}"]
 
 
+def test_a_model_that_fails_fails_the_training_run_but_not_the_tidying_up(
+    dags: dict[str, Any],
+) -> None:
+    tasks = dags["train_models"]["tasks"]
+    assert tasks["pass_the_gate"]["upstream"] == ["train"]
+    assert tasks["pass_the_gate"]["outlets"] == ["daybreak://warehouse/ops/champion"]
+    rules = {"sweep": "all_done", "no_model_failed": "none_failed"}
+    for name, rule in rules.items():
+        assert (tasks[name]["upstream"], tasks[name]["rule"]) == (["pass_the_gate"], rule)
+
+
 def test_the_deadline_is_the_time_between_the_run_and_the_due_time(dags: dict[str, Any]) -> None:
     assert dags["daily_forecast"]["deadlines"] == [
         [
