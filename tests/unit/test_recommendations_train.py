@@ -14,6 +14,7 @@ import xgboost as xgb
 
 from daybreak.errors import NoData
 from daybreak.models.base import Trained
+from daybreak.models.recommendations import train as train_module
 from daybreak.models.recommendations.assemble import FEATURES, assemble
 from daybreak.models.recommendations.baselines import BASELINES, LENGTH, baselines
 from daybreak.models.recommendations.candidates import candidates, record_column, record_user
@@ -31,7 +32,13 @@ from daybreak.models.recommendations.histories import LAYOUT, RECORD
 from daybreak.models.recommendations.learned import FILE, Learned
 from daybreak.models.recommendations.lists import best, square
 from daybreak.models.recommendations.neighbours import Kernels
-from daybreak.models.recommendations.train import Options, Ranker, list_days, train_events
+from daybreak.models.recommendations.train import (
+    Options,
+    Ranker,
+    grow,
+    list_days,
+    train_events,
+)
 from daybreak.registry.registry import Artifact
 from daybreak.warehouse.events import Events
 from random_events import DAY, TODAY, ago, random_events, with_later
@@ -114,9 +121,48 @@ def test_the_booster_has_no_base_of_its_own(trained: Trained, at: Day) -> None:
 
 def test_too_little_history_is_refused(events: Events) -> None:
     short = where(events, events.day > DAY - 20)
-    with pytest.raises(NoData, match="learn from 29 or more"):
+    with pytest.raises(NoData, match="learn from 36 or more"):
         train_events(short, TODAY, options=QUICK)
+    for days, weeks in ((36, 3), (35, 0)):
+        known = where(events, events.day > DAY - days)
+        assert known.day.min() == DAY - days + 1
+        if weeks:
+            assert len(list_days(known, DAY, 5)) == weeks
+        else:
+            with pytest.raises(NoData, match=f"There are {days} days"):
+                list_days(known, DAY, 5)
     assert list_days(events, DAY, 3) == [DAY - 21, DAY - 14, DAY - 7]
+
+
+@pytest.mark.parametrize("empty", [0, 1, 2])
+def test_weeks_in_which_nobody_came_back_are_refused(events: Events, empty: int) -> None:
+    first = DAY - (empty + 1) * WINDOW  # of three weeks to learn from, to choose and to judge by
+    known = where(events, (events.day <= first) | (events.day > first + WINDOW))
+    with pytest.raises(NoData, match=r"In the last week up to .* no known user bought"):
+        train_events(known, TODAY, options=replace(QUICK, sessions=0))
+
+
+def test_no_week_judges_the_number_of_trees_that_it_chose(
+    events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grown: list[tuple[int, bool, int | None]] = []
+
+    def watched(parts: Any, *args: Any, held_out: Any = None, rounds: Any = None, **kw: Any) -> Any:
+        grown.append((len(parts), held_out is not None, rounds))
+        return grow(parts, *args, held_out=held_out, rounds=rounds, **kw)
+
+    monkeypatch.setattr(train_module, "grow", watched)
+    options = replace(QUICK, ranker=replace(QUICK.ranker, rounds=60, least_rounds=1, patience=4))
+    found = train_events(events, TODAY, options=options).manifest
+    rounds = found["params"]["rounds"]
+    assert 1 <= rounds < 60
+    assert grown == [(1, True, None), (2, False, rounds), (3, False, rounds)]
+
+    late = events.day > DAY - WINDOW
+    other = replace(events, item=np.where(late, events.item[::-1], events.item))
+    again = train_events(other, TODAY, options=options).manifest
+    assert again["params"]["rounds"] == rounds
+    assert again["evidence"]["all"]["model"] != found["evidence"]["all"]["model"]
 
 
 def test_a_shop_whose_buyers_nobody_knows_teaches_nothing(events: Events) -> None:

@@ -1,9 +1,11 @@
 """Learn the recommendations: neighbours of items, and a ranker of candidates of past days.
 
-The week before the business date is held out first: it chooses how many trees are grown, and says
-how good the lists are beside those of each single source. Then all is learned again up to the
-business date. Neighbours are learned anew for each day that lists are made of, from events up to
-that day only, so that no score has seen the purchase that it is to foretell.
+Two weeks are held out first, each for one purpose, so that none judges what it has chosen. The week
+before the last chooses how many trees are grown. The last says how good the lists are, beside those
+of each single source, of so many trees that were grown on all weeks before it. Then as many are
+grown again on all weeks, up to the business date. Neighbours are learned anew for each day that
+lists are made of, from events up to that day only, so that no score has seen the purchase that it
+is to foretell.
 """
 
 from __future__ import annotations
@@ -39,8 +41,8 @@ from daybreak.models.recommendations.neighbours import Kernels, learn
 from daybreak.warehouse.events import PURCHASE, UNKNOWN_USER, Events
 
 SEED = 7
-LEAST_WEEKS = 2
-"""One week to learn from and one to hold out, beside the history before them."""
+LEAST_WEEKS = 3
+"""One week to learn from, one to choose by and one to judge by, beside the history before them."""
 LEAST_HISTORY = 14
 """Days of events before the first list."""
 
@@ -116,7 +118,8 @@ def train_events(
 ) -> Trained:
     """Learn from events up to the business date. Pure; the same events, the same bytes.
 
-    Raises ``NoData`` where there are too few weeks, or nobody came back in any of them.
+    Raises ``NoData`` where there are too few weeks, or nobody came back in those to learn from, in
+    the one to choose by or in the one to judge by.
     """
     options = options or Options()
     today = (business_date - EPOCH).days
@@ -129,11 +132,12 @@ def train_events(
         parts.append(_examples_of(events, at, seed, options))
     _check(parts, business_date)
 
-    progress("Finding the number of trees on the last week")
-    first = grow(parts[:-1], options, seed=seed, held_out=parts[-1])
-    rounds = first.num_boosted_rounds()
+    progress("Finding the number of trees on the week before the last")
+    chosen = grow(parts[:-2], options, seed=seed, held_out=parts[-2])
+    rounds = chosen.num_boosted_rounds()
     progress("Measuring the last week's lists beside the single sources")
-    evidence = held_out_evidence(events, at, first, seed=seed, options=options)
+    judged = grow(parts[:-1], options, seed=seed, rounds=rounds)
+    evidence = held_out_evidence(events, at, judged, seed=seed, options=options)
     progress(f"Growing {rounds} trees on all weeks")
     final = grow(parts, options, seed=seed, rounds=rounds)
     learned = learn(events, options.kernels, seed=seed, threads=options.threads)
@@ -230,9 +234,10 @@ def _examples_of(events: Events, at: Day, seed: int, options: Options) -> Exampl
 
 
 def _check(parts: Sequence[Examples], business_date: date) -> None:
-    if not len(parts[-1]) or not any(len(part) for part in parts[:-1]):
+    if not (len(parts[-1]) and len(parts[-2]) and any(len(part) for part in parts[:-2])):
         raise NoData(
-            f"In the weeks up to {business_date} no known user bought any candidate.",
+            f"In the last week up to {business_date}, in the one before it, or in all weeks before "
+            "these, no known user bought any candidate.",
             remedy="Load purchases of known users (`user_id`), or choose another business date.",
             business_date=business_date.isoformat(),
         )
