@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daybreak.errors import NoData
+from daybreak.errors import DatasetError, NoData
 from daybreak.models import get_model
 from daybreak.models.arrays import pack, unpack
 from daybreak.models.recommendations import catalogue as catalogue_module
@@ -136,3 +136,14 @@ def test_the_layout_of_the_context_names_its_arrays_and_the_order_of_the_statist
     before = snapshot_layout(model)
     monkeypatch.setattr(catalogue_module, "ITEM_STATISTICS", ITEM_STATISTICS[::-1])
     assert snapshot_layout(model) != before
+
+
+def test_more_items_than_lists_are_made_of_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    sold = item_days(random_events(1, items=8, events=150, days=30))
+    monkeypatch.setattr(catalogue_module, "MOST_COLUMNS", 8)
+    assert len(build_catalogue(sold, TODAY)) == 8
+    monkeypatch.setattr(catalogue_module, "MOST_COLUMNS", 7)
+    with pytest.raises(DatasetError, match=r"with 8 items; .* 7 apart at most") as caught:
+        build_catalogue(sold, TODAY)
+    assert caught.value.details == {"field": "item_id", "items": 8, "most": 7}
+    assert "one `item_id`" in caught.value.remedy

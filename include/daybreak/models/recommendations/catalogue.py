@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daybreak.errors import NoData
+from daybreak.errors import DatasetError, NoData
 from daybreak.models.base import Context, Float32
 from daybreak.models.recommendations.cells import firsts, sums
+from daybreak.models.recommendations.topn import MOST_COLUMNS
 from daybreak.warehouse.events import PURCHASE, UNKNOWN_USER, Events
 
 EPOCH = date(1970, 1, 1)
@@ -126,7 +127,21 @@ def item_days(events: Events) -> ItemDays:
 
 
 def build_catalogue(sold: ItemDays, business_date: date) -> Catalogue:
-    """The catalogue as of a day; later rows are not looked at. Raises ``NoData``."""
+    """The catalogue as of a day; later rows are not looked at.
+
+    Raises ``NoData`` where nothing is on sale, ``DatasetError`` for more items than lists are made
+    of.
+    """
+    if len(sold.item_ids) > MOST_COLUMNS:
+        raise DatasetError(
+            f"There are interactions with {len(sold.item_ids):,} items; the recommendations tell "
+            f"{MOST_COLUMNS:,} apart at most.",
+            remedy="Leave out items that nobody bought for long, or give the variants of an "
+            "article one `item_id`.",
+            field="item_id",
+            items=len(sold.item_ids),
+            most=MOST_COLUMNS,
+        )
     today = (business_date - EPOCH).days
     past = sold.day <= today
     order = np.flatnonzero(past)
