@@ -12,9 +12,13 @@ from sqlalchemy import Engine, func, insert, select
 
 from daybreak.clock import AsOf
 from daybreak.errors import NoData
+from daybreak.warehouse import interactions
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.events import UNKNOWN_USER, Events
+from daybreak.warehouse.fact_rows import Bounds
+from daybreak.warehouse.interaction_rows import DAYS_PER_GROUP, PURCHASES, by_item_and_span
 from daybreak.warehouse.interactions import item_totals, read_events, stream_events
+from daybreak.warehouse.packed import read_groups
 from daybreak.warehouse.tables import interaction, item
 
 DAY = date(2026, 3, 10)
@@ -346,6 +350,37 @@ def test_totals_are_those_of_the_oracle(busy: Engine) -> None:
         .reset_index()
     )
     pd.testing.assert_frame_equal(totals(busy), wanted, check_dtype=False, rtol=1e-12)
+
+
+@pytest.mark.parametrize("most", [1, 1_000])
+def test_purchases_are_added_up_by_bytes_and_how_many_at_once_changes_no_bit(
+    busy: Engine, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many bought: a batch holds no more than asked for, and the last item's four weeks."""
+    whole = totals(busy)
+    batches: list[list[int]] = []
+    added_up = interactions._added_up
+
+    def watched(groups: Any, place: Any) -> Any:
+        batches.append([len(group.data) for group in groups])
+        return added_up(groups, place)
+
+    monkeypatch.setattr(interactions, "_added_up", watched)
+    monkeypatch.setattr(interactions, "PURCHASES_AT_ONCE", most)
+    pd.testing.assert_frame_equal(totals(busy), whole, check_exact=True)
+    assert len(batches) > 5
+    assert all(sum(sizes[:-1]) < most for sizes in batches)
+
+
+def test_an_item_comes_once_a_span_of_days(warehouse: Engine) -> None:
+    put(warehouse, *(event("u", "a", at=NOON - timedelta(days=n)) for n in range(90)))
+    with connect(warehouse) as conn:
+        bounds = Bounds(AS_OF, DAY - timedelta(days=89), DAY)
+        groups = read_groups(conn, by_item_and_span(bounds))
+    days = [PURCHASES.unpack([group]).columns["day"] // DAYS_PER_GROUP for group in groups]
+    assert [len(set(of.tolist())) for of in days] == [1] * len(groups)
+    assert len(groups) in (4, 5)
+    assert totals(warehouse, days=90)["events"].tolist() == [1] * 90
 
 
 def test_totals_where_nothing_was_bought(warehouse: Engine) -> None:

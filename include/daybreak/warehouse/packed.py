@@ -109,6 +109,26 @@ def read_groups(conn: Connection, query: Select[Any]) -> list[Group]:
     return sorted(groups)
 
 
+def stream_bytes(conn: Connection, query: Select[Any], most: int) -> Iterator[list[Group]]:
+    """Groups as they come, in batches of ``most`` packed bytes and what the last group is over.
+
+    They are taken off the wire one by one, whatever their number and size, so memory is that of a
+    batch. The connection does nothing else until the last one was taken.
+    """
+    statement, params = _compiled(conn, query)
+    with _driver(conn).cursor(binary=True) as cursor:
+        batch: list[Group] = []
+        held = 0
+        for *key, data in cursor.stream(statement, params):
+            batch.append(Group(tuple(key), data))
+            held += len(data)
+            if held >= most:
+                yield batch
+                batch, held = [], 0
+        if batch:
+            yield batch
+
+
 def stream_groups(conn: Connection, query: Select[Any], size: int) -> Iterator[list[Group]]:
     """Groups as ``query`` orders them, ``size`` at a time; the last column is the packed one.
 
