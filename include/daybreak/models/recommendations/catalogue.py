@@ -101,7 +101,10 @@ class Catalogue:
 
 
 def item_days(events: Events) -> ItemDays:
-    """Purchases by item and day. Where no basket is known, an unknown buyer counts by moment."""
+    """Purchases by item and day, the same bits as the warehouse's ``item_totals`` gives.
+
+    Where no basket is known, an unknown buyer counts by moment.
+    """
     rows = np.flatnonzero(events.weight >= PURCHASE)
     basket = np.where(events.basket[rows] == 0, -events.at[rows] - 1, events.basket[rows])
     buyer = np.where(events.user[rows] == UNKNOWN_USER, basket, events.user[rows])
@@ -121,9 +124,15 @@ def item_days(events: Events) -> ItemDays:
         item[starts],
         day[starts],
         np.bincount(group, firsts(item, day, named, buyer), size).astype(np.int64),
-        sums(group, quantity, size),
-        sums(group, spend, size),
+        _sums(group, quantity, size),
+        _sums(group, spend, size),
     )
+
+
+def _sums(group: NDArray[np.int64], values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """Each group's sum, (size,), added in ascending order, whatever order the rows came in."""
+    order = np.lexsort((values, group))
+    return sums(group[order], values[order], size)
 
 
 def build_catalogue(sold: ItemDays, business_date: date) -> Catalogue:
