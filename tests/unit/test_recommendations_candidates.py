@@ -25,7 +25,6 @@ from daybreak.models.recommendations.candidates import (
 from daybreak.models.recommendations.examples import Day, chosen, day_of
 from daybreak.models.recommendations.histories import stranger
 from daybreak.models.recommendations.neighbours import Kernels, learn
-from daybreak.models.recommendations.request import MOST_LISTED
 from random_events import DAY, random_events, with_later
 
 KERNELS = Kernels(neighbours=6, factors=4, iterations=3)
@@ -184,7 +183,3 @@ def test_events_after_the_day_change_no_bit() -> None:
         for at, found in ((before, first), (after, second))
     ]
     assert features[0].tobytes() == features[1].tobytes()
-
-
-def test_every_user_has_as_many_candidates_as_the_longest_list_has_items() -> None:
-    assert candidates_module.LEAST == MOST_LISTED

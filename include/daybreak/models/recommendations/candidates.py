@@ -18,6 +18,7 @@ from daybreak.models.recommendations.catalogue import Catalogue
 from daybreak.models.recommendations.cells import firsts, offsets_of, spread
 from daybreak.models.recommendations.histories import RECORD
 from daybreak.models.recommendations.learned import OnTheDay
+from daybreak.models.recommendations.request import MOST_LISTED
 from daybreak.models.recommendations.topn import Ranked, ranked
 
 SOURCES = (
@@ -42,7 +43,7 @@ TAKEN = {
 }
 """How many items each source may name; what another one names as well it scores all the same."""
 
-LEAST = 100
+LEAST = MOST_LISTED
 """Candidates a user has at least, while there are so many eligible items; ``trending_28`` names
 more where the sources together name fewer."""
 
