@@ -136,8 +136,9 @@ def test_nobody_in_particular_gets_the_default_list_and_is_told_so(
     assert nobody["source"] == stranger["source"] == "default"
     assert nobody["predictions"] == stranger["predictions"]
     assert len(nobody["predictions"]) == 20
-    longer = ask(client, k=25, exclude_purchased=True)
-    assert (longer["source"], longer["predictions"][:20]) == ("default", nobody["predictions"])
+    for whom in ({}, {"user_id": "never seen"}):  # neither of them ever bought anything
+        longer = ask(client, k=25, exclude_purchased=True, **whom)
+        assert (longer["source"], longer["predictions"][:20]) == ("default", nobody["predictions"])
     with connect(runtime.engine) as conn:
         default = conn.scalars(
             text("SELECT item_id FROM report.recommendation WHERE is_default ORDER BY rank")

@@ -77,11 +77,12 @@ class RecommendationScorer:
         asked = cast(RecommendationRequest, request)
         named = chain(asked.session, asked.exclude, asked.allow or ())
         notes = {"unknown_items": self._unknown(list(dict.fromkeys(named)))}
-        wish, k = self._wish(asked), asked.k or self._listed
+        stranger = snapshot.keys[0][0] == STRANGER
+        wish, k = self._wish(asked, stranger), asked.k or self._listed
         rows = self._rows(snapshot, wish, k)
         if not wish.is_empty:
             return Question(rows, "live", notes)
-        if snapshot.keys[0][0] == STRANGER:
+        if stranger:
             return Question(rows, "default", notes)  # of any length
         return Question(rows, "published" if k <= self._listed else "live", notes)
 
@@ -109,7 +110,7 @@ class RecommendationScorer:
         features = assemble(users, self._catalogue, self._learned, found, wish.session)
         return ListRows(features, {}, users, found, wish, k)
 
-    def _wish(self, asked: RecommendationRequest) -> Wish:
+    def _wish(self, asked: RecommendationRequest, stranger: bool) -> Wish:
         allowed = None
         if asked.allow is not None:
             allowed = np.zeros(len(self._catalogue), np.bool_)
@@ -118,7 +119,7 @@ class RecommendationScorer:
             session=self._one(asked.session),
             excluded=self._one(asked.exclude),
             allowed=allowed,
-            new_only=asked.exclude_purchased and asked.user_id is not None,
+            new_only=asked.exclude_purchased and not stranger,
         )
 
     def _one(self, names: Sequence[str]) -> Ragged | None:
