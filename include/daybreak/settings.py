@@ -6,19 +6,47 @@ Every name here is documented in ``docs/settings.md``; a test keeps the two alik
 from __future__ import annotations
 
 import hashlib
+import json
+import logging
 import os
+import re
+from collections.abc import Mapping
 from datetime import time
+from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from daybreak.errors import ConfigError
 
+PREFIX = "DAYBREAK_"
 SOCKET_PATH_LIMIT = 103
+
+DATASET_SUFFIXES = (".yaml", ".yml")
+"""What a data set that is given by the path of its file ends with."""
+
+OTHER_NAMES = frozenset(
+    f"{PREFIX}{name}"
+    for name in (
+        *("DEBUG", "PLATFORM"),  # the command line; the mark of every process that `up` starts
+        *("VERSION", "TEST_DATA"),  # docker-compose.yaml; the tests
+        "ONLINE_RETAIL",  # the data sets that ship here
+        *(f"SYNTHETIC_{name}" for name in ("SEED", "STORES", "ITEMS", "START", "END")),
+        *(f"SYNTHETIC_{name}" for name in ("USERS", "BASKETS")),
+    )
+)
+"""Names with the prefix that are no settings, so that they are not taken for misspelt ones."""
+
+MISSPELT = 0.8
+"""How alike a name has to be to a setting to count as one misspelt: TIME_ZONE and WAREHOUSE are,
+HOST and WORKERS are not."""
+
+logger = logging.getLogger(__name__)
 
 
 def _known_zone(name: str) -> str:
@@ -29,14 +57,25 @@ def _known_zone(name: str) -> str:
     return name
 
 
+def _local(moment: time) -> time:
+    if moment.tzinfo is not None:
+        raise ValueError("a local time without an offset is wanted, such as 06:00")
+    return moment
+
+
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
+LocalTime = Annotated[time, AfterValidator(_local)]
 
 
 class Settings(BaseSettings):
     """One frozen object; secrets are ``SecretStr`` and never show in ``repr`` or logs."""
 
     model_config = SettingsConfigDict(
-        env_prefix="DAYBREAK_", frozen=True, extra="ignore", env_ignore_empty=True
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        allow_inf_nan=False,
     )
 
     home: Path = Field(Path(".daybreak"), description="Folder with all state of the platform.")
@@ -59,9 +98,11 @@ class Settings(BaseSettings):
     )
 
     timezone: TimeZone = Field("UTC", description="Time zone of the schedule and the due time.")
-    run_at: time = Field(time(2, 0), description="When the nightly run starts, local time.")
-    due: time = Field(time(6, 0), description="When scores are due on the day after, local time.")
-    due_by_model: dict[str, time] = Field(
+    run_at: LocalTime = Field(time(2, 0), description="When the nightly run starts, local time.")
+    due: LocalTime = Field(
+        time(6, 0), description="When scores are due on the day after, local time."
+    )
+    due_by_model: dict[str, LocalTime] = Field(
         default_factory=dict,
         description='Due times that differ by model, as JSON: {"name":"05:30"}',
     )
@@ -125,7 +166,8 @@ class Settings(BaseSettings):
     def warehouse_database(self) -> str:
         """Name of the embedded database that holds the data set."""
         name = Path(self.dataset)
-        return f"warehouse_{name.stem if name.suffix in {'.yaml', '.yml'} else self.dataset}"
+        by_file = self.dataset.endswith(DATASET_SUFFIXES)
+        return f"warehouse_{name.stem if by_file else self.dataset}"
 
     @property
     def warehouse_dsn(self) -> str:
@@ -146,6 +188,39 @@ class Settings(BaseSettings):
         """Folder or ``s3://`` URL that holds every version."""
         return self.registry_url or str(self.state / "registry")
 
+    def anchored(self) -> Settings:
+        """The same settings for a process in another folder: relative paths become absolute."""
+        moved: dict[str, Any] = {"home": self.state}
+        if self.dataset.endswith(DATASET_SUFFIXES):
+            moved["dataset"] = _absolute(self.dataset)
+        for name in ("dataset_path", "registry_url"):
+            value = getattr(self, name)
+            if value is not None and "://" not in value:
+                moved[name] = _absolute(value)
+        return self.model_copy(update=moved)
+
+    def as_environment(self) -> dict[str, str]:
+        """Every setting by the name of its variable: a process that reads these has the same ones.
+
+        What is the default is empty, which counts as absent: whether a default was written out
+        makes no difference to a running component. Holds passwords: never log it.
+        """
+        values = self.model_dump(mode="json")
+        env = {}
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if value == field.get_default(call_default_factory=True):
+                text = ""
+            elif isinstance(value, SecretStr):
+                text = value.get_secret_value()
+            elif isinstance(value, str):
+                text = value
+            else:
+                plain = values[name]
+                text = plain if isinstance(plain, str) else json.dumps(plain, sort_keys=True)
+            env[f"{PREFIX}{name.upper()}"] = text
+        return env
+
     def due_for(self, model: str) -> time:
         """Local time on the day after the business date at which ``model`` has to be out."""
         return self.due_by_model.get(model, self.due)
@@ -153,6 +228,10 @@ class Settings(BaseSettings):
     def _embedded(self, driver: str, database: str) -> str:
         host = quote(str(self.postgres_socket_dir), safe="/")
         return f"postgresql+{driver}://postgres@/{quote(database, safe='')}?host={host}"
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
 
 
 def _with_driver(url: str, driver: str) -> str:
@@ -166,16 +245,51 @@ def _with_driver(url: str, driver: str) -> str:
 
 
 def load_settings() -> Settings:
-    """Read the environment; every wrong name is reported at once, values are not repeated."""
+    """Read the environment; every wrong name is reported at once, values are not repeated.
+
+    A name that looks like a misspelt setting is as wrong as a wrong value: what somebody wanted
+    to set would be passed over. Other unknown names are warned of, once a process.
+    """
+    faults = {}
+    for name, closest in unknown_names(os.environ).items():
+        if closest in OTHER_NAMES or closest is None:
+            _warn(name, closest)
+        else:
+            faults[name] = f"there is no such setting; did you mean {closest}?"
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
-        faults = {
-            "DAYBREAK_" + str(fault["loc"][0]).upper(): fault["msg"] for fault in error.errors()
-        }
+        faults |= {PREFIX + str(fault["loc"][0]).upper(): fault["msg"] for fault in error.errors()}
+    except SettingsError as error:  # what takes JSON and holds none
+        field = re.search(r'field "(\w+)"', str(error))
+        faults[PREFIX + (field[1].upper() if field else "…")] = "it is not JSON"
+    if faults:
         listing = "; ".join(f"{name}: {message}" for name, message in faults.items())
         raise ConfigError(
             f"{len(faults)} setting(s) are wrong: {listing}.",
             remedy="docs/settings.md says what each one takes.",
             fields=sorted(faults),
-        ) from None
+        )
+    return settings
+
+
+def unknown_names(environment: Mapping[str, str]) -> dict[str, str | None]:
+    """Names that begin like settings and are none, each with the name that it was meant to be.
+
+    None where no known name is close. An empty value counts as absent.
+    """
+    settings = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    known = {name.removeprefix(PREFIX) for name in settings | OTHER_NAMES}
+    found: dict[str, str | None] = {}
+    for name, value in sorted(environment.items()):
+        plain = name.upper().removeprefix(PREFIX)
+        if value and name.upper().startswith(PREFIX) and plain not in known:
+            close = get_close_matches(plain, known, n=1, cutoff=MISSPELT)
+            found[name] = f"{PREFIX}{close[0]}" if close else None
+    return found
+
+
+@cache
+def _warn(name: str, closest: str | None) -> None:
+    hint = f"did you mean {closest}?" if closest else "docs/settings.md lists them."
+    logger.warning("%s is not a setting of Daybreak: %s", name, hint)

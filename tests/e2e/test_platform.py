@@ -44,7 +44,8 @@ def test_up_is_healthy_again_a_no_op_and_down_leaves_nothing(installation: Insta
     assert "Everything was running already." in again
     assert status(installation) == before
 
-    installation.must("up", DAYBREAK_API_WORKERS="1")
+    options = '{"recommendations": {"listed": 30}}'
+    installation.must("up", DAYBREAK_API_WORKERS="1", DAYBREAK_MODEL_OPTIONS=options)
     after = pids(installation)
     assert after["serving"] != before["serving"]["pid"], "its settings changed: restarted"
     assert after["postgres"] == before["postgres"]["pid"]

@@ -7,11 +7,19 @@ from datetime import time
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from daybreak.errors import ConfigError
-from daybreak.settings import SOCKET_PATH_LIMIT, Settings, load_settings
+from daybreak.settings import OTHER_NAMES, SOCKET_PATH_LIMIT, Settings, load_settings, unknown_names
 
 ROOT = Path(__file__).parents[2]
+PLACES = (
+    *(f"{folder}/**/*.*" for folder in ("dags", "plugins", "docker", "benchmarks")),
+    *("include/**/*.py", "include/**/*.yaml", "docs/**/*.md", "*.md", "*.yaml", ".env.example"),
+)
+"""Where a name that nobody reads would mislead; tests may use such names on purpose."""
+VARIABLE = re.compile(r"\bDAYBREAK_[A-Z0-9_]*[A-Z0-9]\b")
+RENAMED = {"DAYBREAK_SERIES_PER_SHARD"}  # the changelog says so
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +64,7 @@ def test_all_wrong_settings_are_named_at_once_without_their_values(
     monkeypatch.setenv("DAYBREAK_API_PORT", "sixty-one")
     monkeypatch.setenv("DAYBREAK_TIMEZONE", "Europe/Londn")
     monkeypatch.setenv("DAYBREAK_POLL_SECONDS", "-1")
+    monkeypatch.setenv("DAYBREAK_RUN_AT", "02:00+01:00")
 
     with pytest.raises(ConfigError) as caught:
         load_settings()
@@ -63,10 +72,18 @@ def test_all_wrong_settings_are_named_at_once_without_their_values(
     assert caught.value.details["fields"] == [
         "DAYBREAK_API_PORT",
         "DAYBREAK_POLL_SECONDS",
+        "DAYBREAK_RUN_AT",
         "DAYBREAK_TIMEZONE",
     ]
     assert "sixty-one" not in str(caught.value)
     assert "docs/settings.md" in caught.value.remedy
+
+
+def test_what_is_not_json_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAYBREAK_MODEL_OPTIONS", "listed=30")
+
+    with pytest.raises(ConfigError, match="DAYBREAK_MODEL_OPTIONS: it is not JSON"):
+        load_settings()
 
 
 def test_passwords_do_not_show() -> None:
@@ -111,3 +128,122 @@ def test_a_deep_state_folder_gets_a_short_socket_folder() -> None:
 def test_the_registry_lies_in_the_home_unless_told_otherwise(tmp_path: Path) -> None:
     assert Settings(home=tmp_path).registry_location == str(tmp_path / "registry")
     assert Settings(registry_url="s3://bucket/versions").registry_location == "s3://bucket/versions"
+
+
+# What a child process is told
+
+OTHER_THAN_DEFAULT = {
+    "home": "/srv/day break",
+    "dataset": "/data/my shop.yaml",
+    "dataset_path": "s3://bucket/*.parquet",
+    "warehouse_url": 'postgresql://me:p%40ss=w"ord@db/w',
+    "airflow_database_url": "postgresql://me:$ecret@db/airflow",
+    "registry_url": "s3://bucket/versions",
+    "s3_endpoint_url": "http://objects:9000",
+    "timezone": "Europe/Berlin",
+    "run_at": time(3, 30, 15),
+    "due": "05:15",
+    "due_by_model": {"sales_forecast": time(4, 30), "other": "05:00:30"},
+    "model_options": {"recommendations": {"listed": 30}},
+    "wait_limit_minutes": 0.1 + 0.2,
+    "poll_seconds": 1e-3,
+    "statsd_host": "metrics",
+    "statsd_port": 9125,
+    "schedule": False,
+    "api_host": "::",
+    "api_port": 0,
+    "airflow_port": 0,
+}
+
+
+def another_value(name: str) -> object:
+    """A value that the setting accepts and that is not its default; numbers are one more."""
+    if name in OTHER_THAN_DEFAULT:
+        return OTHER_THAN_DEFAULT[name]
+    default = getattr(Settings(), name)
+    assert isinstance(default, int | float), f"say what {name} may be beside its default"
+    return not default if isinstance(default, bool) else default + 1
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_survives_being_handed_to_a_child(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = Settings(**{name: another_value(name)})
+    assert given != Settings()
+    for variable, text in given.as_environment().items():
+        monkeypatch.setenv(variable, text)
+
+    read = load_settings()
+
+    assert read == given
+    value = getattr(given, name)
+    if isinstance(value, SecretStr):
+        assert getattr(read, name).get_secret_value() == value.get_secret_value()
+
+
+def test_a_child_is_told_the_defaults_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAYBREAK_THREADS", "3")
+    for variable, text in Settings(threads=0).as_environment().items():
+        monkeypatch.setenv(variable, text)
+
+    assert load_settings().threads == 0, "what the caller's environment says does not come through"
+
+
+def test_relative_paths_are_those_of_the_folder_where_they_were_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = Settings(home="h", dataset="my.yaml", dataset_path="*.csv", registry_url="versions")
+
+    there = given.anchored()
+
+    assert there.home == tmp_path / "h"
+    assert there.dataset == str(tmp_path / "my.yaml")
+    assert there.dataset_path == str(tmp_path / "*.csv")
+    assert there.registry_url == str(tmp_path / "versions")
+    elsewhere = Settings(dataset="synthetic", registry_url="s3://bucket/v", dataset_path="s3://b/x")
+    assert elsewhere.anchored() == elsewhere.model_copy(update={"home": elsewhere.state})
+
+
+# Names that nobody reads
+
+
+def test_a_misspelt_name_stops_and_is_named_with_the_closest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DAYBREAK_TIME_ZONE", "Europe/London")
+    monkeypatch.setenv("DAYBREAK_API_PORT", "none")
+
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+
+    assert caught.value.details["fields"] == ["DAYBREAK_API_PORT", "DAYBREAK_TIME_ZONE"]
+    assert "DAYBREAK_TIME_ZONE: there is no such setting; did you mean DAYBREAK_TIMEZONE?" in str(
+        caught.value
+    )
+
+
+def test_a_name_that_resembles_no_setting_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("DAYBREAK_MY_SHOP_FILES", "/data")
+    monkeypatch.setenv("DAYBREAK_SYNTHETIC_STORS", "2")
+
+    load_settings()
+
+    assert "DAYBREAK_MY_SHOP_FILES is not a setting of Daybreak" in caplog.text
+    assert "did you mean DAYBREAK_SYNTHETIC_STORES?" in caplog.text
+
+
+def test_an_empty_name_counts_as_absent_and_other_parts_names_are_known() -> None:
+    assert unknown_names({"DAYBREAK_TIME_ZONE": "", "OTHER": "1"}) == {}
+    assert unknown_names(dict.fromkeys(OTHER_NAMES, "1")) == {}
+
+
+def test_every_name_in_this_repository_is_known() -> None:
+    files = [file for place in PLACES for file in ROOT.glob(place) if file.is_file()]
+    names = {name for file in files for name in VARIABLE.findall(file.read_bytes().decode())}
+
+    assert len(names) > len(Settings.model_fields)
+    assert unknown_names(dict.fromkeys(names - RENAMED, "1")) == {}

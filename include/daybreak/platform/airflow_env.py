@@ -7,9 +7,6 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Any
-
-from pydantic import SecretStr
 
 import daybreak
 from daybreak.errors import PlatformError
@@ -19,16 +16,13 @@ from daybreak.settings import Settings
 
 
 def settings_env(settings: Settings) -> dict[str, str]:
-    """The settings that are not the default, as environment variables for child processes.
-
-    Whether a default was written out or left out makes no difference to a running component.
-    """
-    env = {
-        f"DAYBREAK_{name.upper()}": _as_text(value)
-        for name, field in type(settings).model_fields.items()
-        if (value := getattr(settings, name)) != field.get_default(call_default_factory=True)
+    """The settings as environment variables for child processes, in whatever folder they run."""
+    anchored = settings.anchored()
+    # Said even where they are the default: `status` shows what a process was started with.
+    return anchored.as_environment() | {
+        "DAYBREAK_HOME": str(anchored.home),
+        "DAYBREAK_DATASET": anchored.dataset,
     }
-    return env | {"DAYBREAK_HOME": str(settings.state), "DAYBREAK_DATASET": settings.dataset}
 
 
 def airflow_env(settings: Settings, folder: StateFolder, port: int) -> dict[str, str]:
@@ -100,14 +94,6 @@ def project_root() -> Path:
         "There is no folder `dags` beside the package, nor in the current folder.",
         remedy="Run daybreak in a checkout of the project, or set AIRFLOW__CORE__DAGS_FOLDER.",
     )
-
-
-def _as_text(value: Any) -> str:
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
-    if isinstance(value, dict):
-        return json.dumps({key: str(item) for key, item in value.items()}, sort_keys=True)
-    return str(value)
 
 
 def _fernet(secret: str) -> str:

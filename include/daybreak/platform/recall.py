@@ -20,7 +20,8 @@ FIELDS = ("dataset", "dataset_path", "schedule")
 
 def remember(settings: Settings, folder: StateFolder) -> None:
     """Write down what the following commands should take for granted."""
-    chosen = {field: getattr(settings, field) for field in FIELDS}
+    anchored = settings.anchored()  # the next command may be given in another folder
+    chosen = {field: getattr(anchored, field) for field in FIELDS}
     _file(folder.root).write_text(json.dumps(chosen))
 
 
