@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from airflow.sdk import dag
 
-from house import nightly
+from common import nightly
 from steps import score_a_day
 
 MODEL = "sales_forecast"

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from airflow.sdk import dag
 
+from common import nightly
 from daybreak.models import model_names
-from house import nightly
 from steps import score_a_day
 
 WITH_A_FILE_OF_THEIR_OWN = frozenset({"sales_forecast", "recommendations"})

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from airflow.sdk import Asset, CronDataIntervalTimetable, dag, task
 
-from house import DEFAULTS, SETTINGS, START
+from common import DEFAULTS, SETTINGS, START
 
 FACTS = Asset("raw_facts", uri="daybreak://warehouse/raw")
 

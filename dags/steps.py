@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from airflow.sdk import Asset, PokeReturnValue, task
 
-from house import SETTINGS, this_run, waiting_since
+from common import SETTINGS, this_run, waiting_since
 
 
 def score_a_day(model: str) -> None:

@@ -17,8 +17,8 @@ from datetime import timedelta
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import Asset, CronTriggerTimetable, dag, task, task_group
 
+from common import BUSINESS_DATE, DEFAULTS, SETTINGS, START, this_business_date
 from daybreak.errors import NoData
-from house import BUSINESS_DATE, DEFAULTS, SETTINGS, START, this_business_date
 
 CHAMPIONS = Asset("champions", uri="daybreak://warehouse/ops/champion")
 

@@ -13,10 +13,14 @@ class DaybreakError(Exception):
     """What went wrong (``message``), where (``details``) and what to do about it (``remedy``).
 
     ``details`` holds JSON-serialisable values only (field, row, file ...) and never a secret.
+
+    ``final``: trying again in a few minutes ends the same way, until a person has done something.
+    A task that raises such an error is not retried.
     """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
+    final: ClassVar[bool] = False
 
     def __init__(self, message: str, *, remedy: str = "", **details: Any) -> None:
         super().__init__(message)
@@ -46,6 +50,7 @@ class ConfigError(DaybreakError):
     """A setting is missing, malformed, or two of them contradict each other."""
 
     code = "config_error"
+    final = True
 
 
 class DatasetError(DaybreakError):
@@ -53,6 +58,7 @@ class DatasetError(DaybreakError):
 
     status = 422
     code = "dataset_error"
+    final = True
 
 
 # Requests
@@ -63,6 +69,7 @@ class InvalidRequest(DaybreakError):
 
     status = 400
     code = "invalid_request"
+    final = True
 
 
 class Unauthenticated(DaybreakError):
@@ -70,6 +77,7 @@ class Unauthenticated(DaybreakError):
 
     status = 401
     code = "unauthenticated"
+    final = True
 
 
 class Forbidden(DaybreakError):
@@ -77,6 +85,7 @@ class Forbidden(DaybreakError):
 
     status = 403
     code = "forbidden"
+    final = True
 
 
 class NotFound(DaybreakError):
@@ -84,6 +93,7 @@ class NotFound(DaybreakError):
 
     status = 404
     code = "not_found"
+    final = True
 
 
 class MethodNotAllowed(DaybreakError):
@@ -91,6 +101,7 @@ class MethodNotAllowed(DaybreakError):
 
     status = 405
     code = "method_not_allowed"
+    final = True
 
 
 class Conflict(DaybreakError):
@@ -98,6 +109,7 @@ class Conflict(DaybreakError):
 
     status = 409
     code = "conflict"
+    final = True
 
 
 class RequestTooLarge(DaybreakError):
@@ -105,6 +117,7 @@ class RequestTooLarge(DaybreakError):
 
     status = 413
     code = "request_too_large"
+    final = True
 
 
 class UnsupportedMediaType(DaybreakError):
@@ -112,6 +125,7 @@ class UnsupportedMediaType(DaybreakError):
 
     status = 415
     code = "unsupported_media_type"
+    final = True
 
 
 class OutsideHorizon(DaybreakError):
@@ -119,6 +133,7 @@ class OutsideHorizon(DaybreakError):
 
     status = 422
     code = "outside_horizon"
+    final = True
 
 
 class NotReady(DaybreakError):
@@ -136,6 +151,7 @@ class NoChampion(DaybreakError):
 
     status = 503
     code = "no_champion"
+    final = True
 
 
 class NotPublished(DaybreakError):
@@ -157,6 +173,7 @@ class ArtifactAltered(DaybreakError):
 
     status = 503
     code = "artifact_altered"
+    final = True
 
 
 class RegistryUnavailable(DaybreakError):
@@ -171,6 +188,7 @@ class GateRefused(DaybreakError):
 
     status = 409
     code = "gate_refused"
+    final = True
 
 
 class StorageFull(DaybreakError):
@@ -195,12 +213,14 @@ class NoData(DaybreakError):
 
     status = 422
     code = "no_data"
+    final = True
 
 
 class InputsLate(DaybreakError):
     """The business day was not closed within the time a run may wait for it."""
 
     code = "inputs_late"
+    final = True
 
 
 class NoBusinessDate(DaybreakError):
@@ -208,6 +228,7 @@ class NoBusinessDate(DaybreakError):
 
     status = 422
     code = "no_business_date"
+    final = True
 
 
 class IllegalTransition(DaybreakError):
@@ -215,12 +236,14 @@ class IllegalTransition(DaybreakError):
 
     status = 409
     code = "illegal_transition"
+    final = True
 
 
 class AuditFailed(DaybreakError):
     """A staged generation breaks a rule that published scores must keep."""
 
     code = "audit_failed"
+    final = True
 
 
 # The embedded platform

@@ -11,8 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import airflow.sdk
-from airflow.sdk import DAG
+from airflow.sdk import DAG, RetryAction
 from airflow.sdk.definitions._internal.contextmanager import DagContext
+
+from daybreak import errors
+
+ERRORS = [
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, errors.DaybreakError)
+]
+
 
 HEAVY = ("pandas", "numpy", "xgboost", "sqlalchemy", "boto3", "pyarrow")
 
@@ -21,15 +30,19 @@ def heavy_modules() -> set[str]:
     return {name for name in sys.modules if name.split(".")[0] in HEAVY}
 
 
+def gives_up(task: Any, error: Exception) -> bool:
+    """Whether a first failure with this error is the last try of the task."""
+    decision = task.retry_policy.evaluate(error, try_number=1, max_tries=task.retries)
+    return decision.action is RetryAction.FAIL
+
+
 def describe_task(task: Any) -> dict[str, Any]:
     return {
         "owner": task.owner,
         "retries": task.retries,
         "retry_delay": task.retry_delay.total_seconds(),
         "backoff": bool(task.retry_exponential_backoff),
-        "gives_up_on": [
-            path for rule in task.retry_policy.rules for path in rule.serialize()["exception"]
-        ],
+        "gives_up_on": sorted(kind.__name__ for kind in ERRORS if gives_up(task, kind("so"))),
         "timeout": task.execution_timeout.total_seconds() if task.execution_timeout else None,
         "mode": getattr(task, "mode", None),
         "mapped": task.is_mapped,

@@ -36,6 +36,45 @@ def test_status_is_an_http_error_and_the_class_says_when_it_is_raised(
     assert error.__doc__
 
 
+# A task that fails is tried again in seconds to minutes. Does that help, with nobody's doing?
+TRY_AGAIN = {
+    "ArtifactMissing": "a share or bucket may be on its way back",
+    "DaybreakError": "nobody knows what it was",
+    "NotPublished": "the night may publish meanwhile",
+    "NotReady": "the service may be starting",
+    "PlatformError": "a component may be starting",
+    "RegistryUnavailable": "the network may be back",
+    "StorageFull": "a job that ends gives space back",
+    "WarehouseUnavailable": "the server may be restarting",
+}
+A_PERSON_FIRST = {
+    "ArtifactAltered",
+    "AuditFailed",
+    "ConfigError",
+    "Conflict",
+    "DatasetError",
+    "Forbidden",
+    "GateRefused",
+    "IllegalTransition",
+    "InputsLate",
+    "InvalidRequest",
+    "MethodNotAllowed",
+    "NoBusinessDate",
+    "NoChampion",
+    "NoData",
+    "NotFound",
+    "OutsideHorizon",
+    "RequestTooLarge",
+    "Unauthenticated",
+    "UnsupportedMediaType",
+}
+
+
+def test_every_error_says_whether_trying_again_helps() -> None:
+    assert {error.__name__ for error in CLASSES if error.final} == A_PERSON_FIRST
+    assert {error.__name__ for error in CLASSES if not error.final} == TRY_AGAIN.keys()
+
+
 def test_one_json_shape() -> None:
     error = errors.NotFound("No item '85123A'.", remedy="See /v1/models.", field="item")
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from airflow.sdk import PokeReturnValue, dag, task
 
-from house import BUSINESS_DATE, DEFAULTS, KNOWLEDGE, START, this_run, waiting_since
+from common import BUSINESS_DATE, DEFAULTS, KNOWLEDGE, START, this_run, waiting_since
 
 
 @dag(

@@ -14,23 +14,13 @@ from airflow.sdk import (
     CronDataIntervalTimetable,
     DeadlineAlert,
     DeadlineReference,
-    ExceptionRetryPolicy,
     Param,
-    RetryAction,
-    RetryRule,
+    RetryDecision,
+    RetryPolicy,
     get_current_context,
 )
 
-from daybreak.errors import (
-    ArtifactAltered,
-    AuditFailed,
-    ConfigError,
-    GateRefused,
-    InputsLate,
-    InvalidRequest,
-    NoBusinessDate,
-    NoChampion,
-)
+from daybreak.errors import ConfigError, DaybreakError
 from daybreak.jobs.addresses import RunAddress, run_address, run_key
 from daybreak.jobs.dates import resolve_business_date
 from daybreak.jobs.deadline import record_missed_deadline
@@ -44,6 +34,23 @@ NIGHTLY = CronDataIntervalTimetable(
     f"{SETTINGS.run_at.minute} {SETTINGS.run_at.hour} * * *", timezone=SETTINGS.timezone
 )
 
+
+class UnlessFinal(RetryPolicy):
+    """Tries again, but for an error whose class says that a person has to do something first."""
+
+    def evaluate(
+        self,
+        exception: BaseException,
+        try_number: int,
+        max_tries: int,
+        context: Any = None,
+    ) -> RetryDecision:
+        """Airflow asks this where a task has failed."""
+        if isinstance(exception, DaybreakError) and exception.final:
+            return RetryDecision.fail("The error says what to do; trying again would not help.")
+        return RetryDecision.default()
+
+
 DEFAULTS: dict[str, Any] = {
     "owner": "daybreak",
     "retries": 3,
@@ -51,25 +58,7 @@ DEFAULTS: dict[str, Any] = {
     "retry_exponential_backoff": True,
     "max_retry_delay": timedelta(minutes=10),
     "execution_timeout": timedelta(minutes=30),
-    # A second try would end the same way; a person has to do something first.
-    "retry_policy": ExceptionRetryPolicy(
-        rules=[
-            RetryRule(
-                exception=[
-                    ArtifactAltered,
-                    AuditFailed,
-                    ConfigError,
-                    GateRefused,
-                    InputsLate,
-                    InvalidRequest,
-                    NoBusinessDate,
-                    NoChampion,
-                ],
-                action=RetryAction.FAIL,
-                reason="The error says what to do; trying again would not help.",
-            )
-        ]
-    ),
+    "retry_policy": UnlessFinal(),
 }
 
 BUSINESS_DATE = Param(
