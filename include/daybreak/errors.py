@@ -16,11 +16,14 @@ class DaybreakError(Exception):
 
     ``final``: trying again in a few minutes ends the same way, until a person has done something.
     A task that raises such an error is not retried.
+
+    ``exit_code``: of a command that it ends. README lists them.
     """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
     final: ClassVar[bool] = False
+    exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, *, remedy: str = "", **details: Any) -> None:
         super().__init__(message)
@@ -189,6 +192,7 @@ class GateRefused(DaybreakError):
     status = 409
     code = "gate_refused"
     final = True
+    exit_code = 3
 
 
 class StorageFull(DaybreakError):

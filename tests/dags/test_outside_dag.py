@@ -144,7 +144,7 @@ def test_without_the_package_nothing_of_it_is_seen(
 
 
 def test_it_is_trained_and_passes_its_gate(runner: DagRunner, trained: dict[str, Any]) -> None:
-    assert trained["promoted"], trained["reason"]
+    assert trained["outcome"] == "promoted", trained["reason"]
     (version,) = json.loads(runner.daybreak("models", "list", MODEL, "--json"))
     assert version["version"] == trained["version"]
     (entry,) = json.loads(runner.daybreak("models", "history", MODEL, "--json"))

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -15,15 +16,19 @@ from sqlalchemy import Connection, func, insert, select
 
 import toy
 from daybreak import models
+from daybreak.cli import main
 from daybreak.clock import AsOf
-from daybreak.errors import NoData, NotPublished
+from daybreak.errors import InvalidRequest, NoData, NotFound, NotPublished
 from daybreak.jobs import publishing, training
 from daybreak.jobs.deadline import record_missed_deadline
 from daybreak.jobs.ingest import dataset, load_new_files
+from daybreak.jobs.promoting import promote
 from daybreak.jobs.run import score_day
-from daybreak.models.base import Progress, Trained, Verdict, quiet
+from daybreak.jobs.versions import champion_history, versions
+from daybreak.models.base import Headline, Progress, Trained, Verdict, quiet
 from daybreak.registry.champions import champion_at, history
 from daybreak.registry.registry import Artifact
+from daybreak.registry.verdicts import gate_of
 from daybreak.runtime import Runtime
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.tables import day_closed, sales
@@ -64,7 +69,9 @@ class JudgedToy(toy.Toy):
     ) -> Verdict:
         self.champions.append(champion.version if champion else None)
         reason = "beats all" if self.passes else "loses to the 28-day mean"
-        return Verdict(self.passes, reason, {"wape": 0.4, "challenger": challenger.version})
+        headline = Headline("WAPE", 0.4, "mean_28", 0.5)
+        evidence = {"wape": 0.4, "challenger": challenger.version}
+        return Verdict(self.passes, reason, evidence, headline)
 
 
 @pytest.fixture
@@ -104,7 +111,7 @@ def test_a_challenger_knows_what_its_day_knew_and_rules_from_there_on(
     assert challenger["version"].startswith("2026-02-01-")
 
     outcome = training.pass_the_gate(challenger, runtime=runtime)
-    assert (outcome["promoted"], outcome["reason"]) == (True, "beats all")
+    assert (outcome["outcome"], outcome["reason"]) == ("promoted", "beats all")
     assert judged.champions == [None]
     (entry,) = ledger(runtime)
     assert (entry["version"], entry["effective_from"]) == (challenger["version"], CUTOFF)
@@ -121,7 +128,7 @@ def test_training_and_gate_run_twice_change_nothing(runtime: Runtime, judged: Ju
     assert len(runtime.registry.versions("toy")) == 1
     training.pass_the_gate(once, runtime=runtime)
     again = training.pass_the_gate(once, runtime=runtime)
-    assert (again["promoted"], again["reason"]) == (False, "It is champion already.")
+    assert (again["outcome"], again["reason"]) == ("in_force", "It is champion already.")
     assert len(ledger(runtime)) == 1
 
 
@@ -137,10 +144,68 @@ def test_a_refused_challenger_is_an_outcome_and_the_champion_stays(
     judged.passes = False
     second = training.train("toy", "2026-02-08", runtime=runtime)
     outcome = training.pass_the_gate(second, runtime=runtime)
-    assert (outcome["promoted"], outcome["reason"]) == (False, "loses to the 28-day mean")
+    assert (outcome["outcome"], outcome["reason"]) == ("refused", "loses to the 28-day mean")
     assert judged.champions == [None, first["version"]]
     with connect(runtime.engine) as conn:
         assert champion_at(conn, "toy", NOW) == first["version"]
+        assert gate_of(conn, "toy", first["version"]) == "passed"
+        assert gate_of(conn, "toy", second["version"]) == "refused"
+        assert gate_of(conn, "toy", "never judged") == "not_judged"
+
+    done = promote(
+        "toy", second["version"], "we need the newer prices", actor="ann", runtime=runtime
+    )
+    assert (done["written"], done["gate"]) == (True, "refused")
+    newest, oldest = versions("toy", runtime)
+    assert (newest["version"], newest["champion"], newest["gate"]) == (
+        second["version"], True, "refused",
+    )  # fmt: skip
+    assert (newest["measure"], newest["value"], newest["baseline"]) == ("WAPE", 0.4, "mean_28")
+    assert newest["gate_reason"] == "loses to the 28-day mean"
+    assert (oldest["champion"], oldest["gate"]) == (False, "passed")
+    assert [entry["gate"] for entry in champion_history("toy", runtime)] == ["passed", "refused"]
+
+
+@pytest.mark.usefixtures("judged")
+def test_a_promotion_by_hand_needs_a_reason_and_a_version(runtime: Runtime) -> None:
+    version = training.train("toy", "2026-02-01", runtime=runtime)["version"]
+    with pytest.raises(InvalidRequest, match="reason of a promotion is empty"):
+        promote("toy", version, "  ", actor="ann", runtime=runtime)
+    with pytest.raises(NotFound, match="has no version v"):
+        promote("toy", "v", "why not", actor="ann", runtime=runtime)
+    done = promote("toy", version, "first", actor="ann", effective_from=CUTOFF, runtime=runtime)
+    assert done == {
+        "model": "toy",
+        "version": version,
+        "effective_from": CUTOFF.isoformat(),
+        "written": True,
+        "gate": "not_judged",
+    }
+    assert not promote("toy", version, "again", actor="ann", runtime=runtime)["written"]
+
+
+@pytest.mark.parametrize(("passes", "code"), [(True, 0), (False, 3)])
+def test_the_exit_code_of_train_follows_the_outcome(
+    *,
+    passes: bool,
+    code: int,
+    runtime: Runtime,
+    judged: JudgedToy,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    judged.passes = passes
+    monkeypatch.setattr("daybreak.runtime.get_runtime", lambda: runtime)
+    monkeypatch.setattr(training, "get_runtime", lambda: runtime)
+    monkeypatch.setattr(sys, "argv", ["daybreak", "train", "toy", "--json"])
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == code
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["outcome"] == ("promoted" if passes else "refused")
+    assert ("does not become champion" in printed.err) is not passes
 
 
 def test_with_no_closed_day_there_is_nothing_to_train_on(

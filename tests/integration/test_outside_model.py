@@ -77,7 +77,7 @@ def champion(runtime: Runtime) -> str:
     """A version that was trained and came through its gate by the jobs that Airflow runs."""
     challenger = training.train(NAME, DAY.isoformat(), runtime=runtime)
     outcome = training.pass_the_gate(challenger, runtime=runtime)
-    assert outcome["promoted"], outcome["reason"]
+    assert outcome["outcome"] == "promoted", outcome["reason"]
     return challenger["version"]
 
 

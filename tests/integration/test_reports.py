@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Connection, Engine, insert, text
 
 import recommendation_lists
+from daybreak.registry.verdicts import record_verdict
 from daybreak.warehouse import generations as g
 from daybreak.warehouse import tables
 from daybreak.warehouse.engine import begin
@@ -185,7 +186,7 @@ def test_forecast_is_the_newest_published_day_and_vintages_are_all(conn: Connect
             "business_date": date(2026, 3, 2), "target_date": date(2026, 3, 3), "horizon": 1,
             "store_id": "s1", "store_name": "Corner", "item_id": "i1", "item_name": "new",
             "category": "d", "p10": 7.0, "p50": 8.0, "p90": 9.0, "mean": 8.5, "version": "v2",
-            "generation_id": new, "published_at": march(3, 2),
+            "generation_id": new, "published_at": march(3, 2), "gate": "not_judged",
         }
     ]  # fmt: skip
     vintages = rows(conn, "forecast_vintages", "business_date")
@@ -348,6 +349,8 @@ def test_a_backfill_is_published_but_never_fresh(conn: Connection) -> None:
         "published_at": march(4, 2),
         "age_days": 2,
         "fresh_age_days": 3,
+        "version": "v1",
+        "gate": "not_judged",
     }
     assert (idle["newest"], idle["age_days"], idle["newest_closed"]) == (
         None, None, date(2026, 3, 5),
@@ -393,6 +396,33 @@ def test_model_history_is_the_ledger_beside_the_versions(conn: Connection) -> No
         ("v1", march(8), None),
         ("v3", None, None),
     ]
+    assert {row["gate"] for row in found} == {"not_judged"}
     assert found[0]["metrics"] == {"wape": 0.4}
-    assert found[0]["gate"] == {"wape": 0.5}
+    assert found[0]["evidence"] == {"wape": 0.5}
     assert {row["trained_through"] for row in found} == {MARCH_1}
+
+
+def test_a_refused_version_is_marked_in_every_view_until_it_passes(conn: Connection) -> None:
+    version(conn, "v1")
+    publish(conn, MARCH_1, {("a", 1): (0, 0, 0, 0)})
+    views = ("forecast", "forecast_vintages", "freshness", "version_gate", "model_history")
+
+    def marks() -> set[str]:
+        return {row["gate"] for view in views for row in rows(conn, view, "version")}
+
+    def judge(passed: bool) -> bool:
+        return record_verdict(
+            conn, model=MODEL, version="v1", passed=passed, reason=f"{passed}", evidence={},
+            actor="test", now=march(1),
+            headline={"measure": "WAPE", "value": 0.5, "baseline": "mean", "baseline_value": 0.4},
+        )  # fmt: skip
+
+    assert marks() == {"not_judged"}
+    assert judge(False)
+    assert not judge(False), "a task that is run again adds nothing"
+    champion(conn, "v1", march(1), "by hand, all the same")
+    assert marks() == {"refused"}
+    (found,) = rows(conn, "version_gate", "version")
+    assert (found["measure"], found["value"], found["baseline"]) == ("WAPE", 0.5, "mean")
+    assert judge(True)
+    assert marks() == {"passed"}

@@ -19,6 +19,7 @@ from sqlalchemy import delete, update
 from day_equality import assert_day_equals, published_rows
 from daybreak.errors import ConfigError, Unauthenticated
 from daybreak.registry.registry import Artifact
+from daybreak.registry.verdicts import record_verdict
 from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
 from daybreak.serving.auth import Caller
@@ -87,6 +88,7 @@ def test_an_answer_says_all_that_is_needed_to_find_it_again(
     assert list(answer) == [
         "model",
         "version",
+        "gate",
         "generation",
         "business_date",
         "source",
@@ -95,6 +97,7 @@ def test_an_answer_says_all_that_is_needed_to_find_it_again(
     ]
     assert answer["model"] == "toy"
     assert answer["version"] == generation.version
+    assert answer["gate"] == "not_judged"
     assert answer["generation"] == generation.generation_id
     assert answer["business_date"] == "2026-02-01"
     assert 0 < answer["latency_ms"] < 60_000
@@ -105,6 +108,30 @@ def test_an_answer_says_all_that_is_needed_to_find_it_again(
     assert prediction["horizon"] == 2
     assert prediction["target_date"] == "2026-02-03"
     assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_a_version_that_its_gate_refused_is_marked_in_every_answer(
+    make_runtime: Callable[..., Runtime],
+) -> None:
+    runtime = make_runtime(refresh_seconds=3600)
+    generation = publish_day(runtime)
+    client = make_app(runtime).test_client()
+
+    def judge(passed: bool) -> None:
+        with begin(runtime.engine) as conn:
+            record_verdict(
+                conn, model="toy", version=generation.version, passed=passed, reason=f"{passed}",
+                evidence={}, actor="test", now=runtime.clock(),
+            )  # fmt: skip
+
+    judge(False)
+    assert client.post(PREDICT, json=BODY).get_json()["gate"] == "refused"
+    assert client.get("/v1/models/toy").get_json()["published"]["gate"] == "refused"
+    judge(True)
+    answer = client.post(PREDICT, json=BODY).get_json()
+    assert answer["gate"] == "refused", "read with the publication, not for each request"
+    again = make_app(runtime).test_client().post(PREDICT, json=BODY).get_json()
+    assert again["gate"] == "passed"
 
 
 def test_an_override_is_live_and_the_planned_value_given_again_is_not(

@@ -48,7 +48,7 @@ def root(
 
 
 def main() -> None:
-    """Run a command; an error of ours becomes its message and its remedy, and exit code 1."""
+    """Run a command; an error of ours becomes its message and its remedy, and its exit code."""
     try:
         app()
     except DaybreakError as error:
@@ -57,7 +57,7 @@ def main() -> None:
         typer.echo(f"Error: {error.message}", err=True)
         if error.remedy:
             typer.echo(f"Remedy: {error.remedy}", err=True)
-        sys.exit(1)
+        sys.exit(error.exit_code)
     except Exception as error:
         if _debug():
             raise

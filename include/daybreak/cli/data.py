@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,13 +30,14 @@ Path = Annotated[
 @app.command()
 def check(dataset: Dataset = None, path: Path = None, as_json: AsJson = False) -> None:
     """Read a data set whole and show what would load. Writes nothing, needs no warehouse."""
+    from daybreak.cli.progress import working
     from daybreak.runtime import system_clock
     from daybreak.settings import load_settings
     from daybreak.sources.check import check_dataset
 
     settings = load_settings()
     spec = _spec(dataset, path, settings)
-    with _progress() as progress:
+    with working("Opening") as progress:
         report = check_dataset(
             spec,
             now=system_clock(),
@@ -59,12 +58,13 @@ def load(
     as_json: AsJson = False,
 ) -> None:
     """Load what is new. A file loads wholly or not at all, and the same bytes only once."""
+    from daybreak.cli.progress import working
     from daybreak.runtime import get_runtime
     from daybreak.sources.load import load_dataset
 
     runtime = get_runtime()
     spec = _spec(dataset, path, runtime.settings)
-    with _progress() as progress:
+    with working("Opening") as progress:
         report = load_dataset(
             runtime.engine,
             spec,
@@ -120,17 +120,6 @@ def _spec(dataset: str | None, path: str | None, settings: Settings) -> DatasetS
     own = dataset is None or dataset == settings.dataset
     moved = path or (settings.dataset_path if own else None)
     return load_spec(dataset or settings.dataset, path=moved)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """What is being read, in one line on stderr; silent where that is no terminal."""
-    from rich.console import Console
-    from rich.markup import escape
-
-    console = Console(stderr=True)
-    with console.status("opening") as status:
-        yield lambda message: status.update(escape(message))
 
 
 def _show(report: LoadReport, as_json: bool, *, loaded: bool) -> None:

@@ -10,7 +10,8 @@ from rich.table import Table
 from sqlalchemy import Connection, text
 
 from daybreak.cli.demo_ask import Service, expect_equal
-from daybreak.cli.demo_words import console, percent, title
+from daybreak.cli.demo_words import percent, title
+from daybreak.cli.tables import print_table
 from daybreak.platform.airflow_api import Days
 
 MODEL = "sales_forecast"
@@ -67,7 +68,7 @@ def _print_forecasts(rows: list[dict[str, Any]]) -> None:
             row["item_name"] or "",
             *(f"{row[name]:.1f}" for name in SCORES),
         )
-    console().print(table)
+    print_table(table)
 
 
 def _print_accuracy(conn: Connection, days: Days) -> None:
@@ -83,7 +84,7 @@ def _print_accuracy(conn: Connection, days: Days) -> None:
             percent(row["naive"]),
             percent(row["coverage"]),
         )
-    console().print(table)
+    print_table(table)
 
 
 def _ask_for_one(service: Service, row: dict[str, Any]) -> None:

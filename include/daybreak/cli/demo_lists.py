@@ -10,7 +10,8 @@ from rich.table import Table
 from sqlalchemy import Connection, text
 
 from daybreak.cli.demo_ask import Service, expect_equal
-from daybreak.cli.demo_words import console, percent, title
+from daybreak.cli.demo_words import percent, title
+from daybreak.cli.tables import print_table
 from daybreak.errors import PlatformError
 from daybreak.platform.airflow_api import Days
 
@@ -79,7 +80,7 @@ def _print_lists(rows: list[dict[str, Any]]) -> None:
                 row["item_name"] or "",
                 row["reason_text"],
             )
-    console().print(table)
+    print_table(table)
 
 
 def _print_hits(conn: Connection, days: Days) -> None:
@@ -95,7 +96,7 @@ def _print_hits(conn: Connection, days: Days) -> None:
         table.add_row(
             who, percent(found[f"{prefix}hit_rate"]), f"{float(found[f'{prefix}ndcg_10']):.3f}"
         )
-    console().print(table)
+    print_table(table)
 
 
 def _ask_for_a_list(service: Service, rows: list[dict[str, Any]]) -> None:

@@ -12,14 +12,15 @@ from daybreak.cli.progress import Board
 from daybreak.clock import scheduled_cutoff
 from daybreak.errors import NoChampion, PlatformError
 from daybreak.jobs import training
+from daybreak.jobs.promoting import promote
 from daybreak.models import get_model
 from daybreak.platform import airflow_env
 from daybreak.platform.airflow_api import AirflowApi, Days
 from daybreak.platform.folder import StateFolder
 from daybreak.platform.status import status
-from daybreak.registry.champions import champion_at, promote
+from daybreak.registry.champions import champion_at
 from daybreak.runtime import Runtime
-from daybreak.warehouse.engine import begin, connect
+from daybreak.warehouse.engine import connect
 
 BACKFILL_PATIENCE_SECONDS = 480.0
 AT_ONCE = 2
@@ -44,24 +45,22 @@ def train(runtime: Runtime, model: str, as_of: date) -> None:
 
     challenger = training.train(model, as_of.isoformat(), say, runtime=runtime)
     outcome = training.pass_the_gate(challenger, "demo", say, runtime=runtime)
-    if not outcome["promoted"] and not champion:
+    if outcome["outcome"] == "refused" and not champion:
         _promote_anyway(runtime, outcome)
 
 
 def _promote_anyway(runtime: Runtime, refused: training.Outcome) -> None:
     """A demo of data on which nothing beats the baselines is still one; the ledger says so."""
     typer.echo("There is no other version, so the demo goes on with this one.")
-    with begin(runtime.engine) as conn:
-        promote(
-            conn,
-            model=refused["model"],
-            version=refused["version"],
-            effective_from=datetime.fromisoformat(refused["cutoff"]),
-            reason=f"The demo needs a champion. {refused['reason']}",
-            evidence={},
-            actor="demo",
-            now=runtime.clock(),
-        )
+    promote(
+        refused["model"],
+        refused["version"],
+        f"The demo needs a champion. {refused['reason']}",
+        actor="demo",
+        effective_from=datetime.fromisoformat(refused["cutoff"]),
+        evidence={"gate": "refused"},
+        runtime=runtime,
+    )
 
 
 def _fits(runtime: Runtime, model: str, version: str) -> bool:

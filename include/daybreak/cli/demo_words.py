@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import typer
-from rich.console import Console
 
 
 def title(text: str) -> None:
@@ -14,8 +13,3 @@ def title(text: str) -> None:
 def percent(value: float | None) -> str:
     """A share with one decimal, empty where there is none."""
     return "" if value is None else f"{100 * float(value):.1f} %"
-
-
-def console() -> Console:
-    """A console that colours nothing by guess."""
-    return Console(highlight=False)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,14 +31,18 @@ def train(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train a challenger, register it, and let it become champion if the gate lets it."""
+    """Train a challenger, register it, and let it become champion if the gate lets it.
+
+    Exit code 0: it is champion now, or was already. 3: the gate refused it. 1: it failed.
+    """
+    from daybreak.cli.progress import working
     from daybreak.errors import GateRefused
     from daybreak.jobs.training import pass_the_gate
     from daybreak.jobs.training import train as train_challenger
     from daybreak.runtime import get_runtime
 
     through = (as_of or get_runtime().clock()).date()
-    with _progress() as progress:
+    with working(f"Training {model}") as progress:
         challenger = train_challenger(model, through.isoformat(), progress)
         outcome = pass_the_gate(challenger, actor="daybreak train", progress=progress)
     if as_json:
@@ -47,7 +50,7 @@ def train(
     else:
         typer.echo(f"{model} {outcome['version']}, trained through {outcome['business_date']}")
         typer.echo(outcome["reason"])
-    if not outcome["promoted"] and outcome["reason"].startswith("Refused"):
+    if outcome["outcome"] == "refused":
         raise GateRefused(
             f"{outcome['version']} is registered but does not become champion.",
             remedy=f"The champion stays; `daybreak models promote {model} {outcome['version']}` "
@@ -82,13 +85,14 @@ def backtest(  # noqa: PLR0917 - Typer calls it by name
     --items, --horizon and --origins, the recommendations --windows; what another model takes,
     its package says.
     """
+    from daybreak.cli.progress import working
     from daybreak.jobs.backtesting import backtest as test
     from daybreak.models import get_model
 
     given = {"items": items, "horizon": horizon, "origins": origins, "windows": windows}
     options = {name: value for name, value in given.items() if value is not None}
     options |= dict(map(_named_number, option or []))
-    with _progress() as progress:
+    with working(f"Backtesting {model}") as progress:
         found = test(model, options, progress, _runtime_of(dataset))
     if as_json:
         _print_json(found)
@@ -103,41 +107,54 @@ def list_(
     model: Annotated[str | None, typer.Argument(help="Only versions of this one.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """The registered versions, the newest first."""
-    from daybreak.models import model_names
-    from daybreak.runtime import get_runtime
+    """The registered versions, the newest first: which is champion, and what its gate said.
 
-    registry = get_runtime().registry
-    names = [model] if model else model_names()
-    found = [entry for name in names for entry in registry.versions(name)]
+    The measure is the first one that the gate goes by, beside the best baseline. --json has also
+    where each version lies, its files and its manifest.
+    """
+    from daybreak.cli.tables import print_columns
+    from daybreak.jobs.versions import versions
+
+    found = versions(model)
     if as_json:
         _print_json(found)
         return
-    for entry in found:
-        typer.echo(
-            f"{entry['model']}  {entry['version']}  through {entry['trained_through']}  "
-            f"{entry['uri']}"
-        )
     if not found:
         typer.echo("No version is registered; `daybreak train MODEL` makes one.")
+        return
+    rows = [
+        (
+            entry["model"],
+            entry["version"],
+            "champion" if entry["champion"] else "",
+            entry["gate"].replace("_", " "),
+            _measured(entry),
+            str(entry["trained_through"]),
+            f"{entry['registered_at']:%Y-%m-%d %H:%M}",
+        )
+        for entry in found
+    ]
+    print_columns(
+        ("model", "version", "in force", "gate", "measure", "through", "registered (UTC)"), rows
+    )
 
 
 @models.command()
 def history(model: ModelName, as_json: AsJson = False) -> None:
     """The champion ledger: which version was in force from when to when, and why."""
-    from daybreak.registry.champions import history as ledger
-    from daybreak.runtime import get_runtime
-    from daybreak.warehouse.engine import connect
+    from daybreak.jobs.versions import champion_history
 
-    with connect(get_runtime().engine) as conn:
-        found = ledger(conn, model)
+    found = champion_history(model)
     if as_json:
         _print_json(found)
         return
     for entry in found:
         until = f"{entry['until']:%Y-%m-%d %H:%M}" if entry["until"] else "now"
-        typer.echo(f"{entry['version']}  {entry['effective_from']:%Y-%m-%d %H:%M} to {until}")
+        mark = "  REFUSED by its gate" if entry["gate"] == "refused" else ""
+        typer.echo(f"{entry['version']}  {entry['effective_from']:%Y-%m-%d %H:%M} to {until}{mark}")
         typer.echo(f"  {entry['actor']}: {entry['reason']}")
+        if mark and entry["gate_reason"] != entry["reason"]:
+            typer.echo(f"  gate: {entry['gate_reason']}")
     if not found:
         typer.echo(f"{model} never had a champion; `daybreak train {model}` makes one.")
 
@@ -153,32 +170,39 @@ def promote(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a version champion by hand, past the gate. Also the way back to an older one."""
+    """Make a version champion by hand, past the gate. Also the way back to an older one.
+
+    A version that its gate refused stays marked as such wherever it is shown.
+    """
     from datetime import UTC
 
-    from daybreak.registry.champions import promote as write_entry
-    from daybreak.runtime import get_runtime
-    from daybreak.warehouse.engine import begin
+    from daybreak.jobs.promoting import promote as put_in_force
 
-    runtime = get_runtime()
-    start = effective_from.replace(tzinfo=UTC) if effective_from else runtime.clock()
-    with begin(runtime.engine) as conn:
-        written = write_entry(
-            conn,
-            model=model,
-            version=version,
-            effective_from=start,
-            reason=reason,
-            evidence={"gate": "overruled by hand"},
-            actor="daybreak models promote",
-            now=runtime.clock(),
-        )
+    done = put_in_force(
+        model,
+        version,
+        reason,
+        actor="daybreak models promote",
+        effective_from=effective_from.replace(tzinfo=UTC) if effective_from else None,
+    )
     if as_json:
-        _print_json({"model": model, "version": version, "from": start, "written": written})
-    elif written:
-        typer.echo(f"{version} is champion of {model} from {start:%Y-%m-%d %H:%M} UTC.")
+        _print_json(done)
+        return
+    if done["written"]:
+        moment = datetime.fromisoformat(done["effective_from"])
+        typer.echo(f"{version} is champion of {model} from {moment:%Y-%m-%d %H:%M} UTC.")
     else:
         typer.echo(f"{version} is champion of {model} already.")
+    if done["gate"] == "refused":
+        typer.echo("Its gate refused it, and it stays marked so wherever it is shown.", err=True)
+
+
+def _measured(entry: Mapping[str, Any]) -> str:
+    """``WAPE 0.412 (mean_28 0.437)``; empty where nothing was measured."""
+    if entry["measure"] is None:
+        return ""
+    best = f" ({entry['baseline']} {entry['baseline_value']:.3f})" if entry["baseline"] else ""
+    return f"{entry['measure']} {entry['value']:.3f}{best}"
 
 
 def _named_number(text: str) -> tuple[str, int]:
@@ -203,17 +227,6 @@ def _runtime_of(dataset: str | None) -> Runtime:
     if dataset is None or dataset == runtime.settings.dataset:
         return runtime
     return Runtime(runtime.settings.model_copy(update={"dataset": dataset}), runtime.clock)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """What is being done, in one line on stderr; silent where that is no terminal."""
-    from rich.console import Console
-    from rich.markup import escape
-
-    console = Console(stderr=True)
-    with console.status("starting") as status:
-        yield lambda message: status.update(escape(message))
 
 
 def _print_json(value: Any) -> None:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.spinner import Spinner
 from rich.table import Table
 
 DONE = frozenset({"healthy", "stopped", "external", "done"})
+
+LINE_SECONDS = 10.0
+"""How often a log hears of work that goes on."""
 
 
 class Board:
@@ -67,3 +73,65 @@ class Board:
             mark = "[green]✓[/]" if ended else Spinner("dots")
             table.add_row(mark, name, event, f"{seconds:.1f} s")
         return table
+
+
+@contextmanager
+def working(start: str, *, each: bool = False) -> Iterator[Callable[[str], None]]:
+    """Where long work is, on stderr: in place on a terminal, else a line every ``LINE_SECONDS``.
+
+    Yields the listener that jobs take as ``progress``. A step that says nothing for long is seen
+    to go on, by the seconds since the beginning. ``each``: in a log, print what is said as it
+    comes; without it, work that is done sooner prints nothing there.
+    """
+    console = Console(stderr=True, highlight=False, markup=False)
+    if console.is_terminal:
+        with console.status(start) as status:
+            yield lambda message: status.update(escape(message))
+        return
+    log = _Log(console, start, each)
+    try:
+        yield log.take
+    finally:
+        log.end()
+
+
+class _Log:
+    """Lines about one piece of work; a thread prints those that are due."""
+
+    def __init__(self, console: Console, start: str, each: bool) -> None:
+        self._console = console
+        self._each = each
+        self._began = self._printed = time.monotonic()
+        self._last = start
+        self._wake = threading.Condition()
+        self._over = False
+        self._speaker = threading.Thread(target=self._speak, daemon=True)
+        self._speaker.start()
+
+    def take(self, message: str) -> None:
+        """Where the work is now."""
+        with self._wake:
+            self._last = message
+            if self._each:
+                self._print()
+
+    def end(self) -> None:
+        """Nothing is printed any more."""
+        with self._wake:
+            self._over = True
+            self._wake.notify()
+        self._speaker.join()
+
+    def _speak(self) -> None:
+        with self._wake:
+            while not self._over:
+                silent = time.monotonic() - self._printed
+                if silent >= LINE_SECONDS:
+                    self._print()
+                else:
+                    self._wake.wait(LINE_SECONDS - silent)
+
+    def _print(self) -> None:
+        self._printed = time.monotonic()
+        seconds = self._printed - self._began
+        self._console.print(f"{self._last} ({seconds:.0f} s)", soft_wrap=True)

@@ -10,9 +10,6 @@ import typer
 
 app = typer.Typer()
 
-PIPED_WIDTH = 160
-"""A file or a pipe has no width of its own, and the table needs more than the usual 80."""
-
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 ModelName = Annotated[str, typer.Argument(help="Name of the model, such as sales_forecast.")]
 BusinessDate = Annotated[
@@ -34,9 +31,11 @@ def ingest(
     as_json: AsJson = False,
 ) -> None:
     """Load the files of the data set that are new, and close the days that are complete."""
+    from daybreak.cli.progress import working
     from daybreak.jobs.ingest import load_new_files
 
-    loaded = load_new_files(_say(as_json), through.date() if through else None)
+    with working("Opening") as progress:
+        loaded = load_new_files(progress, through.date() if through else None)
     _show(
         loaded,
         as_json,
@@ -57,9 +56,11 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score one business date and publish it, by the very steps of the nightly DAG."""
+    from daybreak.cli.progress import working
     from daybreak.jobs.run import score_day
 
-    row = score_day(model, business_date.date(), knowledge, _say(as_json))
+    with working(f"Scoring {model}", each=True) as progress:
+        row = score_day(model, business_date.date(), knowledge, progress)
     _show(
         row,
         as_json,
@@ -96,30 +97,31 @@ def sla(
 
 def print_sla(rows: list[dict[str, Any]]) -> None:
     """Print rows of ``ops.sla``, as ``jobs.report.sla_rows`` returns them, as a table."""
-    from rich.console import Console
-    from rich.table import Table
+    from daybreak.cli.tables import print_columns
 
-    table = Table(box=None, pad_edge=False)
-    for title in ("model", "business date", "run", "status", "landed", "slack"):
-        table.add_column(title)
-    for title in ("queue s", "wait s", "score s", "publish s", "rows", "rows/s"):
-        table.add_column(title, justify="right")
-    for row in rows:
-        table.add_row(
-            row["model"],
-            row["business_date"],
-            row["run_type"],
-            row["status"],
-            (row["landed_at"] or "not yet")[:16],
-            _clock(row["slack_seconds"]) if row["status"] != "not_counted" else "",
-            *(_seconds(row[f"{part}_seconds"]) for part in ("queue", "wait", "score", "publish")),
-            f"{row['rows']:,}" if row["rows"] is not None else "",
-            f"{row['rows_per_second']:,.0f}" if row["rows_per_second"] else "",
-        )
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = PIPED_WIDTH
-    console.print(table if rows else "No run is recorded yet.")
+    if not rows:
+        typer.echo("No run is recorded yet.")
+        return
+    numbers = ("queue s", "wait s", "score s", "publish s", "rows", "rows/s")
+    print_columns(
+        ("model", "business date", "run", "status", "landed", "slack", *numbers),
+        map(_sla_cells, rows),
+        right=numbers,
+    )
+
+
+def _sla_cells(row: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        row["model"],
+        row["business_date"],
+        row["run_type"],
+        row["status"],
+        (row["landed_at"] or "not yet")[:16],
+        _clock(row["slack_seconds"]) if row["status"] != "not_counted" else "",
+        *(_seconds(row[f"{part}_seconds"]) for part in ("queue", "wait", "score", "publish")),
+        f"{row['rows']:,}" if row["rows"] is not None else "",
+        f"{row['rows_per_second']:,.0f}" if row["rows_per_second"] else "",
+    )
 
 
 def _clock(seconds: float | None) -> str:
@@ -132,11 +134,6 @@ def _clock(seconds: float | None) -> str:
 
 def _seconds(value: float | None) -> str:
     return "" if value is None else f"{value:.1f}"
-
-
-def _say(as_json: bool) -> Any:
-    """A progress listener: lines on stderr, silence where JSON was asked for."""
-    return (lambda _: None) if as_json else (lambda message: typer.echo(message, err=True))
 
 
 def _show(value: dict[str, Any], as_json: bool, sentence: str) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import date, datetime
-from typing import TypedDict
+from typing import Any, Literal, TypedDict
 
 from sqlalchemy import Connection
 
@@ -16,6 +17,7 @@ from daybreak.models.base import Progress, quiet
 from daybreak.monitoring.steps import measured
 from daybreak.registry.champions import champion_at, promote
 from daybreak.registry.registry import Artifact
+from daybreak.registry.verdicts import record_verdict
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.warehouse.engine import begin, connect
 
@@ -30,9 +32,13 @@ class Challenger(TypedDict):
 
 
 class Outcome(Challenger):
-    """What the gate said."""
+    """What became of a challenger at the gate.
 
-    promoted: bool
+    ``promoted``: it is champion now. ``refused``: it is not as good as it has to be. ``in_force``:
+    it was champion already, and nothing was measured.
+    """
+
+    outcome: Literal["promoted", "refused", "in_force"]
     reason: str
 
 
@@ -69,7 +75,8 @@ def pass_the_gate(
 ) -> Outcome:
     """Make the challenger champion from the cutoff of its training day on, if the gate lets it.
 
-    A refusal is an outcome, not an error. The ledger keeps the reason and what was measured.
+    A refusal is an outcome, not an error. The verdict is kept either way, with the reason and what
+    was measured; where it is a pass, the ledger has them too.
     """
     runtime = runtime or get_runtime()
     name, version = challenger["model"], challenger["version"]
@@ -79,25 +86,27 @@ def pass_the_gate(
         with connect(runtime.engine) as conn:
             champion = _champion(conn, runtime, name, cutoff)
             if champion is not None and champion.version == version:
-                return {**challenger, "promoted": False, "reason": "It is champion already."}
+                return {**challenger, "outcome": "in_force", "reason": "It is champion already."}
             verdict = get_model(name).judge(
                 conn, as_of, runtime.registry.load(name, version), champion, progress
             )
-        if verdict.passed:
-            with begin(runtime.engine) as conn:
-                promote(
-                    conn,
-                    model=name,
-                    version=version,
-                    effective_from=cutoff,
-                    reason=verdict.reason,
-                    evidence=verdict.evidence,
-                    actor=actor,
-                    now=runtime.clock(),
-                )
-    runtime.metrics.incr(f"{name}.gate.{'promoted' if verdict.passed else 'refused'}")
+        said: dict[str, Any] = {
+            "model": name,
+            "version": version,
+            "reason": verdict.reason,
+            "evidence": verdict.evidence,
+            "actor": actor,
+            "now": runtime.clock(),
+        }
+        headline = asdict(verdict.headline) if verdict.headline else None
+        with begin(runtime.engine) as conn:
+            record_verdict(conn, passed=verdict.passed, headline=headline, **said)
+            if verdict.passed:
+                promote(conn, effective_from=cutoff, **said)
+    outcome: Literal["promoted", "refused"] = "promoted" if verdict.passed else "refused"
+    runtime.metrics.incr(f"{name}.gate.{outcome}")
     progress(verdict.reason)
-    return {**challenger, "promoted": verdict.passed, "reason": verdict.reason[:400]}
+    return {**challenger, "outcome": outcome, "reason": verdict.reason[:400]}
 
 
 def _as_of(conn: Connection, model: str, through: date, runtime: Runtime) -> AsOf:

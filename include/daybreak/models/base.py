@@ -108,12 +108,26 @@ class Trained:
 
 
 @dataclass(frozen=True)
+class Headline:
+    """The one measure that a gate goes by first: the version beside the best baseline."""
+
+    measure: str
+    value: float
+    baseline: str
+    baseline_value: float
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """Whether a challenger may become champion, in a sentence, and what was measured (JSON)."""
+    """Whether a challenger may become champion, in a sentence, and what was measured (JSON).
+
+    ``headline``: what lists of versions show of it; None where nothing could be measured.
+    """
 
     passed: bool
     reason: str
     evidence: dict[str, Any]
+    headline: Headline | None = None
 
 
 class Scorer(Protocol):

@@ -42,6 +42,7 @@ def answer(
     return {
         "model": model.name,
         "version": generation.version,
+        "gate": publication.gate,
         "generation": generation.generation_id,
         "business_date": generation.business_date.isoformat(),
         "source": question.source,

@@ -52,6 +52,7 @@ def _summary(service: Service, model: Model) -> tuple[dict[str, Any], Publicatio
     published = Published(
         generation=generation.generation_id,
         version=generation.version,
+        gate=publication.gate,
         business_date=generation.business_date,
         cutoff=generation.cutoff,
         rows=generation.rows,

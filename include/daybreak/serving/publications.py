@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from daybreak.models.base import Model, Scorer
+from daybreak.registry.verdicts import Gate, gate_of
 from daybreak.runtime import Runtime
 from daybreak.scoring.predictor import Predictor
 from daybreak.scoring.snapshots import read_context
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 class Publication:
     """A published generation and the very version that scored it.
 
+    ``gate``: what the gate said of that version last.
+
     A request takes one of these and uses nothing else, so that its answer comes wholly from one
     generation, also while a publish flips the pointer.
     """
@@ -30,6 +33,7 @@ class Publication:
     generation: Generation
     predictor: Predictor
     scorer: Scorer
+    gate: Gate
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -69,15 +73,16 @@ class Publications:
         def read(previous: Publication | None) -> Publication:
             with connect(self._runtime.engine) as conn:
                 generation = published_generation(conn, model.name)
+                gate = gate_of(conn, model.name, generation.version)
                 if previous is not None and _same_inputs(previous.generation, generation):
-                    return replace(previous, generation=generation)
+                    return replace(previous, generation=generation, gate=gate)
                 context = read_context(conn, model, generation.snapshot_id)
             if previous is not None and previous.generation.version == generation.version:
                 predictor = previous.predictor
             else:
                 predictor = self._load(model, generation.version)
             scorer = model.scorer(predictor.artifact, context, generation.business_date)
-            return Publication(generation, predictor, scorer)
+            return Publication(generation, predictor, scorer, gate)
 
         return read
 

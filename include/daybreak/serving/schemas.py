@@ -9,7 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from sqlalchemy import Date, Integer, SmallInteger, Table
 
 from daybreak.models.base import Model
+from daybreak.registry.verdicts import Gate
 from daybreak.serving.answers import prediction_columns
+
+GATE = "What the gate said of the version last; one that was refused may be in force by hand."
 
 
 class Form(BaseModel):
@@ -51,6 +54,7 @@ class Published(Form):
 
     generation: int
     version: str
+    gate: Gate = Field(description=GATE)
     business_date: date
     cutoff: datetime = Field(description="The scores know nothing that became known later.")
     rows: int | None = Field(description="Rows of the generation in the score table.")
@@ -88,6 +92,7 @@ def prediction_form(model: Model) -> type[BaseModel]:
     fields: dict[str, Any] = {
         "model": (Literal[model.name], ...),
         "version": (str, Field(description="The artifact that spoke.")),
+        "gate": (Gate, Field(description=GATE)),
         "generation": (int, Field(description="Its row in ops.generation.")),
         "business_date": (date, Field(description="The last day whose facts are known.")),
         "source": (

@@ -276,6 +276,26 @@ champion = Table(
 )
 """Append-only: a trigger refuses UPDATE and DELETE."""
 
+verdict = Table(
+    "verdict",
+    metadata,
+    Column("verdict_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("judged_at", Instant, nullable=False),
+    Column("passed", Boolean, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("measure", Text, comment="what the gate goes by first, such as WAPE"),
+    Column("value", Double, comment="of the version"),
+    Column("baseline", Text, comment="the best baseline by that measure"),
+    Column("baseline_value", Double),
+    Column("evidence", JSONB, nullable=False, comment="all that the gate measured"),
+    Column("actor", Text, nullable=False),
+    Index("verdict_by_version", "model", "version", "verdict_id"),
+    schema="ops",
+)
+"""What the gate said of a version, the refused ones too; the newest row holds. Append-only."""
+
 generation = Table(
     "generation",
     metadata,

@@ -13,7 +13,7 @@ from typing import Any
 
 import xgboost as xgb
 
-from daybreak.models.base import Progress, Verdict, quiet
+from daybreak.models.base import Headline, Progress, Verdict, quiet
 from daybreak.models.recommendations.assemble import FEATURES
 from daybreak.models.recommendations.baselines import BASELINES
 from daybreak.models.recommendations.catalogue import EPOCH
@@ -47,9 +47,10 @@ def judge(
         compared = _with_champion(read, challenger, champion, progress)
         evidence["against_champion"] = compared
         reasons += against_champion(held_out, compared)
+    headline = _headline(held_out)
     if reasons:
-        return Verdict(False, "Refused: " + "; ".join(reasons) + ".", evidence)
-    return Verdict(True, _praise(held_out, champion), evidence)
+        return Verdict(False, "Refused: " + "; ".join(reasons) + ".", evidence, headline)
+    return Verdict(True, _praise(held_out, champion), evidence, headline)
 
 
 def best_source(found: Mapping[str, Mapping[str, float]], measure: str = MEASURE) -> str:
@@ -107,6 +108,14 @@ def _with_champion(
     most = int(challenger.manifest["params"]["judged_users"])
     measured = evaluate(at, events, {"champion": model_lister(booster, at)}, most_users=most)
     return found | {reading: pooled([measured[reading]["champion"]]) for reading in READINGS}
+
+
+def _headline(held_out: Mapping[str, Any]) -> Headline | None:
+    if not held_out["users"]:
+        return None
+    found = held_out["all"]
+    best = best_source(found)
+    return Headline("NDCG@10", found["model"][MEASURE], best, found[best][MEASURE])
 
 
 def _praise(held_out: Mapping[str, Any], champion: Artifact | None) -> str:

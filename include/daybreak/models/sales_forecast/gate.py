@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from daybreak.clock import AsOf
 from daybreak.features.panel import Panel
-from daybreak.models.base import Progress, Verdict, quiet
+from daybreak.models.base import Headline, Progress, Verdict, quiet
 from daybreak.models.sales_forecast.booster import QUANTILES
 from daybreak.models.sales_forecast.evidence import QUANTILE_NAMES, Days, measures, tally
 from daybreak.models.sales_forecast.link import link
@@ -51,8 +51,8 @@ def judge(
         evidence["against_champion"] = compared
         reasons += against_champion(compared)
     if reasons:
-        return Verdict(False, "Refused: " + "; ".join(reasons) + ".", evidence)
-    return Verdict(True, _praise(found, champion), evidence)
+        return Verdict(False, "Refused: " + "; ".join(reasons) + ".", evidence, _headline(found))
+    return Verdict(True, _praise(found, champion), evidence, _headline(found))
 
 
 def against_baselines(found: Mapping[str, Any]) -> list[str]:
@@ -132,6 +132,14 @@ def _days_of(panel: Panel, options: Options, seed: int, artifact: Artifact) -> D
     booster = xgb.Booster(model_file=bytearray(artifact.booster))
     margins = booster.inplace_predict(held_out.features, predict_type="margin")
     return tally(panel, held_out, link(margins, held_out.features, artifact.manifest))
+
+
+def _headline(found: Mapping[str, Any]) -> Headline | None:
+    if not found["rows"]:
+        return None
+    wape = found["wape"]
+    best = min(("seasonal_naive", "mean_28", "median_56"), key=lambda name: wape[name])
+    return Headline("WAPE", wape["model"], best, wape[best])
 
 
 def _praise(found: Mapping[str, Any], champion: Artifact | None) -> str:

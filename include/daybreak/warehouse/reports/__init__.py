@@ -16,6 +16,7 @@ from sqlalchemy import Connection, text
 from daybreak.warehouse.tables import READER_ROLE
 
 VIEWS = (
+    "version_gate",
     "forecast_vintages",
     "forecast",
     "forecast_accuracy",

@@ -10,6 +10,7 @@ day AS (
         pointer.model,
         pointer.business_date,
         pointer.published_at,
+        pointer.generation_id,
         -- Fresh stays fresh when a backfill later replaces what the nightly run published.
         EXISTS (
             SELECT FROM ops.generation AS generation
@@ -36,11 +37,16 @@ SELECT
     newest.newest_fresh,
     day.published_at,
     closed.newest_closed - newest.newest AS age_days,
-    closed.newest_closed - newest.newest_fresh AS fresh_age_days
+    closed.newest_closed - newest.newest_fresh AS fresh_age_days,
+    generation.version,
+    coalesce(verdict.gate, 'not_judged') AS gate
 FROM model
 CROSS JOIN closed
 LEFT JOIN newest USING (model)
-LEFT JOIN day ON day.model = model.model AND day.business_date = newest.newest;
+LEFT JOIN day ON day.model = model.model AND day.business_date = newest.newest
+LEFT JOIN ops.generation AS generation ON generation.generation_id = day.generation_id
+LEFT JOIN report.version_gate AS verdict
+    ON verdict.model = generation.model AND verdict.version = generation.version;
 
 COMMENT ON VIEW report.freshness IS
     'Newest published business date of each model, and how far it is behind the newest closed day';

@@ -11,9 +11,17 @@ SELECT
     entry.recorded_at,
     entry.actor,
     entry.reason,
-    entry.evidence AS gate,
-    version.manifest -> 'metrics' AS metrics
+    entry.evidence,
+    version.manifest -> 'metrics' AS metrics,
+    verdict.gate,
+    verdict.judged_at,
+    verdict.gate_reason,
+    verdict.measure,
+    verdict.value,
+    verdict.baseline,
+    verdict.baseline_value
 FROM ops.model_version AS version
+JOIN report.version_gate AS verdict USING (model, version)
 LEFT JOIN (
     SELECT
         *,

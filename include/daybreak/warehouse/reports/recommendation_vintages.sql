@@ -26,9 +26,12 @@ SELECT
     END AS reason_text,
     generation.version,
     generation.generation_id,
-    pointer.published_at
+    pointer.published_at,
+    coalesce(verdict.gate, 'not_judged') AS gate
 FROM ops.published AS pointer
 JOIN ops.generation AS generation USING (generation_id)
+LEFT JOIN report.version_gate AS verdict
+    ON verdict.model = generation.model AND verdict.version = generation.version
 JOIN score.recommendation AS score
     -- The date prunes the partitions, the generation is what the pointer is about.
     ON score.business_date = pointer.business_date

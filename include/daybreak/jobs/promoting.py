@@ -1,0 +1,73 @@
+"""Put a version in force by hand: what the command line, the page and the API call alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, TypedDict
+
+from daybreak.errors import InvalidRequest
+from daybreak.models import get_model
+from daybreak.registry import champions
+from daybreak.registry.verdicts import Gate, gate_of
+from daybreak.runtime import Runtime, get_runtime
+from daybreak.warehouse.engine import begin
+
+LONGEST_REASON = 2000
+
+
+class Promotion(TypedDict):
+    """``written``: False where the version was in force at that moment already."""
+
+    model: str
+    version: str
+    effective_from: str
+    written: bool
+    gate: Gate
+
+
+def promote(
+    model: str,
+    version: str,
+    reason: str,
+    *,
+    actor: str,
+    effective_from: datetime | None = None,
+    evidence: Mapping[str, Any] | None = None,
+    runtime: Runtime | None = None,
+) -> Promotion:
+    """Make a registered version champion from ``effective_from`` (aware; default: now) on.
+
+    Past the gate, whose verdict stays what it was. ``reason`` stands in the ledger for good.
+    Raises ``NotFound`` for an unknown model or version, ``InvalidRequest`` without a reason.
+    """
+    runtime = runtime or get_runtime()
+    get_model(model)
+    reason = reason.strip()
+    if not reason or len(reason) > LONGEST_REASON:
+        raise InvalidRequest(
+            "The reason of a promotion is empty or too long.",
+            remedy=f"Say why in 1 to {LONGEST_REASON} characters; it stands in the ledger.",
+            field="reason",
+        )
+    now = runtime.clock()
+    start = effective_from or now
+    with begin(runtime.engine) as conn:
+        written = champions.promote(
+            conn,
+            model=model,
+            version=version,
+            effective_from=start,
+            reason=reason,
+            evidence=evidence if evidence is not None else {"gate": "overruled by hand"},
+            actor=actor,
+            now=now,
+        )
+        gate = gate_of(conn, model, version)
+    return {
+        "model": model,
+        "version": version,
+        "effective_from": start.isoformat(),
+        "written": written,
+        "gate": gate,
+    }

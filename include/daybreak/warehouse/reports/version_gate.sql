@@ -1,0 +1,27 @@
+-- What the gate said of each registered version last, and the one measure that it goes by first.
+CREATE VIEW report.version_gate AS
+SELECT
+    version.model,
+    version.version,
+    CASE
+        WHEN newest.passed THEN 'passed'
+        WHEN NOT newest.passed THEN 'refused'
+        ELSE 'not_judged'
+    END AS gate,
+    newest.judged_at,
+    newest.reason AS gate_reason,
+    newest.measure,
+    newest.value,
+    newest.baseline,
+    newest.baseline_value
+FROM ops.model_version AS version
+LEFT JOIN LATERAL (
+    SELECT *
+    FROM ops.verdict AS verdict
+    WHERE verdict.model = version.model AND verdict.version = version.version
+    ORDER BY verdict.verdict_id DESC
+    LIMIT 1
+) AS newest ON true;
+
+COMMENT ON VIEW report.version_gate IS
+    'What the gate said of each registered version last: passed, refused or not_judged';
