@@ -17,7 +17,7 @@ import numpy as np
 import xgboost
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Connection, FromClause, Select, insert
+from sqlalchemy import Connection, FromClause, Select
 
 from daybreak.clock import AsOf
 from daybreak.errors import OutsideHorizon
@@ -39,8 +39,10 @@ from daybreak.models.base import (
 from daybreak.registry.champions import promote
 from daybreak.registry.registry import Artifact
 from daybreak.runtime import Runtime
+from daybreak.scoring.audit import audit_generation
+from daybreak.scoring.batch import score_shard
 from daybreak.scoring.predictor import Predictor
-from daybreak.scoring.snapshots import snapshot_layout
+from daybreak.scoring.snapshots import write_snapshot
 from daybreak.warehouse.engine import begin
 from daybreak.warehouse.generations import (
     Generation,
@@ -50,8 +52,7 @@ from daybreak.warehouse.generations import (
     open_generation,
     publish,
 )
-from daybreak.warehouse.partitions import ensure_partition
-from daybreak.warehouse.tables import score_sales_forecast, snapshot, snapshot_sales_forecast
+from daybreak.warehouse.tables import score_sales_forecast, snapshot_sales_forecast
 
 HORIZON = 7
 STORES = ("S1", "S2")
@@ -83,6 +84,9 @@ class Toy:
     score_table = score_sales_forecast
     request: type[BaseModel] = ToyRequest
 
+    def __init__(self, level: float = 1.0) -> None:
+        self.level = level
+
     def layout(self) -> tuple[str, ...]:
         return ("level", "price")
 
@@ -98,7 +102,7 @@ class Toy:
     def build_snapshot(
         self, warehouse: Connection, as_of: AsOf, options: Options = NO_OPTIONS
     ) -> Snapshot:
-        return Snapshot(iter([snapshot_rows(1.0)]))
+        return Snapshot(iter([snapshot_rows(self.level)]))
 
     def scorer(self, artifact: Artifact, context: Context, business_date: date) -> ToyScorer:
         return ToyScorer(artifact.manifest, business_date)
@@ -217,17 +221,42 @@ def publish_day(
     level: float = 1.0,
     scale: float = 1.0,
     run_key: str = "test",
-    features: tuple[str, ...] | None = None,
 ) -> Generation:
-    """Register a version, take a snapshot, score it in one batch and publish it.
+    """Register a version and publish its scores of a day, by the writers that a night uses.
 
     ``level`` changes the snapshot and ``scale`` the version, so that generations can be told
-    apart by their scores. ``features`` claims that the version was trained on others.
+    apart by their scores.
     """
     now = datetime.combine(business_date, datetime.min.time(), UTC) + timedelta(days=1, hours=2)
+    cutoff = now + timedelta(seconds=level)  # another level is another snapshot
+    model = Toy(level)
+    version = _put_in_force(runtime, now, scale)
+    predictor = Predictor(runtime.registry.load(TOY.name, version), threads=1)
+    with begin(runtime.engine) as conn:
+        snapshot_id = write_snapshot(conn, model, AsOf(business_date, cutoff), now)
+        generation = open_generation(
+            conn,
+            model=TOY.name,
+            business_date=business_date,
+            run_key=f"{run_key}/{level}/{scale}",
+            run_type="manual",
+            cutoff=now,
+            version=version,
+            snapshot_id=snapshot_id,
+            now=now,
+        )
+        rows = score_shard(conn, model, predictor, generation, shard=0, first=0, last=len(KEYS))
+        assert audit_generation(conn, model, generation) == rows
+        mark_staged(conn, generation.generation_id, rows, now)
+        mark_audited(conn, generation.generation_id, now)
+        publish(conn, generation.generation_id, now)
+        return get_generation(conn, generation.generation_id)
+
+
+def _put_in_force(runtime: Runtime, now: datetime, scale: float) -> str:
     manifest = {
-        "trained_through": (business_date - timedelta(days=1)).isoformat(),
-        "features": list(features or TOY.features()),
+        "trained_through": (now - timedelta(days=2)).date().isoformat(),
+        "features": list(TOY.features()),
         "scale": scale,
     }
     version = runtime.registry.register(TOY.name, booster(), manifest)
@@ -242,78 +271,7 @@ def publish_day(
             actor="test",
             now=now,
         )
-        snapshot_id = _write_snapshot(conn, business_date, level, now)
-        generation = open_generation(
-            conn,
-            model=TOY.name,
-            business_date=business_date,
-            run_key=f"{run_key}/{level}/{scale}",
-            run_type="manual",
-            cutoff=now,
-            version=version,
-            snapshot_id=snapshot_id,
-            now=now,
-        )
-        artifact = runtime.registry.load(TOY.name, version)
-        scorer = TOY.scorer(artifact, {}, business_date)
-        rows = scorer.batch_rows(snapshot_rows(level))
-        margins = Predictor(artifact, threads=1).batch(rows.features)
-        _write_scores(conn, generation, scorer.answers(margins, rows))
-        mark_staged(conn, generation.generation_id, len(rows), now)
-        mark_audited(conn, generation.generation_id, now)
-        publish(conn, generation.generation_id, now)
-        return get_generation(conn, generation.generation_id)
-
-
-def _write_snapshot(conn: Connection, business_date: date, level: float, now: datetime) -> int:
-    rows = snapshot_rows(level)
-    snapshot_id = conn.scalar(
-        insert(snapshot)
-        .values(
-            model=TOY.name,
-            business_date=business_date,
-            cutoff=now + timedelta(seconds=level),  # another level is another snapshot
-            layout=snapshot_layout(TOY),
-            rows=len(rows),
-            sha256="",
-            built_at=now,
-        )
-        .returning(snapshot.c.snapshot_id)
-    )
-    assert snapshot_id is not None
-    ensure_partition(conn, snapshot_sales_forecast, business_date)
-    conn.execute(
-        insert(snapshot_sales_forecast),
-        [
-            {
-                "business_date": business_date,
-                "snapshot_id": snapshot_id,
-                "store_id": store,
-                "item_id": item,
-                "ordinal": ordinal,
-                "features": rows.values[ordinal].astype("<f4").tobytes(),
-            }
-            for ordinal, (store, item) in enumerate(KEYS)
-        ],
-    )
-    return snapshot_id
-
-
-def _write_scores(conn: Connection, generation: Generation, answers: Columns) -> None:
-    ensure_partition(conn, score_sales_forecast, generation.business_date)
-    columns = {name: column.tolist() for name, column in answers.items()}
-    fixed = {
-        "business_date": generation.business_date,
-        "generation_id": generation.generation_id,
-        "shard": 0,
-    }
-    conn.execute(
-        insert(score_sales_forecast),
-        [
-            fixed | dict(zip(columns, row, strict=True))
-            for row in zip(*columns.values(), strict=True)
-        ],
-    )
+    return version
 
 
 def only_the_toy() -> dict[str, EntryPoint]:

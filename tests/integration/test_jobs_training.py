@@ -44,6 +44,7 @@ class JudgedToy(toy.Toy):
     """A toy that remembers what it was asked, and passes or refuses as it is told."""
 
     def __init__(self, passes: bool = True) -> None:
+        super().__init__()
         self.passes = passes
         self.trained_on: list[AsOf] = []
         self.champions: list[str | None] = []

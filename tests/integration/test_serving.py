@@ -28,7 +28,18 @@ from daybreak.settings import Settings
 from daybreak.warehouse.engine import begin, make_engine
 from daybreak.warehouse.generations import rollback
 from daybreak.warehouse.tables import published, snapshot
-from toy import DAY, HORIZON, ITEMS, KEYS, SCORES, TOY, booster, publish_day, snapshot_rows
+from toy import (
+    DAY,
+    HORIZON,
+    ITEMS,
+    KEYS,
+    SCORES,
+    TOY,
+    Toy,
+    booster,
+    publish_day,
+    snapshot_rows,
+)
 
 PREDICT = "/v1/models/toy/predict"
 BODY: dict[str, Any] = {"store": "S1", "item": "pear", "date": "2026-02-03"}
@@ -245,9 +256,11 @@ def test_an_altered_artifact_is_never_served(runtime: Runtime, client: FlaskClie
 
 
 def test_a_version_trained_on_other_features_is_never_served(
-    runtime: Runtime, client: FlaskClient
+    runtime: Runtime, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    publish_day(runtime, features=tuple(reversed(TOY.features())))
+    publish_day(runtime)
+    of_the_next_release = tuple(reversed(TOY.features()))
+    monkeypatch.setattr(Toy, "features", lambda _self: of_the_next_release)
     error_of(client.post(PREDICT, json=BODY), 503, "not_ready")
     assert client.get("/readyz").status_code == 503
 
