@@ -57,7 +57,7 @@ test: $(VENV)/.dev ## everything, with branch coverage of at least 90 %
 	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-branch --cov-fail-under=90
 
 .PHONY: test-fast
-test-fast: $(VENV)/.dev ## what needs neither Airflow nor processes of its own; under a minute
+test-fast: $(VENV)/.dev ## what needs neither a database nor Airflow nor training; under a minute
 	$(BIN)/pytest -n 2 -m 'not slow'
 
 .PHONY: check

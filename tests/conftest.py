@@ -34,6 +34,8 @@ from daybreak.warehouse.migrate import migrate
 
 # The folder's name travels to the xdist workers, which inherit the environment.
 FOLDER = "PYTEST_DAYBREAK_POSTGRES"
+TEST_DATA = "DAYBREAK_TEST_DATA"
+BESIDE = Path(__file__).parents[2] / "shared" / "data"
 REAPER = pytest.StashKey[subprocess.Popen[bytes]]()
 TEMPLATE = "warehouse_template"
 # Nothing here outlives the run, so nothing needs to reach the disk.
@@ -62,9 +64,32 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What asks for a database is slow, so that nobody has to remember to mark it."""
+    for item in items:
+        if "postgres" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         config.stash[REAPER].communicate(b"over\n")
+
+
+@pytest.fixture(scope="session")
+def online_retail() -> Path:
+    """The Online Retail file, 541,909 real lines; CONTRIBUTING.md says where it comes from.
+
+    A test that asks for it is left out, and the summary says so, where nobody has the file. Where
+    ``DAYBREAK_TEST_DATA`` names the folder, as in CI, the file has to be there.
+    """
+    named = os.environ.get(TEST_DATA)
+    file = Path(named or BESIDE) / "online_retail" / "online_retail.parquet"
+    if file.is_file():
+        return file
+    if named:
+        pytest.fail(f"{TEST_DATA} is {named}, and there is no {file}.")
+    pytest.skip(f"needs real data: set {TEST_DATA} to their folder, see CONTRIBUTING.md")
 
 
 @dataclass(frozen=True)

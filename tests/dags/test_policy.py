@@ -13,6 +13,8 @@ import pytest
 
 from daybreak import errors
 
+pytestmark = pytest.mark.slow  # parses with Airflow
+
 ROOT = Path(__file__).parents[2]
 NIGHTLY = {"daily_forecast": "sales_forecast", "daily_recommendations": "recommendations"}
 DAGS = {*NIGHTLY, "ingest", "train_models"}
@@ -148,7 +150,6 @@ def test_the_trigger_form_takes_a_date_and_a_kind_of_knowledge(dags: dict[str, A
     assert form["knowledge"]["enum"] == ["as_was", "latest"]
 
 
-@pytest.mark.slow
 def test_the_schedule_and_the_deadline_follow_the_settings(tmp_path: Path) -> None:
     done = parse(
         tmp_path,
@@ -164,7 +165,6 @@ def test_the_schedule_and_the_deadline_follow_the_settings(tmp_path: Path) -> No
     assert nightly["deadlines"][0][:2] == ["sales_forecast landed by 05:10", 90 * 60 + 30]
 
 
-@pytest.mark.slow
 def test_a_due_time_before_the_run_is_an_import_error_with_a_remedy(tmp_path: Path) -> None:
     done = parse(tmp_path, DAYBREAK_RUN_AT="06:00", DAYBREAK_DUE="06:00")
     assert done.returncode != 0

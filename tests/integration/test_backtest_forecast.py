@@ -27,6 +27,8 @@ from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.tables import day_closed, load, sales
 from small_shop import AS_OF, DAY
 
+pytestmark = pytest.mark.slow  # trains
+
 QUICK = Options(
     origins=8,
     rows=1500,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -41,6 +40,8 @@ from daybreak.warehouse.events import Events
 from random_events import TODAY, random_events
 from synthetic_events import synthetic_events
 
+pytestmark = pytest.mark.slow  # trains
+
 LAST = date(2011, 12, 9)
 
 
@@ -49,21 +50,15 @@ def as_of(day: date) -> AsOf:
 
 
 @pytest.fixture(scope="module")
-def real(postgres) -> Iterator[Engine]:  # type: ignore[no-untyped-def]
-    default = Path(__file__).parents[3] / "shared" / "data"
-    folder = Path(os.environ.get("DAYBREAK_TEST_DATA", default))
-    file = folder / "online_retail" / "online_retail.parquet"
-    if not file.exists():
-        pytest.fail(f"The real data are absent: {file}. Set DAYBREAK_TEST_DATA to their folder.")
+def real(postgres: Any, online_retail: Path) -> Iterator[Engine]:
     with postgres.database("warehouse_template") as name:
         engine = make_engine(postgres.url(name))
-        spec = load_spec("online_retail", path=str(file))
+        spec = load_spec("online_retail", path=str(online_retail))
         load_dataset(engine, spec, now=datetime(2012, 1, 1, tzinfo=UTC))
         yield engine
         engine.dispose()
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1200)  # four trainings, each a minute on a busy machine
 def test_on_real_sales_the_lists_are_better_than_every_single_source(real: Engine) -> None:
     with connect(real) as conn:
@@ -168,7 +163,6 @@ def planted(shop: Shop) -> tuple[Day, xgb.Booster]:
     return at, xgb.Booster(model_file=bytearray(trained.booster))
 
 
-@pytest.mark.slow
 def test_lists_go_to_the_categories_that_a_user_was_made_to_love(
     shop: Shop, planted: tuple[Day, xgb.Booster]
 ) -> None:
@@ -186,7 +180,6 @@ def test_lists_go_to_the_categories_that_a_user_was_made_to_love(
         assert shown > popular + 0.5 * (loved - popular), (new_only, shown, popular, loved)
 
 
-@pytest.mark.slow
 def test_a_session_with_the_first_of_a_pair_brings_the_second(
     shop: Shop, planted: tuple[Day, xgb.Booster]
 ) -> None:

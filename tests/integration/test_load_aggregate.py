@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -141,17 +140,6 @@ def test_lines_become_rows_as_in_pandas(
 
 
 # --- the real file ---------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="session")
-def online_retail() -> Path:
-    """The real file; the test fails where it is absent, and says where it looked."""
-    default = Path(__file__).parents[3] / "shared" / "data"
-    folder = Path(os.environ.get("DAYBREAK_TEST_DATA", default))
-    file = folder / "online_retail" / "online_retail.parquet"
-    if not file.is_file():
-        pytest.fail(f"The real data are absent: {file}. Set DAYBREAK_TEST_DATA to their folder.")
-    return file
 
 
 def products(frame: pd.DataFrame) -> pd.DataFrame:

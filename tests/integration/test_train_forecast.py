@@ -33,6 +33,8 @@ from daybreak.warehouse.facts import read_panel
 from daybreak.warehouse.tables import sales
 from small_shop import AS_OF, DAY
 
+pytestmark = pytest.mark.slow  # trains
+
 QUICK = Options(
     origins=12,
     rows=3000,

@@ -9,6 +9,8 @@ import xgboost as xgb
 from daybreak.features.layout import FEATURES
 from daybreak.models.sales_forecast.booster import Grown, Learning, Rows, grow, merge
 
+pytestmark = pytest.mark.slow  # grows boosters
+
 QUICK = Learning(rounds=14, least_rounds=8, patience=2, depth=3)
 
 

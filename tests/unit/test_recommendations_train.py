@@ -43,6 +43,8 @@ from daybreak.registry.registry import Artifact
 from daybreak.warehouse.events import Events
 from random_events import DAY, TODAY, ago, random_events, with_later
 
+pytestmark = pytest.mark.slow  # trains
+
 QUICK = Options(
     weeks=3,
     negatives=10,

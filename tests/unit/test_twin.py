@@ -21,6 +21,8 @@ from daybreak.scoring.twin import (
     unsigned_zero,
 )
 
+pytestmark = pytest.mark.slow  # grows boosters
+
 Float32 = NDArray[np.float32]
 
 QUANTILES = {"objective": "reg:quantileerror", "quantile_alpha": [0.1, 0.5, 0.9]}
