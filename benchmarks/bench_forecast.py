@@ -57,7 +57,7 @@ class Measured(SalesForecast):
             yield SnapshotRows((panel.store_ids, panel.item_ids), values)
 
 
-def measure(stores: int, items: int, days: int) -> dict[str, Any]:
+def measure(stores: int, items: int, days: int, rounds: int = ROUNDS) -> dict[str, Any]:
     """Run everything once in a temporary warehouse and return what it took."""
     stages = Stages()
     model = Measured(stages)
@@ -70,7 +70,7 @@ def measure(stores: int, items: int, days: int) -> dict[str, Any]:
         with connect(engine) as conn:
             snapshot = read_snapshot(conn, model, snapshot_id, 0, stores * items)
         rows = ForecastScorer({}, BUSINESS_DATE).batch_rows(snapshot)
-        artifact = grow(rows.features)
+        artifact = grow(rows.features, rounds)
         bare = [bare_seconds(artifact, rows.features) for _ in range(2)]
         run(
             engine,
@@ -89,6 +89,7 @@ def measure(stores: int, items: int, days: int) -> dict[str, Any]:
         "series": len(snapshot),
         "rows": len(rows),
         "features": rows.features.shape[1],
+        "trees": rounds * OUTPUTS,
         "facts": facts,
         "load_facts_per_second": round(facts / load),
         "seconds": {name: round(value, 3) for name, value in stages.seconds.items()},
@@ -102,14 +103,14 @@ def measure(stores: int, items: int, days: int) -> dict[str, Any]:
     }
 
 
-def grow(X: Float32) -> Artifact:
+def grow(X: Float32, rounds: int = ROUNDS) -> Artifact:
     """A booster of the size that training gives, on targets that follow the features."""
     rng = np.random.default_rng(2)
     sample = X[rng.integers(0, len(X), 10_000)]
     base = np.nan_to_num(sample[:, [FEATURES.index(n) for n in ("same_weekday", "price", "open")]])
     y = base.sum(axis=1, keepdims=True) + rng.gamma(1.0, 2.0, (len(sample), OUTPUTS))
     params = {"base_score": 0.0, "max_depth": DEPTH, "eta": 0.08, "max_bin": 64, "seed": 2}
-    booster = xgboost.train(params, xgboost.QuantileDMatrix(sample, y, max_bin=64), ROUNDS)
+    booster = xgboost.train(params, xgboost.QuantileDMatrix(sample, y, max_bin=64), rounds)
     manifest = {
         "features": [{"name": name, "dtype": "float32"} for name in FEATURES],
         "calibration": {"round": True, "p10": [-0.1] * 28, "p90": [0.1] * 28},
@@ -131,7 +132,7 @@ def report(result: dict[str, Any]) -> str:
     return "\n".join(
         [
             f"{result['series']:,} series x 28 days = {result['rows']:,} rows x "
-            f"{result['features']} features, {ROUNDS * OUTPUTS} trees of depth {DEPTH}, "
+            f"{result['features']} features, {result['trees']} trees of depth {DEPTH}, "
             f"{result['facts']:,} facts ({result['machine']})",
             "",
             *table(result),

@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import platform
-from dataclasses import replace
 from typing import Any
 
 import xgboost
@@ -20,7 +19,7 @@ from benchmarks.interactions import fill_interactions
 from benchmarks.night import SCORING, run, table
 from benchmarks.stages import Stages
 from daybreak.models import get_model
-from daybreak.models.recommendations.train import Options, Ranker, train_events
+from daybreak.models.recommendations.train import LEAST_WEEKS, Options, Ranker, train_events
 from daybreak.registry.registry import Artifact
 from daybreak.scoring.predictor import Predictor
 from daybreak.scoring.snapshots import read_context, read_snapshot, write_snapshot
@@ -34,18 +33,20 @@ TRAINED_ON = 5_000
 """Users that the version is learned from: enough for lists of the usual length."""
 
 LOOKED_AT = 500
+ROUNDS = 100
 USERS_PER_SHARD = 5_000
 
 
-def measure(users: int) -> dict[str, Any]:
+def measure(users: int, rounds: int = ROUNDS) -> dict[str, Any]:
     """Run everything once in a temporary warehouse and return what it took."""
     stages = Stages()
     with temporary_warehouse() as engine:
         events = fill_interactions(engine, users)
-        artifact = learn(engine)
+        artifact = learn(engine, rounds)
         with stages.stage("snapshot"), begin(engine) as conn:
             snapshot_id = write_snapshot(conn, MODEL, AS_OF, CUTOFF)
-        candidates, bare = look_at_some(engine, artifact, snapshot_id)
+        looked_at = min(LOOKED_AT, users)
+        candidates, bare = look_at_some(engine, artifact, snapshot_id, looked_at)
         run(
             engine,
             stages,
@@ -56,11 +57,11 @@ def measure(users: int) -> dict[str, Any]:
             per_shard=USERS_PER_SHARD,
         )
     scoring = sum(stages.seconds[name] for name in SCORING)
-    predict = bare * (users + 1) / LOOKED_AT
+    predict = bare * (users + 1) / looked_at
     return {
         "users": users,
         "events": events,
-        "candidates_per_user": round(candidates / LOOKED_AT, 1),
+        "candidates_per_user": round(candidates / looked_at, 1),
         "features": len(MODEL.features()),
         "trees": xgboost.Booster(model_file=bytearray(artifact.booster)).num_boosted_rounds(),
         "seconds": {name: round(value, 2) for name, value in stages.seconds.items()},
@@ -74,23 +75,25 @@ def measure(users: int) -> dict[str, Any]:
     }
 
 
-def learn(engine: Engine) -> Artifact:
+def learn(engine: Engine, rounds: int) -> Artifact:
     """A version of the usual size, from the first users."""
     with connect(engine) as conn:
         ids = sorted(conn.scalars(select(interaction.c.item_id).distinct()))
         stream = stream_events(conn, AS_OF, days=365, item_ids=ids, users_per_batch=TRAINED_ON)
         events: Events = next(stream)
-    ranker = Ranker(rounds=100, least_rounds=100)
-    trained = train_events(events, BUSINESS_DATE, options=replace(Options(weeks=2), ranker=ranker))
+    options = Options(weeks=LEAST_WEEKS, ranker=Ranker(rounds=rounds, least_rounds=rounds))
+    trained = train_events(events, BUSINESS_DATE, options=options)
     return Artifact("recommendations", "bench", trained.booster, trained.manifest, trained.files)
 
 
-def look_at_some(engine: Engine, artifact: Artifact, snapshot_id: int) -> tuple[int, float]:
-    """Candidates of ``LOOKED_AT`` users, and the seconds of XGBoost alone on them."""
+def look_at_some(
+    engine: Engine, artifact: Artifact, snapshot_id: int, number: int
+) -> tuple[int, float]:
+    """Candidates of ``number`` users, and the seconds of XGBoost alone on them."""
     stages = Stages()
     with connect(engine) as conn:
         context = read_context(conn, MODEL, snapshot_id)
-        users = read_snapshot(conn, MODEL, snapshot_id, 1, 1 + LOOKED_AT)
+        users = read_snapshot(conn, MODEL, snapshot_id, 1, 1 + number)
     rows = MODEL.scorer(artifact, context, BUSINESS_DATE).batch_rows(users)
     predictor = Predictor(artifact)
     predictor.batch(rows.features)

@@ -107,6 +107,10 @@ class Options:
     kernels: Kernels = field(default_factory=Kernels)
     ranker: Ranker = field(default_factory=Ranker)
 
+    def __post_init__(self) -> None:
+        if self.weeks < LEAST_WEEKS:
+            raise ValueError(f"weeks is {self.weeks}; {LEAST_WEEKS} is the least to learn from.")
+
 
 def train_events(
     events: Events,

@@ -1,0 +1,30 @@
+"""Each benchmark runs to its end on tiny data, so that none is broken when it is needed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from benchmarks import bench_forecast, bench_recommendations
+
+pytestmark = pytest.mark.slow  # each starts a PostgreSQL of its own
+
+
+def test_a_night_of_forecasts() -> None:
+    result = bench_forecast.measure(stores=2, items=5, days=90, rounds=2)
+
+    json.dumps(result)
+    assert (result["series"], result["rows"], result["trees"]) == (10, 280, 8)
+    table = bench_forecast.report(result)
+    assert table.count("\n|") >= 8
+    assert result["ratio_to_bare_predict"] > 0
+
+
+def test_a_night_of_lists() -> None:
+    result = bench_recommendations.measure(users=300, rounds=2)
+
+    json.dumps(result)
+    assert result["users"] == 300
+    assert result["trees"] <= 4
+    assert result["candidates_per_user"] > 20
+    assert bench_recommendations.report(result).count("\n|") >= 6
