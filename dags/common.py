@@ -11,7 +11,6 @@ from typing import Any
 
 from airflow.sdk import (
     AsyncCallback,
-    CronDataIntervalTimetable,
     DeadlineAlert,
     DeadlineReference,
     Param,
@@ -20,19 +19,28 @@ from airflow.sdk import (
     get_current_context,
 )
 
+from daybreak.clock import between, shortest_night
 from daybreak.errors import ConfigError, DaybreakError
 from daybreak.jobs.addresses import RunAddress, run_address, run_key
 from daybreak.jobs.dates import resolve_business_date
 from daybreak.jobs.deadline import record_missed_deadline
 from daybreak.settings import load_settings
+from daybreak_timetable import NightlyTimetable
 
 SETTINGS = load_settings()
 START = datetime(2009, 1, 1, tzinfo=UTC)  # before any data set: a backfill goes as far back as it
 
 # The logical date of a run is the business date itself; the run starts on the day after.
-NIGHTLY = CronDataIntervalTimetable(
-    f"{SETTINGS.run_at.minute} {SETTINGS.run_at.hour} * * *", timezone=SETTINGS.timezone
+NIGHTLY = NightlyTimetable(
+    f"{SETTINGS.run_at.minute} {SETTINGS.run_at.hour} * * *",
+    timezone=SETTINGS.timezone,
+    clock=SETTINGS.schedule,
 )
+
+
+def by_the_clock(timetable: Any) -> Any:
+    """A schedule, or none where the clock is off (DAYBREAK_SCHEDULE)."""
+    return timetable if SETTINGS.schedule else None
 
 
 class UnlessFinal(RetryPolicy):
@@ -94,9 +102,7 @@ def nightly(model: str) -> dict[str, Any]:
 def landed_in_time(model: str) -> DeadlineAlert:
     """The alert that fires when the model's due time passes. Its callback ignores backfills."""
     due, run_at = SETTINGS.due_for(model), SETTINGS.run_at
-    minutes = (due.hour - run_at.hour) * 60 + due.minute - run_at.minute
-    allowed = timedelta(minutes=minutes, seconds=due.second - run_at.second)
-    if allowed <= timedelta(0):
+    if between(run_at, due) <= timedelta(0):
         raise ConfigError(
             f"{model} is due at {due}, which is not after its run at {run_at}.",
             remedy="Set DAYBREAK_DUE (or DAYBREAK_DUE_BY_MODEL) later than DAYBREAK_RUN_AT.",
@@ -104,7 +110,8 @@ def landed_in_time(model: str) -> DeadlineAlert:
         )
     return DeadlineAlert(
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
-        interval=allowed,
+        # Of all nights the shortest: an alert that comes early waits, one that comes late is late.
+        interval=shortest_night(run_at, due, SETTINGS.timezone),
         callback=AsyncCallback(record_missed_deadline, kwargs={"model": model}),
         name=f"{model} landed by {due:%H:%M}",
     )
@@ -135,6 +142,7 @@ def this_business_date() -> date:
         conf={"business_date": context["params"]["business_date"]},
         run_type=str(dag_run.run_type.value),
         timezone=SETTINGS.timezone,
+        run_at=SETTINGS.run_at,
         events=[event.extra for event in dag_run.consumed_asset_events],
     )
 

@@ -13,14 +13,14 @@ from datetime import timedelta
 
 from airflow.sdk import Asset, CronDataIntervalTimetable, dag, task
 
-from common import DEFAULTS, SETTINGS, START
+from common import DEFAULTS, SETTINGS, START, by_the_clock
 
 FACTS = Asset("raw_facts", uri="daybreak://warehouse/raw")
 
 
 @dag(
     dag_id="ingest",
-    schedule=CronDataIntervalTimetable("*/15 * * * *", timezone=SETTINGS.timezone),
+    schedule=by_the_clock(CronDataIntervalTimetable("*/15 * * * *", timezone=SETTINGS.timezone)),
     start_date=START,
     catchup=False,
     max_active_runs=1,

@@ -17,7 +17,7 @@ from datetime import timedelta
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import Asset, CronTriggerTimetable, dag, task, task_group
 
-from common import BUSINESS_DATE, DEFAULTS, SETTINGS, START, this_business_date
+from common import BUSINESS_DATE, DEFAULTS, SETTINGS, START, by_the_clock, this_business_date
 from daybreak.errors import NoData
 
 CHAMPIONS = Asset("champions", uri="daybreak://warehouse/ops/champion")
@@ -26,8 +26,8 @@ CHAMPIONS = Asset("champions", uri="daybreak://warehouse/ops/champion")
 @dag(
     dag_id="train_models",
     # The interval of a day makes the logical date Saturday: the last business date before it.
-    schedule=CronTriggerTimetable(
-        "0 8 * * SUN", timezone=SETTINGS.timezone, interval=timedelta(days=1)
+    schedule=by_the_clock(
+        CronTriggerTimetable("0 8 * * SUN", timezone=SETTINGS.timezone, interval=timedelta(days=1))
     ),
     start_date=START,
     catchup=False,

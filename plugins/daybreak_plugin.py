@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 
+from daybreak_timetable import NightlyTimetable
+
 if TYPE_CHECKING:
     from flask import Flask
 
@@ -69,3 +71,4 @@ class DaybreakPlugin(AirflowPlugin):
     fastapi_apps: ClassVar[list[Any]] = [
         {"app": Mount(make_asgi_app), "url_prefix": "/daybreak", "name": "daybreak"}
     ]
+    timetables: ClassVar[list[Any]] = [NightlyTimetable]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from daybreak.errors import ConfigError
@@ -30,11 +31,61 @@ class AsOf:
             )
 
 
+def local_moment(day: date, at: time, timezone: str) -> datetime:
+    """The moment (UTC) at which clocks in ``timezone`` show ``at`` on ``day``.
+
+    Where clocks go back they show it twice, and the second time counts. Where they go forward
+    they may never show it; then it is as much later as they were moved: 02:30 becomes 03:30.
+    Both are the rule of Airflow's cron timetables, so that the clock which starts a run and the
+    one that bounds its knowledge are the same.
+    """
+    local = datetime.combine(day, at, ZoneInfo(timezone))
+    return max(local.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+
+
 def scheduled_cutoff(business_date: date, run_at: time, timezone: str) -> datetime:
     """When the run for a business date is due to start: ``run_at`` on the day after, in UTC.
 
     A replay uses this moment instead of the present one, so that it knows what the first run
     knew and nothing more.
     """
-    local = datetime.combine(business_date + timedelta(days=1), run_at, ZoneInfo(timezone))
-    return local.astimezone(UTC)
+    return local_moment(business_date + timedelta(days=1), run_at, timezone)
+
+
+def due_at(business_date: date, run_at: time, due: time, timezone: str) -> datetime:
+    """The moment (UTC) at which scores of ``business_date`` have to be out: ``due`` local time on
+    the day after. It follows the wall clock through a change to or from summer time.
+
+    Where that change leaves no time between the start of the run and ``due``, the run gets as
+    much as on other nights.
+    """
+    start = scheduled_cutoff(business_date, run_at, timezone)
+    due_moment = local_moment(business_date + timedelta(days=1), due, timezone)
+    return due_moment if due_moment > start else start + between(run_at, due)
+
+
+def between(run_at: time, due: time) -> timedelta:
+    """From ``run_at`` to ``due`` on a clock that nobody moves."""
+    day = date.min
+    return datetime.combine(day, due) - datetime.combine(day, run_at)
+
+
+def shortest_night(run_at: time, due: time, timezone: str) -> timedelta:
+    """The least time that any run has from its start to ``due``.
+
+    Shorter than ``between`` where clocks in ``timezone`` go forward in these hours.
+    """
+    return min(
+        due_at(night, run_at, due, timezone) - scheduled_cutoff(night, run_at, timezone)
+        for night in _telling_nights(timezone)
+    )
+
+
+@cache
+def _telling_nights(timezone: str) -> list[date]:
+    """Business dates of two years whose runs meet a change of the clocks, and one that does not."""
+    zone, day = ZoneInfo(timezone), timedelta(days=1)
+    days = [date(2026, 1, 1) + n * day for n in range(730)]
+    noons = [datetime.combine(one, time(12), zone).utcoffset() for one in days]
+    changed = [one for one, old, new in zip(days, noons, noons[1:], strict=False) if old != new]
+    return [days[0], *(night for one in changed for night in (one - day, one))]

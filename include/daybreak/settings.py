@@ -63,8 +63,15 @@ def _local(moment: time) -> time:
     return moment
 
 
+def _whole_minute(value: time) -> time:
+    if value.second or value.microsecond:
+        raise ValueError("the schedule knows whole minutes only, such as 02:30")
+    return value
+
+
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 LocalTime = Annotated[time, AfterValidator(_local)]
+WholeMinute = Annotated[LocalTime, AfterValidator(_whole_minute)]
 
 
 class Settings(BaseSettings):
@@ -98,7 +105,7 @@ class Settings(BaseSettings):
     )
 
     timezone: TimeZone = Field("UTC", description="Time zone of the schedule and the due time.")
-    run_at: LocalTime = Field(time(2, 0), description="When the nightly run starts, local time.")
+    run_at: WholeMinute = Field(time(2, 0), description="When the nightly run starts, local time.")
     due: LocalTime = Field(
         time(6, 0), description="When scores are due on the day after, local time."
     )

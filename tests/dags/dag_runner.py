@@ -43,6 +43,7 @@ class DagRunner:
         packages = [str(ROOT / "dags"), *filter(None, [self.env.get("PYTHONPATH")])]
         env |= {
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
             "PYTHONPATH": os.pathsep.join(packages),
         }
         done = self.python(str(HERE / "run_dag.py"), str(wanted), str(results), **env)

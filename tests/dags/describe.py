@@ -53,6 +53,11 @@ def describe_task(task: Any) -> dict[str, Any]:
     }
 
 
+def schedule_of(timetable: Any) -> str:
+    """What the UI shows; Airflow's light timetables know their expression only."""
+    return str(getattr(timetable, "summary", getattr(timetable, "expression", None)))
+
+
 def describe_dag(dag: DAG) -> dict[str, Any]:
     return {
         "file": Path(dag.fileloc).name,
@@ -61,8 +66,8 @@ def describe_dag(dag: DAG) -> dict[str, Any]:
         "catchup": dag.catchup,
         "start_date": dag.start_date.isoformat(),
         "max_active_runs": dag.max_active_runs,
-        "schedule": str(getattr(dag.timetable, "expression", dag.timetable)),
-        "timezone": str(getattr(dag.timetable, "timezone", "")),
+        "schedule": schedule_of(dag.timetable),
+        "timezone": getattr(getattr(dag.timetable, "_timezone", None), "name", ""),
         "deadlines": [
             [alert.name, alert.interval.total_seconds(), alert.callback.path, alert.callback.kwargs]
             for alert in (dag.deadline if isinstance(dag.deadline, list) else [dag.deadline])
@@ -78,7 +83,8 @@ def main(folder: Path) -> dict[str, Any]:
         getattr(airflow.sdk, name, None)
     before = heavy_modules()
     begun = time.perf_counter()
-    sys.path.insert(0, str(folder))
+    # Airflow itself puts both on the path.
+    sys.path[:0] = [str(folder), str(folder.parent / "plugins")]
     dags = {}
     for path in sorted(folder.glob("*.py")):
         # As the DAG processor does: a DAG that is called for its effect registers itself.

@@ -150,19 +150,31 @@ def test_the_trigger_form_takes_a_date_and_a_kind_of_knowledge(dags: dict[str, A
     assert form["knowledge"]["enum"] == ["as_was", "latest"]
 
 
+def test_with_the_clock_off_nothing_is_scheduled(tmp_path: Path) -> None:
+    done = parse(tmp_path, DAYBREAK_SCHEDULE="False")
+    assert done.returncode == 0, done.stderr
+    off = json.loads((tmp_path / "report.json").read_text())["dags"]
+    assert {name: dag["schedule"] for name, dag in off.items()} == {
+        **dict.fromkeys(NIGHTLY, "clock off"),
+        "ingest": "None",
+        "train_models": "None",
+    }
+
+
 def test_the_schedule_and_the_deadline_follow_the_settings(tmp_path: Path) -> None:
     done = parse(
         tmp_path,
-        DAYBREAK_RUN_AT="03:40",
+        DAYBREAK_RUN_AT="00:40",
         DAYBREAK_DUE="07:00",
         DAYBREAK_DUE_BY_MODEL='{"sales_forecast": "05:10:30"}',
         DAYBREAK_TIMEZONE="Europe/London",
     )
     assert done.returncode == 0, done.stderr
     nightly = json.loads((tmp_path / "report.json").read_text())["dags"]["daily_forecast"]
-    assert nightly["schedule"] == "40 3 * * *"
+    assert nightly["schedule"] == "40 0 * * *"
     assert nightly["timezone"] == "Europe/London"
-    assert nightly["deadlines"][0][:2] == ["sales_forecast landed by 05:10", 90 * 60 + 30]
+    # On one night of the year clocks go forward in these four and a half hours.
+    assert nightly["deadlines"][0][:2] == ["sales_forecast landed by 05:10", 210 * 60 + 30]
 
 
 def test_a_due_time_before_the_run_is_an_import_error_with_a_remedy(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,10 +19,17 @@ def resolve(
     conf: dict[str, Any] | None = None,
     run_type: str = "scheduled",
     timezone: str = "UTC",
+    *,
+    run_at: time | None = None,
     events: tuple[dict[str, Any], ...] = (),
 ) -> date:
     return resolve_business_date(
-        logical_date=logical_date, conf=conf, run_type=run_type, timezone=timezone, events=events
+        logical_date=logical_date,
+        conf=conf,
+        run_type=run_type,
+        timezone=timezone,
+        run_at=run_at,
+        events=events,
     )
 
 
@@ -44,6 +51,15 @@ def test_a_timetable_run_is_about_the_local_day_of_its_logical_date(
 def test_a_timetable_run_at_midnight_utc_is_still_a_local_moment() -> None:
     midnight = datetime(2026, 1, 6, tzinfo=UTC)  # 19:00 on the 5th in New York
     assert resolve(midnight, timezone="America/New_York") == date(2026, 1, 5)
+
+
+def test_a_run_time_that_the_clocks_moved_past_midnight_keeps_its_day() -> None:
+    # Nuuk, 30 March 2024: clocks went from 23:00 to midnight, so the run of 23:30 came at 00:30.
+    moved = datetime(2024, 3, 31, 1, 30, tzinfo=UTC)
+    asked = {"run_type": "scheduled", "timezone": "America/Nuuk"}
+    assert resolve(moved, run_at=time(23, 30), **asked) == date(2024, 3, 30)
+    assert resolve(moved, run_at=time(0, 30), **asked) == date(2024, 3, 31)
+    assert resolve(moved + timedelta(hours=23), run_at=time(23, 30), **asked) == date(2024, 3, 31)
 
 
 def test_a_date_that_a_person_typed_is_that_date_in_every_zone() -> None:

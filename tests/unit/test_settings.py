@@ -141,7 +141,7 @@ OTHER_THAN_DEFAULT = {
     "registry_url": "s3://bucket/versions",
     "s3_endpoint_url": "http://objects:9000",
     "timezone": "Europe/Berlin",
-    "run_at": time(3, 30, 15),
+    "run_at": time(3, 30),
     "due": "05:15",
     "due_by_model": {"sales_forecast": time(4, 30), "other": "05:00:30"},
     "model_options": {"recommendations": {"listed": 30}},
@@ -247,3 +247,9 @@ def test_every_name_in_this_repository_is_known() -> None:
 
     assert len(names) > len(Settings.model_fields)
     assert unknown_names(dict.fromkeys(names - RENAMED, "1")) == {}
+
+
+def test_a_run_starts_at_a_whole_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAYBREAK_RUN_AT", "02:00:30")
+    with pytest.raises(ConfigError, match="DAYBREAK_RUN_AT: .*whole minutes only, such as 02:30"):
+        load_settings()

@@ -1,53 +1,19 @@
-"""The arithmetic of the SLA: due times over summer time, slack, and who is counted."""
+"""The arithmetic of the SLA: slack, and who is counted."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daybreak.monitoring.sla import Status, due_at, is_counted, slack_seconds, status_of
+from daybreak.monitoring.sla import Status, is_counted, slack_seconds, status_of
 
 DUE = datetime(2026, 1, 6, 6, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 instants = st.integers(0, 4_000_000_000).map(lambda second: datetime.fromtimestamp(second, UTC))
 offsets = st.integers(-14 * 60, 14 * 60).map(lambda m: timezone(timedelta(minutes=m)))
-
-
-@pytest.mark.parametrize(
-    ("business_date", "due", "zone", "utc"),
-    [
-        # An ordinary winter and an ordinary summer day.
-        (date(2026, 1, 5), time(6), "Europe/London", "2026-01-06T06:00Z"),
-        (date(2026, 7, 5), time(6), "Europe/London", "2026-07-06T05:00Z"),
-        # The morning after clocks went forward (29 March) and back (25 October) in that night.
-        (date(2026, 3, 28), time(6), "Europe/London", "2026-03-29T05:00Z"),
-        (date(2026, 10, 24), time(6), "Europe/London", "2026-10-25T06:00Z"),
-        # 01:30 does not exist on 29 March (taken with the offset before) and is there twice on
-        # 25 October (the first one is meant).
-        (date(2026, 3, 28), time(1, 30), "Europe/London", "2026-03-29T01:30Z"),
-        (date(2026, 10, 24), time(1, 30), "Europe/London", "2026-10-25T00:30Z"),
-        # Far from Greenwich the due moment falls on another UTC date.
-        (date(2026, 1, 5), time(6), "Pacific/Auckland", "2026-01-05T17:00Z"),
-        (date(2026, 1, 5), time(20), "America/Los_Angeles", "2026-01-07T04:00Z"),
-        (date(2025, 12, 31), time(6), "UTC", "2026-01-01T06:00Z"),
-    ],
-)
-def test_due_is_local_time_on_the_day_after(
-    business_date: date, due: time, zone: str, utc: str
-) -> None:
-    assert due_at(business_date, due, zone) == datetime.fromisoformat(utc)
-
-
-@given(
-    st.dates(date(2000, 1, 1), date(2100, 1, 1)),
-    st.sampled_from(["UTC", "Europe/London", "America/New_York", "Australia/Lord_Howe"]),
-)
-def test_due_moves_on_by_a_day_give_or_take_summer_time(day: date, zone: str) -> None:
-    step = due_at(day + timedelta(days=1), time(6), zone) - due_at(day, time(6), zone)
-    assert abs(step - timedelta(days=1)) <= timedelta(hours=1)
 
 
 @given(instants, instants)

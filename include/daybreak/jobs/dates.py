@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from daybreak.clock import local_moment
 from daybreak.errors import NoBusinessDate
 
 FROM_THE_TIMETABLE = frozenset({"scheduled", "backfill"})
@@ -24,22 +25,24 @@ def resolve_business_date(
     conf: Mapping[str, Any] | None,
     run_type: str,
     timezone: str,
+    run_at: time | None = None,
     events: Sequence[Mapping[str, Any]] = (),
 ) -> date:
     """The business date of a run, from the first of these that is there:
 
     1. ``conf["business_date"]``. A scheduled or backfill run takes its days from the timetable,
        so there it may only repeat what the logical date says.
-    2. The logical date, as a date in ``timezone`` (aware). Midnight UTC in a run that a person
-       made is a date without a time, as ``--logical-date 2026-01-31`` writes it, and is taken
-       as that date in every zone. The data interval is never asked: that of a manual run ends
-       on its logical date.
+    2. The logical date (aware), as a date in ``timezone``; in a run of the timetable, the day
+       whose ``run_at`` it is, also where clocks went past midnight with it. Midnight UTC in a
+       run that a person made is a date without a time, as ``--logical-date 2026-01-31`` writes
+       it, and is taken as that date in every zone. The data interval is never asked: that of a
+       manual run ends on its logical date.
     3. ``business_date`` in the ``extra`` of the asset ``events`` that triggered the run.
 
     Raises ``NoBusinessDate`` where there is none, where it cannot be read, and where two differ.
     """
     configured = _parse((conf or {}).get("business_date"), "conf.business_date")
-    dated = _date_of(logical_date, run_type, timezone) if logical_date else None
+    dated = _date_of(logical_date, run_type, timezone, run_at) if logical_date else None
     if configured is not None:
         if run_type in FROM_THE_TIMETABLE and dated not in (None, configured):
             raise NoBusinessDate(
@@ -51,11 +54,16 @@ def resolve_business_date(
     return dated or _from_events(events)
 
 
-def _date_of(logical_date: datetime, run_type: str, timezone: str) -> date:
+def _date_of(logical_date: datetime, run_type: str, timezone: str, run_at: time | None) -> date:
     moment = logical_date.astimezone(UTC)
-    if run_type not in FROM_THE_TIMETABLE and moment.time() == time(0):
-        return moment.date()
-    return moment.astimezone(ZoneInfo(timezone)).date()
+    if run_type not in FROM_THE_TIMETABLE:
+        typed = moment.time() == time(0)
+        return moment.date() if typed else moment.astimezone(ZoneInfo(timezone)).date()
+    shown = moment.astimezone(ZoneInfo(timezone)).date()
+    if run_at is None or local_moment(shown, run_at, timezone) == moment:
+        return shown
+    before = shown - timedelta(days=1)  # Nuuk, 30 March 2024: 23:30 of that day was 00:30
+    return before if local_moment(before, run_at, timezone) == moment else shown
 
 
 def _from_events(events: Sequence[Mapping[str, Any]]) -> date:

@@ -22,11 +22,11 @@ async def record_missed_deadline(
     """Callback of the deadline alert of a scoring DAG.
 
     ``context["dag_run"]`` is Airflow's description of the run. The alert counts from the moment
-    the run was queued, and so may come before the due time (a run that was started early, the
-    night in which clocks go back); then this waits for the due time itself.
+    the run was queued, and so may come before the due time (a run that was started early, a zone
+    whose clocks go forward on one night of the year); then this waits for the due time itself.
     """
+    from daybreak.clock import due_at
     from daybreak.jobs.dates import resolve_business_date
-    from daybreak.monitoring.sla import due_at
     from daybreak.runtime import get_runtime
 
     runtime = runtime or get_runtime()
@@ -37,8 +37,9 @@ async def record_missed_deadline(
         conf=dag_run["conf"],
         run_type=dag_run["run_type"],
         timezone=settings.timezone,
+        run_at=settings.run_at,
     )
-    due = due_at(day, settings.due_for(model), settings.timezone)
+    due = due_at(day, settings.run_at, settings.due_for(model), settings.timezone)
     await asyncio.sleep(max(0.0, (due - runtime.clock()).total_seconds()))
     missed = await asyncio.to_thread(_record, runtime, model, dag_run, day, due)
     return {"model": model, "business_date": day.isoformat(), "missed": missed}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
+from daybreak.clock import due_at
 from daybreak.jobs.addresses import GenerationAddress, day_of
 from daybreak.jobs.report import as_json
 from daybreak.models import get_model, model_names
@@ -49,7 +50,7 @@ def record_sla(generation: GenerationAddress, runtime: Runtime | None = None) ->
     runtime = runtime or get_runtime()
     settings = runtime.settings
     model = generation["model"]
-    due = sla.due_at(day_of(generation), settings.due_for(model), settings.timezone)
+    due = due_at(day_of(generation), settings.run_at, settings.due_for(model), settings.timezone)
     with begin(runtime.engine) as conn:
         row = sla.record_landing(
             conn,

@@ -7,14 +7,13 @@ was waiting for it; a backfill, and a later re-run of a day that is out already,
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from daybreak.clock import scheduled_cutoff
 from daybreak.monitoring.metrics import Metrics
 from daybreak.warehouse.tables import generation, published, run, sla, step
 
@@ -28,13 +27,6 @@ class Status(StrEnum):
     MET = "met"
     MISSED = "missed"
     NOT_COUNTED = "not_counted"
-
-
-def due_at(business_date: date, due: time, timezone: str) -> datetime:
-    """The moment (UTC) at which scores of ``business_date`` have to be out: ``due`` local time on
-    the day after. It follows the wall clock through a change to or from summer time.
-    """
-    return scheduled_cutoff(business_date, due, timezone)
 
 
 def slack_seconds(due: datetime, landed: datetime) -> float:

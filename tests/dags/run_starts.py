@@ -1,0 +1,63 @@
+"""Run in a process of its own: when does Airflow start the nightly runs?
+
+usage: python run_starts.py NIGHTS.json STARTS.json
+NIGHTS: a list of {"zone", "run_at": "HH:MM", "first": ISO text, "runs": n, "looks": bool}.
+STARTS: for each, the first n runs from ``first`` on as [logical date, start], ISO text in UTC, as
+Airflow's own timetable says. Where it looks, ours is asked what comes next, again and again in the
+hours around each start, as a scheduler asks that reads the DAG anew; what differs ends this script.
+"""
+
+import json
+import sys
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pendulum
+from airflow.timetables import interval
+from airflow.timetables.base import DagRunInfo, TimeRestriction
+from airflow.timetables.interval import CronDataIntervalTimetable
+
+from daybreak_timetable import NightlyTimetable
+
+LOOKS = [timedelta(minutes=minutes) for minutes in (-90, -50, -30, -10, 0, 5, 20, 40, 120)]
+
+
+def backfilled(timetable: Any, first: Any, runs: int) -> list[DagRunInfo]:
+    restriction = TimeRestriction(earliest=first, latest=None, catchup=True)
+    found: list[DagRunInfo] = []
+    while len(found) < runs:
+        last = found[-1].data_interval if found else None
+        found.append(
+            timetable.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
+        )
+    return found
+
+
+def look(timetable: Any, first: Any, runs: list[DagRunInfo]) -> None:
+    restriction = TimeRestriction(earliest=first, latest=None, catchup=False)
+    for last, following in pairwise(runs):
+        for step in LOOKS:
+            interval.utcnow = lambda now=following.run_after + step: now
+            seen = timetable.next_dagrun_info(
+                last_automated_data_interval=last.data_interval, restriction=restriction
+            )
+            assert seen == following, (timetable.serialize(), step, seen, following)
+
+
+def starts(night: dict[str, Any]) -> list[list[str]]:
+    hour, minute = night["run_at"].split(":")
+    spoken = f"{int(minute)} {int(hour)} * * *", pendulum.timezone(night["zone"])
+    first = pendulum.instance(datetime.fromisoformat(night["first"]))
+    ours = NightlyTimetable.deserialize(NightlyTimetable(*spoken).serialize())
+    runs = backfilled(CronDataIntervalTimetable(*spoken), first, night["runs"])
+    if night["looks"]:
+        assert runs == backfilled(ours, first, night["runs"])
+        look(ours, first, runs)
+    return [[run.logical_date.isoformat(), run.run_after.isoformat()] for run in runs]
+
+
+if __name__ == "__main__":
+    asked = json.loads(Path(sys.argv[1]).read_text())
+    Path(sys.argv[2]).write_text(json.dumps([starts(night) for night in asked]))

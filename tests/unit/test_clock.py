@@ -1,0 +1,105 @@
+"""What a local time means as a moment. Airflow's own answer: tests/dags/test_clock.py."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daybreak.clock import between, due_at, local_moment, scheduled_cutoff, shortest_night
+
+MIDNIGHT = time(0)
+
+
+@pytest.mark.parametrize(
+    ("day", "at", "zone", "utc"),
+    [
+        # Skipped: clocks went from 02:00 to 03:00.
+        (date(2026, 3, 29), time(2, 30), "Europe/Berlin", "2026-03-29T01:30Z"),
+        (date(2026, 3, 8), time(2), "America/New_York", "2026-03-08T07:00Z"),
+        # Twice: the second time.
+        (date(2026, 10, 25), time(2), "Europe/Berlin", "2026-10-25T01:00Z"),
+        (date(2026, 10, 25), time(2, 59), "Europe/Berlin", "2026-10-25T01:59Z"),
+        (date(2026, 10, 25), time(3), "Europe/Berlin", "2026-10-25T02:00Z"),
+        (date(2026, 11, 1), time(1, 30), "America/New_York", "2026-11-01T06:30Z"),
+        # At midnight, and by half an hour.
+        (date(2026, 4, 24), time(0, 30), "Africa/Cairo", "2026-04-23T22:30Z"),
+        (date(2026, 10, 29), time(23, 30), "Africa/Cairo", "2026-10-29T21:30Z"),
+        (date(2026, 10, 4), time(2, 15), "Australia/Lord_Howe", "2026-10-03T15:45Z"),
+        (date(2026, 4, 5), time(1, 45), "Australia/Lord_Howe", "2026-04-04T15:15Z"),
+        # 23:30 did not come before the next day had begun.
+        (date(2024, 3, 30), time(23, 30), "America/Nuuk", "2024-03-31T01:30Z"),
+        # A whole day that was left out.
+        (date(2011, 12, 30), time(2), "Pacific/Apia", "2011-12-30T12:00Z"),
+    ],
+)
+def test_a_local_time_that_is_skipped_or_repeated_is_one_moment(
+    day: date, at: time, zone: str, utc: str
+) -> None:
+    assert local_moment(day, at, zone) == datetime.fromisoformat(utc)
+    assert scheduled_cutoff(day - timedelta(days=1), at, zone) == datetime.fromisoformat(utc)
+
+
+@pytest.mark.parametrize(
+    ("business_date", "due", "zone", "utc"),
+    [
+        # An ordinary winter and an ordinary summer day.
+        (date(2026, 1, 5), time(6), "Europe/London", "2026-01-06T06:00Z"),
+        (date(2026, 7, 5), time(6), "Europe/London", "2026-07-06T05:00Z"),
+        # The morning after clocks went forward (29 March) and back (25 October) in that night.
+        (date(2026, 3, 28), time(6), "Europe/London", "2026-03-29T05:00Z"),
+        (date(2026, 10, 24), time(6), "Europe/London", "2026-10-25T06:00Z"),
+        # 01:30 does not exist on 29 March (taken with the offset before) and is there twice on
+        # 25 October (the second one is meant).
+        (date(2026, 3, 28), time(1, 30), "Europe/London", "2026-03-29T01:30Z"),
+        (date(2026, 10, 24), time(1, 30), "Europe/London", "2026-10-25T01:30Z"),
+        # Far from Greenwich the due moment falls on another UTC date.
+        (date(2026, 1, 5), time(6), "Pacific/Auckland", "2026-01-05T17:00Z"),
+        (date(2026, 1, 5), time(20), "America/Los_Angeles", "2026-01-07T04:00Z"),
+        (date(2025, 12, 31), time(6), "UTC", "2026-01-01T06:00Z"),
+    ],
+)
+def test_due_is_local_time_on_the_day_after(
+    business_date: date, due: time, zone: str, utc: str
+) -> None:
+    assert due_at(business_date, MIDNIGHT, due, zone) == datetime.fromisoformat(utc)
+
+
+@given(
+    st.dates(date(2000, 1, 1), date(2100, 1, 1)),
+    st.sampled_from(["UTC", "Europe/London", "America/New_York", "Australia/Lord_Howe"]),
+)
+def test_due_moves_on_by_a_day_give_or_take_summer_time(day: date, zone: str) -> None:
+    step = due_at(day + timedelta(days=1), MIDNIGHT, time(6), zone) - due_at(
+        day, MIDNIGHT, time(6), zone
+    )
+    assert abs(step - timedelta(days=1)) <= timedelta(hours=1)
+
+
+@given(
+    st.dates(date(2026, 1, 1), date(2027, 12, 30)),
+    st.times(),
+    st.times(),
+    st.sampled_from(
+        ["UTC", "Europe/Berlin", "America/New_York", "Africa/Cairo", "Antarctica/Troll"]
+    ),
+)
+def test_no_night_is_due_before_it_starts_or_is_shorter_than_the_shortest(
+    day: date, one: time, other: time, zone: str
+) -> None:
+    run_at, due = min(one, other), max(one, other)
+    if run_at == due:
+        return
+    time_left = due_at(day, run_at, due, zone) - scheduled_cutoff(day, run_at, zone)
+    assert timedelta(0) < shortest_night(run_at, due, zone) <= time_left
+    assert shortest_night(run_at, due, zone) <= between(run_at, due)
+
+
+def test_a_night_whose_clocks_go_forward_is_the_shortest() -> None:
+    assert shortest_night(time(2), time(6), "UTC") == timedelta(hours=4)
+    assert shortest_night(time(1), time(6), "Europe/Berlin") == timedelta(hours=4)
+    assert shortest_night(time(3, 30), time(6), "Europe/Berlin") == timedelta(hours=2.5)
+    # 02:30 becomes 03:30, and 03:00 is over by then: the run gets its usual half hour.
+    assert shortest_night(time(2, 30), time(3), "Europe/Berlin") == timedelta(minutes=30)
