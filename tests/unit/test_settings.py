@@ -251,5 +251,5 @@ def test_every_name_in_this_repository_is_known() -> None:
 
 def test_a_run_starts_at_a_whole_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAYBREAK_RUN_AT", "02:00:30")
-    with pytest.raises(ConfigError, match="DAYBREAK_RUN_AT: .*whole minutes only, such as 02:30"):
+    with pytest.raises(ConfigError, match=r"DAYBREAK_RUN_AT: .*whole minutes only, such as 02:30"):
         load_settings()
