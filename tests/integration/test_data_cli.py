@@ -65,6 +65,7 @@ def test_check_needs_no_warehouse(mine: str, monkeypatch: pytest.MonkeyPatch) ->
     file = json.loads(run("check", mine, "--json"))["files"][0]
 
     assert "3 rows read, 1 kept, 2025-01-01 to 2025-01-01" in shown
+    assert "4 lines: 1 of the header, 0 blank, 0 merged, 1 of bad rows" in shown
     assert "rule postage: 1" in shown
     assert "row 3: business_date is not a date" in shown
     assert "business_date=2025-01-01, store_id=a, item_id=x, units=1.0" in shown

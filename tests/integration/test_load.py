@@ -246,6 +246,8 @@ def test_bad_rows_are_kept_with_their_reason(load: Load, rows: Rows, warehouse: 
     }
     assert found[0]["uri"].endswith("sales.csv")
     assert rows("SELECT rows_read, rows_loaded, rows_quarantined FROM ops.load") == [(4, 2, 2)]
+    lines = rows("SELECT lines_read, lines_blank, lines_merged, lines_bad FROM ops.load")
+    assert lines == [(5, 0, 0, 2)]
 
 
 def test_a_repeated_key_is_bad_and_the_first_row_stays(load: Load, rows: Rows) -> None:

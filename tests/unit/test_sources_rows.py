@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from daybreak.errors import DatasetError
-from daybreak.sources import csv_reader
+from daybreak.sources import csv_encoding, csv_reader
 from daybreak.sources.check import check_dataset
 from daybreak.sources.origins import origins
 from daybreak.sources.report import FileReport
@@ -174,7 +174,7 @@ def test_a_file_of_broken_lines_only(tmp_path: Path) -> None:
 def test_the_place_of_a_wrong_byte_whatever_the_block(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: int, data: st.DataObject
 ) -> None:
-    monkeypatch.setattr(csv_reader, "_SCAN_BYTES", data.draw(st.integers(1, 9)))
+    monkeypatch.setattr(csv_encoding, "_SCAN_BYTES", data.draw(st.integers(1, 9)))
     rows = "2025-01-01,ä,x,1,2\n" * before
     content = (HEADER + rows).encode() + b"2025-01-01,a,\xff,1,2\n"
 
@@ -183,8 +183,50 @@ def test_the_place_of_a_wrong_byte_whatever_the_block(
     assert (error.details["byte"], error.details["row"]) == (content.index(b"\xff"), before + 1)
 
 
-def test_a_header_with_the_same_name_twice(tmp_path: Path) -> None:
-    assert refused(tmp_path, "day,day\n1,2\n").details["column"] == "day"
+def test_a_mapped_column_that_stands_twice(tmp_path: Path) -> None:
+    error = refused(tmp_path, "day,store,sku,qty,price,qty\n2025-01-01,a,x,1,2,3\n")
+
+    assert "has the column 'qty' twice, and it is mapped" in error.message
+    assert error.details["column"] == "qty"
+
+
+TWICE = ["day", "store", "sku", "qty", "price", "note", "note", "", ""]
+"""Nobody maps the last four."""
+
+
+def test_columns_that_nobody_maps_refuse_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sales.csv").write_text(",".join(TWICE) + "\n2025-01-01,a,x,1,2.5,b,c,,\n")
+    values = ["2025-01-01", "a", "x", "1", "2.5", "b", "c", None, None]
+    pq.write_table(
+        pa.Table.from_arrays([pa.array([value]) for value in values], TWICE),
+        tmp_path / "sales.parquet",
+    )
+    monkeypatch.setenv("TILL_URL", "sqlite://")
+    # A column of mixed types, and one of a type that Arrow does not know, harm as little.
+    selected = ", ".join(
+        f"{value or 'NULL'!r} AS '{name}'" for value, name in zip(values, TWICE, strict=True)
+    )
+    mixed = ", x'00' AS odd UNION ALL SELECT " + selected.replace("-01'", "-02'") + ", 1.5 AS odd"
+    query = tmp_path / "query.yaml"
+    columns = "{business_date: day, store_id: store, item_id: sku, units: qty, price: price}"
+    query.write_text(
+        f'name: q\nsales:\n  query: "SELECT {selected}{mixed}"\n  url_env: TILL_URL\n'
+        f"  columns: {columns}\n"
+    )
+
+    wanted = {
+        "business_date": date(2025, 1, 1),
+        "store_id": "a",
+        "item_id": "x",
+        "units": 1.0,
+        "price": 2.5,
+    }
+    for one in (spec(tmp_path), spec(tmp_path, files="*.parquet"), load_spec(query)):
+        report = check_dataset(one, now=NOW).files[0]
+        assert report.first_rows[0] == wanted
+        assert report.quarantined == 0
 
 
 def test_delimiter_byte_order_mark_and_quotes(tmp_path: Path) -> None:

@@ -141,6 +141,10 @@ def _show_file(file: FileReport, *, loaded: bool) -> None:
         return
     dates = f", {file.first_date} to {file.last_date}" if file.first_date else ""
     typer.echo(f"  {file.rows:,} rows read, {file.kept:,} kept{dates}")
+    if file.lines:
+        parts = "{total:,} lines: {header:,} of the header, {blank:,} blank, {merged:,} merged"
+        bad = ", {bad:,} of bad rows" if file.quarantined else ""
+        typer.echo("  " + (parts + bad).format(**file.lines))
     for rule, count in file.rules.items():
         typer.echo(f"  rule {rule}: {count:,}")
     if loaded:

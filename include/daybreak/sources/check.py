@@ -48,7 +48,7 @@ def _check(
                 first += _first_rows(clean, FIRST_ROWS - len(first))
             progress(f"{kind} · {rows.uri}: {transform.tally.rows:,} rows read")
         transform.finish()
-        file = FileReport.of(kind, rows.uri, rows.digest(), transform.tally)
+        file = FileReport.of(kind, rows, transform.tally)
     file.first_rows = first
     return file
 

@@ -127,6 +127,7 @@ def _load_origin(conn: Connection, run: _Run, origin: Origin) -> FileReport:
                 rows_read=file.rows,
                 rows_loaded=file.loaded + file.planned,
                 rows_quarantined=file.quarantined,
+                **_lines(file),
                 rules=file.rules,
                 first_date=file.first_date,
                 last_date=file.last_date,
@@ -134,6 +135,16 @@ def _load_origin(conn: Connection, run: _Run, origin: Origin) -> FileReport:
         )
         attempt.commit()
         return file
+
+
+def _lines(file: FileReport) -> dict[str, int | None]:
+    counts = file.lines or {}
+    return {
+        "lines_read": counts.get("total"),
+        "lines_blank": counts.get("blank"),
+        "lines_merged": counts.get("merged"),
+        "lines_bad": counts.get("bad"),
+    }
 
 
 def _load_rows(conn: Connection, run: _Run, section: Section, rows: Rows) -> FileReport:
@@ -153,7 +164,7 @@ def _load_rows(conn: Connection, run: _Run, section: Section, rows: Rows) -> Fil
     transform.finish()
     run.progress(f"{section.kind} · {rows.uri}: merging {transform.tally.kept:,} rows")
     merged = _merge(merge, section, staged)
-    file = FileReport.of(section.kind, rows.uri, rows.digest(), transform.tally)
+    file = FileReport.of(section.kind, rows, transform.tally)
     file.load_id, file.loaded, file.planned = load_id, merged.loaded, merged.planned
     file.first_date, file.last_date = merged.first_date, merged.last_date
     return file

@@ -39,11 +39,42 @@ class Malformed:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some rows. ``row_numbers``: int64 (n,), 1 for the first data row of the file."""
+    """Some rows. ``row_numbers``: int64 (n,), 1 for the first data row of the file.
+
+    ``covered``: int64, how many lines of its file each row covers, malformed ones included; None
+    where there are no lines.
+    """
 
     batch: pa.RecordBatch
     row_numbers: NDArray[np.int64]
     malformed: tuple[Malformed, ...] = ()
+    covered: NDArray[np.int64] | None = None
+
+    @property
+    def merged_lines(self) -> int:
+        """Lines that rows cover beyond their first."""
+        return 0 if self.covered is None else int(self.covered.sum()) - len(self.covered)
+
+    def lines_of(self, row_number: int) -> int:
+        """Lines that a row covers; 1 where there are none."""
+        if self.covered is None:
+            return 1
+        numbers = [*self.row_numbers[:1].tolist(), *(row.row_number for row in self.malformed[:1])]
+        return int(self.covered[row_number - min(numbers)])
+
+
+@dataclass
+class Lines:
+    """Physical lines of a text file, as far as it was read.
+
+    Each is part of the header, blank, the first line of a row, or ``merged`` into the row that
+    began before it: ``total`` is ``header + blank + rows + merged``.
+    """
+
+    total: int = 0
+    header: int = 0
+    blank: int = 0
+    merged: int = 0
 
 
 @dataclass
@@ -51,7 +82,7 @@ class Rows:
     """What an open origin gives.
 
     ``digest()`` is the sha256 of the bytes. A file has it at once (``known_digest``), a query
-    only after its last chunk.
+    only after its last chunk. ``lines`` counts on as chunks are taken; None where there are none.
     """
 
     uri: str
@@ -59,19 +90,20 @@ class Rows:
     chunks: Iterator[Chunk]
     known_digest: str | None = None
     late_digest: Callable[[], str] = field(default=lambda: "")
+    lines: Lines | None = None
 
     def digest(self) -> str:
         """Sha256, hexadecimal. For a query only after all chunks were taken."""
         return self.known_digest or self.late_digest()
 
 
-def wanted_columns(section: Section, available: tuple[str, ...]) -> list[str]:
-    """Source columns that the section needs, in the order of the file; all where it maps none."""
+def wanted_columns(section: Section, available: tuple[str, ...]) -> list[int]:
+    """Places of the source columns that the section needs; all where it maps none."""
     if not section.columns:
-        return list(available)
+        return list(range(len(available)))
     needed = {source.column for source in section.columns.values() if source.column}
     needed |= {rule.condition.column for rule in section.filters}
-    return [name for name in available if name in needed]
+    return [place for place, name in enumerate(available) if name in needed]
 
 
 def open_parquet(path: Path, uri: str, sha256: str, section: Section) -> Rows:
@@ -81,12 +113,11 @@ def open_parquet(path: Path, uri: str, sha256: str, section: Section) -> Rows:
     except (pa.ArrowInvalid, OSError) as error:
         raise unreadable(uri, "Parquet", error) from None
     columns = tuple(file.schema_arrow.names)
+    wanted = [columns[place] for place in wanted_columns(section, columns)]
 
     def chunks() -> Iterator[Chunk]:
         with file:
-            batches = file.iter_batches(
-                batch_size=BATCH_ROWS, columns=wanted_columns(section, columns), use_threads=False
-            )
+            batches = file.iter_batches(batch_size=BATCH_ROWS, columns=wanted, use_threads=False)
             try:
                 yield from _numbered(batches)
             except (pa.ArrowInvalid, OSError) as error:
@@ -129,8 +160,11 @@ def open_query(section: Section, uri: str) -> Iterator[Rows]:
             connection = stack.enter_context(engine.connect())
             streamed = connection.execution_options(yield_per=BATCH_ROWS)
             result = streamed.execute(text(str(section.query)))
-            columns = list(result.keys())
+            columns = tuple(result.keys())
             partitions = result.partitions(BATCH_ROWS)
+
+        wanted = wanted_columns(section, columns)
+        names = [columns[place] for place in wanted]
 
         def batches() -> Iterator[pa.RecordBatch]:
             while True:
@@ -138,12 +172,13 @@ def open_query(section: Section, uri: str) -> Iterator[Rows]:
                     rows = next(partitions, None)
                     if rows is None:
                         return
-                    values = [pa.array(column) for column in zip(*rows, strict=True)]
-                    batch = pa.RecordBatch.from_arrays(values, columns)
+                    given = list(zip(*rows, strict=True))
+                    values = [pa.array(given[place]) for place in wanted]
+                    batch = pa.RecordBatch.from_arrays(values, names)
                 digest.update(batch.serialize())
                 yield batch
 
-        yield Rows(uri, tuple(columns), _numbered(batches()), late_digest=digest.hexdigest)
+        yield Rows(uri, columns, _numbered(batches()), late_digest=digest.hexdigest)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
+from daybreak.sources.readers import Rows
 from daybreak.sources.tally import Tally
 
 
@@ -25,6 +26,7 @@ class FileReport:
     rows: int = 0
     kept: int = 0
     quarantined: int = 0
+    lines: dict[str, int] | None = None
     loaded: int = 0
     planned: int = 0
     rules: dict[str, int] = field(default_factory=dict)
@@ -35,15 +37,16 @@ class FileReport:
     load_id: int | None = None
 
     @classmethod
-    def of(cls, section: str, uri: str, sha256: str, tally: Tally) -> FileReport:
-        """The report of what was read."""
+    def of(cls, section: str, rows: Rows, tally: Tally) -> FileReport:
+        """The report of what was read, once all chunks were taken."""
         return cls(
             section=section,
-            uri=uri,
-            sha256=sha256,
+            uri=rows.uri,
+            sha256=rows.digest(),
             rows=tally.rows,
             kept=tally.kept,
             quarantined=tally.quarantined,
+            lines=asdict(rows.lines) | {"bad": tally.bad_lines} if rows.lines else None,
             rules=dict(tally.rules),
             examples=[row.as_json() for row in tally.examples],
             first_date=tally.first_date,

@@ -34,6 +34,22 @@ def _weighable(weight: float) -> float:
     return weight
 
 
+def _separates(sign: str) -> str:
+    if len(sign) != 1 or not sign.isascii() or sign.isalnum() or sign in '"\r\n\0':
+        raise ValueError(f"{sign!r} is no delimiter: give one ASCII sign such as ; or \\t")
+    return sign
+
+
+def _known_encoding(name: str) -> str:
+    try:
+        "".encode(name)
+    except LookupError:
+        raise ValueError(f"There is no encoding {name!r}: give utf-8, latin-1 ...") from None
+    return name
+
+
+Delimiter = Annotated[str, AfterValidator(_separates)]
+Encoding = Annotated[str, AfterValidator(_known_encoding)]
 Scalar = str | int | float | bool
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Weight = Annotated[float, AfterValidator(_weighable)]
@@ -145,8 +161,11 @@ class Filter(Strict):
 class Csv(Strict):
     """How a CSV file is written."""
 
-    delimiter: str = Field(",", min_length=1, max_length=1)
-    encoding: str = "utf-8"
+    delimiter: Delimiter = ","
+    encoding: Encoding = "utf-8"
+    record_lines: int = Field(
+        100, ge=1, description="lines of one record at most; more refuse the file"
+    )
     null_values: list[str] = ["", "NA", "N/A", "NaN", "nan", "NULL", "null"]
 
 

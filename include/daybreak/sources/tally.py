@@ -21,12 +21,16 @@ WHOLE_COLUMN = 0.5
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that cannot be loaded. ``field`` is None where the line itself is broken."""
+    """A row that cannot be loaded. ``field`` is None where the line itself is broken.
+
+    ``lines``: how many lines of its file it covers.
+    """
 
     row_number: int
     field: str | None
     reason: str
     row: dict[str, Any] | str
+    lines: int = 1
 
     def as_json(self) -> dict[str, Any]:
         """JSON-able, as the quarantine and the reports hold it."""
@@ -41,11 +45,16 @@ class BadRow:
 
 @dataclass
 class Tally:
-    """Counts of one origin. ``rules``: filter name -> rows that it dropped."""
+    """Counts of one origin. ``rules``: filter name -> rows that it dropped.
+
+    ``merged_lines``: lines that rows cover beyond their first. ``bad_lines``: those of bad rows.
+    """
 
     rows: int = 0
     kept: int = 0
     quarantined: int = 0
+    merged_lines: int = 0
+    bad_lines: int = 0
     rules: Counter[str] = field(default_factory=Counter)
     faults: Counter[tuple[str | None, str]] = field(default_factory=Counter)
     examples: list[BadRow] = field(default_factory=list)
@@ -55,6 +64,7 @@ class Tally:
     def refuse(self, row: BadRow) -> None:
         """Count a bad row."""
         self.quarantined += 1
+        self.bad_lines += row.lines
         self.faults[(row.field, row.reason)] += 1
         if len(self.examples) < EXAMPLES:
             self.examples.append(row)
@@ -70,23 +80,30 @@ class Tally:
     def judge(self, uri: str, section: Section, sources: Mapping[str, str]) -> None:
         """Raise ``DatasetError`` where the file has no rows, or more bad ones than it may have.
 
+        The larger share counts, that of rows or that of lines: one bad row that swallowed 300
+        lines is 300 bad ones.
+
         ``sources``: canonical column -> source column, to name the one the owner knows.
         """
         if self.rows == 0:
             raise DatasetError(
                 f"{uri} is empty: it has no data rows.", remedy="Deliver the file again.", file=uri
             )
-        share = self.quarantined / self.rows
+        lines = self.rows + self.merged_lines
+        share = max(self.quarantined / self.rows, self.bad_lines / lines)
         if share <= section.max_bad_share:
             return
+        covering = (
+            f" ({self.bad_lines} of {lines} lines)" if self.bad_lines > self.quarantined else ""
+        )
         (name, reason), count = self.faults.most_common(1)[0]
         column = sources.get(name, name) if name else None
         what = f"column {column!r} {reason}" if column else f"the line {reason}"
         example = next(row for row in self.examples if (row.field, row.reason) == (name, reason))
         value = example.row.get(str(column)) if isinstance(example.row, dict) else example.row
         raise DatasetError(
-            f"{uri} is refused: {self.quarantined} of {self.rows} rows are bad. In {count} of them "
-            f"{what}; the first is row {example.row_number}: {value!r}.",
+            f"{uri} is refused: {self.quarantined} of {self.rows} rows are bad{covering}. In "
+            f"{count} of them {what}; the first is row {example.row_number}: {value!r}.",
             remedy=_remedy(column, count / self.rows, section),
             file=uri,
             column=column,

@@ -79,14 +79,19 @@ class Transform:
     def apply(self, chunk: Chunk) -> Clean:
         """Canonical rows of ``chunk``; counts go to ``tally``."""
         self.tally.rows += chunk.batch.num_rows + len(chunk.malformed)
+        self.tally.merged_lines += chunk.merged_lines
         batch, numbers = self._filtered(chunk.batch, chunk.row_numbers)
         columns, faults = self._parsed(batch)
-        bad = [BadRow(m.row_number, None, m.reason, m.text) for m in chunk.malformed]
+        bad = [
+            BadRow(m.row_number, None, m.reason, m.text, chunk.lines_of(m.row_number))
+            for m in chunk.malformed
+        ]
         refused = np.zeros(batch.num_rows, dtype=bool)
         for name, mask, reason in faults:
             for index in np.flatnonzero(mask & ~refused):
                 row = batch.slice(int(index), 1).to_pylist()[0]
-                bad.append(BadRow(int(numbers[index]), name, reason, row))
+                number = int(numbers[index])
+                bad.append(BadRow(number, name, reason, row, chunk.lines_of(number)))
             refused |= mask
         for bad_row in bad:
             self.tally.refuse(bad_row)
@@ -211,6 +216,14 @@ def _mapping(section: Section, rows: Rows) -> list[tuple[CanonicalColumn, Source
         wanted = {name: Source(column=name) for name in rows.columns if name in names}
     needed = [source.column for source in wanted.values() if source.column]
     needed += [rule.condition.column for rule in section.filters]
+    twice = [name for name in dict.fromkeys(needed) if rows.columns.count(name) > 1]
+    if twice:
+        raise DatasetError(
+            f"{rows.uri} has the column {twice[0]!r} twice, and it is mapped.",
+            remedy="Rename one of the two where the data come from, or map another column.",
+            file=rows.uri,
+            column=twice[0],
+        )
     missing = [name for name in dict.fromkeys(needed) if name not in rows.columns]
     missing += [
         column.name for column in section.canonical if column.required and column.name not in wanted
