@@ -41,7 +41,7 @@ def temporary_warehouse() -> Iterator[Engine]:
         server.start()
         try:
             server.create_databases(settings.warehouse_database)
-            engine = make_engine(settings.warehouse_dsn)
+            engine = make_engine(settings.dsn_for("migrations"))
             migrate(engine)
             yield engine
             engine.dispose()

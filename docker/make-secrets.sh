@@ -1,8 +1,9 @@
 #!/bin/sh
 # Prints a value for every secret of .env.example. Later lines of .env win over earlier ones.
 set -eu
-for name in POSTGRES_PASSWORD AIRFLOW_DATABASE_PASSWORD WAREHOUSE_PASSWORD REDIS_PASSWORD \
-    S3_ACCESS_KEY S3_SECRET_KEY AIRFLOW_ADMIN_PASSWORD GRAFANA_ADMIN_PASSWORD; do
+for name in POSTGRES_PASSWORD AIRFLOW_DATABASE_PASSWORD WAREHOUSE_OWNER_PASSWORD \
+    WAREHOUSE_WRITER_PASSWORD WAREHOUSE_SERVICE_PASSWORD REDIS_PASSWORD S3_ACCESS_KEY \
+    S3_SECRET_KEY AIRFLOW_ADMIN_PASSWORD GRAFANA_ADMIN_PASSWORD; do
     printf '%s=%s\n' "$name" "$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')"
 done
 printf 'AIRFLOW_JWT_SECRET=%s\n' "$(od -An -N64 -tx1 /dev/urandom | tr -d ' \n')"

@@ -47,7 +47,7 @@ def make_flask_app() -> Flask:
     from daybreak.serving.app import create_app  # noqa: PLC0415
     from daybreak_airflow_auth import AirflowLogin  # noqa: PLC0415
 
-    return create_app(get_runtime(), authenticator=AirflowLogin())
+    return create_app(get_runtime("service"), authenticator=AirflowLogin())
 
 
 def make_asgi_app() -> ASGI:

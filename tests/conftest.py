@@ -31,6 +31,7 @@ from daybreak.runtime import Runtime, system_clock
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import make_engine
 from daybreak.warehouse.migrate import migrate
+from daybreak.warehouse.tables import SERVICE_ROLE, WRITER_ROLE
 
 # The folder's name travels to the xdist workers, which inherit the environment.
 FOLDER = "PYTEST_DAYBREAK_POSTGRES"
@@ -98,9 +99,9 @@ class Postgres:
 
     host: Path
 
-    def url(self, database: str) -> str:
-        """SQLAlchemy URL of one of its databases."""
-        return f"postgresql+psycopg://postgres@/{database}?host={quote(str(self.host), safe='')}"
+    def url(self, database: str, user: str = "postgres") -> str:
+        """SQLAlchemy URL of one of its databases, by default as the superuser."""
+        return f"postgresql+psycopg://{user}@/{database}?host={quote(str(self.host), safe='')}"
 
     def execute(self, statement: sql.Composable) -> None:
         """Run a statement that belongs to no database, such as CREATE DATABASE."""
@@ -161,11 +162,15 @@ def warehouse(warehouse_url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def make_runtime(warehouse_url: str, tmp_path: Path) -> Iterator[Callable[..., Runtime]]:
-    """Factory of runtimes on the test's warehouse: ``make_runtime(now=..., due="05:00")``."""
+    """Factory of runtimes on the test's warehouse: ``make_runtime(now=..., due="05:00")``.
+
+    It connects as the role that jobs have in production, and owns no table.
+    """
     made: list[Runtime] = []
 
     def make(now: datetime | None = None, **settings: Any) -> Runtime:
-        given = {"home": tmp_path / "home", "warehouse_url": warehouse_url} | settings
+        url = warehouse_url.replace("://postgres@", f"://{WRITER_ROLE}@")
+        given = {"home": tmp_path / "home", "warehouse_url": url} | settings
         runtime = Runtime(Settings(**given), (lambda: now) if now else system_clock)
         made.append(runtime)
         return runtime
@@ -181,6 +186,8 @@ def _start(server: Postgres) -> None:
     with (server.host / "postgresql.conf").open("a") as file:
         file.write(SETTINGS)
     handle.start()
+    for role in (WRITER_ROLE, SERVICE_ROLE):  # with a login, as `daybreak up` makes them
+        server.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
     server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
     engine = make_engine(server.url(TEMPLATE))
     migrate(engine)

@@ -22,6 +22,7 @@ from daybreak.sources.load import load_dataset
 from daybreak.sources.spec import load_spec
 from daybreak.warehouse.engine import begin, make_engine
 from daybreak.warehouse.migrate import migrate
+from daybreak.warehouse.tables import WRITER_ROLE
 
 DAY = date(2026, 2, 14)
 CUTOFF = scheduled_cutoff(DAY, Settings().run_at, Settings().timezone)
@@ -72,6 +73,8 @@ def filled(postgres: Any) -> Iterator[str]:
     with postgres.database("warehouse_template") as name:
         engine = make_engine(postgres.url(name))
         migrate(engine, tables=model_tables())
+        engine.dispose()
+        engine = make_engine(postgres.url(name, WRITER_ROLE))
         _load(engine, through=DAY)
         engine.dispose()  # PostgreSQL copies no database that somebody is connected to
         yield name

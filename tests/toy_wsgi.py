@@ -5,7 +5,8 @@ from daybreak.serving.app import create_app
 from daybreak.serving.auth import ApiKeys
 from toy import TOY
 
-app = create_app(get_runtime(), authenticator=ApiKeys(get_runtime()), models=[TOY])
+runtime = get_runtime("service")
+app = create_app(runtime, authenticator=ApiKeys(runtime), models=[TOY])
 
 
 @app.get("/bare")

@@ -1,16 +1,22 @@
 #!/bin/sh
-# Runs once, on an empty volume: a database and an owner each for Airflow and the warehouse.
+# Runs once, on an empty volume: a database and an owner each for Airflow and the warehouse, and
+# the roles of jobs, prediction service and analysts, which the warehouse's migration grants their
+# rights and nothing else (include/daybreak/warehouse/roles.py).
 # The passwords reach psql through the environment, so no process list shows them.
 set -eu
 psql --no-psqlrc --set=ON_ERROR_STOP=1 --username=postgres --dbname=postgres <<'SQL'
 \getenv airflow_password AIRFLOW_DATABASE_PASSWORD
-\getenv warehouse_password WAREHOUSE_PASSWORD
+\getenv owner_password WAREHOUSE_OWNER_PASSWORD
+\getenv writer_password WAREHOUSE_WRITER_PASSWORD
+\getenv service_password WAREHOUSE_SERVICE_PASSWORD
 CREATE ROLE airflow LOGIN PASSWORD :'airflow_password';
 CREATE DATABASE airflow OWNER airflow;
-CREATE ROLE daybreak LOGIN PASSWORD :'warehouse_password';
+CREATE ROLE daybreak LOGIN PASSWORD :'owner_password';
 CREATE DATABASE warehouse OWNER daybreak;
--- The analysts' role; the warehouse's migration grants it the schema `report` and nothing else.
+CREATE ROLE daybreak_writer LOGIN PASSWORD :'writer_password';
+CREATE ROLE daybreak_service LOGIN PASSWORD :'service_password';
 CREATE ROLE daybreak_reader NOLOGIN;
-REVOKE CONNECT ON DATABASE airflow, warehouse FROM PUBLIC;
-GRANT CONNECT ON DATABASE warehouse TO daybreak_reader;
+REVOKE ALL ON DATABASE airflow, warehouse FROM PUBLIC;
+GRANT CONNECT ON DATABASE warehouse TO daybreak_writer, daybreak_service, daybreak_reader;
+GRANT TEMPORARY ON DATABASE warehouse TO daybreak_writer;
 SQL

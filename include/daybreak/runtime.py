@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from daybreak.settings import Settings, load_settings
+from daybreak.settings import Part, Settings, load_settings
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -32,13 +32,14 @@ class Runtime:
 
     settings: Settings = field(default_factory=load_settings)
     clock: Callable[[], datetime] = system_clock
+    part: Part = "jobs"
 
     @cached_property
     def engine(self) -> Engine:
-        """SQLAlchemy engine on the warehouse."""
+        """SQLAlchemy engine on the warehouse, with the rights that this part needs."""
         from daybreak.warehouse.engine import make_engine
 
-        return make_engine(self.settings.warehouse_dsn)
+        return make_engine(self.settings.dsn_for(self.part))
 
     @cached_property
     def registry(self) -> Registry:
@@ -57,7 +58,7 @@ class Runtime:
         return open_metrics(self.settings.statsd_host, self.settings.statsd_port)
 
 
-@lru_cache(maxsize=1)
-def get_runtime() -> Runtime:
+@lru_cache
+def get_runtime(part: Part = "jobs") -> Runtime:
     """The process-wide runtime, made from the environment on first use."""
-    return Runtime()
+    return Runtime(part=part)

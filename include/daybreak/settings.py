@@ -15,7 +15,7 @@ from datetime import time
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -73,6 +73,15 @@ TimeZone = Annotated[str, AfterValidator(_known_zone)]
 LocalTime = Annotated[time, AfterValidator(_local)]
 WholeMinute = Annotated[LocalTime, AfterValidator(_whole_minute)]
 
+Part = Literal["jobs", "service", "migrations"]
+"""What connects to the warehouse, each with rights of its own."""
+
+_EMBEDDED_USERS: dict[Part, str] = {
+    "jobs": "daybreak_writer",
+    "service": "daybreak_service",
+    "migrations": "postgres",
+}
+
 
 class Settings(BaseSettings):
     """One frozen object; secrets are ``SecretStr`` and never show in ``repr`` or logs."""
@@ -93,6 +102,12 @@ class Settings(BaseSettings):
 
     warehouse_url: SecretStr | None = Field(
         None, description="PostgreSQL URL of the warehouse; default: the embedded server."
+    )
+    warehouse_owner_url: SecretStr | None = Field(
+        None, description="The same for who migrates and owns the tables; default: warehouse_url."
+    )
+    warehouse_service_url: SecretStr | None = Field(
+        None, description="The same for the prediction service; default: warehouse_url."
     )
     airflow_database_url: SecretStr | None = Field(
         None, description="PostgreSQL URL of Airflow's metadata; default: the embedded server."
@@ -179,15 +194,29 @@ class Settings(BaseSettings):
     @property
     def warehouse_dsn(self) -> str:
         """SQLAlchemy URL of the warehouse (psycopg 3). Holds the password: never log it."""
-        if self.warehouse_url is None:
-            return self._embedded("psycopg", self.warehouse_database)
-        return _with_driver(self.warehouse_url.get_secret_value(), "psycopg")
+        return self.dsn_for("jobs")
+
+    def dsn_for(self, part: Part) -> str:
+        """The same for one part of Daybreak: each connects as a user with the rights it needs.
+
+        On the embedded server that is the superuser for migrations, and a role for each other
+        part (``warehouse/roles.py``); with a URL of one's own, whom the URL names.
+        """
+        own = {
+            "jobs": None,
+            "migrations": self.warehouse_owner_url,
+            "service": self.warehouse_service_url,
+        }[part]
+        url = own or self.warehouse_url
+        if url is None:
+            return self._embedded("psycopg", self.warehouse_database, _EMBEDDED_USERS[part])
+        return _with_driver(url.get_secret_value(), "psycopg")
 
     @property
     def airflow_dsn(self) -> str:
         """SQLAlchemy URL of Airflow's metadata (psycopg2). Holds the password: never log it."""
         if self.airflow_database_url is None:
-            return self._embedded("psycopg2", "airflow")
+            return self._embedded("psycopg2", "airflow", "airflow")
         return _with_driver(self.airflow_database_url.get_secret_value(), "psycopg2")
 
     @property
@@ -232,9 +261,9 @@ class Settings(BaseSettings):
         """Local time on the day after the business date at which ``model`` has to be out."""
         return self.due_by_model.get(model, self.due)
 
-    def _embedded(self, driver: str, database: str) -> str:
+    def _embedded(self, driver: str, database: str, user: str) -> str:
         host = quote(str(self.postgres_socket_dir), safe="/")
-        return f"postgresql+{driver}://postgres@/{quote(database, safe='')}?host={host}"
+        return f"postgresql+{driver}://{user}@/{quote(database, safe='')}?host={host}"
 
 
 def _absolute(path: str) -> str:

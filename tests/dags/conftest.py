@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from dag_runner import DagRunner
 
+from daybreak.warehouse.tables import WRITER_ROLE
+
 
 @pytest.fixture(scope="module")
 def dag_runner(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagRunner]:
@@ -28,7 +30,8 @@ def dag_runner(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
                 f"postgresql+psycopg2://postgres@/{metadata}?host={postgres.host}"
             ),
             "DAYBREAK_HOME": str(folder / "home"),
-            "DAYBREAK_WAREHOUSE_URL": f"postgresql://postgres@/{warehouse}?host={postgres.host}",
+            "DAYBREAK_WAREHOUSE_URL": postgres.url(warehouse, WRITER_ROLE),
+            "DAYBREAK_WAREHOUSE_OWNER_URL": postgres.url(warehouse),
             "DAYBREAK_DATASET": "synthetic",
             "DAYBREAK_SYNTHETIC_STORES": "2",
             "DAYBREAK_SYNTHETIC_ITEMS": "6",

@@ -156,7 +156,7 @@ def test_seven_days_land_whole_and_the_same_again(shop: Shop) -> None:
 
 def backfill_is_over(shop: Shop) -> bool:
     """Airflow marks a backfill as done by a timer of 30 s, and takes one a DAG."""
-    metadata = make_engine(str(shop.engine.url.set(database="airflow")))
+    metadata = make_engine(str(shop.engine.url.set(database="airflow", username="airflow")))
     try:
         with connect(metadata) as conn:
             return not conn.scalar(text("SELECT count(*) FROM backfill WHERE completed_at IS NULL"))

@@ -54,7 +54,7 @@ from daybreak.settings import Settings
 from daybreak.warehouse import generations
 from daybreak.warehouse.engine import begin, connect, make_engine
 from daybreak.warehouse.generations import Generation
-from daybreak.warehouse.tables import sla, snapshot
+from daybreak.warehouse.tables import SERVICE_ROLE, WRITER_ROLE, sla, snapshot
 from model_cases import NAMES, ModelCase, bits, case_of, outside_installed
 from model_shop import AFTERWARDS, AS_OF, CUTOFF, DAY
 from train_case import fingerprints
@@ -66,21 +66,23 @@ EVERYTHING = 1 << 30
 
 @dataclass(frozen=True)
 class Day:
-    """A business date of a model, trained and published by the steps of a nightly run."""
+    """A business date of a model, trained and published by the steps of a nightly run.
+
+    ``runtime`` and ``service`` connect as the roles that jobs and endpoint have in production,
+    ``engine`` as the owner of the tables, which a test may break.
+    """
 
     case: ModelCase
     database: str
     runtime: Runtime
+    service: Runtime
+    engine: Engine
     trained: Trained
     address: GenerationAddress
 
     @property
     def model(self) -> Model:
         return self.case.model
-
-    @property
-    def engine(self) -> Engine:
-        return self.runtime.engine
 
     @property
     def artifact(self) -> Artifact:
@@ -112,7 +114,7 @@ class Day:
 
     def client(self) -> FlaskClient:
         """A new service, which holds nothing in memory."""
-        app = create_app(self.runtime, authenticator=Anybody(), models=[self.model])
+        app = create_app(self.service, authenticator=Anybody(), models=[self.model])
         return app.test_client()
 
     def ask(self, client: FlaskClient, row: dict[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -170,13 +172,22 @@ def open_engine(url: str) -> Iterator[Engine]:
 
 
 @contextmanager
-def open_runtime(url: str, home: Path) -> Iterator[Runtime]:
-    given: dict[str, Any] = {"home": home, "warehouse_url": url, "entities_per_shard": 17}
-    runtime = Runtime(Settings(**given, threads=1), lambda: CUTOFF)
+def open_runtimes(postgres: Any, database: str, home: Path) -> Iterator[tuple[Runtime, Runtime]]:
+    """Of the jobs and of the service."""
+    given: dict[str, Any] = {
+        "home": home,
+        "warehouse_url": postgres.url(database, WRITER_ROLE),
+        "warehouse_service_url": postgres.url(database, SERVICE_ROLE),
+        "entities_per_shard": 17,
+    }
+    settings = Settings(**given, threads=1)
+    runtime = Runtime(settings, lambda: CUTOFF)
+    service = Runtime(settings, lambda: CUTOFF, "service")
     try:
-        yield runtime
+        yield runtime, service
     finally:
         runtime.engine.dispose()
+        service.engine.dispose()
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -189,7 +200,11 @@ def day(
     """The day of one model after another. Not to be changed: see ``own_day``."""
     case = case_of(request.param)
     home = tmp_path_factory.mktemp(request.param)
-    with postgres.database(facts) as name, open_runtime(postgres.url(name), home) as runtime:
+    with (
+        postgres.database(facts) as name,
+        open_runtimes(postgres, name, home) as (runtime, service),
+        open_engine(postgres.url(name)) as engine,
+    ):
         with connect(runtime.engine) as conn:
             trained = case.train(conn, AS_OF)
         version = runtime.registry.register(
@@ -207,19 +222,21 @@ def day(
                 now=CUTOFF,
             )
         address = run_once(runtime, case.model.name, "first")
-        yield Day(case, name, runtime, trained, address)
+        yield Day(case, name, runtime, service, engine, trained, address)
 
 
 @pytest.fixture
 def own_day(day: Day, postgres: Any, tmp_path: Path) -> Iterator[Day]:
     """A copy of the day, its warehouse and its registry that a test may spoil."""
     shutil.copytree(day.runtime.settings.state, tmp_path / "home")
-    day.engine.dispose()  # PostgreSQL copies no database that somebody is connected to
+    for engine in (day.engine, day.runtime.engine, day.service.engine):
+        engine.dispose()  # PostgreSQL copies no database that somebody is connected to
     with (
         postgres.database(day.database) as name,
-        open_runtime(postgres.url(name), tmp_path / "home") as runtime,
+        open_runtimes(postgres, name, tmp_path / "home") as (runtime, service),
+        open_engine(postgres.url(name)) as engine,
     ):
-        yield replace(day, database=name, runtime=runtime)
+        yield replace(day, database=name, runtime=runtime, service=service, engine=engine)
 
 
 def run_once(runtime: Runtime, model: str, run_key: str, times: int = 1) -> GenerationAddress:

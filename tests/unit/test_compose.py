@@ -18,7 +18,7 @@ import yaml
 from cryptography.fernet import Fernet
 from jsonschema import Draft202012Validator
 
-from daybreak.settings import Settings
+from daybreak.settings import Part, Settings
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yaml"
@@ -255,8 +255,13 @@ def test_a_service_gets_no_secret_that_it_does_not_need() -> None:
     api = " ".join(SERVICES["api"]["environment"].values())
     for secret in ("AIRFLOW_", "POSTGRES_PASSWORD", "REDIS_PASSWORD", "GRAFANA_"):
         assert secret not in api
-    holders = {name for name, s in SERVICES.items() if "POSTGRES_PASSWORD" in " ".join(strings(s))}
-    assert holders == {"postgres"}
+    for secret, holders in (
+        ("POSTGRES_PASSWORD", {"postgres"}),
+        ("WAREHOUSE_OWNER_PASSWORD", {"postgres", "airflow-init"}),
+        ("WAREHOUSE_SERVICE_PASSWORD", {"postgres", "api", "airflow-api-server"}),
+    ):
+        assert {name for name, s in SERVICES.items() if secret in " ".join(strings(s))} == holders
+    assert "WAREHOUSE_WRITER_PASSWORD" not in api
 
 
 def test_every_variable_is_documented_with_its_default_and_no_other() -> None:
@@ -280,9 +285,18 @@ def test_made_secrets_are_long_enough_and_different() -> None:
     assert all(re.fullmatch(r"[A-Za-z0-9_-]+", value) for value in in_urls)
 
 
-@pytest.mark.parametrize("name", ["api", "airflow-worker"])
+@pytest.mark.parametrize(
+    ("name", "part", "user"),
+    [
+        ("api", "service", "daybreak_service"),
+        ("airflow-api-server", "service", "daybreak_service"),
+        ("airflow-worker", "jobs", "daybreak_writer"),
+        ("airflow-triggerer", "jobs", "daybreak_writer"),
+        ("airflow-init", "migrations", "daybreak"),
+    ],
+)
 def test_daybreak_settings_are_known_and_take_their_values(
-    name: str, monkeypatch: pytest.MonkeyPatch
+    name: str, part: Part, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for variable in [key for key in os.environ if key.startswith("DAYBREAK_")]:
         monkeypatch.delenv(variable)
@@ -292,7 +306,7 @@ def test_daybreak_settings_are_known_and_take_their_values(
             assert key.removeprefix("DAYBREAK_").lower() in Settings.model_fields, key
             monkeypatch.setenv(key, interpolated(value, values))
     settings = Settings()
-    assert settings.warehouse_dsn.startswith("postgresql+psycopg://daybreak:")
+    assert settings.dsn_for(part).startswith(f"postgresql+psycopg://{user}:")
     assert settings.registry_location == "s3://daybreak/registry"
     assert settings.statsd_host in SERVICES
     assert str(settings.api_port) == "8793"

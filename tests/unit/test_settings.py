@@ -5,12 +5,21 @@ from __future__ import annotations
 import re
 from datetime import time
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy.engine import make_url
 
 from daybreak.errors import ConfigError
-from daybreak.settings import OTHER_NAMES, SOCKET_PATH_LIMIT, Settings, load_settings, unknown_names
+from daybreak.settings import (
+    OTHER_NAMES,
+    SOCKET_PATH_LIMIT,
+    Part,
+    Settings,
+    load_settings,
+    unknown_names,
+)
 
 ROOT = Path(__file__).parents[2]
 PLACES = (
@@ -98,6 +107,31 @@ def test_passwords_do_not_show() -> None:
     assert settings.airflow_dsn == "postgresql+psycopg2://me:hunter2@db/airflow"
 
 
+def test_each_part_has_a_user_of_its_own(tmp_path: Path) -> None:
+    embedded = Settings(home=tmp_path)
+    users = {part: make_url(embedded.dsn_for(part)).username for part in get_args(Part)}
+    assert users == {
+        "jobs": "daybreak_writer",
+        "service": "daybreak_service",
+        "migrations": "postgres",
+    }
+    assert make_url(embedded.airflow_dsn).username == "airflow"
+
+    one = Settings(warehouse_url="postgresql://me:a@db/w")
+    assert {one.dsn_for(part) for part in get_args(Part)} == {"postgresql+psycopg://me:a@db/w"}
+    each = Settings(
+        warehouse_url="postgresql://me:a@db/w",
+        warehouse_owner_url="postgres://boss:b@db/w",
+        warehouse_service_url="postgresql://api:c@db/w",
+    )
+    assert [each.dsn_for(part).split("@")[0] for part in get_args(Part)] == [
+        "postgresql+psycopg://me:a",
+        "postgresql+psycopg://api:c",
+        "postgresql+psycopg://boss:b",
+    ]
+    assert "@db" not in repr(each)
+
+
 @pytest.mark.parametrize("url", ["mysql://me:hunter2@db/x", "warehouse.db", "sqlite:///x"])
 def test_other_databases_are_refused_without_repeating_the_url(url: str) -> None:
     with pytest.raises(ConfigError, match="postgresql://") as caught:
@@ -137,6 +171,8 @@ OTHER_THAN_DEFAULT = {
     "dataset": "/data/my shop.yaml",
     "dataset_path": "s3://bucket/*.parquet",
     "warehouse_url": 'postgresql://me:p%40ss=w"ord@db/w',
+    "warehouse_owner_url": 'postgresql://me:p%40ss=w"ord@db/w',
+    "warehouse_service_url": 'postgresql://me:p%40ss=w"ord@db/w',
     "airflow_database_url": "postgresql://me:$ecret@db/airflow",
     "registry_url": "s3://bucket/versions",
     "s3_endpoint_url": "http://objects:9000",

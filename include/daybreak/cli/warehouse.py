@@ -22,7 +22,7 @@ def migrate(as_json: AsJson = False) -> None:
     from daybreak.warehouse.migrate import current_revision
     from daybreak.warehouse.migrate import migrate as upgrade
 
-    engine = get_runtime().engine
+    engine = get_runtime("migrations").engine
     before = current_revision(engine)
     after = upgrade(engine, tables=model_tables())
     if as_json:

@@ -23,7 +23,7 @@ from daybreak.warehouse.migrate import migrate
 
 def migrate_warehouse(settings: Settings) -> None:
     """Run the warehouse's migrations; takes a moment where there is nothing to do."""
-    engine = make_engine(settings.warehouse_dsn)
+    engine = make_engine(settings.dsn_for("migrations"))
     try:
         migrate(engine, tables=model_tables())
     finally:

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
@@ -28,6 +29,7 @@ from daybreak.platform.processes import wait_gone
 START_SECONDS = 60
 STOP_SECONDS = 30
 SYSTEM_USER = "pgserver"
+SUPERUSER = "postgres"
 OPTIONS = {
     "listen_addresses": "",
     # Four Airflow processes, their tasks and the gunicorn workers each hold a small pool.
@@ -37,6 +39,14 @@ OPTIONS = {
     "max_wal_size": "4GB",
     "timezone": "UTC",
 }
+
+_IN_PUBLIC = """
+SELECT CASE relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, relname FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v')
+UNION ALL
+SELECT 'TYPE', typname FROM pg_type
+WHERE typnamespace = 'public'::regnamespace AND typtype = 'e'
+"""
 
 
 @dataclass(frozen=True)
@@ -75,7 +85,7 @@ class Postgres:
                 "--auth=trust",  # over a socket that only this user can reach
                 "--encoding=UTF8",
                 "--locale=C.UTF-8",
-                "--username=postgres",
+                f"--username={SUPERUSER}",
                 f"--pgdata={self.data}",
             )
         options = [f"-c {name}={value or chr(39) * 2}" for name, value in OPTIONS.items()]
@@ -119,17 +129,53 @@ class Postgres:
             with suppress(OSError):  # not empty where the server would not end
                 self.socket.rmdir()
 
-    def create_databases(self, *names: str) -> None:
-        """Create those of ``names`` that do not exist yet."""
-        with psycopg.connect(
-            host=str(self.socket), user="postgres", dbname="postgres", autocommit=True
-        ) as connection:
-            there = {
-                name for (name,) in connection.execute("SELECT datname FROM pg_database").fetchall()
-            }
+    def create_roles(self, *names: str) -> None:
+        """Let ``names`` log in, and make those that do not exist. Nobody else is on the socket."""
+        with self._superuser() as connection:
+            found = connection.execute("SELECT rolname, rolcanlogin FROM pg_roles")
+            there = dict(found.fetchall())
             for name in names:
-                if name not in there:
-                    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+                if not there.get(name):
+                    change = sql.SQL("ALTER" if name in there else "CREATE")
+                    connection.execute(
+                        sql.SQL("{} ROLE {} LOGIN").format(change, sql.Identifier(name))
+                    )
+
+    def create_databases(self, *names: str, owner: str = SUPERUSER) -> None:
+        """Create those of ``names`` that do not exist yet; each belongs to ``owner`` then."""
+        with self._superuser() as connection:
+            owners = dict(
+                connection.execute(
+                    "SELECT datname, pg_get_userbyid(datdba) FROM pg_database"
+                ).fetchall()
+            )
+            for name in names:
+                both = {"name": sql.Identifier(name), "owner": sql.Identifier(owner)}
+                if name not in owners:
+                    connection.execute(
+                        sql.SQL("CREATE DATABASE {name} OWNER {owner}").format(**both)
+                    )
+                elif owners[name] != owner:
+                    self._give_away(name, owner)
+                    connection.execute(
+                        sql.SQL("ALTER DATABASE {name} OWNER TO {owner}").format(**both)
+                    )
+
+    def _give_away(self, database: str, owner: str) -> None:
+        """The tables and types of a database that the superuser made before it had an owner."""
+        with self._superuser(database) as connection:
+            found = connection.execute(_IN_PUBLIC).fetchall()
+            for kind, name in found:
+                connection.execute(
+                    sql.SQL("ALTER {} public.{} OWNER TO {}").format(
+                        sql.SQL(kind), sql.Identifier(name), sql.Identifier(owner)
+                    )
+                )
+
+    def _superuser(self, database: str = "postgres") -> psycopg.Connection[Any]:
+        return psycopg.connect(
+            host=str(self.socket), user=SUPERUSER, dbname=database, autocommit=True
+        )
 
     def _make_folders(self, account: pwd.struct_passwd | None) -> None:
         for folder in {self.data, self.socket}:

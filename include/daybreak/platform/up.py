@@ -16,6 +16,7 @@ from daybreak.platform.health import unhealthy
 from daybreak.platform.processes import Record
 from daybreak.platform.status import embedded_server, needs_embedded, status
 from daybreak.settings import Settings
+from daybreak.warehouse.roles import ROLES
 
 HEALTH_SECONDS = 180.0
 POLL_SECONDS = 0.2
@@ -108,9 +109,12 @@ def _start_postgres(settings: Settings, begun: list[str], listen: Listener) -> N
         listen(components.POSTGRES, "starting")
         begun.append(components.POSTGRES)
         server.start()
-    databases = [settings.warehouse_database] * (settings.warehouse_url is None)
-    databases += ["airflow"] * (settings.airflow_database_url is None)
-    server.create_databases(*databases)
+    if settings.warehouse_url is None:
+        server.create_roles(*ROLES)
+        server.create_databases(settings.warehouse_database)
+    if settings.airflow_database_url is None:
+        server.create_roles("airflow")
+        server.create_databases("airflow", owner="airflow")
     listen(components.POSTGRES, "healthy")
 
 

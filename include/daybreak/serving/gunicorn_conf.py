@@ -10,7 +10,7 @@ from typing import Any
 
 from daybreak.runtime import get_runtime
 
-_settings = get_runtime().settings
+_settings = get_runtime("service").settings
 
 bind = f"{_settings.api_host}:{_settings.api_port}"
 workers = _settings.api_workers
@@ -59,4 +59,4 @@ def post_worker_init(worker: Any) -> None:
 
 def worker_exit(_server: Any, _worker: Any) -> None:
     """Give the warehouse its connections back at once."""
-    get_runtime().engine.dispose()
+    get_runtime("service").engine.dispose()

@@ -6,4 +6,5 @@ from daybreak.runtime import get_runtime
 from daybreak.serving.app import create_app
 from daybreak.serving.auth import ApiKeys
 
-app = create_app(get_runtime(), authenticator=ApiKeys(get_runtime()))
+runtime = get_runtime("service")
+app = create_app(runtime, authenticator=ApiKeys(runtime))

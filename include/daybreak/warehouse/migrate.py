@@ -18,6 +18,7 @@ from daybreak.warehouse import migrations
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.migrations import VERSION_OPTIONS, VERSION_SCHEMA
 from daybreak.warehouse.reports import apply_views, views_are_current
+from daybreak.warehouse.roles import apply_privileges, create_roles
 
 # An arbitrary number of our own: whoever migrates holds this advisory lock of the database.
 _MIGRATION_LOCK = 4_702_394_921
@@ -26,23 +27,26 @@ REMEDY = "Run `daybreak warehouse migrate`."
 
 
 def migrate(engine: Engine, revision: str = "head", tables: Iterable[Table] = ()) -> str:
-    """Upgrade to ``revision`` in one transaction and put the report views in place.
+    """Upgrade to ``revision`` in one transaction; put report views and privileges in place.
 
     ``tables``: those of the models (``model_tables``). What is missing of them after the last
     revision is created, what is there is left as it is.
 
     Returns the revision reached. Safe to run twice and from several processes at once: they
     wait for one another. Raises ``ConfigError`` where the database was migrated by a later
-    version of Daybreak, ``WarehouseUnavailable`` where it does not answer.
+    version of Daybreak and where roles are missing that this user may not create,
+    ``WarehouseUnavailable`` where it does not answer.
     """
     with begin(engine) as connection:
         connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+        create_roles(connection)
         _upgrade(connection, revision)
         reached = _revision_of(connection)
         if reached == head_revision():
             for table in tables:
                 table.create(connection, checkfirst=True)
             apply_views(connection)
+            apply_privileges(connection)
     return reached or ""
 
 

@@ -413,6 +413,8 @@ api_key = Table(
 
 SCHEMAS = ("raw", "feature", "score", "ops", "report")
 READER_ROLE = "daybreak_reader"
+SERVICE_ROLE = "daybreak_service"
+WRITER_ROLE = "daybreak_writer"
 
 __all__ = [name for name, value in globals().items() if isinstance(value, Table)]
-__all__ += ["READER_ROLE", "SCHEMAS", "metadata"]
+__all__ += ["READER_ROLE", "SCHEMAS", "SERVICE_ROLE", "WRITER_ROLE", "metadata"]
