@@ -31,13 +31,12 @@ FACTS = Asset("raw_facts", uri="daybreak://warehouse/raw")
 def ingest():
     """Load what is new and close the days that are complete."""
 
-    @task(outlets=[FACTS])
+    @task(outlets=[FACTS], do_xcom_push=False)
     def load_new_files(outlet_events=None):
         """Load every new file of the data set, wholly or not at all."""
         from daybreak.jobs import ingest
 
-        loaded = outlet_events[FACTS].extra = ingest.load_new_files()
-        return loaded
+        outlet_events[FACTS].extra = ingest.load_new_files()
 
     load_new_files()
 

@@ -1,6 +1,7 @@
 """The steps of a nightly run, each one call of the job that the command line calls too.
 
-Holds no DAG. Which model a run carries is an argument; no step knows what it scores.
+Holds no DAG. Which model a run carries is an argument; no step knows what it scores. A step whose
+result no other step takes pushes none.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ def plan_shards(generation):
 
 @task(
     doc_md="Score one range; nobody sees the rows yet.",  # mapped: a docstring is not shown
+    do_xcom_push=False,
     max_active_tis_per_dag=4,
     map_index_template="shard {{ shard['shard'] }}",
 )
@@ -74,7 +76,7 @@ def score_shard(generation, shard):
     return scoring.score_shard(generation, shard)
 
 
-@task
+@task(do_xcom_push=False)
 def audit(generation):
     """Check every rule that published scores keep."""
     from daybreak.jobs import scoring
@@ -82,7 +84,7 @@ def audit(generation):
     return scoring.audit(generation)
 
 
-@task
+@task(do_xcom_push=False)
 def publish(generation, outlet_events=None):
     """Show the whole day at once."""
     from daybreak.jobs import publishing
@@ -90,7 +92,7 @@ def publish(generation, outlet_events=None):
     outlet_events[scores_of(generation["model"])].extra = publishing.publish(generation)
 
 
-@task
+@task(do_xcom_push=False)
 def record_sla(generation):
     """Say whether it was in time."""
     from daybreak.jobs import publishing

@@ -67,17 +67,18 @@ def train_models():
             max_active_tis_per_dag=1,
             map_index_template="{{ task.op_kwargs['challenger']['model'] }}",
             outlets=[CHAMPIONS],
+            do_xcom_push=False,
         )
         def pass_the_gate(challenger, outlet_events=None):
             """Make the challenger champion where it beats champion and baselines."""
             from daybreak.jobs import training
 
-            outcome = outlet_events[CHAMPIONS].extra = training.pass_the_gate(challenger)
-            return outcome
+            outlet_events[CHAMPIONS].extra = training.pass_the_gate(challenger)
 
         pass_the_gate(challenger=train(model=model))
 
-    @task(trigger_rule="all_done")  # rows that nobody sees go, whatever became of the models
+    # Rows that nobody sees go, whatever became of the models.
+    @task(trigger_rule="all_done", do_xcom_push=False)
     def sweep():
         """Delete the invisible rows of generations that were never published."""
         from daybreak.jobs import publishing
@@ -88,6 +89,7 @@ def train_models():
     no_model_failed = EmptyOperator(
         task_id="no_model_failed",
         trigger_rule="none_failed",
+        do_xcom_push=False,
         doc_md="Lets the run fail where a model failed.",
     )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import airflow.sdk
-from airflow.sdk import DAG, RetryAction
+from airflow.sdk import DAG, RetryAction, XComArg
 from airflow.sdk.definitions._internal.contextmanager import DagContext
 
 from daybreak import errors
@@ -36,6 +36,18 @@ def gives_up(task: Any, error: Exception) -> bool:
     return decision.action is RetryAction.FAIL
 
 
+def options(task: Any) -> dict[str, Any]:
+    """What a mapped task was made with; an unmapped one has it as attributes."""
+    return task.partial_kwargs if task.is_mapped else {}
+
+
+def given(task: Any) -> Any:
+    """The arguments of a task, results of other tasks among them."""
+    if task.is_mapped:
+        return [task.partial_kwargs["op_kwargs"], task.op_kwargs_expand_input.value]
+    return task
+
+
 def describe_task(task: Any) -> dict[str, Any]:
     return {
         "owner": task.owner,
@@ -50,6 +62,10 @@ def describe_task(task: Any) -> dict[str, Any]:
         "rule": task.trigger_rule.value,
         "upstream": sorted(task.upstream_task_ids),
         "outlets": [asset.uri for asset in task.outlets],
+        "pushes": options(task).get("do_xcom_push", task.is_mapped or task.do_xcom_push),
+        "takes": sorted(
+            {source.task_id for source, _ in XComArg.iter_xcom_references(given(task))}
+        ),
     }
 
 

@@ -99,6 +99,14 @@ def test_no_task_tries_again_what_would_fail_again(tasks: dict[str, Any]) -> Non
         assert task["gives_up_on"] == final, name
 
 
+def test_a_task_pushes_its_result_exactly_where_another_takes_it(dags: dict[str, Any]) -> None:
+    for dag_id, dag in dags.items():
+        taken = {source for task in dag["tasks"].values() for source in task["takes"]}
+        assert {name for name, task in dag["tasks"].items() if task["pushes"]} == taken, dag_id
+    nightly = dags["daily_forecast"]["tasks"]
+    assert nightly["score_shard"]["takes"] == ["open_generation", "plan_shards"]
+
+
 @pytest.mark.parametrize(("dag_id", "model"), NIGHTLY.items())
 def test_the_nightly_steps_stand_in_the_order_of_the_design(
     dags: dict[str, Any], dag_id: str, model: str

@@ -17,7 +17,7 @@ from daybreak.models.sales_forecast.model import SalesForecast
 from daybreak.models.sales_forecast.request import ForecastRequest
 from daybreak.scoring import batch
 from daybreak.scoring.audit import audit_generation
-from daybreak.scoring.batch import plan_shards, score_shard
+from daybreak.scoring.batch import MOST_SHARDS, plan_shards, score_shard
 from daybreak.scoring.predictor import Predictor
 from daybreak.scoring.snapshots import read_entity, read_snapshot, write_snapshot
 from daybreak.warehouse.engine import begin, connect
@@ -157,6 +157,23 @@ def test_plan_shards() -> None:
         {"shard": 2, "first": 4, "last": 5},
     ]
     assert plan_shards(0, 2) == []
+
+
+@pytest.mark.parametrize("rows", [1, 1999, 2000, 2001, 400_000, 400_001, 2_048_001, 10_000_000])
+def test_shards_are_alike_and_never_more_than_airflow_can_map(rows: int) -> None:
+    shards = plan_shards(rows, 2000)
+    assert [shard["shard"] for shard in shards] == list(range(len(shards)))
+    assert [0, *(shard["last"] for shard in shards)] == [
+        *(shard["first"] for shard in shards),
+        rows,
+    ], "they follow on each other"
+    sizes = [shard["last"] - shard["first"] for shard in shards]
+    assert min(sizes) >= 1
+    assert max(sizes) == -(-rows // len(shards))
+    if rows <= 400_000:
+        assert max(sizes) <= 2000
+    else:
+        assert 195 <= len(shards) <= MOST_SHARDS < 1024
 
 
 # --- audit -----------------------------------------------------------------------------------
