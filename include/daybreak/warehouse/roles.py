@@ -4,7 +4,7 @@
 reads reports. They belong to the whole server and hold privileges only: people and processes log
 in as a member of one, or an administrator gives the role itself a password. Whoever migrates owns
 the tables, and nothing else works as the owner: a month of scores is made and dropped by functions
-that run with the owner's rights (revision 0004).
+that run with the owner's rights (revision 0005).
 
 Like the report views, privileges are no part of the migrations' history: they are put in place
 after the last revision, for every table there is, those of outside models included.
