@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
 from daybreak.errors import ConfigError
+
+_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,19 @@ class AsOf:
                 remedy="Give an aware datetime, such as 2026-01-02T02:00:00+00:00.",
                 field="cutoff",
             )
+
+
+def written_date(value: object) -> date:
+    """A date as people and files give it: ``2026-01-31`` and nothing else, or a ``date``.
+
+    Python's own parser takes 20260131 and 2026-W05-6 too, and pydantic any digits, as seconds
+    since 1970: what looks like a number is more likely a mistake. Raises ``ValueError``.
+    """
+    if type(value) is date:
+        return value
+    if not (isinstance(value, str) and _DATE.fullmatch(value)):
+        raise ValueError("a date is written as 2026-01-31")
+    return date.fromisoformat(value)
 
 
 def local_moment(day: date, at: time, timezone: str) -> datetime:

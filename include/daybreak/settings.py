@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from daybreak.errors import ConfigError
@@ -57,6 +57,13 @@ def _known_zone(name: str) -> str:
     return name
 
 
+def _written_time(value: object) -> object:
+    """pydantic takes 6 for six seconds after midnight."""
+    if isinstance(value, time) or (isinstance(value, str) and ":" in value):
+        return value
+    raise ValueError("a local time is written as 06:00")
+
+
 def _local(moment: time) -> time:
     if moment.tzinfo is not None:
         raise ValueError("a local time without an offset is wanted, such as 06:00")
@@ -70,7 +77,7 @@ def _whole_minute(value: time) -> time:
 
 
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
-LocalTime = Annotated[time, AfterValidator(_local)]
+LocalTime = Annotated[time, BeforeValidator(_written_time), AfterValidator(_local)]
 WholeMinute = Annotated[LocalTime, AfterValidator(_whole_minute)]
 
 Part = Literal["jobs", "service", "migrations"]

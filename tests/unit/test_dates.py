@@ -110,7 +110,20 @@ def test_with_nothing_to_go_by_it_says_what_to_give_and_never_takes_today(run_ty
         resolve(None, {}, run_type)
 
 
-@pytest.mark.parametrize("value", ["31/01/2026", "yesterday", 20, "2026-02-30"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "31/01/2026",
+        "yesterday",
+        20,
+        "2026-02-30",
+        "20260131",
+        20260131,
+        "2026-W05-6",
+        "1769817600",
+        "2026-01-31T00:00:00",
+    ],
+)
 def test_an_unreadable_day_is_named(value: object) -> None:
     with pytest.raises(NoBusinessDate, match=r"conf.business_date is .* not a date"):
         resolve(None, {"business_date": value}, "manual")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from contextlib import suppress
 from datetime import date
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
 from daybreak.errors import InvalidRequest
+from daybreak.models import get_model, model_names
 from daybreak.serving.body import DEEPEST, parse
 from daybreak.serving.encoding import json_response, json_values
 
@@ -86,6 +88,102 @@ def test_every_wrong_field_is_named_and_no_value_is_repeated() -> None:
     told = json.dumps(caught.value.as_json())
     assert "31st" not in told
     assert "-77" not in told
+
+
+class Moments(BaseModel):
+    """As a model of another package may ask, with what pydantic allows by default."""
+
+    day: dt.date | None = None
+    at: dt.datetime | None = None
+    time: dt.time | None = None
+    lasts: dt.timedelta | None = None
+    days: list[dt.date] = []
+    by_name: dict[str, dt.datetime] = {}
+    inner: Asked | None = None
+    text_or_day: str | dt.date | None = None
+    count: int = 0
+    share: float = 0
+    ready: bool = False
+
+
+WRITTEN: dict[str, object] = {
+    "day": "2026-02-01",
+    "at": "2026-02-01T06:00:00Z",
+    "time": "06:00",
+    "lasts": "PT6H",
+    "days": ["2026-02-01"],
+    "by_name": {"a": "2026-02-01 06:00"},
+    "inner": GOOD,
+    "text_or_day": "1793491200",
+    "count": 5,
+    "share": 1,
+    "ready": True,
+}
+
+
+def test_dates_and_times_as_the_schema_writes_them() -> None:
+    asked = parse(Moments, json.dumps(WRITTEN).encode())
+
+    assert asked.model_fields_set == WRITTEN.keys()
+    assert (asked.day, asked.days, asked.time) == (date(2026, 2, 1), [date(2026, 2, 1)], dt.time(6))
+    assert (asked.lasts, asked.text_or_day) == (dt.timedelta(hours=6), "1793491200")
+
+
+digits = st.from_regex(r"-?[0-9]{1,13}(\.0)?", fullmatch=True) | st.integers(-(10**13), 10**13)
+"""What pydantic takes for seconds since 1970, for seconds of a day, or for a length of time."""
+
+
+@given(digits)
+def test_no_digits_are_a_date_or_a_time(number: str | int) -> None:
+    wrong = {
+        **dict.fromkeys(("day", "at", "time", "lasts"), number),
+        "days": ["2026-02-01", number],
+        "by_name": {"a": number},
+        "inner": {"store": "S1", "day": number},
+    }
+
+    with pytest.raises(InvalidRequest) as caught:
+        parse(Moments, json.dumps(wrong).encode())
+
+    named = {fault["field"] for fault in caught.value.details["fields"]}
+    assert named == {"day", "at", "time", "lasts", "days.1", "by_name.a", "inner.day"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("day", "2026-02-01T00:00:00"),
+        ("day", "2026-W05-7"),
+        ("at", "2026-02-01"),
+        ("lasts", "1 day, 0:00:00"),
+        ("count", "5"),
+        ("count", True),
+        ("share", "0.5"),
+        ("share", True),
+        ("ready", "yes"),
+        ("ready", 1),
+    ],
+)
+def test_another_type_is_not_guessed_at(field: str, value: object) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        parse(Moments, json.dumps({field: value}).encode())
+
+    assert [fault["field"] for fault in caught.value.details["fields"]] == [field]
+
+
+@pytest.mark.parametrize("name", model_names())
+def test_no_field_of_a_model_takes_another_type(name: str) -> None:
+    form = get_model(name).request
+    for field, schema in form.model_json_schema()["properties"].items():
+        branches = schema.get("anyOf", [schema])
+        kinds = {branch.get("format", branch["type"]) for branch in branches}
+        for wrong in ("1793491200", "1", 1, True):
+            json_type = {str: "string", bool: "boolean", int: "integer"}[type(wrong)]
+            if kinds & {json_type, "number" if json_type == "integer" else json_type}:
+                continue
+            with pytest.raises(InvalidRequest) as caught:
+                parse(form, json.dumps({field: wrong}).encode())
+            assert field in {fault["field"] for fault in caught.value.details["fields"]}
 
 
 @given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))

@@ -88,6 +88,18 @@ def test_all_wrong_settings_are_named_at_once_without_their_values(
     assert "docs/settings.md" in caught.value.remedy
 
 
+@pytest.mark.parametrize("value", ["6", "0600", "21600"])
+def test_a_time_of_day_is_no_number_of_seconds(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("DAYBREAK_DUE", value)
+    monkeypatch.setenv("DAYBREAK_DUE_BY_MODEL", f'{{"sales_forecast": {int(value)}}}')
+
+    with pytest.raises(ConfigError, match="written as 06:00") as caught:
+        load_settings()
+
+    assert "DAYBREAK_DUE" in caught.value.details["fields"]
+    assert len(caught.value.details["fields"]) == 2
+
+
 def test_what_is_not_json_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAYBREAK_MODEL_OPTIONS", "listed=30")
 

@@ -265,4 +265,7 @@ def test_wrong_options_are_all_named() -> None:
         shop_options({"start": "2026-01-02", "end": "2026-01-01"})
     with pytest.raises(DatasetError, match="holidays"):
         shop_options({"country": "Atlantis"})
+    for digits in (20240401, "20240401", "1711929600"):  # seconds since 1970 to pydantic
+        with pytest.raises(DatasetError, match=r"start: .* is written as 2026-01-31"):
+            shop_options({"start": digits})
     assert shop_options({"closed_weekdays": [5, 6]}).closed_weekdays == (5, 6)

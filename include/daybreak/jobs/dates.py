@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from daybreak.clock import local_moment
+from daybreak.clock import local_moment, written_date
 from daybreak.errors import NoBusinessDate
 
 FROM_THE_TIMETABLE = frozenset({"scheduled", "backfill"})
@@ -85,7 +85,7 @@ def _parse(value: object, field: str) -> date | None:
     if value is None or value == "":
         return None
     try:
-        return date.fromisoformat(str(value))
+        return written_date(value)
     except ValueError:
         raise NoBusinessDate(
             f"{field} is {value!r}, which is not a date.",

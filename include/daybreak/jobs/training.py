@@ -8,7 +8,7 @@ from typing import Any, Literal, TypedDict
 
 from sqlalchemy import Connection
 
-from daybreak.clock import AsOf
+from daybreak.clock import AsOf, written_date
 from daybreak.errors import NoChampion, NoData
 from daybreak.jobs.addresses import run_address
 from daybreak.jobs.inputs import knowledge_cutoff, newest_closed_day
@@ -54,7 +54,7 @@ def train(
     trained_model = get_model(model)
     with measured(runtime.metrics, runtime.clock, f"{model}.train"):
         with connect(runtime.engine) as conn:
-            as_of = _as_of(conn, model, date.fromisoformat(business_date), runtime)
+            as_of = _as_of(conn, model, written_date(business_date), runtime)
             progress(f"Training {model} on what was known of {as_of.business_date}")
             trained = trained_model.train(conn, as_of, progress)
         version = runtime.registry.register(model, trained.booster, trained.manifest, trained.files)

@@ -10,6 +10,7 @@ from flask import Flask, Request
 from pydantic import BaseModel, ValidationError
 
 from daybreak.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
+from daybreak.serving.moments import miswritten
 
 Typed = TypeVar("Typed", bound=BaseModel)
 DEEPEST = 16
@@ -63,17 +64,23 @@ def parse(form: type[Typed], body: bytes) -> Typed:
 
     JSON is taken strictly: a name given twice, NaN, Infinity, a number beyond float64, NUL or
     half a surrogate pair in a text, and nesting deeper than ``DEEPEST`` are refused rather than
-    guessed at, because two parsers would read them differently.
+    guessed at, because two parsers would read them differently. So are, whatever the model's
+    form allows, a text for a number or a yes, and a date or time that is not written as its
+    schema says.
     """
-    _check_json(body)
+    wrong = miswritten(form, _checked_json(body))
     try:
-        return form.model_validate_json(body)
+        typed = form.model_validate_json(body, strict=True)
     except ValidationError as error:
         # Neither the values nor pydantic's links go back: a field's name and fault are enough.
-        faults = [
-            {"field": ".".join(map(str, fault["loc"])) or "body", "message": fault["msg"]}
-            for fault in error.errors(include_url=False, include_input=False)
-        ]
+        found = error.errors(include_url=False, include_input=False)
+        wrong = {
+            ".".join(map(str, fault["loc"])) or "body": fault["msg"] for fault in found
+        } | wrong
+    else:
+        if not wrong:
+            return typed
+    faults = [{"field": field, "message": message} for field, message in wrong.items()]
     listing = "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults)
     raise InvalidRequest(
         f"{len(faults)} field(s) are wrong: {listing}.",
@@ -82,7 +89,7 @@ def parse(form: type[Typed], body: bytes) -> Typed:
     )
 
 
-def _check_json(body: bytes) -> None:
+def _checked_json(body: bytes) -> dict[str, Any]:
     try:
         value = json.loads(
             body.decode("utf-8"),
@@ -103,6 +110,7 @@ def _check_json(body: bytes) -> None:
     if not isinstance(value, dict):
         _refuse("it is not an object")
     _check_values(value, 1)
+    return value
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

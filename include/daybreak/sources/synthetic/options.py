@@ -7,11 +7,13 @@ from datetime import date, timedelta
 from typing import Annotated, Any, Self
 
 import holidays
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from daybreak.clock import written_date
 from daybreak.errors import DatasetError
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Day = Annotated[date, BeforeValidator(written_date)]
 Weekday = Annotated[int, Field(ge=0, le=6)]
 
 
@@ -28,8 +30,8 @@ class ShopOptions(BaseModel):
     seed: int = Field(7, ge=0, description="Everything random follows from it.")
     stores: int = Field(8, ge=1, le=999)
     items: int = Field(60, ge=1, le=9999, description="Items; every store carries all of them.")
-    start: date = Field(date(2024, 4, 1), description="First day with sales.")
-    end: date = Field(date(2026, 6, 30), description="Last day with sales.")
+    start: Day = Field(date(2024, 4, 1), description="First day with sales.")
+    end: Day = Field(date(2026, 6, 30), description="Last day with sales.")
     ahead: int = Field(35, ge=0, le=366, description="Days after `end` that the plan covers.")
 
     country: str = Field("GB", description="ISO code; whose public holidays the shop keeps.")
