@@ -179,6 +179,14 @@ class ArtifactAltered(DaybreakError):
     final = True
 
 
+class InvalidBooster(DaybreakError):
+    """The bytes of a booster are not one that can be loaded and asked safely."""
+
+    status = 503
+    code = "invalid_booster"
+    final = True
+
+
 class RegistryUnavailable(DaybreakError):
     """The place where versions live does not answer, or refuses this user."""
 

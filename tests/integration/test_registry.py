@@ -6,10 +6,12 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+import xgboost
 from sqlalchemy import Engine, func, select, update
 
 from daybreak.errors import (
@@ -17,6 +19,7 @@ from daybreak.errors import (
     ArtifactMissing,
     ConfigError,
     Conflict,
+    InvalidBooster,
     InvalidRequest,
     NoChampion,
     NotFound,
@@ -32,6 +35,16 @@ NOW = datetime(2026, 2, 1, 3, tzinfo=UTC)
 MANIFEST = {"trained_through": "2026-01-31", "features": ["b", "a"], "metrics": {"wape": 0.25}}
 
 
+@cache
+def small_booster(rounds: int) -> bytes:
+    X = np.arange(20, dtype=np.float32).reshape(10, 2)
+    trained = xgboost.train({"nthread": 1}, xgboost.DMatrix(X, X[:, 0]), rounds)
+    return bytes(trained.save_raw("ubj"))
+
+
+TREES = small_booster(2)
+
+
 @pytest.fixture
 def registry(warehouse: Engine, tmp_path: Path) -> Registry:
     return Registry(DiskStore(tmp_path / "registry"), warehouse, lambda: NOW)
@@ -43,17 +56,17 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_version_comes_back_as_it_was_registered(registry: Registry, folder: Path) -> None:
-    version = registry.register("toy", b"trees", MANIFEST, {"items.bin": b"\x00\x01"})
+    version = registry.register("toy", TREES, MANIFEST, {"items.bin": b"\x00\x01"})
 
     assert version.startswith("2026-01-31-")
     assert len(version.removeprefix("2026-01-31-")) == 8
     artifact = registry.load("toy", version)
-    assert artifact.booster == b"trees"
+    assert artifact.booster == TREES
     assert artifact.files == {"items.bin": b"\x00\x01"}
     assert artifact.manifest.items() >= MANIFEST.items()
     assert (artifact.manifest["name"], artifact.manifest["version"]) == ("toy", version)
     assert artifact.manifest["sha256"] == {
-        "model.ubj": sha256(b"trees"),
+        "model.ubj": sha256(TREES),
         "items.bin": sha256(b"\x00\x01"),
     }
     assert artifact.manifest["libraries"]["numpy"] == np.__version__
@@ -69,27 +82,27 @@ def test_a_version_comes_back_as_it_was_registered(registry: Registry, folder: P
 
 
 def test_registering_twice_changes_nothing(registry: Registry) -> None:
-    first = registry.register("toy", b"trees", MANIFEST)
-    again = registry.register("toy", b"trees", dict(reversed(MANIFEST.items())))
+    first = registry.register("toy", TREES, MANIFEST)
+    again = registry.register("toy", TREES, dict(reversed(MANIFEST.items())))
     assert first == again
     assert len(registry.versions("toy")) == 1
 
 
 def test_a_manifest_read_back_can_be_registered_again(registry: Registry) -> None:
-    version = registry.register("toy", b"trees", MANIFEST)
-    assert registry.register("toy", b"trees", registry.load("toy", version).manifest) == version
+    version = registry.register("toy", TREES, MANIFEST)
+    assert registry.register("toy", TREES, registry.load("toy", version).manifest) == version
 
 
 @pytest.mark.parametrize("change", [{"metrics": {"wape": 0.26}}, {"trained_through": "2026-02-01"}])
 def test_other_content_is_another_version(registry: Registry, change: dict[str, object]) -> None:
-    first = registry.register("toy", b"trees", MANIFEST)
-    assert registry.register("toy", b"trees", MANIFEST | change) != first
-    assert registry.register("toy", b"other trees", MANIFEST) != first
+    first = registry.register("toy", TREES, MANIFEST)
+    assert registry.register("toy", TREES, MANIFEST | change) != first
+    assert registry.register("toy", small_booster(3), MANIFEST) != first
     assert len(registry.versions("toy")) == 3
 
 
 def test_a_changed_byte_is_found_on_load(registry: Registry, folder: Path) -> None:
-    version = registry.register("toy", b"trees", MANIFEST)
+    version = registry.register("toy", TREES, MANIFEST)
     for name in ("model.ubj", "manifest.json"):
         file = folder / version / name
         original = file.read_bytes()
@@ -106,7 +119,7 @@ def test_a_file_and_its_own_manifest_altered_together_are_found(
     registry: Registry, folder: Path
 ) -> None:
     """What the folder says of itself proves nothing: the ledger is asked."""
-    version = registry.register("toy", b"trees", MANIFEST)
+    version = registry.register("toy", TREES, MANIFEST)
     file = folder / version / "manifest.json"
     manifest = json.loads(file.read_bytes())
     manifest["sha256"]["model.ubj"] = sha256(b"poisoned")
@@ -117,7 +130,7 @@ def test_a_file_and_its_own_manifest_altered_together_are_found(
 
 
 def test_a_missing_file_is_named(registry: Registry, folder: Path) -> None:
-    version = registry.register("toy", b"trees", MANIFEST)
+    version = registry.register("toy", TREES, MANIFEST)
     (folder / version / "model.ubj").unlink()
     with pytest.raises(ArtifactMissing, match=r"model\.ubj"):
         registry.load("toy", version)
@@ -142,12 +155,10 @@ def test_a_registration_cut_short_is_not_there_and_can_be_repeated(
 
     root = tmp_path / "registry"
     with pytest.raises(StorageFull):
-        Registry(FullBeforeManifest(root), warehouse, lambda: NOW).register(
-            "toy", b"trees", MANIFEST
-        )
+        Registry(FullBeforeManifest(root), warehouse, lambda: NOW).register("toy", TREES, MANIFEST)
     registry = Registry(DiskStore(root), warehouse, lambda: NOW)
     assert registry.versions("toy") == []
-    registry.load("toy", registry.register("toy", b"trees", MANIFEST))
+    registry.load("toy", registry.register("toy", TREES, MANIFEST))
 
 
 @pytest.mark.parametrize(
@@ -165,17 +176,27 @@ def test_a_candidate_that_cannot_be_described_is_refused(
     registry: Registry, model: str, manifest: dict[str, object], field: str
 ) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        registry.register(model, b"trees", manifest)
+        registry.register(model, TREES, manifest)
     assert caught.value.details["field"] == field
     assert not Path(registry.store.root).exists()  # type: ignore[attr-defined]  # a DiskStore here
 
 
+@pytest.mark.parametrize("broken", [b"", TREES[:100], b"trees", TREES + b"!"])
+def test_a_booster_that_nobody_could_load_is_not_registered(
+    registry: Registry, broken: bytes
+) -> None:
+    with pytest.raises(InvalidBooster, match="the new version of toy"):
+        registry.register("toy", broken, MANIFEST)
+    assert registry.versions("toy") == []
+    assert not Path(registry.store.root).exists()  # type: ignore[attr-defined]  # a DiskStore here
+
+
 def test_a_collision_in_the_ledger_is_refused(registry: Registry) -> None:
-    version = registry.register("toy", b"trees", MANIFEST)
+    version = registry.register("toy", TREES, MANIFEST)
     with begin(registry.engine) as conn:
         conn.execute(update(model_version).values(files={"model.ubj": "0" * 64}))
     with pytest.raises(Conflict, match=version):
-        registry.register("toy", b"trees", MANIFEST)
+        registry.register("toy", TREES, MANIFEST)
 
 
 # The champion ledger
@@ -203,8 +224,8 @@ def in_force(engine: Engine, day: float) -> str:
 @pytest.fixture
 def versions(registry: Registry) -> tuple[str, str]:
     return (
-        registry.register("toy", b"first", MANIFEST),
-        registry.register("toy", b"second", MANIFEST),
+        registry.register("toy", TREES, MANIFEST),
+        registry.register("toy", small_booster(3), MANIFEST),
     )
 
 
@@ -293,5 +314,5 @@ def test_the_runtime_opens_a_registry_in_its_home(
     make_runtime: Callable[..., object], tmp_path: Path
 ) -> None:
     registry: Registry = make_runtime().registry  # type: ignore[attr-defined]  # a Runtime
-    version = registry.register("toy", b"trees", MANIFEST)
+    version = registry.register("toy", TREES, MANIFEST)
     assert (tmp_path / "home" / "registry" / "toy" / version / "model.ubj").exists()

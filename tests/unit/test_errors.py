@@ -57,6 +57,7 @@ A_PERSON_FIRST = {
     "GateRefused",
     "IllegalTransition",
     "InputsLate",
+    "InvalidBooster",
     "InvalidRequest",
     "MethodNotAllowed",
     "NoBusinessDate",

@@ -79,6 +79,13 @@ def test_a_missing_array_is_named(learned: Learned) -> None:
         Learned.from_bytes(pack(arrays))
 
 
+def test_places_outside_a_matrix_are_refused(learned: Learned) -> None:
+    arrays = dict(unpack(learned.to_bytes()))
+    arrays["bm25.indices"] = arrays["bm25.indices"] + np.int32(10**6)
+    with pytest.raises(ArtifactAltered, match="holds no matrix of its"):
+        Learned.from_bytes(pack(arrays))
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_same_events_give_the_same_bytes(
     events: Events, learned: Learned, threads: int

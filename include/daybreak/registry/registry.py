@@ -17,6 +17,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.dialects.postgresql import insert
 
 from daybreak.errors import ArtifactAltered, Conflict, InvalidRequest, NotFound
+from daybreak.registry.booster import check_booster
 from daybreak.registry.store import ArtifactStore
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.tables import model_version
@@ -64,7 +65,7 @@ class Registry:
         ``manifest`` needs ``trained_through`` (ISO date) and may hold JSON values only; name,
         version, sha256 of every file and library versions are added to it. The same content
         gives the same version, so registering twice changes nothing. Raises ``InvalidRequest``,
-        ``Conflict``, ``StorageFull`` or ``RegistryUnavailable``.
+        ``InvalidBooster``, ``Conflict``, ``StorageFull`` or ``RegistryUnavailable``.
         """
         if not _NAME.fullmatch(model):
             raise InvalidRequest(
@@ -73,6 +74,7 @@ class Registry:
                 field="model",
             )
         trained_through = _trained_through(manifest)
+        check_booster(booster, manifest, f"the new version of {model}")
         contents = {BOOSTER: booster, **(files or {})}
         described = {
             **{name: value for name, value in manifest.items() if name not in _ADDED},

@@ -8,10 +8,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import xgboost
 from numpy.typing import NDArray
 
-from daybreak.errors import ArtifactAltered, NotReady
+from daybreak.errors import NotReady
+from daybreak.registry.booster import open_booster
 from daybreak.registry.registry import Artifact
 
 if TYPE_CHECKING:
@@ -27,20 +27,12 @@ class Predictor:
 
     ``threads``: of ``batch``; 0 takes all cores. The twin is compiled and proven when ``engine``
     or ``single`` is first asked for, so that a batch job never pays for it.
-    Raises ``ArtifactAltered`` where the bytes are no booster.
+    Raises ``InvalidBooster`` where the bytes are none.
     """
 
     def __init__(self, artifact: Artifact, threads: int = 0) -> None:
         self.artifact = artifact
-        try:
-            self._booster = xgboost.Booster(model_file=bytearray(artifact.booster))
-        except xgboost.core.XGBoostError as error:
-            raise ArtifactAltered(
-                f"The booster of {artifact.model} {artifact.version} cannot be read.",
-                remedy="Restore the version from a backup, or promote another one.",
-                model=artifact.model,
-                version=artifact.version,
-            ) from error
+        self._booster = open_booster(artifact)
         self._booster.set_param({"nthread": threads or None})
 
     def expect_features(self, names: Sequence[str]) -> None:

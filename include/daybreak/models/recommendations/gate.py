@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
-import xgboost as xgb
-
 from daybreak.models.base import Headline, Progress, Verdict, quiet
 from daybreak.models.recommendations.assemble import FEATURES
 from daybreak.models.recommendations.baselines import BASELINES
@@ -20,6 +18,7 @@ from daybreak.models.recommendations.catalogue import EPOCH
 from daybreak.models.recommendations.evaluate import READINGS, evaluate, model_lister, pooled
 from daybreak.models.recommendations.examples import day_of
 from daybreak.models.recommendations.learned import FILE, Learned
+from daybreak.registry.booster import open_booster
 from daybreak.registry.registry import Artifact
 from daybreak.warehouse.events import Events
 
@@ -104,7 +103,7 @@ def _with_champion(
     progress(f"Asking the champion {champion.version} for its lists of {as_of}")
     events = read()
     at = day_of(events, (as_of - EPOCH).days, Learned.from_bytes(champion.files[FILE]))
-    booster = xgb.Booster(model_file=bytearray(champion.booster))
+    booster = open_booster(champion)
     most = int(challenger.manifest["params"]["judged_users"])
     measured = evaluate(at, events, {"champion": model_lister(booster, at)}, most_users=most)
     return found | {reading: pooled([measured[reading]["champion"]]) for reading in READINGS}

@@ -62,21 +62,23 @@ class Learned:
                 file=FILE,
             )
         size = len(arrays["item_id"])
-        return cls(
-            arrays["item_id"],
-            {
-                name: sparse.csr_matrix(
-                    (
-                        arrays[f"{name}.data"],
-                        arrays[f"{name}.indices"],
-                        arrays[f"{name}.indptr"],
-                    ),
-                    shape=(size, size),
-                )
-                for name in NEIGHBOURS
-            },
-            arrays["statistics"],
-        )
+        try:
+            neighbours = {name: _matrix(arrays, name, size) for name in NEIGHBOURS}
+        except ValueError as error:
+            raise ArtifactAltered(
+                f"{FILE} holds no matrix of its {size} items: {error}.",
+                remedy="Restore the version's folder from a backup, or train again.",
+                file=FILE,
+            ) from error
+        return cls(arrays["item_id"], neighbours, arrays["statistics"])
+
+
+def _matrix(arrays: Mapping[str, NDArray[Any]], name: str, size: int) -> sparse.csr_matrix:
+    """Raises ``ValueError`` for places outside it: SciPy's C++ code would read there unchecked."""
+    data, indices, indptr = (arrays[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
+    matrix = sparse.csr_matrix((data, indices, indptr), shape=(size, size))
+    matrix.check_format(full_check=True)
+    return matrix
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-import xgboost as xgb
 from sqlalchemy import Connection
 
 from daybreak.clock import AsOf
@@ -22,6 +21,7 @@ from daybreak.models.sales_forecast.booster import QUANTILES
 from daybreak.models.sales_forecast.evidence import QUANTILE_NAMES, Days, measures, tally
 from daybreak.models.sales_forecast.link import link
 from daybreak.models.sales_forecast.train import Options, draw_held_out, panel_sha256
+from daybreak.registry.booster import open_booster
 from daybreak.registry.registry import Artifact
 from daybreak.warehouse.facts import read_panel
 
@@ -129,7 +129,7 @@ def _with_champion(
 
 def _days_of(panel: Panel, options: Options, seed: int, artifact: Artifact) -> Days:
     held_out = draw_held_out(panel, options, seed)
-    booster = xgb.Booster(model_file=bytearray(artifact.booster))
+    booster = open_booster(artifact)
     margins = booster.inplace_predict(held_out.features, predict_type="margin")
     return tally(panel, held_out, link(margins, held_out.features, artifact.manifest))
 
