@@ -204,7 +204,7 @@ class GateRefused(DaybreakError):
 
 
 class StorageFull(DaybreakError):
-    """The registry could not write: no space is left."""
+    """The registry or the warehouse could not write: no space is left."""
 
     status = 507
     code = "storage_full"
@@ -218,6 +218,12 @@ class WarehouseUnavailable(DaybreakError):
 
     status = 503
     code = "warehouse_unavailable"
+
+
+class WarehouseOverloaded(WarehouseUnavailable):
+    """The warehouse has no memory, connections or other resources left for this."""
+
+    code = "warehouse_overloaded"
 
 
 class NoData(DaybreakError):

@@ -1,11 +1,23 @@
+import traceback
+import uuid
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
+import psycopg
 import pytest
-from sqlalchemy import Engine, Table, func, select, text
-from sqlalchemy.exc import IntegrityError, ProgrammingError
+from psycopg import sql
+from sqlalchemy import Connection, Engine, Table, func, select, text
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 
-from daybreak.errors import ConfigError, WarehouseUnavailable
+from daybreak.errors import (
+    ConfigError,
+    DaybreakError,
+    StorageFull,
+    WarehouseOverloaded,
+    WarehouseUnavailable,
+)
 from daybreak.warehouse.bulk import copy_in
 from daybreak.warehouse.engine import begin, connect, make_engine
 from daybreak.warehouse.tables import item
@@ -105,3 +117,142 @@ def test_a_url_that_cannot_be_read_is_not_repeated(dsn: str) -> None:
     with pytest.raises(ConfigError) as caught:
         make_engine(dsn)
     assert "hunter2" not in f"{caught.value}{caught.value.__cause__}"
+
+
+# --- a server that is short of something -----------------------------------------------------
+
+SECRET = "4929-1234"
+ONE_ITEM = {
+    "item_id": np.array([SECRET], object),
+    "load_id": np.array([1]),
+    "loaded_at": np.array(["2026-01-01"], "M8[us]"),
+}
+Write = Callable[[Connection], Any]
+
+
+def insert_one(connection: Connection) -> None:
+    connection.execute(item.insert().values(item_id=SECRET, load_id=1, loaded_at=func.now()))
+
+
+def copy_one(connection: Connection) -> None:
+    copy_in(connection, item, ONE_ITEM)
+
+
+def fail_with(warehouse: Engine, state: str, message: str) -> None:
+    """Let every row that is written to ``raw.item`` meet an error of the server's."""
+    with begin(warehouse) as connection:
+        connection.exec_driver_sql(
+            "CREATE FUNCTION public.fail() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN RAISE EXCEPTION '{message}' USING ERRCODE = '{state}'; END $$"
+        )
+        connection.exec_driver_sql(
+            "CREATE TRIGGER fail BEFORE INSERT ON raw.item FOR EACH ROW "
+            "EXECUTE FUNCTION public.fail()"
+        )
+
+
+@pytest.mark.parametrize(
+    ("state", "message", "expected", "remedy"),
+    [
+        ("53100", "could not extend file: No space left on device", StorageFull, "Free space"),
+        ("53100", "could not resize shared memory segment", StorageFull, "shm_size"),
+        ("XX000", "could not write file: Disk quota exceeded", StorageFull, "Free space"),
+        ("53200", "out of memory", WarehouseOverloaded, "memory"),
+        ("53000", "insufficient resources", WarehouseOverloaded, "fewer tasks"),
+        ("57P02", "terminating connection because of crash", WarehouseUnavailable, "daybreak up"),
+    ],
+)
+def test_a_server_that_is_short_says_of_what_and_what_to_do(
+    warehouse: Engine,
+    state: str,
+    message: str,
+    expected: type[DaybreakError],
+    remedy: str,
+) -> None:
+    fail_with(warehouse, state, message)
+    for write in (insert_one, copy_one):
+        with pytest.raises(DaybreakError) as caught, begin(warehouse) as connection:
+            write(connection)
+        assert type(caught.value) is expected
+        assert message in caught.value.message
+        assert remedy in caught.value.remedy
+        shown = "".join(traceback.format_exception(caught.value))
+        assert "INSERT" not in shown
+        assert SECRET not in shown
+    assert count(warehouse, item) == 0
+
+
+def test_temporary_files_beyond_the_limit_of_the_server(warehouse: Engine) -> None:
+    sort = "SELECT n FROM generate_series(1, 100000) AS n ORDER BY n::text"
+    with pytest.raises(StorageFull, match="temp_file_limit") as caught, begin(warehouse) as c:
+        c.exec_driver_sql(f"SET LOCAL temp_file_limit = 64; SET LOCAL work_mem = 64; {sort}")
+    assert "Raise the limit" in caught.value.remedy
+
+
+def test_a_server_without_a_connection_left(postgres: Any, warehouse_url: str) -> None:
+    role = f"limited_{uuid.uuid4().hex[:8]}"
+    name = sql.Identifier(role)
+    postgres.execute(sql.SQL("CREATE ROLE {} LOGIN CONNECTION LIMIT 0").format(name))
+    engine = make_engine(warehouse_url.replace("://postgres@", f"://{role}@"))
+    try:
+        with pytest.raises(WarehouseOverloaded, match="too many") as caught, connect(engine):
+            pass
+        assert "max_connections" in caught.value.remedy
+    finally:
+        postgres.execute(sql.SQL("DROP ROLE {}").format(name))
+
+
+# --- errors show no values -------------------------------------------------------------------
+
+
+def twice(connection: Connection) -> None:
+    connection.execute(text("CREATE UNIQUE INDEX ON raw.item (item_id)"))
+    insert_one(connection)
+    insert_one(connection)
+
+
+def copy_twice(connection: Connection) -> None:
+    connection.execute(text("CREATE UNIQUE INDEX ON raw.item (item_id)"))
+    copy_one(connection)
+    copy_one(connection)
+
+
+def with_a_null(connection: Connection) -> None:
+    connection.execute(item.insert().values(item_id=SECRET, load_id=None, loaded_at=func.now()))
+
+
+def copy_a_null(connection: Connection) -> None:
+    copy_in(connection, item, ONE_ITEM | {"load_id": np.ma.masked_array([1], mask=[True])})
+
+
+def cast(connection: Connection) -> None:
+    connection.execute(text("SELECT CAST(:given AS integer)"), {"given": SECRET})
+
+
+def copy_text(connection: Connection) -> None:
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    with driver.cursor().copy("COPY raw.item (item_id, load_id) FROM STDIN") as copy:
+        copy.write(f"x\t{SECRET}\n")
+
+
+@pytest.mark.parametrize(
+    ("write", "expected", "said"),
+    [
+        (twice, IntegrityError, "duplicate key"),
+        (copy_twice, psycopg.IntegrityError, "duplicate key"),
+        (with_a_null, IntegrityError, '"load_id"'),
+        (copy_a_null, psycopg.IntegrityError, '"load_id"'),
+        (cast, DataError, "invalid input syntax for type integer"),
+        (copy_text, psycopg.DataError, "COPY item, line 1, column load_id"),
+    ],
+)
+def test_an_error_of_sql_shows_no_value(
+    warehouse: Engine, write: Write, expected: type[Exception], said: str
+) -> None:
+    with pytest.raises(expected) as caught, begin(warehouse) as connection:
+        write(connection)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert said in shown
+    assert SECRET not in shown
+    assert isinstance(caught.value, DBAPIError | psycopg.Error)

@@ -45,6 +45,7 @@ TRY_AGAIN = {
     "PlatformError": "a component may be starting",
     "RegistryUnavailable": "the network may be back",
     "StorageFull": "a job that ends gives space back",
+    "WarehouseOverloaded": "other work may be done",
     "WarehouseUnavailable": "the server may be restarting",
 }
 A_PERSON_FIRST = {

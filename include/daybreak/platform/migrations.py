@@ -68,7 +68,7 @@ def _read(text: str) -> object:
 
 
 def _has_schema(settings: Settings) -> bool:
-    engine = create_engine(settings.airflow_dsn)
+    engine = create_engine(settings.airflow_dsn, hide_parameters=True)
     try:
         return inspect(engine).has_table("alembic_version")
     finally:

@@ -38,6 +38,7 @@ OPTIONS = {
     # Loads of millions of rows would otherwise force a checkpoint every few seconds.
     "max_wal_size": "4GB",
     "timezone": "UTC",
+    "log_error_verbosity": "terse",  # no DETAIL, which repeats rows
 }
 
 _IN_PUBLIC = """

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from sqlalchemy.pool import NullPool
 from daybreak.errors import DatasetError
 from daybreak.sources.generators import Generator
 from daybreak.sources.sections import Section
+from daybreak.warehouse.faults import without_values
 
 BATCH_ROWS = 65_536
 
@@ -156,7 +158,7 @@ def open_query(section: Section, uri: str) -> Iterator[Rows]:
     with ExitStack() as stack:
         with _query_errors(section):
             # No pool: the connection closes with the block, also when the query failed.
-            engine = create_engine(url, poolclass=NullPool)
+            engine = create_engine(url, poolclass=NullPool, hide_parameters=True)
             connection = stack.enter_context(engine.connect())
             streamed = connection.execution_options(yield_per=BATCH_ROWS)
             result = streamed.execute(text(str(section.query)))
@@ -209,6 +211,8 @@ def _numbered(batches: Iterator[pa.RecordBatch]) -> Iterator[Chunk]:
 
 def _first_line(error: Exception) -> str:
     cause = getattr(error, "orig", None) or error
+    if isinstance(cause, psycopg.Error):
+        return without_values(cause)
     return (str(cause).strip().splitlines() or [type(cause).__name__])[0].rstrip(".")
 
 

@@ -1,4 +1,4 @@
-"""Connections to the warehouse: one engine, two ways to open it, one error when it is away."""
+"""Connections to the warehouse: one engine, two ways to open it, errors that say what to do."""
 
 from __future__ import annotations
 
@@ -10,14 +10,10 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from daybreak.errors import ConfigError, WarehouseUnavailable
+from daybreak.errors import ConfigError
+from daybreak.warehouse.faults import explained, hide_values, refused
 
 CONNECT_TIMEOUT_SECONDS = 10
-
-REMEDY = (
-    "Start it with `daybreak up`, or see that DAYBREAK_WAREHOUSE_URL is right; "
-    "`daybreak doctor` says what is wrong."
-)
 
 
 def make_engine(dsn: str) -> Engine:
@@ -37,6 +33,7 @@ def make_engine(dsn: str) -> Engine:
     return create_engine(
         url,
         pool_pre_ping=True,
+        hide_parameters=True,  # errors show statements, never values
         connect_args={
             "application_name": "daybreak",
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
@@ -49,15 +46,19 @@ def make_engine(dsn: str) -> Engine:
 def connect(engine: Engine) -> Iterator[Connection]:
     """A connection to read with; what was not committed is rolled back at the end.
 
-    Raises ``WarehouseUnavailable`` where no connection can be opened, and where it breaks.
+    Raises ``WarehouseUnavailable`` where no connection can be opened and where it breaks,
+    ``StorageFull`` and ``WarehouseOverloaded`` where the server has no space or nothing else left.
+    Any other error of a statement passes, without the values that the server repeats in it.
     """
     connection = _open(engine)
     try:
         with connection:
             yield connection
-    except (DBAPIError, psycopg.OperationalError) as error:
-        if _lost(error):
-            raise _unavailable(engine, error) from None
+    except (DBAPIError, psycopg.Error) as error:
+        ours = explained(engine.url.database, error)
+        if ours is not None:
+            raise ours from None
+        hide_values(error)
         raise
 
 
@@ -65,7 +66,7 @@ def connect(engine: Engine) -> Iterator[Connection]:
 def begin(engine: Engine) -> Iterator[Connection]:
     """A connection in one transaction: committed at the end, rolled back by any exception.
 
-    Raises ``WarehouseUnavailable`` where no connection can be opened, and where it breaks.
+    Raises what ``connect`` raises.
     """
     with connect(engine) as connection, connection.begin():
         yield connection
@@ -75,24 +76,5 @@ def _open(engine: Engine) -> Connection:
     try:
         return engine.connect()
     except (DBAPIError, psycopg.Error) as error:
-        raise _unavailable(engine, error) from None
-
-
-def _lost(error: Exception) -> bool:
-    """Whether the connection broke, rather than that a statement was refused."""
-    if isinstance(error, DBAPIError):
-        return error.connection_invalidated
-    # COPY runs on the driver's connection, where SQLAlchemy does not translate errors.
-    return isinstance(error, psycopg.OperationalError) and error.sqlstate in (None, "57P01")
-
-
-def _unavailable(engine: Engine, error: Exception) -> WarehouseUnavailable:
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    lines = str(cause).strip().splitlines() or [type(cause).__name__]
-    reason = lines[0]
-    password = engine.url.password
-    if password:
-        reason = reason.replace(str(password), "***")
-    return WarehouseUnavailable(
-        f"The warehouse {engine.url.database!r} does not answer: {reason}.", remedy=REMEDY
-    )
+        password = str(engine.url.password or "")
+        raise refused(engine.url.database, error, password) from None
