@@ -263,12 +263,3 @@ def _written(folder: Path) -> Path:
     columns = "{business_date: day, store_id: store, item_id: sku, units: qty}"
     file.write_text(f"name: m\nsales:\n  files: sales.csv\n  columns: {columns}\n")
     return file
-
-
-@pytest.mark.parametrize("delimiter", ['""', ",,", "é", '"\\""', '"\\n"', "a"])
-def test_what_is_no_delimiter(tmp_path: Path, delimiter: str) -> None:
-    file = _written(tmp_path)
-    file.write_text(file.read_text() + f"  csv: {{delimiter: {delimiter!s}}}\n")
-
-    with pytest.raises(DatasetError, match="delimiter"):
-        load_spec(file)

@@ -116,6 +116,12 @@ def test_a_column_of_the_wrong_type_is_named(tmp_path: Path) -> None:
     assert "Check what is mapped to 'qty'" in error.remedy
 
 
+def test_the_most_common_fault_is_named_however_late_it_begins(tmp_path: Path) -> None:
+    error = refused(tmp_path, HEADER + "never,a,x,1,2\n" * 6 + "2025-01-01,a,x,1,-2\n" * 9)
+
+    assert "In 9 of them column 'price' is negative; the first is row 7: '-2'" in error.message
+
+
 def test_too_many_bad_rows_refuse_the_file(tmp_path: Path) -> None:
     bad = "2025-01-01,a,x,-1,2\n"
 

@@ -82,6 +82,28 @@ def test_short_and_long_columns(tmp_path: Path) -> None:
             "items: {files: a.csv, columns: {item_id: n}, filters: [{name: f}]}",
             "either `drop` or `keep`",
         ),
+        *(
+            (f"items: {{files: a.csv, csv: {{{csv}}}, columns: {{item_id: n}}}}", where)
+            for csv, where in [
+                ("decimal: ','", "`decimal` and `delimiter` are both ','"),
+                ("thousands: ','", "`thousands` and `delimiter` are both ','"),
+                ("delimiter: ';', decimal: ',', thousands: ','", "`thousands` and `decimal` are"),
+                ("thousands: '.'", "`thousands` and `decimal` are both '.'"),
+                ("decimal: ':'", "items.csv.decimal"),
+                ("thousands: x", "items.csv.thousands"),
+                ("delimiter: ',,'", "is no delimiter"),
+                ("encoding: klingon", "There is no encoding 'klingon'"),
+                ("record_lines: 0", "items.csv.record_lines"),
+            ]
+        ),
+        (
+            "items: {files: a.csv, columns: {item_id: n, name: {column: n, null_values: []}}}",
+            "'n' is mapped twice, with other `null_values`",
+        ),
+        (
+            "items: {files: a.csv, columns: {item_id: {const: a, null_values: []}}}",
+            "a constant takes no",
+        ),
         ("plan: {files: a.csv, columns: {business_date: d, store_id: s}}", "known_ahead"),
         *(
             (

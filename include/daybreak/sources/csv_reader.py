@@ -19,8 +19,11 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from daybreak.errors import DatasetError
+from daybreak.sources.arrow import Array
+from daybreak.sources.arrow import compute as pc
 from daybreak.sources.csv_encoding import first_undecodable, utf8_pieces
 from daybreak.sources.csv_records import Block, RecordReader
+from daybreak.sources.number_text import NumberText
 from daybreak.sources.readers import Chunk, Lines, Malformed, Rows, unreadable, wanted_columns
 from daybreak.sources.sections import Csv, Section
 
@@ -48,9 +51,15 @@ def open_csv(path: Path, uri: str, sha256: str, section: Section) -> Rows:
         )
     header = _header(head, path, uri, section.csv)
     wanted = wanted_columns(section, header)
-    parser = _Parser(section.csv, header, wanted, uri)
+    parser = _Parser(section, header, wanted, uri)
     chunks = _explained(parser.chunks(chain([first], blocks)), path, uri, section.csv)
-    return Rows(uri, header, chunks, sha256, lines=lines)
+    return Rows(uri, header, chunks, sha256, lines=lines, numbers=_numbers(section.csv))
+
+
+def _numbers(options: Csv) -> NumberText | None:
+    if options.decimal == "." and options.thousands is None:
+        return None
+    return NumberText(options.decimal, options.thousands)
 
 
 def _blocks(path: Path, uri: str, options: Csv, lines: Lines) -> Iterator[Block]:
@@ -69,9 +78,13 @@ def _header(block: Block, path: Path, uri: str, options: Csv) -> tuple[str, ...]
 class _Parser:
     """Blocks of records to chunks of the ``wanted`` columns (places in the header)."""
 
-    def __init__(self, options: Csv, header: tuple[str, ...], wanted: list[int], uri: str) -> None:
+    def __init__(
+        self, section: Section, header: tuple[str, ...], wanted: list[int], uri: str
+    ) -> None:
+        options = section.csv
         self._uri = uri
         self._names = [header[place] for place in wanted]
+        self._nulls = _words_by_column(section, self._names)
         self._broken: list[InvalidRow] = []
         # By place, not by name: names of columns that nobody maps may be blank, or stand twice.
         places = [str(place) for place in range(len(header))]
@@ -84,7 +97,7 @@ class _Parser:
             include_columns=chosen,
             column_types=dict.fromkeys(chosen, pa.string()),
             null_values=options.null_values,
-            strings_can_be_null=True,
+            strings_can_be_null=not self._nulls,
         )
 
     def chunks(self, blocks: Iterator[Block]) -> Iterator[Chunk]:
@@ -100,6 +113,8 @@ class _Parser:
         source: Any = pa.BufferReader(block.data)
         table = arrow_csv.read_csv(source, self._read, self._parse, self._convert)
         columns = [column.combine_chunks() for column in table.columns]
+        if self._nulls:
+            columns = list(map(_without, columns, self._nulls))
         batch = pa.RecordBatch.from_arrays(columns, self._names)
         broken = tuple(self._malformed(row, first) for row in self._broken)
         self._broken.clear()
@@ -117,6 +132,23 @@ class _Parser:
         place = (row.number or 1) - 1  # one thread reads, so the number is always known
         reason = f"has {row.actual_columns} values, the header {row.expected_columns}"
         return Malformed(first + place, reason, row.text)
+
+
+def _words_by_column(section: Section, names: list[str]) -> list[Array]:
+    """The words that mean absent in each column; none where they are the same in all."""
+    own = {
+        source.column: source.null_values
+        for source in section.columns.values()
+        if source.null_values is not None
+    }
+    if not own:
+        return []
+    words = (own.get(name, section.csv.null_values) for name in names)
+    return [pa.array(words_of_one, pa.string()) for words_of_one in words]
+
+
+def _without(text: Array, absent: Array) -> Array:
+    return pc.if_else(pc.is_in(text, value_set=absent), pa.scalar(None, pa.string()), text)
 
 
 def _explained(items: Iterator[Item], path: Path, uri: str, options: Csv) -> Iterator[Item]:

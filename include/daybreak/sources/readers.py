@@ -24,6 +24,7 @@ from sqlalchemy.pool import NullPool
 
 from daybreak.errors import DatasetError
 from daybreak.sources.generators import Generator
+from daybreak.sources.number_text import NumberText
 from daybreak.sources.sections import Section
 from daybreak.warehouse.faults import without_values
 
@@ -85,6 +86,7 @@ class Rows:
 
     ``digest()`` is the sha256 of the bytes. A file has it at once (``known_digest``), a query
     only after its last chunk. ``lines`` counts on as chunks are taken; None where there are none.
+    ``numbers``: how texts write numbers, where not as Python does.
     """
 
     uri: str
@@ -93,6 +95,7 @@ class Rows:
     known_digest: str | None = None
     late_digest: Callable[[], str] = field(default=lambda: "")
     lines: Lines | None = None
+    numbers: NumberText | None = None
 
     def digest(self) -> str:
         """Sha256, hexadecimal. For a query only after all chunks were taken."""

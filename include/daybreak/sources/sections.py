@@ -81,6 +81,9 @@ class Source(Strict):
     values: dict[str, Scalar] | None = Field(
         None, description="source value -> value; any other value is a bad row"
     )
+    null_values: list[str] | None = Field(
+        None, description="words of a CSV column that mean absent, instead of `csv.null_values`"
+    )
 
     @field_validator("values", mode="before")
     @classmethod
@@ -93,8 +96,9 @@ class Source(Strict):
     def _one_origin(self) -> Self:
         if (self.column is None) == (self.const is None):
             raise ValueError("give either `column` or `const`")
-        if self.const is not None and (self.format or self.case or self.values):
-            raise ValueError("a constant takes no `format`, `case` or `values`")
+        others = (self.format, self.case, self.values, self.null_values)
+        if self.const is not None and any(other is not None for other in others):
+            raise ValueError("a constant takes no `format`, `case`, `values` or `null_values`")
         return self
 
 
@@ -128,6 +132,11 @@ class Condition(Strict):
             except re.error as error:
                 raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
         return pattern
+
+    @property
+    def compares_numbers(self) -> bool:
+        """Whether values are compared as numbers, not as text."""
+        return not {"below", "at_most", "above", "at_least"}.isdisjoint(self.tests)
 
     @property
     def tests(self) -> dict[str, Any]:
@@ -166,7 +175,21 @@ class Csv(Strict):
     record_lines: int = Field(
         100, ge=1, description="lines of one record at most; more refuse the file"
     )
+    decimal: Literal[".", ","] = "."
+    thousands: Literal[".", ",", " ", "'", "_"] | None = None
     null_values: list[str] = ["", "NA", "N/A", "NaN", "nan", "NULL", "null"]
+
+    @model_validator(mode="after")
+    def _numbers_can_be_told(self) -> Self:
+        signs = {"delimiter": self.delimiter, "decimal": self.decimal, "thousands": self.thousands}
+        for one, other in (
+            ("decimal", "delimiter"),
+            ("thousands", "delimiter"),
+            ("thousands", "decimal"),
+        ):
+            if signs[one] == signs[other]:
+                raise ValueError(f"`{one}` and `{other}` are both {signs[one]!r}")
+        return self
 
 
 class Aggregate(Strict):
@@ -233,6 +256,10 @@ class Section(Strict):
             required = [column.name for column in self.canonical if column.required]
             if missing := [name for name in required if name not in self.columns]:
                 raise ValueError(f"`columns` lacks {missing}")
+        words: dict[str | None, list[str] | None] = {}
+        for source in self.columns.values():
+            if words.setdefault(source.column, source.null_values) != source.null_values:
+                raise ValueError(f"{source.column!r} is mapped twice, with other `null_values`")
         names = [rule.name for rule in self.filters]
         if len(set(names)) != len(names):
             raise ValueError("two filters have the same name")

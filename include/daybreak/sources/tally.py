@@ -58,6 +58,7 @@ class Tally:
     rules: Counter[str] = field(default_factory=Counter)
     faults: Counter[tuple[str | None, str]] = field(default_factory=Counter)
     examples: list[BadRow] = field(default_factory=list)
+    first_of: dict[tuple[str | None, str], BadRow] = field(default_factory=dict)
     first_date: date | None = None
     last_date: date | None = None
 
@@ -66,6 +67,7 @@ class Tally:
         self.quarantined += 1
         self.bad_lines += row.lines
         self.faults[(row.field, row.reason)] += 1
+        self.first_of.setdefault((row.field, row.reason), row)
         if len(self.examples) < EXAMPLES:
             self.examples.append(row)
 
@@ -99,7 +101,7 @@ class Tally:
         (name, reason), count = self.faults.most_common(1)[0]
         column = sources.get(name, name) if name else None
         what = f"column {column!r} {reason}" if column else f"the line {reason}"
-        example = next(row for row in self.examples if (row.field, row.reason) == (name, reason))
+        example = self.first_of[(name, reason)]
         value = example.row.get(str(column)) if isinstance(example.row, dict) else example.row
         raise DatasetError(
             f"{uri} is refused: {self.quarantined} of {self.rows} rows are bad{covering}. In "
@@ -115,7 +117,10 @@ class Tally:
 
 def _remedy(column: str | None, share: float, section: Section) -> str:
     if column and share >= WHOLE_COLUMN:
-        return f"Check what is mapped to {column!r}, and its `format` where it is a date."
+        return (
+            f"Check what is mapped to {column!r}, its `format` where it is a date, and `csv: "
+            "{decimal: ..., thousands: ...}` where it is a number."
+        )
     return (
         f"Correct the file, drop such rows by a filter, or raise max_bad_share "
         f"(now {section.max_bad_share:g}) of {section.kind!r}."

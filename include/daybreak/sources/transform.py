@@ -23,6 +23,7 @@ from daybreak.sources.arrow import compute as pc
 from daybreak.sources.canonical import CanonicalColumn, Kind
 from daybreak.sources.convert import TYPES, WrongTypeError, convert
 from daybreak.sources.filters import holds
+from daybreak.sources.number_text import NumberText
 from daybreak.sources.readers import Chunk, Rows
 from daybreak.sources.sections import Interactions, Sales, Section, Source
 from daybreak.sources.spec import Calendar
@@ -68,6 +69,7 @@ class Transform:
         self._today = now.astimezone(calendar.zone).date()
         self._last_date = last_date
         self._mapping = _mapping(section, rows)
+        self._numbers = rows.numbers
         for rule in section.filters:
             self.tally.rules[rule.name] = 0
 
@@ -115,7 +117,10 @@ class Transform:
     ) -> tuple[pa.RecordBatch, NDArray[np.int64]]:
         keep = np.ones(batch.num_rows, dtype=bool)
         for rule in self.section.filters:
-            held = holds(rule.condition, batch.column(rule.condition.column))
+            values = batch.column(rule.condition.column)
+            if self._numbers and rule.condition.compares_numbers:
+                values = self._numbers.plain(values)
+            held = holds(rule.condition, values)
             dropped = keep & (held if rule.drop else ~held)
             self.tally.rules[rule.name] += int(dropped.sum())
             keep &= ~dropped
@@ -135,6 +140,8 @@ class Transform:
                 columns[column.name] = pa.repeat(parsed[0], batch.num_rows)
                 continue
             values = batch.column(source.column)
+            if self._numbers and source.values is None:
+                values = _plain(self._numbers, values, column.kind)
             try:
                 converted = convert(values, column, source, self._zone)
             except (WrongTypeError, pa.ArrowNotImplementedError):
@@ -205,6 +212,13 @@ class Transform:
             late = as_mask(pc.greater(clock, arrow.scalar(bound, pa.date32())))
         self.tally.rules["later_than_asked"] += int(late.sum())
         return ~late
+
+
+def _plain(numbers: NumberText, values: Array, kind: Kind) -> Array:
+    """``values`` with numbers written as Python does, where numbers are wanted."""
+    if kind is Kind.NUMBER:
+        return numbers.plain(values)
+    return numbers.plain_where_number(values) if kind is Kind.FLAG else values
 
 
 def _mapping(section: Section, rows: Rows) -> list[tuple[CanonicalColumn, Source]]:
