@@ -263,3 +263,41 @@ def _written(folder: Path) -> Path:
     columns = "{business_date: day, store_id: store, item_id: sku, units: qty}"
     file.write_text(f"name: m\nsales:\n  files: sales.csv\n  columns: {columns}\n")
     return file
+
+
+@pytest.mark.parametrize("apart", [1, 2, 3, 60])
+@pytest.mark.parametrize("quoted", ["sku", "note"])
+def test_two_stray_quotes_close_together_are_a_bad_row(
+    tmp_path: Path, apart: int, quoted: str
+) -> None:
+    rows = good(200)
+    first, last = {
+        "sku": ((",x,", ',"x,'), (",x,", ',x",')),
+        "note": ((",fine", ',"fine'), (",fine", ',fine"')),
+    }[quoted]
+    rows[20] = rows[20].replace(*first)
+    rows[20 + apart] = rows[20 + apart].replace(*last)
+    drop = "  filters: [{name: other, keep: {column: store, equals: s1}}]\n"
+
+    report = check(tmp_path, rows, "  max_bad_share: 1\n" + drop)
+
+    assert report.lines == {
+        "total": 201,
+        "header": 1,
+        "blank": 0,
+        "merged": apart,
+        "bad": apart + 1,
+    }
+    (example,) = report.examples
+    assert (example["row_number"], example["field"]) == (21, None)
+    assert example["reason"] == f"swallows {apart} others: a quote in it is stray"
+    with pytest.raises(DatasetError, match=rf"\({apart + 1} of 200 lines\)"):
+        check(tmp_path, rows, "  max_bad_share: 0.009\n")
+
+
+def test_text_with_as_many_delimiters_as_a_row_is_text(tmp_path: Path) -> None:
+    rows = [*good(5), '2025-01-05,s,x,1,"fine\nred, blue, green, black, white\n2025-01-05,a,b,c,d"']
+
+    report = check(tmp_path, rows)
+
+    assert (report.kept, report.quarantined) == (6, 0)

@@ -41,30 +41,27 @@ def open_csv(path: Path, uri: str, sha256: str, section: Section) -> Rows:
     their offset and line, and quotes that make lines vanish (``csv_records``). Blank lines do
     not count as rows.
     """
-    lines = Lines()
-    blocks = _explained(_blocks(path, uri, section.csv, lines), path, uri, section.csv)
+    lines, options = Lines(), section.csv
+    pieces = utf8_pieces(path, options.encoding, BLOCK_BYTES)
+    records = RecordReader(pieces, uri, options.delimiter, options.record_lines, lines)
+    blocks = _explained(records.blocks(), path, uri, options)
     head = next(blocks, None)
+    header = _header(head, path, uri, options) if head else ()
+    records.columns = len(header)
     first = next(blocks, None)
-    if head is None or first is None:
+    if first is None:
         raise DatasetError(
             f"{uri} is empty: it has no data rows.", remedy="Deliver the file again.", file=uri
         )
-    header = _header(head, path, uri, section.csv)
-    wanted = wanted_columns(section, header)
-    parser = _Parser(section, header, wanted, uri)
-    chunks = _explained(parser.chunks(chain([first], blocks)), path, uri, section.csv)
-    return Rows(uri, header, chunks, sha256, lines=lines, numbers=_numbers(section.csv))
+    parser = _Parser(section, header, wanted_columns(section, header), uri)
+    chunks = _explained(parser.chunks(chain([first], blocks)), path, uri, options)
+    return Rows(uri, header, chunks, sha256, lines=lines, numbers=_numbers(options))
 
 
 def _numbers(options: Csv) -> NumberText | None:
     if options.decimal == "." and options.thousands is None:
         return None
     return NumberText(options.decimal, options.thousands)
-
-
-def _blocks(path: Path, uri: str, options: Csv, lines: Lines) -> Iterator[Block]:
-    pieces = utf8_pieces(path, options.encoding, BLOCK_BYTES)
-    return RecordReader(pieces, uri, options.delimiter, options.record_lines, lines).blocks()
 
 
 def _header(block: Block, path: Path, uri: str, options: Csv) -> tuple[str, ...]:
@@ -92,6 +89,7 @@ class _Parser:
         self._parse = arrow_csv.ParseOptions(
             delimiter=options.delimiter, newlines_in_values=True, invalid_row_handler=self._skip
         )
+        self._parse_lines = arrow_csv.ParseOptions(delimiter=options.delimiter, quote_char=False)
         chosen = [places[place] for place in wanted]
         self._convert = arrow_csv.ConvertOptions(
             include_columns=chosen,
@@ -109,20 +107,27 @@ class _Parser:
             done += len(block.covered)
 
     def _chunk(self, block: Block, first: int) -> Chunk:
-        self._read.block_size = len(block.data) + 1
-        source: Any = pa.BufferReader(block.data)
-        table = arrow_csv.read_csv(source, self._read, self._parse, self._convert)
-        columns = [column.combine_chunks() for column in table.columns]
-        if self._nulls:
-            columns = list(map(_without, columns, self._nulls))
-        batch = pa.RecordBatch.from_arrays(columns, self._names)
+        batch = self._batch(block.data, self._parse)
         broken = tuple(self._malformed(row, first) for row in self._broken)
         self._broken.clear()
         if batch.num_rows + len(broken) != len(block.covered):
             raise unreadable(self._uri, "CSV", ValueError("its records cannot be told apart"))
         numbers = np.arange(first, first + len(block.covered), dtype=np.int64)
         numbers = np.delete(numbers, [line.row_number - first for line in broken])
-        return Chunk(batch, numbers, broken, block.covered)
+        lines = {
+            first + place: self._batch(record.replace(b'"', b""), self._parse_lines)
+            for place, record in block.suspects.items()
+        }
+        return Chunk(batch, numbers, broken, block.covered, lines)
+
+    def _batch(self, text: bytes, how: arrow_csv.ParseOptions) -> pa.RecordBatch:
+        self._read.block_size = len(text) + 1
+        source: Any = pa.BufferReader(text)
+        table = arrow_csv.read_csv(source, self._read, how, self._convert)
+        columns = [column.combine_chunks() for column in table.columns]
+        if self._nulls:
+            columns = list(map(_without, columns, self._nulls))
+        return pa.RecordBatch.from_arrays(columns, self._names)
 
     def _skip(self, row: InvalidRow) -> Literal["skip"]:
         self._broken.append(row)

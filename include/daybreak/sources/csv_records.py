@@ -10,7 +10,7 @@ later in the middle of a value.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,23 +35,28 @@ class Block:
     """Whole records. ``data``: UTF-8, every line with its end.
 
     ``covered``: int64 (n,), how many lines each record covers; blank lines are none.
+    ``suspects``: by their place among the records, those of several lines each of which has as
+    many delimiters as the header: they may be records of their own, between two stray quotes.
     """
 
     data: bytes
     covered: Positions
+    suspects: Mapping[int, bytes]
 
 
 class RecordReader:
     """Cuts ``pieces`` of UTF-8 text into blocks of whole records, the header a block of its own.
 
-    ``lines`` counts what was given out so far. Raises ``DatasetError``, with the line where the
-    quote opened, for the faults above; ``longest`` is the most lines that a record may have.
+    ``lines`` counts what was given out so far; ``columns`` is for the caller to set. Raises
+    ``DatasetError``, with the line where the quote opened, for the faults above; ``longest`` is
+    the most lines that a record may have.
     """
 
     def __init__(
         self, pieces: Iterator[bytes], uri: str, delimiter: str, longest: int, lines: Lines
     ) -> None:
         self.lines = lines
+        self.columns = 0  # of the header, once it is known
         self._pieces = pieces
         self._uri = uri
         self._delimiter = ord(delimiter)
@@ -61,26 +66,23 @@ class RecordReader:
         """The header, then the rest in blocks about as large as the pieces."""
         rest = b""
         for piece in self._pieces:
-            rest += piece
-            blocks, rest = self._split(rest)
-            yield from blocks
+            rest = yield from self._split(rest + piece)
         if rest:
-            blocks, rest = self._split(rest if rest.endswith(b"\n") else rest + b"\n")
-            yield from blocks
+            rest = yield from self._split(rest if rest.endswith(b"\n") else rest + b"\n")
         if rest:
             raise self._never_closed(_Scan(rest, self._delimiter))
 
-    def _split(self, text: bytes) -> tuple[list[Block], bytes]:
-        found: list[Block] = []
-        while not self.lines.header:  # nothing but blank lines so far
-            block, text = self._take(text, header=True)
+    def _split(self, text: bytes) -> Generator[Block, None, bytes]:
+        """The blocks of ``text``; returns what is left of it."""
+        while True:
+            header = not self.lines.header
+            block, text = self._take(text, header=header)
             if block is None:
-                break
-            found.append(block)
-        if self.lines.header:
-            block, text = self._take(text, header=False)
-            found += [block] if block else []
-        return [block for block in found if len(block.covered)], text
+                return text
+            if len(block.covered):
+                yield block
+            if not header:
+                return text
 
     def _take(self, text: bytes, *, header: bool) -> tuple[Block | None, bytes]:
         """A block from the beginning of ``text``, or None where no record ends; and the rest."""
@@ -96,9 +98,24 @@ class RecordReader:
         if header:
             last = len(blank) if blank.all() else int(np.argmin(blank)) + 1  # not blank
             blank, covered, ends = blank[:last], covered[:last], ends[:last]
-        block = Block(text[: (end := int(scan.line_ends[ends[-1]]) + 1)], covered[~blank])
-        self._count(block.covered, int(blank.sum()), header=header)
-        return block, text[end:]
+        self._count(covered[~blank], int(blank.sum()), header=header)
+        end = int(scan.line_ends[ends[-1]]) + 1
+        place = np.cumsum(~blank) - 1
+        suspects = {
+            int(place[record]): text[starts[record] : scan.line_ends[ends[record]] + 1]
+            for record in self._suspects(scan, ends, covered)
+        }
+        return Block(text[:end], covered[~blank], suspects), text[end:]
+
+    def _suspects(self, scan: _Scan, ends: Positions, covered: Positions) -> Positions:
+        several = np.flatnonzero(covered > 1)
+        if self.columns < 2 or not len(several):
+            return several[:0]
+        alike = scan.delimiters_by_line() == self.columns - 1
+        before = np.concatenate(([0], np.cumsum(alike)))
+        within = before[ends[several] + 1] - before[ends[several] + 1 - covered[several]]
+        found: Positions = several[within == covered[several]]
+        return found
 
     def _count(self, records: Positions, blank: int, *, header: bool) -> None:
         covered = int(records.sum())
@@ -198,6 +215,11 @@ class _Scan:
         lines = self._line(opened), self._line(closed)
         stray = np.flatnonzero(~self._beside(closed + 1) & (lines[0] != lines[1]))
         return (int(lines[0][stray[0]]), int(lines[1][stray[0]])) if len(stray) else None
+
+    def delimiters_by_line(self) -> Positions:
+        """How many stand in each line, within quotes or not."""
+        delimiters = np.flatnonzero(self.bytes == self._delimiter)
+        return np.diff(np.searchsorted(delimiters, self.line_ends), prepend=0)
 
     def _values(self) -> tuple[Positions, Positions]:
         """First and last quote of each quoted value; the text's end where one is still open."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,13 +45,15 @@ class Chunk:
     """Some rows. ``row_numbers``: int64 (n,), 1 for the first data row of the file.
 
     ``covered``: int64, how many lines of its file each row covers, malformed ones included; None
-    where there are no lines.
+    where there are no lines. ``lines_apart``: of rows of several lines that may have swallowed
+    others, each line read as a row, by row number.
     """
 
     batch: pa.RecordBatch
     row_numbers: NDArray[np.int64]
     malformed: tuple[Malformed, ...] = ()
     covered: NDArray[np.int64] | None = None
+    lines_apart: Mapping[int, pa.RecordBatch] = field(default_factory=dict)
 
     @property
     def merged_lines(self) -> int:

@@ -82,17 +82,23 @@ class Transform:
         """Canonical rows of ``chunk``; counts go to ``tally``."""
         self.tally.rows += chunk.batch.num_rows + len(chunk.malformed)
         self.tally.merged_lines += chunk.merged_lines
-        batch, numbers = self._filtered(chunk.batch, chunk.row_numbers)
-        columns, faults = self._parsed(batch)
         bad = [
             BadRow(m.row_number, None, m.reason, m.text, chunk.lines_of(m.row_number))
             for m in chunk.malformed
         ]
+        whole = ~np.isin(chunk.row_numbers, self._swallowing(chunk))
+        for index in np.flatnonzero(~whole):
+            number = int(chunk.row_numbers[index])
+            covers = chunk.lines_of(number)
+            reason = f"swallows {covers - 1} others: a quote in it is stray"
+            bad.append(BadRow(number, None, reason, _row(chunk.batch, int(index)), covers))
+        batch, numbers = self._filtered(chunk.batch, chunk.row_numbers, whole)
+        columns, faults = self._parsed(batch)
         refused = np.zeros(batch.num_rows, dtype=bool)
         for name, mask, reason in faults:
             for index in np.flatnonzero(mask & ~refused):
-                row = batch.slice(int(index), 1).to_pylist()[0]
                 number = int(numbers[index])
+                row = _row(batch, int(index))
                 bad.append(BadRow(number, name, reason, row, chunk.lines_of(number)))
             refused |= mask
         for bad_row in bad:
@@ -109,13 +115,21 @@ class Transform:
         """Refuse the file where it has no row, or too many bad ones."""
         self.tally.judge(self.uri, self.section, dict(self._sources()))
 
+    def _swallowing(self, chunk: Chunk) -> list[int]:
+        """Number of each row whose every line would be a good row.
+
+        Only a date, a time or a number can tell; any text is as good as another.
+        """
+        if not any(column.required and column.kind is not Kind.TEXT for column in self.canonical):
+            return []
+        return [n for n, lines in chunk.lines_apart.items() if not self._parsed(lines)[1]]
+
     def _sources(self) -> list[tuple[str, str]]:
         return [(c.name, source.column) for c, source in self._mapping if source.column]
 
     def _filtered(
-        self, batch: pa.RecordBatch, numbers: NDArray[np.int64]
+        self, batch: pa.RecordBatch, numbers: NDArray[np.int64], keep: Mask
     ) -> tuple[pa.RecordBatch, NDArray[np.int64]]:
-        keep = np.ones(batch.num_rows, dtype=bool)
         for rule in self.section.filters:
             values = batch.column(rule.condition.column)
             if self._numbers and rule.condition.compares_numbers:
@@ -123,7 +137,7 @@ class Transform:
             held = holds(rule.condition, values)
             dropped = keep & (held if rule.drop else ~held)
             self.tally.rules[rule.name] += int(dropped.sum())
-            keep &= ~dropped
+            keep = keep & ~dropped
         if keep.all():
             return batch, numbers
         return batch.filter(pa.array(keep)), numbers[keep]
@@ -212,6 +226,11 @@ class Transform:
             late = as_mask(pc.greater(clock, arrow.scalar(bound, pa.date32())))
         self.tally.rules["later_than_asked"] += int(late.sum())
         return ~late
+
+
+def _row(batch: pa.RecordBatch, index: int) -> dict[str, Any]:
+    row: dict[str, Any] = batch.slice(index, 1).to_pylist()[0]
+    return row
 
 
 def _plain(numbers: NumberText, values: Array, kind: Kind) -> Array:
