@@ -10,11 +10,14 @@ import pytest
 from sqlalchemy import Connection, Engine, insert, text
 
 import recommendation_lists
+from daybreak.errors import ConfigError
 from daybreak.registry.verdicts import record_verdict
 from daybreak.warehouse import generations as g
 from daybreak.warehouse import tables
 from daybreak.warehouse.engine import begin
 from daybreak.warehouse.partitions import ensure_partition
+from daybreak.warehouse.reports import VIEWS
+from daybreak.warehouse.reports.page import BLOCK, render_page, report_columns
 
 MODEL = "sales_forecast"
 PAGE = (Path(__file__).parents[2] / "docs" / "reports.md").read_text()
@@ -151,19 +154,21 @@ def test_every_query_of_the_page_answers_an_analyst(warehouse: Engine) -> None:
             assert conn.exec_driver_sql(query).all(), query
 
 
-def test_the_page_names_every_view_and_column(conn: Connection) -> None:
-    columns = conn.execute(
-        text(
-            "SELECT table_name, column_name FROM information_schema.columns"
-            " WHERE table_schema = 'report'"
-        )
-    ).all()
-    sections = dict(re.findall(r"^## report\.(\w+)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
-    for view in ("forecast", "recommendation"):
-        sections[f"{view}_vintages"] += sections[view]  # "the columns of report.forecast"
-    assert {view for view, _ in columns} == set(sections)
-    missing = [(view, name) for view, name in columns if f"`{name}`" not in sections[view]]
-    assert missing == []
+def test_every_column_has_a_meaning_and_the_page_lists_it_as_the_database_does(
+    conn: Connection,
+) -> None:
+    views = report_columns(conn)
+    assert set(views) == set(VIEWS)
+    silent = [(view, one.name) for view, found in views.items() for one in found if not one.meaning]
+    assert silent == []
+    assert views["forecast"] == views["forecast_vintages"]
+    assert views["recommendation"] == views["recommendation_vintages"]
+
+    blocks = {found["view"] for found in BLOCK.finditer(PAGE)}
+    assert blocks == set(views) - {"forecast_vintages", "recommendation_vintages"}
+    assert render_page(conn, PAGE) == PAGE, "run `daybreak warehouse columns --page` on it"
+    with pytest.raises(ConfigError, match=r"report\.nothing"):
+        render_page(conn, "<!-- columns of report.nothing -->\n<!-- end of columns -->")
 
 
 # --- forecast --------------------------------------------------------------------------------
@@ -186,7 +191,8 @@ def test_forecast_is_the_newest_published_day_and_vintages_are_all(conn: Connect
             "business_date": date(2026, 3, 2), "target_date": date(2026, 3, 3), "horizon": 1,
             "store_id": "s1", "store_name": "Corner", "item_id": "i1", "item_name": "new",
             "category": "d", "p10": 7.0, "p50": 8.0, "p90": 9.0, "mean": 8.5, "version": "v2",
-            "generation_id": new, "published_at": march(3, 2), "gate": "not_judged",
+            "generation_id": new, "cutoff": march(3, 2), "published_at": march(3, 2),
+            "gate": "not_judged",
         }
     ]  # fmt: skip
     vintages = rows(conn, "forecast_vintages", "business_date")
@@ -220,7 +226,7 @@ def test_accuracy_worked_by_hand(conn: Connection) -> None:
     ====  ====  ====  ====  ====  ======  =====  ==========================================
     """
     monday, tuesday, before = date(2026, 3, 9), date(2026, 3, 10), date(2026, 3, 3)
-    publish(
+    generation = publish(
         conn,
         monday,
         {
@@ -247,32 +253,65 @@ def test_accuracy_worked_by_hand(conn: Connection) -> None:
     load(conn, tables.plan, {**key, "open": False})
     close(conn, tuesday)
 
-    pinball = [  # one row of the table above each, over the three levels
-        Fraction(1, 10) * 4 + Fraction(1, 2) * 2 + Fraction(1, 10) * 2,
-        Fraction(0) + Fraction(1, 2) * 1 + Fraction(1, 10) * 2,
-        Fraction(1, 10) * 9 + Fraction(1, 2) * 7 + Fraction(9, 10) * 5,
-    ]
-    (row,) = rows(conn, "forecast_accuracy", "horizon")
-    assert row == approximately(
+    a, b, c = rows(conn, "forecast_accuracy", "item_id")
+    assert a == approximately(
         {
-            "business_date": monday,
-            "horizon": 1,
-            "version": "v1",
-            "rows": 3,
-            "actual_units": Fraction(16),
-            "absolute_error_p50": Fraction(2 + 1 + 7),
-            "absolute_error_mean": Fraction(1 + 1 + 6),
-            "absolute_error_naive": Fraction(3 + 0 + 2),
-            "wape_p50": Fraction(10, 16),
-            "wape_mean": Fraction(8, 16),
-            "wape_naive": Fraction(5, 16),
-            "bias_mean": Fraction(-1 + 1 - 6, 16),
-            "bias_naive": Fraction(-3 - 2, 16),
-            "coverage": Fraction(2, 3),
-            "pinball": sum(pinball) / 9,
-            "pinball_naive": Fraction(3 + 0 + 2, 2 * 3),
+            "business_date": monday, "target_date": tuesday, "horizon": 1,
+            "store_id": "s1", "store_name": None,
+            "item_id": "a", "item_name": None, "category": None,
+            "rows": 1,
+            "actual_units": Fraction(6),
+            "forecast_units": Fraction(5),
+            "naive_units": Fraction(3),
+            "absolute_error_p50": Fraction(2),
+            "absolute_error_mean": Fraction(1),
+            "absolute_error_naive": Fraction(3),
+            "coverage": Fraction(1),
+            "pinball": (Fraction(1, 10) * 4 + Fraction(1, 2) * 2 + Fraction(1, 10) * 2) / 3,
+            "pinball_naive": Fraction(3, 2),
+            "version": "v1", "generation_id": generation, "gate": "not_judged",
         }
+    )  # fmt: skip
+    assert {name: b[name] for name in ("actual_units", "naive_units", "coverage")} == {
+        "actual_units": 0, "naive_units": 0, "coverage": 1,
+    }  # fmt: skip
+    assert b["pinball"] == pytest.approx((Fraction(1, 2) * 1 + Fraction(1, 10) * 2) / 3)
+    assert (c["actual_units"], c["coverage"], c["absolute_error_p50"]) == (10, 0, 7)
+    assert c["pinball"] == pytest.approx(
+        float(Fraction(1, 10) * 9 + Fraction(1, 2) * 7 + Fraction(9, 10) * 5) / 3
     )
+    found = rows(conn, "forecast_actual", "item_id")
+    assert [(row["item_id"], row["actual"], row["naive"], row["open"]) for row in found] == [
+        ("a", 6, 3, True), ("b", 0, 0, True), ("c", 10, 8, True), ("d", 0, 0, False),
+    ]  # fmt: skip
+
+
+def test_what_came_late_and_what_was_withdrawn_counts_at_once(conn: Connection) -> None:
+    """A revised sale, a plan that closes the day after all, a rollback: the same answer anew."""
+    day = MARCH_1 + DAY
+    publish(conn, MARCH_1, {("a", 1): (1, 2, 3, 2)}, version="old")
+    publish(conn, MARCH_1, {("a", 1): (4, 5, 6, 5)}, version="new", run_type="backfill")
+    assert rows(conn, "forecast_actual", "item_id") == []
+    close(conn, day)
+
+    def judged() -> list[tuple[Any, ...]]:
+        found = rows(conn, "forecast_accuracy", "item_id")
+        return [(row["version"], row["actual_units"], row["absolute_error_p50"]) for row in found]
+
+    assert judged() == [("new", 0, 5)]
+    load(conn, tables.sales, sale(day, "a", 7))
+    load(conn, tables.sales, sale(day, "a", 0, loaded_at=march(8)))
+    assert judged() == [("new", 0, 5)]
+    load(conn, tables.sales, sale(day, "a", 9, loaded_at=march(9)))
+    assert judged() == [("new", 9, 4)]
+    g.rollback(conn, MODEL, MARCH_1, march(9))
+    assert judged() == [("old", 9, 7)]
+    load(conn, tables.sales, sale(day, "a", 0, loaded_at=march(10)))
+    key = {"business_date": day, "store_id": "s1", "item_id": ""}
+    load(conn, tables.plan, {**key, "open": False, "loaded_at": march(11)})
+    assert judged() == []
+    g.rollback(conn, MODEL, MARCH_1, march(9))
+    assert rows(conn, "forecast_actual", "item_id") == []
 
 
 @pytest.mark.parametrize(
@@ -323,6 +362,7 @@ def test_only_open_days_count(
     if sold is not None:
         load(conn, tables.sales, sale(target, "a", sold[0], open=sold[1]))
     assert bool(rows(conn, "forecast_accuracy", "horizon")) is counts
+    assert [row["open"] for row in rows(conn, "forecast_actual", "horizon")] == [counts]
 
 
 # --- freshness and punctuality ---------------------------------------------------------------
@@ -405,7 +445,11 @@ def test_model_history_is_the_ledger_beside_the_versions(conn: Connection) -> No
 def test_a_refused_version_is_marked_in_every_view_until_it_passes(conn: Connection) -> None:
     version(conn, "v1")
     publish(conn, MARCH_1, {("a", 1): (0, 0, 0, 0)})
-    views = ("forecast", "forecast_vintages", "freshness", "version_gate", "model_history")
+    views = (
+        "forecast", "forecast_vintages", "forecast_actual", "forecast_accuracy", "freshness",
+        "version_gate", "model_history",
+    )  # fmt: skip
+    close(conn, MARCH_1 + DAY)
 
     def marks() -> set[str]:
         return {row["gate"] for view in views for row in rows(conn, view, "version")}

@@ -62,7 +62,7 @@ def test_the_lists_in_force_are_the_newest_published_ones_and_vintages_are_all(
             "item_id": "a", "item_name": "Tea", "category": "of Tea", "score": -1.0,
             "reason": "together", "because": "b", "because_name": "Cup",
             "reason_text": "bought together with Cup", "version": "v1",
-            "generation_id": new, "published_at": CUTOFF,
+            "generation_id": new, "cutoff": CUTOFF, "published_at": CUTOFF, "gate": "not_judged",
         }
     ]  # fmt: skip
     vintages = rows(conn, "recommendation_vintages", "business_date")
@@ -158,6 +158,7 @@ def test_hits_worked_by_hand(conn: Connection) -> None:
         "popular_ndcg_10": pytest.approx((1 / (1 + second) + 1 / log2(4)) / 2),
         "popular_recall_20": pytest.approx((1 / 2 + 1) / 2),
         "popular_coverage": pytest.approx(1),
+        "gate": "not_judged",
     }
 
 

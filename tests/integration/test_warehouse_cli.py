@@ -26,7 +26,8 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
         try:
             return CliRunner().invoke(app, arguments)
         finally:
-            runtime.get_runtime().engine.dispose()
+            for made in (runtime.get_runtime(), runtime.get_runtime("migrations")):
+                made.engine.dispose()
             runtime.get_runtime.cache_clear()
 
     return run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -47,6 +48,31 @@ def status(as_json: AsJson = False) -> None:
         _print(found)
     if not found["current"]:
         raise typer.Exit(1)
+
+
+@app.command()
+def columns(
+    page: Annotated[
+        Path | None, typer.Option(help="Write them into the blocks of this Markdown page.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show every report view, its columns and what each one means."""
+    from daybreak.runtime import get_runtime
+    from daybreak.warehouse.engine import connect
+    from daybreak.warehouse.reports.page import columns_table, render_page, report_columns
+
+    with connect(get_runtime().engine) as conn:
+        views = report_columns(conn)
+        if page is not None:
+            page.write_text(render_page(conn, page.read_text()))
+    if as_json:
+        typer.echo(
+            json.dumps({view: [one.as_json() for one in found] for view, found in views.items()})
+        )
+    elif page is None:
+        for view, found in views.items():
+            typer.echo(f"## report.{view}\n\n{columns_table(found)}")
 
 
 @app.command()

@@ -65,7 +65,7 @@ sales = Table(
     Column("covariates", JSONB),
     *_lineage(),
     Index("sales_by_date", "business_date"),
-    Index("sales_by_series", "store_id", "item_id", "business_date"),
+    Index("sales_by_series", "store_id", "item_id", "business_date", "loaded_at", "load_id"),
     schema="raw",
 )
 """One row a (date, store, item) and load. A day without a row sold nothing."""
@@ -83,6 +83,7 @@ plan = Table(
     Column("covariates", JSONB),
     *_lineage(),
     Index("plan_by_date", "business_date"),
+    Index("plan_by_series", "store_id", "item_id", "business_date", "loaded_at", "load_id"),
     schema="raw",
 )
 """Covariates known ahead of their date. Their clock differs from that of the sale itself."""

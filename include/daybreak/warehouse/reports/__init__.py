@@ -19,6 +19,7 @@ VIEWS = (
     "version_gate",
     "forecast_vintages",
     "forecast",
+    "forecast_actual",
     "forecast_accuracy",
     "recommendation_vintages",
     "recommendation",
@@ -28,6 +29,29 @@ VIEWS = (
     "model_history",
 )
 """In the order in which they build on one another."""
+
+_WITH_THE_COLUMNS_OF = {
+    "forecast": "forecast_vintages",
+    "recommendation": "recommendation_vintages",
+}
+"""Views that select all of another one: their columns are described as there."""
+
+_DESCRIBE_AS = """
+DO $$
+DECLARE
+    described record;
+BEGIN
+    FOR described IN
+        SELECT attname, col_description(attrelid, attnum) AS comment
+        FROM pg_attribute
+        WHERE attrelid = {source}::regclass AND attnum > 0
+    LOOP
+        EXECUTE format('COMMENT ON COLUMN report.%I.%I IS %L', {view}, described.attname,
+                       described.comment);
+    END LOOP;
+END
+$$
+"""
 
 
 def apply_views(connection: Connection) -> None:
@@ -39,6 +63,9 @@ def apply_views(connection: Connection) -> None:
     for view in VIEWS:
         # As the driver takes it: no bound values, so that no % or : in it means anything.
         connection.exec_driver_sql(_definition(view), execution_options={"no_parameters": True})
+        if source := _WITH_THE_COLUMNS_OF.get(view):
+            names = {"view": sql.Literal(view), "source": sql.Literal(f"report.{source}")}
+            _run(connection, sql.SQL(_DESCRIBE_AS).format(**names))
     reader = sql.Identifier(READER_ROLE)
     _run(connection, sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA report TO {}").format(reader))
     _run(connection, sql.SQL("COMMENT ON SCHEMA report IS {}").format(sql.Literal(_comment())))

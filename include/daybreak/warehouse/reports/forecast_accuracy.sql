@@ -1,95 +1,77 @@
--- Published forecasts against what was sold, beside seasonal naive on the same rows.
+-- How far published forecasts were from what was sold, beside seasonal naive on the same rows.
 --
--- A row counts once its target date is closed and if the store was open on it. Openness is told
--- as the features are told it: the plan for the item, else for its store, else the sale itself;
--- a day on which units were sold was open. What is known latest holds; no row of sales is 0.
+-- One row a business date, store, item and day ahead on which the store was open. Every measure is
+-- one that can be summed or averaged over any rows, so that GROUP BY answers for a store, an item,
+-- a category, a week ahead, a version. Ratios of sums are left to the question.
 CREATE VIEW report.forecast_accuracy AS
-WITH sold AS NOT MATERIALIZED (
-    -- An anti-join, not DISTINCT ON, so that asking for one vintage need not sort all sales.
-    SELECT business_date, store_id, item_id, units, open
-    FROM raw.sales AS sale
-    WHERE NOT EXISTS (
-        SELECT FROM raw.sales AS later
-        WHERE later.store_id = sale.store_id
-            AND later.item_id = sale.item_id
-            AND later.business_date = sale.business_date
-            AND (later.loaded_at, later.load_id) > (sale.loaded_at, sale.load_id)
-    )
-),
-planned AS NOT MATERIALIZED (
-    SELECT DISTINCT ON (business_date, store_id, item_id) business_date, store_id, item_id, open
-    FROM raw.plan
-    ORDER BY business_date, store_id, item_id, loaded_at DESC, load_id DESC
-),
-compared AS (
-    SELECT
-        vintage.business_date,
-        vintage.horizon,
-        vintage.version,
-        vintage.p10::float8 AS p10,
-        vintage.p50::float8 AS p50,
-        vintage.p90::float8 AS p90,
-        vintage.mean::float8 AS mean,
-        coalesce(sold.units, 0) AS actual,
-        coalesce(naive.units, 0) AS naive
-    FROM report.forecast_vintages AS vintage
-    JOIN ops.generation AS generation USING (generation_id)
-    JOIN raw.day_closed AS closed ON closed.business_date = vintage.target_date
-    LEFT JOIN sold
-        ON sold.store_id = vintage.store_id
-        AND sold.item_id = vintage.item_id
-        AND sold.business_date = vintage.target_date
-    LEFT JOIN planned AS item_plan
-        ON item_plan.store_id = vintage.store_id
-        AND item_plan.item_id = vintage.item_id
-        AND item_plan.business_date = vintage.target_date
-    LEFT JOIN planned AS store_plan
-        ON store_plan.store_id = vintage.store_id
-        AND store_plan.item_id = ''
-        AND store_plan.business_date = vintage.target_date
-    LEFT JOIN raw.calendar AS calendar ON calendar.business_date = vintage.target_date
-    LEFT JOIN LATERAL (
-        -- The same weekday within the last week up to the business date, as it was known then.
-        SELECT sale.units
-        FROM raw.sales AS sale
-        WHERE sale.store_id = vintage.store_id
-            AND sale.item_id = vintage.item_id
-            AND sale.business_date = vintage.target_date - 7 * ((vintage.horizon + 6) / 7)
-            AND sale.loaded_at <= generation.cutoff
-        ORDER BY sale.loaded_at DESC, sale.load_id DESC
-        LIMIT 1
-    ) AS naive ON TRUE
-    WHERE sold.units > 0
-        OR (
-            coalesce(item_plan.open, store_plan.open, sold.open, TRUE)
-            AND coalesce(calendar.open, TRUE)
-        )
-)
 SELECT
     business_date,
+    target_date,
     horizon,
-    version,
-    count(*) AS rows,
-    sum(actual) AS actual_units,
-    sum(abs(p50 - actual)) AS absolute_error_p50,
-    sum(abs(mean - actual)) AS absolute_error_mean,
-    sum(abs(naive - actual)) AS absolute_error_naive,
-    sum(abs(p50 - actual)) / nullif(sum(actual), 0) AS wape_p50,
-    sum(abs(mean - actual)) / nullif(sum(actual), 0) AS wape_mean,
-    sum(abs(naive - actual)) / nullif(sum(actual), 0) AS wape_naive,
-    sum(mean - actual) / nullif(sum(actual), 0) AS bias_mean,
-    sum(naive - actual) / nullif(sum(actual), 0) AS bias_naive,
-    avg((actual BETWEEN p10 AND p90)::int)::float8 AS coverage,
+    store_id,
+    store_name,
+    item_id,
+    item_name,
+    category,
+    1::bigint AS rows,
+    actual AS actual_units,
+    mean::float8 AS forecast_units,
+    naive AS naive_units,
+    abs(p50::float8 - actual) AS absolute_error_p50,
+    abs(mean::float8 - actual) AS absolute_error_mean,
+    abs(naive - actual) AS absolute_error_naive,
+    (actual BETWEEN p10::float8 AND p90::float8)::int::float8 AS coverage,
     -- Pinball loss at a level t: t * (y - q) where y is above q, (1 - t) * (q - y) where below.
-    avg(
-        greatest(0.1 * (actual - p10), 0.9 * (p10 - actual))
-        + 0.5 * abs(actual - p50)
-        + greatest(0.9 * (actual - p90), 0.1 * (p90 - actual))
+    (
+        greatest(0.1 * (actual - p10::float8), 0.9 * (p10::float8 - actual))
+        + 0.5 * abs(actual - p50::float8)
+        + greatest(0.9 * (actual - p90::float8), 0.1 * (p90::float8 - actual))
     ) / 3 AS pinball,
     -- Naive as all three quantiles: the levels average to one half.
-    avg(abs(actual - naive)) / 2 AS pinball_naive
-FROM compared
-GROUP BY business_date, horizon, version;
+    abs(actual - naive) / 2 AS pinball_naive,
+    version,
+    generation_id,
+    gate
+FROM report.forecast_actual
+WHERE open;
 
 COMMENT ON VIEW report.forecast_accuracy IS
-    'Published forecasts against actual sales, by business date, day ahead and version';
+    'Errors of published forecasts on open days, by business date, store, item and day ahead';
+
+COMMENT ON COLUMN report.forecast_accuracy.business_date IS
+    'last day whose facts the forecast knows';
+COMMENT ON COLUMN report.forecast_accuracy.target_date IS 'day that is forecast';
+COMMENT ON COLUMN report.forecast_accuracy.horizon IS
+    'days; target_date minus business_date, from 1';
+COMMENT ON COLUMN report.forecast_accuracy.store_id IS 'store';
+COMMENT ON COLUMN report.forecast_accuracy.store_name IS
+    'latest known name; null where none was loaded';
+COMMENT ON COLUMN report.forecast_accuracy.item_id IS 'item';
+COMMENT ON COLUMN report.forecast_accuracy.item_name IS
+    'latest known name; null where none was loaded';
+COMMENT ON COLUMN report.forecast_accuracy.category IS
+    'latest known category; null where none was loaded';
+COMMENT ON COLUMN report.forecast_accuracy.rows IS
+    '1; its sum is how many rows of report.forecast_actual count';
+COMMENT ON COLUMN report.forecast_accuracy.actual_units IS
+    'units; sold on target_date, as known latest';
+COMMENT ON COLUMN report.forecast_accuracy.forecast_units IS 'units; mean of the forecast';
+COMMENT ON COLUMN report.forecast_accuracy.naive_units IS
+    'units; seasonal naive, see report.forecast_actual';
+COMMENT ON COLUMN report.forecast_accuracy.absolute_error_p50 IS
+    'units; |p50 - actual|: sum it up, then divide by the sum of actual_units for the WAPE';
+COMMENT ON COLUMN report.forecast_accuracy.absolute_error_mean IS
+    'units; |mean - actual|, likewise';
+COMMENT ON COLUMN report.forecast_accuracy.absolute_error_naive IS
+    'units; |naive - actual|, likewise';
+COMMENT ON COLUMN report.forecast_accuracy.coverage IS
+    '1 where p10 <= actual <= p90, else 0; an average of 0.8 is right, more where many days sell 0';
+COMMENT ON COLUMN report.forecast_accuracy.pinball IS
+    'units; pinball loss, averaged over p10, p50 and p90: average it, lower is better';
+COMMENT ON COLUMN report.forecast_accuracy.pinball_naive IS
+    'units; the same, with naive for all three';
+COMMENT ON COLUMN report.forecast_accuracy.version IS 'model version that made the forecast';
+COMMENT ON COLUMN report.forecast_accuracy.generation_id IS 'publication that the row belongs to';
+COMMENT ON COLUMN report.forecast_accuracy.gate IS
+    'what the gate said of that version last: passed, refused (a person put it in force all the '
+    'same) or not_judged';

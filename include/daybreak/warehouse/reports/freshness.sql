@@ -5,48 +5,59 @@ WITH model AS (
     UNION
     SELECT model FROM ops.champion
 ),
-day AS (
-    SELECT
-        pointer.model,
-        pointer.business_date,
-        pointer.published_at,
-        pointer.generation_id,
-        -- Fresh stays fresh when a backfill later replaces what the nightly run published.
-        EXISTS (
-            SELECT FROM ops.generation AS generation
-            WHERE generation.model = pointer.model
-                AND generation.business_date = pointer.business_date
-                AND generation.state IN ('published', 'superseded')
-                AND generation.run_type <> 'backfill'
-        ) AS fresh
-    FROM ops.published AS pointer
-),
-newest AS (
-    SELECT
-        model,
-        max(business_date) AS newest,
-        max(business_date) FILTER (WHERE fresh) AS newest_fresh
-    FROM day
-    GROUP BY model
-),
 closed AS (SELECT max(business_date) AS newest_closed FROM raw.day_closed)
 SELECT
     model.model,
     closed.newest_closed,
-    newest.newest,
-    newest.newest_fresh,
-    day.published_at,
-    closed.newest_closed - newest.newest AS age_days,
-    closed.newest_closed - newest.newest_fresh AS fresh_age_days,
+    newest.business_date AS newest,
+    fresh.business_date AS newest_fresh,
+    newest.published_at,
+    closed.newest_closed - newest.business_date AS age_days,
+    closed.newest_closed - fresh.business_date AS fresh_age_days,
     generation.version,
     coalesce(verdict.gate, 'not_judged') AS gate
 FROM model
 CROSS JOIN closed
-LEFT JOIN newest USING (model)
-LEFT JOIN day ON day.model = model.model AND day.business_date = newest.newest
-LEFT JOIN ops.generation AS generation ON generation.generation_id = day.generation_id
+-- From the newest day backwards until one will do, however many are published.
+LEFT JOIN LATERAL (
+    SELECT pointer.business_date, pointer.published_at, pointer.generation_id
+    FROM ops.published AS pointer
+    WHERE pointer.model = model.model
+    ORDER BY pointer.business_date DESC
+    LIMIT 1
+) AS newest ON TRUE
+LEFT JOIN LATERAL (
+    SELECT pointer.business_date
+    FROM ops.published AS pointer
+    WHERE pointer.model = model.model
+        -- Fresh stays fresh when a backfill later replaces what the nightly run published.
+        AND EXISTS (
+            SELECT FROM ops.generation AS earlier
+            WHERE earlier.model = pointer.model
+                AND earlier.business_date = pointer.business_date
+                AND earlier.state IN ('published', 'superseded')
+                AND earlier.run_type <> 'backfill'
+        )
+    ORDER BY pointer.business_date DESC
+    LIMIT 1
+) AS fresh ON TRUE
+LEFT JOIN ops.generation AS generation ON generation.generation_id = newest.generation_id
 LEFT JOIN report.version_gate AS verdict
     ON verdict.model = generation.model AND verdict.version = generation.version;
 
 COMMENT ON VIEW report.freshness IS
     'Newest published business date of each model, and how far it is behind the newest closed day';
+
+COMMENT ON COLUMN report.freshness.model IS 'model';
+COMMENT ON COLUMN report.freshness.newest_closed IS
+    'newest business date all of whose facts are known';
+COMMENT ON COLUMN report.freshness.newest IS 'newest published business date, by whatever run';
+COMMENT ON COLUMN report.freshness.newest_fresh IS
+    'newest one that a run other than a backfill published; a backfill never counts as fresh';
+COMMENT ON COLUMN report.freshness.published_at IS 'when newest became visible';
+COMMENT ON COLUMN report.freshness.age_days IS 'days; newest_closed minus newest, 0 is up to date';
+COMMENT ON COLUMN report.freshness.fresh_age_days IS 'days; newest_closed minus newest_fresh';
+COMMENT ON COLUMN report.freshness.version IS 'model version that made the scores of newest';
+COMMENT ON COLUMN report.freshness.gate IS
+    'what the gate said of that version last: passed, refused (a person put it in force all the '
+    'same) or not_judged';

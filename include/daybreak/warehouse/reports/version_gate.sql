@@ -25,3 +25,15 @@ LEFT JOIN LATERAL (
 
 COMMENT ON VIEW report.version_gate IS
     'What the gate said of each registered version last: passed, refused or not_judged';
+
+COMMENT ON COLUMN report.version_gate.model IS 'model';
+COMMENT ON COLUMN report.version_gate.version IS 'registered version';
+COMMENT ON COLUMN report.version_gate.gate IS
+    'what the gate said of the version last: passed, refused or not_judged';
+COMMENT ON COLUMN report.version_gate.judged_at IS 'when the gate said so; null where it never did';
+COMMENT ON COLUMN report.version_gate.gate_reason IS 'why it said so';
+COMMENT ON COLUMN report.version_gate.measure IS
+    'measure that the gate goes by first, such as WAPE or NDCG@10';
+COMMENT ON COLUMN report.version_gate.value IS 'what the version reached by it';
+COMMENT ON COLUMN report.version_gate.baseline IS 'best baseline by that measure';
+COMMENT ON COLUMN report.version_gate.baseline_value IS 'what that baseline reached';
