@@ -6,6 +6,9 @@ SQLAlchemy nor numpy, and cost some 20 ms.
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -18,6 +21,7 @@ from airflow.sdk import (
     RetryPolicy,
     get_current_context,
 )
+from airflow.sdk.exceptions import AirflowRuntimeError
 
 from daybreak.clock import between, shortest_night
 from daybreak.errors import ConfigError, DaybreakError
@@ -29,6 +33,10 @@ from daybreak_timetable import NightlyTimetable
 
 SETTINGS = load_settings()
 START = datetime(2009, 1, 1, tzinfo=UTC)  # before any data set: a backfill goes as far back as it
+
+ASSETS = "daybreak"  # the group that Airflow's list of assets shows
+
+LONGEST_SHOWN = 250  # the column of Airflow's metadata has no more
 
 # The logical date of a run is the business date itself; the run starts on the day after.
 NIGHTLY = NightlyTimetable(
@@ -85,9 +93,23 @@ KNOWLEDGE = Param(
 )
 
 
-def nightly(model: str) -> dict[str, Any]:
-    """The arguments of a DAG that scores a business date of ``model`` every night."""
+BY_HAND = f"""
+
+#### By hand
+The logical date of a run is its business date at {SETTINGS.run_at:%H:%M} ({SETTINGS.timezone}). A
+backfill's two ends are moments: one that ends at midnight leaves out its last day, so let it end at
+23:59. The trigger form proposes the present moment as the logical date, which is a day that is not
+over: fill in *Business date*. A run that would wait for what cannot come is refused at once.
+"""
+
+
+def nightly(model: str, doc: str | None) -> dict[str, Any]:
+    """The arguments of a DAG that scores a business date of ``model`` every night.
+
+    ``doc`` is the docstring of its file; what there is to know of runs by hand is added.
+    """
     return {
+        "doc_md": (doc or "").rstrip() + BY_HAND,
         "schedule": NIGHTLY,
         "start_date": START,
         "catchup": False,
@@ -152,3 +174,40 @@ def waiting_since() -> str | None:
     context = get_current_context()
     first = context["ti"].get_first_reschedule_date(context)
     return first.isoformat() if first else None
+
+
+def ingest_is_coming() -> bool:
+    """Whether `ingest` is under way, or the clock will start it.
+
+    Where there is no such DAG, or Airflow does not say, facts may come in another way.
+    """
+    ti = get_current_context()["ti"]
+    try:
+        if ti.get_dr_count(dag_id="ingest", states=["queued", "running"]):
+            return True
+        return SETTINGS.schedule and not ti.get_dag(dag_id="ingest").is_paused
+    except AirflowRuntimeError:
+        return SETTINGS.schedule
+
+
+SHOWN = "{{ shown | default('', true) }}"
+"""The ``map_index_template`` of a task that calls ``show``."""
+
+
+def show(text: object) -> None:
+    """Let the list of a run's tasks say this of the calling one, in the column Map Index.
+
+    It is the one place of Airflow's UI that a task can write to and that is seen without opening
+    it: a note can be set over the API only.
+    """
+    get_current_context()["shown"] = textwrap.shorten(str(text), LONGEST_SHOWN, placeholder=" …")
+
+
+@contextmanager
+def errors_shown() -> Iterator[None]:
+    """Show the error that ends the calling task, which says what to do."""
+    try:
+        yield
+    except DaybreakError as error:
+        show(error)
+        raise

@@ -17,7 +17,11 @@ from steps import score_a_day
 MODEL = "sales_forecast"
 
 
-@dag(dag_id="daily_forecast", doc_md=__doc__, **nightly(MODEL))
+@dag(
+    dag_id="daily_forecast",
+    description="Forecasts the sales of the next 28 days for every series, published at once.",
+    **nightly(MODEL, __doc__),
+)
 def daily_forecast():
     """The nightly steps, for every series."""
     score_a_day(MODEL)

@@ -19,7 +19,11 @@ WITH_A_FILE_OF_THEIR_OWN = frozenset({"sales_forecast", "recommendations"})
 def daily(model: str) -> None:
     """The DAG ``daily_<model>``."""
 
-    @dag(dag_id=f"daily_{model}", doc_md=__doc__, **nightly(model))
+    @dag(
+        dag_id=f"daily_{model}",
+        description=f"Scores one business date of {model} and publishes it at once.",
+        **nightly(model, __doc__),
+    )
     def nightly_run():
         score_a_day(model)
 

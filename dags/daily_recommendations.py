@@ -18,7 +18,11 @@ from steps import score_a_day
 MODEL = "recommendations"
 
 
-@dag(dag_id="daily_recommendations", doc_md=__doc__, **nightly(MODEL))
+@dag(
+    dag_id="daily_recommendations",
+    description="Lists the best items for every active user as of one business date, all at once.",
+    **nightly(MODEL, __doc__),
+)
 def daily_recommendations():
     """The nightly steps, for every active user."""
     score_a_day(MODEL)

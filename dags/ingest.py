@@ -13,13 +13,19 @@ from datetime import timedelta
 
 from airflow.sdk import Asset, CronDataIntervalTimetable, dag, task
 
-from common import DEFAULTS, SETTINGS, START, by_the_clock
+from common import ASSETS, DEFAULTS, SETTINGS, START, by_the_clock
 
-FACTS = Asset("raw_facts", uri="daybreak://warehouse/raw")
+FACTS = Asset(
+    "raw_facts",
+    uri="daybreak://warehouse/raw",
+    group=ASSETS,
+    extra={"schema": "raw", "holds": "facts and plans", "seen in": "report.freshness"},
+)
 
 
 @dag(
     dag_id="ingest",
+    description="Loads new files of the data set and closes the business days that are complete.",
     schedule=by_the_clock(CronDataIntervalTimetable("*/15 * * * *", timezone=SETTINGS.timezone)),
     start_date=START,
     catchup=False,

@@ -10,7 +10,16 @@ from datetime import timedelta
 
 from airflow.sdk import Asset, PokeReturnValue, task
 
-from common import SETTINGS, this_run, waiting_since
+from common import (
+    ASSETS,
+    SETTINGS,
+    SHOWN,
+    errors_shown,
+    ingest_is_coming,
+    show,
+    this_run,
+    waiting_since,
+)
 
 
 def score_a_day(model: str) -> None:
@@ -23,20 +32,29 @@ def score_a_day(model: str) -> None:
 
 def scores_of(model: str) -> Asset:
     """What a nightly run publishes; reports and DAGs of your own can be scheduled on it."""
-    return Asset(f"{model}_published", uri=f"daybreak://warehouse/score/{model}")
+    return Asset(
+        f"{model}_published",
+        uri=f"daybreak://warehouse/score/{model}",
+        group=ASSETS,
+        extra={"table": f"score.{model}", "holds": "what is published", "model": model},
+    )
 
 
 @task.sensor(
     mode="reschedule",  # frees its slot between two looks
     poke_interval=SETTINGS.poll_seconds,
     timeout=timedelta(minutes=SETTINGS.wait_limit_minutes, hours=1),  # InputsLate comes first
+    map_index_template=SHOWN,
 )
 def wait_for_inputs(model):
-    """Look whether the business day is closed; give up after the wait limit."""
-    from daybreak.jobs.inputs import day_is_ready
+    """Look whether the business day is closed; say what is missing; give up after the limit."""
+    from daybreak.jobs.waiting import look_for_inputs
 
-    run = this_run(model)
-    return PokeReturnValue(day_is_ready(run, waiting_since()), run)
+    with errors_shown():
+        run = this_run(model)
+        look = look_for_inputs(run, waiting_since(), ingest_is_coming)
+    show(look.text)
+    return PokeReturnValue(look.ready, run)
 
 
 @task

@@ -17,14 +17,28 @@ from datetime import timedelta
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import Asset, CronTriggerTimetable, dag, task, task_group
 
-from common import BUSINESS_DATE, DEFAULTS, SETTINGS, START, by_the_clock, this_business_date
+from common import (
+    ASSETS,
+    BUSINESS_DATE,
+    DEFAULTS,
+    SETTINGS,
+    START,
+    by_the_clock,
+    this_business_date,
+)
 from daybreak.errors import NoData
 
-CHAMPIONS = Asset("champions", uri="daybreak://warehouse/ops/champion")
+CHAMPIONS = Asset(
+    "champions",
+    uri="daybreak://warehouse/ops/champion",
+    group=ASSETS,
+    extra={"table": "ops.champion", "holds": "which version is in force, and why"},
+)
 
 
 @dag(
     dag_id="train_models",
+    description="Trains a challenger of every model; the better one becomes champion.",
     # The interval of a day makes the logical date Saturday: the last business date before it.
     schedule=by_the_clock(
         CronTriggerTimetable("0 8 * * SUN", timezone=SETTINGS.timezone, interval=timedelta(days=1))

@@ -241,6 +241,14 @@ class InputsLate(DaybreakError):
     final = True
 
 
+class InputsNotComing(DaybreakError):
+    """A run that a person started would wait for facts that do not come by themselves."""
+
+    status = 409
+    code = "inputs_not_coming"
+    final = True
+
+
 class NoBusinessDate(DaybreakError):
     """A run has neither a logical date nor a business date in its configuration."""
 

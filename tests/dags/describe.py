@@ -62,6 +62,7 @@ def describe_task(task: Any) -> dict[str, Any]:
         "rule": task.trigger_rule.value,
         "upstream": sorted(task.upstream_task_ids),
         "outlets": [asset.uri for asset in task.outlets],
+        "assets": [[asset.name, asset.group, asset.extra] for asset in task.outlets],
         "pushes": options(task).get("do_xcom_push", task.is_mapped or task.do_xcom_push),
         "takes": sorted(
             {source.task_id for source, _ in XComArg.iter_xcom_references(given(task))}
@@ -78,6 +79,7 @@ def describe_dag(dag: DAG) -> dict[str, Any]:
     return {
         "file": Path(dag.fileloc).name,
         "doc": dag.doc_md or "",
+        "description": dag.description or "",
         "tags": sorted(dag.tags),
         "catchup": dag.catchup,
         "start_date": dag.start_date.isoformat(),

@@ -2,7 +2,8 @@
 
 usage: python run_dag.py RUNS.json RESULTS.json
 RUNS: a list of {"dag_id", "logical_date": ISO text or null, "conf": {…}}.
-RESULTS: for each {"state", "tasks": [{"task_id", "map_index", "state", "tries"}], "events"}.
+RESULTS: for each {"state", "events", "tasks"}, of these {"task_id", "map_index", "state", "tries",
+"shown"} each.
 """
 
 import json
@@ -40,6 +41,7 @@ def execute(dag: Any, run: dict[str, Any]) -> dict[str, Any]:
                         "map_index": task.map_index,
                         "state": str(task.state),
                         "tries": task.try_number,
+                        "shown": task.rendered_map_index,
                     }
                     for task in result.get_task_instances(session=session)
                 ),

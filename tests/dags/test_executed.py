@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,21 @@ def test_a_day_that_nobody_closes_fails_at_the_limit_with_the_reason(
     assert (task["state"], task["tries"]) == ("failed", 1), "a second wait would not help"
     assert "Business day 2026-03-05 is not closed after a wait of" in log
     assert "run `daybreak ingest`" in log
+    assert "Waiting for business day 2026-03-05: no file with its sales is loaded; newest" in log
+    assert task["shown"].startswith("Business day 2026-03-05 is not closed after a wait of")
+
+
+def test_the_default_form_is_refused_at_once_with_what_to_do(shop: DagRunner) -> None:
+    now = {"dag_id": "daily_forecast", "logical_date": datetime.now(UTC).isoformat()}
+    later = {"dag_id": "daily_forecast", "conf": {"business_date": "2026-03-01"}}
+    (today, over), log = shop.run(now, later, DAYBREAK_SCHEDULE="false")
+    remedy = "Business date 2026-02-28, the newest closed day."
+    for result, reason in ((today, "is not over before"), (over, "nothing is on its way")):
+        (waited,) = (task for task in result["tasks"] if task["task_id"] == "wait_for_inputs")
+        assert (result["state"], waited["state"], waited["tries"]) == ("failed", "failed", 1)
+        assert reason in waited["shown"]
+        assert reason in log
+    assert remedy in log
 
 
 def test_the_nightly_run_by_logical_date_by_configuration_and_without_either(

@@ -122,6 +122,7 @@ def test_its_dag_appears_by_parsing_and_keeps_the_house_rules(tmp_path: Path) ->
     own, other = dags[DAG], dags["daily_forecast"]
     assert own["doc"].startswith("### ")
     assert "docs/runbook.md" in own["doc"]
+    assert MODEL in own["description"]
     assert own["tags"] == sorted(["daybreak", "scoring", MODEL])
     assert own["tasks"]["publish"]["outlets"] == [f"daybreak://warehouse/score/{MODEL}"]
     ((name, seconds, callback, arguments),) = own["deadlines"]
@@ -130,8 +131,9 @@ def test_its_dag_appears_by_parsing_and_keeps_the_house_rules(tmp_path: Path) ->
     # All else is that of the DAGs that have a file of their own, which test_policy.py polices.
     for name in ("catchup", "max_active_runs", "params", "schedule", "start_date", "timezone"):
         assert own[name] == other[name], name
+    other_assets: dict[str, Any] = {"outlets": [], "assets": []}
     for task_id, task in other["tasks"].items():
-        assert own["tasks"][task_id] | {"outlets": []} == task | {"outlets": []}, task_id
+        assert own["tasks"][task_id] | other_assets == task | other_assets, task_id
     assert own["tasks"].keys() == other["tasks"].keys()
 
 

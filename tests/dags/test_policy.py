@@ -72,12 +72,38 @@ def test_parsing_adds_no_heavy_import(parsed: dict[str, Any]) -> None:
 def test_every_dag_is_documented_tagged_bounded_and_never_catches_up(dags: dict[str, Any]) -> None:
     for dag in dags.values():
         assert dag["doc"].startswith("### ")
+        assert dag["description"].endswith(".")
+        assert len(dag["description"]) <= 100, "it stands in one line of the list"
         assert "docs/runbook.md" in dag["doc"]
         assert "daybreak" in dag["tags"]
         assert len(dag["tags"]) >= 2
         assert dag["catchup"] is False
         assert 1 <= dag["max_active_runs"] <= 4
         assert dag["start_date"] == "2009-01-01T00:00:00+00:00"
+
+
+def test_every_asset_is_found_in_the_group_and_says_what_it_is(tasks: dict[str, Any]) -> None:
+    assets = {
+        name: (group, extra) for task in tasks.values() for name, group, extra in task["assets"]
+    }
+    assert set(assets) == {
+        *("raw_facts", "champions"),
+        *(f"{model}_published" for model in NIGHTLY.values()),
+    }
+    for name, (group, extra) in assets.items():
+        assert group == "daybreak", name
+        assert extra["holds"], name
+        assert {"table", "schema"} & extra.keys(), name
+
+
+@pytest.mark.parametrize("dag_id", NIGHTLY)
+def test_the_page_of_a_nightly_dag_says_how_to_start_it_by_hand(
+    dags: dict[str, Any], dag_id: str
+) -> None:
+    doc = " ".join(dags[dag_id]["doc"].split())
+    assert "its business date at 02:00 (UTC)" in doc
+    assert "one that ends at midnight leaves out its last day, so let it end at 23:59" in doc
+    assert "fill in *Business date*" in doc
 
 
 def test_every_task_has_an_owner_retries_with_backoff_a_timeout_and_a_line_of_help(

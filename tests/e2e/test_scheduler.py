@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,55 @@ def backfill_is_over(shop: Shop) -> bool:
         metadata.dispose()
 
 
+def shown(shop: Shop, run_type: str) -> list[Any]:
+    """What the list of tasks says beside ``wait_for_inputs``, the newest run first."""
+    query = text(
+        "SELECT t.rendered_map_index AS said, t.state, t.try_number FROM task_instance t "
+        "JOIN dag_run r USING (dag_id, run_id) WHERE t.task_id = 'wait_for_inputs' "
+        "AND t.dag_id = 'daily_forecast' AND r.run_type = :run_type ORDER BY r.id DESC"
+    )
+    metadata = make_engine(str(shop.engine.url.set(database="airflow")))
+    try:
+        with connect(metadata) as conn:
+            return list(conn.execute(query, {"run_type": run_type}))
+    finally:
+        metadata.dispose()
+
+
+def alerts(shop: Shop) -> list[str]:
+    """What Airflow's triggerer kept of the callbacks that went well."""
+    metadata = make_engine(str(shop.engine.url.set(database="airflow")))
+    try:
+        with connect(metadata) as conn:
+            said = text("SELECT output FROM callback WHERE state = 'success'")
+            return list(conn.scalars(said))
+    finally:
+        metadata.dispose()
+
+
+def trigger(shop: Shop, *arguments: str) -> str:
+    """What the list of tasks says of a run that a person starts, once it has failed."""
+    runs = len(shown(shop, "manual"))
+    shop.airflow("dags", "trigger", "daily_forecast", *arguments)
+
+    def ended() -> Any:
+        found = shown(shop, "manual")
+        return len(found) > runs and found[0].state == "failed" and found[0]
+
+    return str(wait_until(ended, "the refusal of a run").said)
+
+
+def test_a_run_that_would_wait_in_vain_is_refused_and_says_so(shop: Shop) -> None:
+    """The form proposes now as the logical date; `ingest` is paused here."""
+    shop.airflow("dags", "unpause", "daily_forecast")
+    now = datetime.now(UTC)
+    said = trigger(shop, "--logical-date", now.isoformat())
+    assert said.startswith(f"Business day {now:%Y-%m-%d} is not over before ")
+    assert "Business date 2026-02-28, the newest closed day" in said
+    said = trigger(shop, "--conf", '{"business_date": "2026-03-05"}')
+    assert said.startswith("Business day 2026-03-05 is not closed and nothing is on its way: ")
+
+
 def test_a_night_that_waits_past_its_due_time_is_a_miss_at_once(shop: Shop) -> None:
     """The scheduled run of yesterday waits for a day that the shop's data do not reach."""
     shop.airflow("dags", "unpause", "daily_forecast")
@@ -173,4 +223,9 @@ def test_a_night_that_waits_past_its_due_time_is_a_miss_at_once(shop: Shop) -> N
     assert row.deadline_fired_at is not None
     assert row.run_key.startswith("daily_forecast/scheduled__")
     assert row.due_at < row.deadline_fired_at
+    kept = f"sales_forecast of {row.business_date}: missed"
+    wait_until(lambda: kept in alerts(shop), "the triggerer to note its alert, and to live")
+    (waiting,) = wait_until(lambda: [one for one in shown(shop, "scheduled") if one.said], "a look")
+    assert waiting.said.startswith("Waiting for business day ")
+    assert "newest closed day: 2026-02-28; gives up at " in waiting.said
     assert {one.status for one in sla_rows(shop, "backfill")} <= {"not_counted"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 import socket
 from collections.abc import Callable, Iterator
@@ -16,13 +17,21 @@ from sqlalchemy import Engine, delete, func, insert, select
 
 import toy
 from daybreak import models
-from daybreak.errors import AuditFailed, InputsLate, InvalidRequest, NoChampion, NotPublished
+from daybreak.errors import (
+    AuditFailed,
+    InputsLate,
+    InputsNotComing,
+    InvalidRequest,
+    NoChampion,
+    NotPublished,
+)
 from daybreak.jobs import publishing, scoring
 from daybreak.jobs.addresses import GenerationAddress, RunAddress, run_address
 from daybreak.jobs.deadline import record_missed_deadline
-from daybreak.jobs.inputs import day_is_ready, knowledge_cutoff, newest_closed_day
+from daybreak.jobs.inputs import knowledge_cutoff, newest_closed_day
 from daybreak.jobs.report import sla_rows
 from daybreak.jobs.run import score_day
+from daybreak.jobs.waiting import Look, look_for_inputs, maybe
 from daybreak.registry.champions import promote
 from daybreak.runtime import Runtime
 from daybreak.warehouse.engine import begin, connect
@@ -30,6 +39,7 @@ from daybreak.warehouse.generations import get_generation, published_generation
 from daybreak.warehouse.tables import (
     day_closed,
     generation,
+    load,
     published,
     run,
     score_sales_forecast,
@@ -95,6 +105,31 @@ def close(runtime: Runtime, day: date, at: datetime) -> None:
         conn.execute(insert(day_closed).values(business_date=day, closed_at=at, load_id=1))
 
 
+def load_sales(runtime: Runtime, first: date, last: date) -> None:
+    """Note a loaded file of sales with these days, as the load does."""
+    with begin(runtime.engine) as conn:
+        conn.execute(
+            insert(load).values(
+                dataset="shop",
+                source="sales",
+                uri="sales.csv",
+                sha256="0" * 64,
+                reading="{}",
+                rows_read=1,
+                rows_loaded=1,
+                rows_quarantined=0,
+                rules={},
+                finished_at=NOW,
+                first_date=first,
+                last_date=last,
+            )
+        )
+
+
+def nothing_comes() -> bool:
+    return False
+
+
 def a_run(day: date = DAY, run_key: str = "daily/one", **fields: Any) -> RunAddress:
     fields = {"run_type": "scheduled", "queued_at": DUE_TO_RUN} | fields
     return run_address(run_key=run_key, model="toy", business_date=day, **fields)
@@ -102,7 +137,7 @@ def a_run(day: date = DAY, run_key: str = "daily/one", **fields: Any) -> RunAddr
 
 def stage(runtime: Runtime, address: RunAddress) -> GenerationAddress:
     """All steps before the audit."""
-    assert day_is_ready(address, runtime=runtime)
+    assert look_for_inputs(address, runtime=runtime).ready
     opened = scoring.open_generation(scoring.build_snapshot(address, runtime), runtime)
     for shard in scoring.plan_shards(opened, runtime):
         scoring.score_shard(opened, shard, runtime)
@@ -173,7 +208,7 @@ def score_steps(runtime: Runtime, address: RunAddress, times: int) -> Generation
     def again(step: Callable[[], Any]) -> Any:
         return [step() for _ in range(times)][-1]
 
-    again(lambda: day_is_ready(address, runtime=runtime))
+    again(lambda: look_for_inputs(address, runtime=runtime).ready)
     snapshot = again(lambda: scoring.build_snapshot(address, runtime))
     opened = again(lambda: scoring.open_generation(snapshot, runtime))
     for shard in scoring.plan_shards(opened, runtime):
@@ -237,18 +272,26 @@ def test_the_cutoff_is_what_the_first_run_knew(
 
 
 def test_an_open_day_is_waited_for_and_then_given_up_with_a_reason(
-    make_runtime: MakeRuntime,
+    make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "daybreak")
     began = NOW.isoformat()
     late = a_run(DAY + timedelta(days=1))
     close(make_runtime(), DAY, CLOSED)
 
-    def look(minutes: float) -> bool:
+    def look(minutes: float) -> Look:
         now = NOW + timedelta(minutes=minutes)
-        return day_is_ready(late, began, make_runtime(now=now, wait_limit_minutes=90))
+        made = make_runtime(now=now, wait_limit_minutes=90)
+        return look_for_inputs(late, began, nothing_comes, made)
 
-    assert look(0) is False
-    assert look(89) is False
+    waiting = (
+        "Waiting for business day 2026-02-02: no file with its sales is loaded; newest closed "
+        "day: 2026-02-01; gives up at 2026-02-02 04:30 UTC."
+    )
+    assert look(0) == look(89) == Look(ready=False, text=waiting)
+    load_sales(make_runtime(), DAY, DAY + timedelta(days=1))
+    assert "its sales are loaded, but the ingest that closes the day has not" in look(89).text
+    assert caplog.messages[:2] == [waiting, waiting], "each look is a line of the log"
     with pytest.raises(
         InputsLate,
         match=r"2026-02-02 is not closed after a wait of 90 minutes; the newest closed day is "
@@ -260,15 +303,69 @@ def test_an_open_day_is_waited_for_and_then_given_up_with_a_reason(
         "newest_closed_day": "2026-02-01",
     }
     close(make_runtime(), DAY + timedelta(days=1), NOW)
-    assert look(91) is True
+    assert look(91) == Look(ready=True, text="Business day 2026-02-02 is closed.")
+
+
+@pytest.mark.parametrize("run_type", ["manual", "asset_triggered"])
+def test_a_person_is_told_at_once_where_waiting_is_in_vain(
+    make_runtime: MakeRuntime, run_type: str
+) -> None:
+    runtime = make_runtime(now=NOW, timezone="Asia/Tokyo")  # midday of 2 February there
+    today, yesterday = DAY + timedelta(days=1), DAY
+
+    def look(day: date, on_its_way: Callable[[], bool] = nothing_comes) -> Look:
+        return look_for_inputs(a_run(day, run_type=run_type), None, on_its_way, runtime)
+
+    with pytest.raises(
+        InputsNotComing, match=r"Load data \(`daybreak ingest`\), as no day is closed"
+    ):
+        look(today)
+    close(runtime, DAY - timedelta(days=1), CLOSED)
+    with pytest.raises(
+        InputsNotComing,
+        match=r"2026-02-02 is not over before 2026-02-03 00:00 \(Asia/Tokyo\)\. .*"
+        "Business date 2026-01-31, the newest closed day",
+    ):
+        look(today, maybe)
+    with pytest.raises(
+        InputsNotComing,
+        match=r"2026-02-01 is not closed and nothing is on its way: no file with its sales is "
+        r"loaded, and no ingest runs.* 2026-01-31, the newest closed day, or run `ingest`",
+    ):
+        look(yesterday)
+    with connect(runtime.engine) as conn:
+        assert conn.scalar(select(func.count()).select_from(run)) == 0, "refused, so never begun"
+
+    assert not look(yesterday, maybe).ready, "an ingest may bring it"
+    close(runtime, yesterday, NOW)
+    assert look(yesterday).ready
+    close(runtime, today, NOW)
+    assert look(today).ready, "who says that a day is closed knows better than the clock"
+
+
+def test_the_timetables_runs_wait_whatever_is_on_its_way(make_runtime: MakeRuntime) -> None:
+    runtime = make_runtime(now=NOW)
+    close(runtime, DAY, CLOSED)
+    for run_type in ("scheduled", "backfill"):
+        tomorrow = a_run(DAY + timedelta(days=1), run_type=run_type)
+        assert not look_for_inputs(tomorrow, None, nothing_comes, runtime).ready
+
+
+def test_days_before_the_facts_are_waited_for_by_no_backfill(make_runtime: MakeRuntime) -> None:
+    runtime = make_runtime(now=NOW)
+    close(runtime, DAY, CLOSED)
+    with pytest.raises(
+        InputsNotComing, match=r"no facts of .*: the first closed day is 2026-02-01"
+    ):
+        look_for_inputs(a_run(DAY - timedelta(days=1), run_type="backfill"), runtime=runtime)
 
 
 def test_the_wait_and_the_run_are_written_down(make_runtime: MakeRuntime) -> None:
     address = a_run()
-    assert not day_is_ready(address, runtime=make_runtime(now=NOW))
+    assert not look_for_inputs(address, runtime=make_runtime(now=NOW)).ready
     close(make_runtime(), DAY, CLOSED)
     later = make_runtime(now=NOW + timedelta(minutes=7))
-    assert day_is_ready(address, NOW.isoformat(), later)
+    assert look_for_inputs(address, NOW.isoformat(), runtime=later).ready
     with connect(later.engine) as conn:
         noted = conn.execute(select(run)).one()
         waited = conn.execute(select(step)).one()
@@ -373,8 +470,7 @@ def dag_run(run_type: str = "scheduled", **fields: Any) -> dict[str, Any]:
 
 async def call(runtime: Runtime, **fields: Any) -> bool:
     outcome = await record_missed_deadline("toy", {"dag_run": dag_run(**fields)}, runtime)
-    assert outcome["business_date"] == "2026-02-01"
-    return bool(outcome["missed"])
+    return {"toy of 2026-02-01: missed": True, "toy of 2026-02-01: no miss": False}[outcome]
 
 
 def test_the_deadline_callback_counts_only_what_is_late(make_runtime: MakeRuntime) -> None:
@@ -384,8 +480,15 @@ def test_the_deadline_callback_counts_only_what_is_late(make_runtime: MakeRuntim
     assert asyncio.run(call(runtime))
     (row,) = sla_rows(runtime=runtime)
     assert (row["run_key"], row["status"], row["landed_at"]) == ("daily/one", "missed", None)
-    conf = {"business_date": "2026-02-01"}
-    assert asyncio.run(call(runtime, run_type="manual", logical_date=None, conf=conf))
+    by_hand: dict[str, Any] = {
+        "dag_run_id": "two",
+        "run_type": "manual",
+        "logical_date": None,
+        "conf": {"business_date": "2026-02-01"},
+    }
+    assert not asyncio.run(call(runtime, **by_hand)), "refused at its first look: nobody waited"
+    assert not look_for_inputs(a_run(run_key="daily/two", run_type="manual"), runtime=runtime).ready
+    assert asyncio.run(call(runtime, **by_hand))
 
 
 def test_the_deadline_callback_waits_for_the_due_time_where_it_comes_early(

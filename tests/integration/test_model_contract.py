@@ -38,7 +38,7 @@ from daybreak.errors import (
 )
 from daybreak.jobs import publishing, scoring
 from daybreak.jobs.addresses import GenerationAddress, run_address
-from daybreak.jobs.inputs import day_is_ready
+from daybreak.jobs.waiting import look_for_inputs
 from daybreak.models.base import Model, SnapshotRows, Trained
 from daybreak.registry.champions import promote
 from daybreak.registry.registry import BOOSTER, MANIFEST, Artifact
@@ -248,7 +248,7 @@ def run_once(runtime: Runtime, model: str, run_key: str, times: int = 1) -> Gene
         assert all(result == results[0] for result in results), "a step run again says the same"
         return results[0]
 
-    assert day_is_ready(run, runtime=runtime)
+    assert look_for_inputs(run, runtime=runtime).ready
     generation: GenerationAddress = step(scoring.open_generation, step(scoring.build_snapshot, run))
     for shard in step(scoring.plan_shards, generation):
         step(scoring.score_shard, generation, shard)

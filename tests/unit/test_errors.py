@@ -58,6 +58,7 @@ A_PERSON_FIRST = {
     "GateRefused",
     "IllegalTransition",
     "InputsLate",
+    "InputsNotComing",
     "InvalidBooster",
     "InvalidRequest",
     "MethodNotAllowed",

@@ -1,4 +1,4 @@
-"""Is the business day complete? Asked again and again by a run that waits for its inputs."""
+"""Which business days are complete, and what a run may know of one."""
 
 from __future__ import annotations
 
@@ -8,53 +8,9 @@ from sqlalchemy import Connection, func, select
 
 from daybreak.clock import scheduled_cutoff
 from daybreak.errors import InputsLate
-from daybreak.jobs.addresses import RunAddress, day_of, queued_at_of
-from daybreak.monitoring.steps import begin_run, record_step
-from daybreak.runtime import Runtime, get_runtime
+from daybreak.jobs.addresses import RunAddress, day_of
 from daybreak.settings import Settings
-from daybreak.warehouse.engine import begin
 from daybreak.warehouse.tables import day_closed
-
-STEP = "wait_for_inputs"
-
-
-def day_is_ready(
-    run: RunAddress, waiting_since: str | None = None, runtime: Runtime | None = None
-) -> bool:
-    """Whether all facts of the run's business day are known.
-
-    ``waiting_since`` (ISO 8601) is when this try of the run first asked; None: it does so now.
-    Raises ``InputsLate`` once it has waited longer than the settings allow. Notes the run on the
-    first call, and how long it waited on the last.
-    """
-    runtime = runtime or get_runtime()
-    now = runtime.clock()
-    since = datetime.fromisoformat(waiting_since) if waiting_since else now
-    day = day_of(run)
-    with begin(runtime.engine) as conn:
-        begin_run(
-            conn,
-            run_key=run["run_key"],
-            model=run["model"],
-            business_date=day,
-            run_type=run["run_type"],
-            queued_at=queued_at_of(run),
-            now=now,
-        )
-        if closed_at(conn, day) is not None:
-            record_step(conn, run_key=run["run_key"], step=STEP, started_at=since, ended_at=now)
-            ready = True
-        else:
-            ready = False
-            newest = newest_closed_day(conn)
-    if ready:
-        runtime.metrics.timing(f"{run['model']}.{STEP}.duration", (now - since).total_seconds())
-        runtime.metrics.incr(f"{run['model']}.{STEP}.succeeded")
-        return True
-    if now - since >= timedelta(minutes=runtime.settings.wait_limit_minutes):
-        runtime.metrics.incr(f"{run['model']}.{STEP}.failed")
-        raise _late(day, newest, now - since)
-    return False
 
 
 def knowledge_cutoff(
@@ -70,7 +26,7 @@ def knowledge_cutoff(
     day = day_of(run)
     closed = closed_at(conn, day)
     if closed is None:
-        raise _late(day, newest_closed_day(conn), None)
+        raise inputs_late(day, newest_closed_day(conn), None)
     if run["knowledge"] == "latest":
         return now
     return min(now, max(scheduled_cutoff(day, settings.run_at, settings.timezone), closed))
@@ -90,7 +46,8 @@ def newest_closed_day(conn: Connection, through: date | None = None) -> date | N
     return newest
 
 
-def _late(day: date, newest: date | None, waited: timedelta | None) -> InputsLate:
+def inputs_late(day: date, newest: date | None, waited: timedelta | None) -> InputsLate:
+    """The error of a run whose ``day`` is open; ``newest`` is the newest closed day."""
     after = f" after a wait of {waited.total_seconds() / 60:.0f} minutes" if waited else ""
     known = f"the newest closed day is {newest}" if newest else "no day is closed yet"
     return InputsLate(

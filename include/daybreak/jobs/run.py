@@ -8,7 +8,8 @@ from typing import Any
 
 from daybreak.jobs import publishing, scoring
 from daybreak.jobs.addresses import run_address
-from daybreak.jobs.inputs import day_is_ready, knowledge_cutoff
+from daybreak.jobs.inputs import knowledge_cutoff
+from daybreak.jobs.waiting import look_for_inputs
 from daybreak.models import get_model
 from daybreak.models.base import Progress, quiet
 from daybreak.runtime import Runtime, get_runtime
@@ -39,7 +40,7 @@ def score_day(
     )
     with connect(runtime.engine) as conn:
         knowledge_cutoff(conn, run, runtime.settings, runtime.clock())
-    day_is_ready(run, runtime=runtime)
+    look_for_inputs(run, runtime=runtime)
 
     progress(f"Taking the features of {business_date}")
     generation = scoring.open_generation(scoring.build_snapshot(run, runtime), runtime)

@@ -117,9 +117,12 @@ def record_miss(
 ) -> bool:
     """Write down that the due time passed with nothing published; returns whether it is a miss.
 
-    A day that is out, by whichever run, is no miss, and neither is a backfill. Running twice
-    changes nothing.
+    A day that is out, by whichever run, is no miss, and neither is a backfill, nor a run that a
+    person started and that was refused at its first look. Running twice changes nothing.
     """
+    begun = conn.scalar(select(run.c.run_key).where(run.c.run_key == run_key)) is not None
+    if run_type != "scheduled" and not begun:
+        return False
     out = conn.scalar(
         select(published.c.generation_id).where(
             published.c.model == model, published.c.business_date == business_date

@@ -6,7 +6,17 @@ from __future__ import annotations
 
 from airflow.sdk import PokeReturnValue, dag, task
 
-from common import BUSINESS_DATE, DEFAULTS, KNOWLEDGE, START, this_run, waiting_since
+from common import (
+    BUSINESS_DATE,
+    DEFAULTS,
+    KNOWLEDGE,
+    SHOWN,
+    START,
+    errors_shown,
+    show,
+    this_run,
+    waiting_since,
+)
 
 
 @dag(
@@ -18,12 +28,15 @@ from common import BUSINESS_DATE, DEFAULTS, KNOWLEDGE, START, this_run, waiting_
 def inputs_late():
     """Wait in vain."""
 
-    @task.sensor(mode="reschedule", poke_interval=0.2)
+    @task.sensor(mode="reschedule", poke_interval=0.2, map_index_template=SHOWN)
     def wait_for_inputs():
-        from daybreak.jobs.inputs import day_is_ready
+        from daybreak.jobs.waiting import look_for_inputs
 
-        run = this_run("sales_forecast")
-        return PokeReturnValue(day_is_ready(run, waiting_since()), run)
+        with errors_shown():
+            run = this_run("sales_forecast") | {"run_type": "scheduled"}
+            look = look_for_inputs(run, waiting_since())
+        show(look.text)
+        return PokeReturnValue(look.ready, run)
 
     wait_for_inputs()
 

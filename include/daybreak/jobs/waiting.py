@@ -1,0 +1,150 @@
+"""A run waits for its business day: one look, and when there is nothing to wait for.
+
+The timetable's runs wait up to the limit, as the day may close at any minute. A run that a person
+started is refused at once where waiting cannot help: that it hangs for hours is seen by nobody.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, exists, func, select
+
+from daybreak.clock import local_moment
+from daybreak.errors import InputsNotComing
+from daybreak.jobs.addresses import RunAddress, day_of, queued_at_of
+from daybreak.jobs.dates import FROM_THE_TIMETABLE
+from daybreak.jobs.inputs import closed_at, inputs_late, newest_closed_day
+from daybreak.monitoring.steps import begin_run, record_step
+from daybreak.runtime import Runtime, get_runtime
+from daybreak.warehouse.engine import begin
+from daybreak.warehouse.tables import day_closed, load
+
+STEP = "wait_for_inputs"
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look found: whether the day is closed, and a line that tells people."""
+
+    ready: bool
+    text: str
+
+
+def maybe() -> bool:
+    """Facts may come at any time: what is known where nobody knows more."""
+    return True
+
+
+def look_for_inputs(
+    run: RunAddress,
+    waiting_since: str | None = None,
+    on_its_way: Callable[[], bool] = maybe,
+    runtime: Runtime | None = None,
+) -> Look:
+    """Look once whether all facts of the run's business day are known, and log what was found.
+
+    ``waiting_since`` (ISO 8601) is when this try of the run first looked; None: it does so now.
+    ``on_its_way`` says whether something loads facts now or will do so by itself. Notes the run on
+    the first look, and how long it waited on the last.
+
+    Raises ``InputsLate`` once the run has waited longer than the settings allow. Raises
+    ``InputsNotComing``, and notes nothing, where the run is not the timetable's and its day is not
+    over, or is not closed with nothing on its way; also for a day before the first closed one,
+    unless the clock started the run.
+    """
+    runtime = runtime or get_runtime()
+    now = runtime.clock()
+    since = datetime.fromisoformat(waiting_since) if waiting_since else now
+    give_up = since + timedelta(minutes=runtime.settings.wait_limit_minutes)
+    day = day_of(run)
+    # Asked first: what ends between the two questions has closed the day.
+    coming = run["run_type"] in FROM_THE_TIMETABLE or on_its_way()
+    with begin(runtime.engine) as conn:
+        closed = closed_at(conn, day)
+        newest = newest_closed_day(conn)
+        missing = "" if closed else _missing(conn, day)
+        if closed is None:
+            _refuse_in_vain(conn, run, coming, missing, runtime)
+        begin_run(
+            conn,
+            run_key=run["run_key"],
+            model=run["model"],
+            business_date=day,
+            run_type=run["run_type"],
+            queued_at=queued_at_of(run),
+            now=now,
+        )
+        if closed is not None:
+            record_step(conn, run_key=run["run_key"], step=STEP, started_at=since, ended_at=now)
+    if closed is not None:
+        runtime.metrics.timing(f"{run['model']}.{STEP}.duration", (now - since).total_seconds())
+        runtime.metrics.incr(f"{run['model']}.{STEP}.succeeded")
+        return _said(ready=True, text=f"Business day {day} is closed.")
+    if now >= give_up:
+        runtime.metrics.incr(f"{run['model']}.{STEP}.failed")
+        raise inputs_late(day, newest, now - since)
+    return _said(
+        ready=False,
+        text=f"Waiting for business day {day}: {missing}; newest closed day: {newest or 'none'}; "
+        f"gives up at {give_up:%Y-%m-%d %H:%M} UTC.",
+    )
+
+
+def _said(*, ready: bool, text: str) -> Look:
+    log.info(text)
+    return Look(ready, text)
+
+
+def _missing(conn: Connection, day: date) -> str:
+    """Why ``day`` is not closed, as far as the loads tell."""
+    covered = exists().where(
+        load.c.source == "sales", load.c.first_date <= day, load.c.last_date >= day
+    )
+    if conn.scalar(select(covered)):
+        return "its sales are loaded, but the ingest that closes the day has not ended well"
+    return "no file with its sales is loaded"
+
+
+def _refuse_in_vain(
+    conn: Connection, run: RunAddress, coming: bool, missing: str, runtime: Runtime
+) -> None:
+    """Raise ``InputsNotComing`` where a wait for the open day of ``run`` would be in vain."""
+    if run["run_type"] == "scheduled":
+        return
+    day, timezone = day_of(run), runtime.settings.timezone
+    newest = newest_closed_day(conn)
+    first: date | None = conn.scalar(select(func.min(day_closed.c.business_date)))
+    instead = (
+        f"Start a run with Business date {newest}, the newest closed day"
+        if newest
+        else "Load data (`daybreak ingest`), as no day is closed yet"
+    )
+    over = local_moment(day + timedelta(days=1), time(0), timezone)
+    if first is not None and day < first:
+        raise InputsNotComing(
+            f"There are no facts of business day {day}: the first closed day is {first}.",
+            remedy=f"{instead}, or with another day from then on.",
+            business_date=day.isoformat(),
+        )
+    if run["run_type"] in FROM_THE_TIMETABLE:
+        return
+    if runtime.clock() < over:
+        ends = over.astimezone(ZoneInfo(timezone))
+        raise InputsNotComing(
+            f"Business day {day} is not over before {ends:%Y-%m-%d %H:%M} ({timezone}).",
+            remedy=f"{instead}, or wait for that.",
+            business_date=day.isoformat(),
+        )
+    if not coming:
+        raise InputsNotComing(
+            f"Business day {day} is not closed and nothing is on its way: {missing}, and no "
+            "ingest runs or is scheduled.",
+            remedy=f"{instead}, or run `ingest` (or unpause it) first.",
+            business_date=day.isoformat(),
+        )
