@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from daybreak.cli import demo_forecast, demo_lists
+from daybreak.cli import demo_forecast, demo_gate, demo_lists
 from daybreak.cli.demo_ask import open_service
 from daybreak.cli.demo_words import title
 from daybreak.cli.runs import print_sla
@@ -28,6 +28,7 @@ def show(runtime: Runtime, days: Days) -> None:
     with connect(runtime.engine) as conn:
         demo_forecast.show(conn, days, service)
         demo_lists.show(conn, days, service)
+        demo_gate.show(conn, (demo_forecast.MODEL, demo_lists.MODEL), days)
     _show_doors(runtime)
 
 
