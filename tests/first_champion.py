@@ -29,7 +29,7 @@ SMALL = Options(
 )
 
 FEW_LISTS = ListOptions(
-    weeks=3, negatives=4, sessions=10, ranker=Ranker(depth=3, rounds=8, least_rounds=4)
+    weeks=3, lists=0, negatives=4, sessions=10, ranker=Ranker(depths=(3,), rounds=8, least_rounds=4)
 )
 
 

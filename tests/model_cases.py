@@ -23,7 +23,7 @@ from daybreak.features.panel import Panel
 from daybreak.models import get_model
 from daybreak.models.base import Model, Trained
 from daybreak.models.recommendations import train as recommendations
-from daybreak.models.recommendations.model import HISTORY_DAYS
+from daybreak.models.recommendations.numbers import DEFAULT
 from daybreak.models.sales_forecast.train import train_panel
 from daybreak.warehouse.facts import read_panel
 from daybreak.warehouse.interactions import read_events
@@ -97,10 +97,9 @@ _BROKEN_FORECASTS: dict[str, Breakage] = {
 
 
 def _train_recommendations(conn: Connection, as_of: AsOf) -> Trained:
-    events = read_events(conn, as_of, days=HISTORY_DAYS)
-    small = recommendations.Options(
-        weeks=3, threads=1, ranker=recommendations.Ranker(depth=4, rounds=20, least_rounds=10)
-    )
+    events = read_events(conn, as_of, days=DEFAULT.history_days)
+    ranker = recommendations.Ranker(depths=(4,), rounds=20, least_rounds=10)
+    small = recommendations.Options(weeks=3, lists=0, threads=1, ranker=ranker)
     return recommendations.train_events(events, as_of.business_date, options=small)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
 
+from daybreak.models.recommendations.cells import where
 from daybreak.warehouse.events import UNKNOWN_USER, Events
 
 TODAY = date(2026, 3, 31)
@@ -63,3 +65,36 @@ def with_later(events: Events, seed: int, count: int = 50) -> Events:
 def ago(days: int) -> date:
     """A date ``days`` before `TODAY`."""
     return TODAY - timedelta(days=days)
+
+
+def firsts_only(events: Events) -> Events:
+    """Without what a user does again with an item: films that are rated, books that are bought."""
+    key = events.user.astype(np.int64) * len(events.item_ids) + events.item
+    order = np.lexsort((events.at, key))
+    first = np.ones(len(order), bool)
+    first[1:] = key[order][1:] != key[order][:-1]
+    kept = np.zeros(len(order), bool)
+    kept[order[first]] = True
+    return where(events, kept)
+
+
+def purchases(lines: Sequence[tuple[str, str, int]]) -> Events:
+    """One unit at a price of 1 a line of (user, item, days before `TODAY`), in no basket."""
+    user_ids, user = np.unique([line[0] for line in lines], return_inverse=True)
+    item_ids, item = np.unique([line[1] for line in lines], return_inverse=True)
+    day = DAY - np.array([line[2] for line in lines])
+    order = np.lexsort((item, day, user))
+    ones = np.ones(len(lines))
+    return Events(
+        user_ids.astype(object),
+        item_ids.astype(object),
+        np.full(len(item_ids), "", object),
+        user[order].astype(np.int32),
+        item[order].astype(np.int32),
+        day[order].astype(np.int32),
+        day[order] * MICROSECONDS,
+        np.zeros(len(lines), np.int64),
+        ones,
+        ones,
+        ones,
+    )

@@ -114,7 +114,13 @@ class Toy:
         assert isinstance(request, ToyRequest)
         return (request.store, request.item)
 
-    def train(self, warehouse: Connection, as_of: AsOf, progress: Progress = quiet) -> Trained:
+    def train(
+        self,
+        warehouse: Connection,
+        as_of: AsOf,
+        progress: Progress = quiet,
+        options: Options = NO_OPTIONS,
+    ) -> Trained:
         return Trained(booster(), {"trained_through": as_of.business_date.isoformat()})
 
     def audit(self, columns: Mapping[str, NDArray[Any]]) -> list[str]:

@@ -135,7 +135,7 @@ class Settings(BaseSettings):
         default_factory=dict,
         description='Due times that differ by model, as JSON: {"name":"05:30"}',
     )
-    model_options: dict[str, dict[str, int]] = Field(
+    model_options: dict[str, dict[str, int | float]] = Field(
         default_factory=dict,
         description='Options by model, as JSON: {"name": {"option": 1}}',
     )

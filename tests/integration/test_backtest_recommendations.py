@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from daybreak.clock import AsOf
 from daybreak.errors import InvalidRequest
 from daybreak.models.base import SnapshotRows, Trained
 from daybreak.models.recommendations import MODEL
+from daybreak.models.recommendations import backtest as backtest_module
 from daybreak.models.recommendations.assemble import assemble
 from daybreak.models.recommendations.backtest import backtest_windows, bars
 from daybreak.models.recommendations.baselines import BASELINES
@@ -84,10 +86,11 @@ def test_on_real_sales_the_lists_are_better_than_every_single_source(real: Engin
 
 QUICK = Options(
     weeks=3,
+    lists=0,
     negatives=10,
     sessions=10,
     kernels=Kernels(neighbours=8, factors=4, iterations=3),
-    ranker=Ranker(rounds=8, least_rounds=4, patience=2, depth=3, least_weight=1.0),
+    ranker=Ranker(rounds=8, least_rounds=4, patience=2, depths=(3,), least_weight=1.0),
 )
 
 
@@ -129,13 +132,31 @@ def test_it_is_told_to_people(small: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("windows", [0, -1])
 def test_no_window_is_refused_before_anything_is_read(windows: int) -> None:
-    def read(day: date) -> Events:
+    def read(day: date, _: int) -> Events:
         raise AssertionError(f"read {day}")
 
-    with pytest.raises(InvalidRequest, match="without a window") as caught:
+    with pytest.raises(InvalidRequest, match=f"windows is {windows}; it has to be") as caught:
         roll(read, TODAY, {"windows": windows})
-    assert caught.value.details == {"field": "windows"}
-    assert "1 or more" in caught.value.remedy
+    assert caught.value.details["field"] == "windows"
+    assert "from 1 to 104" in caught.value.remedy
+
+
+def test_the_windows_are_as_long_as_the_lists_look_ahead() -> None:
+    events = random_events(62, users=40, items=40, events=3000, days=90)
+    asked: list[tuple[date, int]] = []
+
+    def read(day: date, days: int) -> Events:
+        asked.append((day, days))
+        return until(events, (day - EPOCH).days)
+
+    options = {"windows": 1, "window_days": 10, "history_days": 60, "long_half_life": 33.5}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backtest_module, "Options", lambda **given: replace(QUICK, **given))
+        found = roll(read, TODAY, options)
+    assert asked == [(TODAY, 60), (TODAY - timedelta(days=10), 60)]
+    (window,) = found["window_dates"]
+    assert window["as_of"] == (TODAY - timedelta(days=10)).isoformat()
+    assert window["last"] == TODAY.isoformat()
 
 
 def test_no_bar_is_reached_where_nobody_bought(small: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 
 import model_shop
 from daybreak.models.recommendations.catalogue import ItemDays, build_catalogue, item_days
-from daybreak.models.recommendations.model import HISTORY_DAYS
+from daybreak.models.recommendations.numbers import DEFAULT
 from daybreak.warehouse.engine import begin, connect, make_engine
 from daybreak.warehouse.events import UNKNOWN_USER
 from daybreak.warehouse.interactions import item_totals, read_events
@@ -42,8 +42,8 @@ def shop(postgres: Any) -> Iterator[Engine]:
 @pytest.fixture(scope="module")
 def readings(shop: Engine) -> tuple[ItemDays, ItemDays]:
     with connect(shop) as conn:
-        events = read_events(conn, AS_OF, days=HISTORY_DAYS)
-        totals: dict[str, Any] = {**item_totals(conn, AS_OF, days=HISTORY_DAYS)}
+        events = read_events(conn, AS_OF, days=DEFAULT.history_days)
+        totals: dict[str, Any] = {**item_totals(conn, AS_OF, days=DEFAULT.history_days)}
     assert (events.user == UNKNOWN_USER).sum() > 500
     assert np.isnan(events.price).any()
     totals.pop("events")

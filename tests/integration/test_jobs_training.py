@@ -25,7 +25,15 @@ from daybreak.jobs.ingest import dataset, load_new_files
 from daybreak.jobs.promoting import promote
 from daybreak.jobs.run import score_day
 from daybreak.jobs.versions import champion_history, versions
-from daybreak.models.base import Headline, Progress, Trained, Verdict, quiet
+from daybreak.models.base import (
+    NO_OPTIONS,
+    Headline,
+    Options,
+    Progress,
+    Trained,
+    Verdict,
+    quiet,
+)
 from daybreak.registry.champions import champion_at, history
 from daybreak.registry.registry import Artifact
 from daybreak.registry.verdicts import gate_of
@@ -49,7 +57,13 @@ class JudgedToy(toy.Toy):
         self.trained_on: list[AsOf] = []
         self.champions: list[str | None] = []
 
-    def train(self, warehouse: Connection, as_of: AsOf, progress: Progress = quiet) -> Trained:
+    def train(
+        self,
+        warehouse: Connection,
+        as_of: AsOf,
+        progress: Progress = quiet,
+        options: Options = NO_OPTIONS,
+    ) -> Trained:
         self.trained_on.append(as_of)
         return Trained(
             toy.booster(),

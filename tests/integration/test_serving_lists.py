@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Request
 from flask.testing import FlaskClient
+from pydantic import SecretStr
 from sqlalchemy import text
 
 import model_shop
-from daybreak.errors import ConfigError, InvalidRequest
+from day_equality import published_rows
+from daybreak.clock import AsOf
+from daybreak.errors import AuditFailed, ConfigError, InvalidRequest, NotReady
+from daybreak.jobs.addresses import run_address
 from daybreak.jobs.run import score_day
+from daybreak.jobs.scoring import build_snapshot
+from daybreak.models import get_model
+from daybreak.models.base import Trained
+from daybreak.models.recommendations.numbers import DEFAULT
 from daybreak.registry.champions import promote
 from daybreak.runtime import Runtime
+from daybreak.scoring.audit import audit_generation
+from daybreak.scoring.snapshots import read_context, write_snapshot
 from daybreak.serving.app import create_app
 from daybreak.serving.auth import Caller
 from daybreak.settings import Settings
@@ -32,28 +43,40 @@ class Anybody:
 
 
 @pytest.fixture(scope="module")
-def runtime(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
+def shop(
+    postgres: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Runtime, Trained]]:
     """A shop of 40 items and 120 users whose lists were published by the nightly steps."""
     with model_shop.filled(postgres) as name:
         home = tmp_path_factory.mktemp("lists")
         made = Runtime(Settings(home=home, warehouse_url=postgres.url(name)), lambda: AFTERWARDS)
         with connect(made.engine) as conn:
             trained = case_of(MODEL).train(conn, AS_OF)
-        version = made.registry.register(MODEL, trained.booster, trained.manifest, trained.files)
-        with begin(made.engine) as conn:
-            promote(
-                conn,
-                model=MODEL,
-                version=version,
-                effective_from=CUTOFF - timedelta(days=7),
-                reason="test",
-                evidence={},
-                actor="test",
-                now=CUTOFF,
-            )
-        score_day(MODEL, DAY, runtime=made)
-        yield made
+        score_with(made, trained)
+        yield made, trained
         made.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def runtime(shop: tuple[Runtime, Trained]) -> Runtime:
+    return shop[0]
+
+
+def score_with(runtime: Runtime, trained: Trained) -> None:
+    """Register the version, put it in force and publish the day."""
+    version = runtime.registry.register(MODEL, trained.booster, trained.manifest, trained.files)
+    with begin(runtime.engine) as conn:
+        promote(
+            conn,
+            model=MODEL,
+            version=version,
+            effective_from=CUTOFF - timedelta(days=7),
+            reason="test",
+            evidence={},
+            actor="test",
+            now=CUTOFF,
+        )
+    score_day(MODEL, DAY, runtime=runtime)
 
 
 @pytest.fixture
@@ -261,7 +284,7 @@ def test_the_length_of_lists_is_an_option_that_a_day_keeps(runtime: Runtime) -> 
         assert score_day(MODEL, earlier, runtime=longer)["rows"] % 25 == 0
         # Once more without the option: the day keeps what it was built with.
         assert score_day(MODEL, earlier, runtime=runtime)["rows"] % 25 == 0
-        with pytest.raises(InvalidRequest, match="listed is 0"):
+        with pytest.raises(InvalidRequest, match=r"listed is 0; it has to be .* from 1 to 100"):
             _scored_with(longer, {MODEL: {"listed": 0}})
         with pytest.raises(InvalidRequest, match="There is no option length here"):
             _scored_with(longer, {MODEL: {"length": 5}})
@@ -271,7 +294,133 @@ def test_the_length_of_lists_is_an_option_that_a_day_keeps(runtime: Runtime) -> 
         longer.engine.dispose()
 
 
-def _scored_with(runtime: Runtime, options: dict[str, dict[str, int]]) -> None:
+@pytest.fixture(scope="module")
+def leaving_out(postgres: Any, shop: tuple[Runtime, Trained]) -> Iterator[Runtime]:
+    """The same shop and version, whose lists leave out what a user so much as looked at."""
+    runtime, trained = shop
+    options = {MODEL: {"exclude_purchased": 1, "has_weight": 0.1}}
+    with model_shop.filled(postgres) as name:
+        changed = {
+            "warehouse_url": SecretStr(postgres.url(name)),
+            "registry_url": runtime.settings.registry_location,
+            "model_options": options,
+        }
+        made = Runtime(runtime.settings.model_copy(update=changed), lambda: AFTERWARDS)
+        score_with(made, trained)
+        yield made
+        made.engine.dispose()
+
+
+def test_lists_can_leave_out_what_a_user_has(runtime: Runtime, leaving_out: Runtime) -> None:
+    """By night and live, bit for bit; a look weighs 0.1, which is enough here."""
+    lists = published_lists(leaving_out)
+    assert lists.keys() == published_lists(runtime).keys()
+    client = create_app(leaving_out, authenticator=Anybody()).test_client()
+    lengths = set()
+    for user, expected in lists.items():
+        answer = ask(client, **({"user_id": user} if user else {}))
+        assert answer["source"] == ("published" if user else "default")
+        assert answer["predictions"] == expected
+        had = had_by(leaving_out, user, 0.1)
+        assert not had & set(items(answer))
+        on_sale = items(ask(client, k=100))
+        left = [item for item in on_sale if item not in had]
+        assert len(expected) == min(20, len(left)), "the audit knows how many there are"
+        lengths.add(len(expected))
+    assert min(lengths) < 20 == max(lengths)
+
+
+def test_a_request_may_ask_for_what_lists_leave_out(runtime: Runtime, leaving_out: Runtime) -> None:
+    user = a_regular(runtime)
+    client = create_app(leaving_out, authenticator=Anybody()).test_client()
+    whole = ask(client, user_id=user, exclude_purchased=False)
+    usual = ask(create_app(runtime, authenticator=Anybody()).test_client(), user_id=user)
+    assert whole["source"] == "live"
+    assert whole["predictions"] == usual["predictions"]
+    assert ask(client, user_id=user, exclude_purchased=True)["source"] == "published"
+
+
+def test_a_day_keeps_what_its_lists_leave_out(runtime: Runtime, leaving_out: Runtime) -> None:
+    expected = published_lists(leaving_out)
+    plain = Runtime(
+        leaving_out.settings.model_copy(update={"model_options": {}}), leaving_out.clock
+    )
+    score_day(MODEL, DAY, runtime=plain)
+    plain.engine.dispose()
+    assert published_lists(leaving_out) == expected
+    assert published_lists(runtime) != expected
+
+
+def test_the_audit_misses_a_row_of_a_list_that_is_shorter(leaving_out: Runtime) -> None:
+    """Of a list whose length is its own, as of any other."""
+    model = get_model(MODEL)
+    generation, rows = published_rows(leaving_out.engine, model, DAY)
+    user = min(rows, key=lambda row: -row["rank"] if row["user_id"] else 0)["user_id"]
+    for rule, statement in (
+        ("do not have their own number", "DELETE FROM score.recommendation WHERE user_id = :user"),
+        (
+            "do not have their own number",
+            "DELETE FROM score.recommendation WHERE user_id = :user AND rank = 1",
+        ),
+    ):
+        with connect(leaving_out.engine) as conn:
+            assert conn.execute(text(statement), {"user": user}).rowcount > 0
+            with pytest.raises(AuditFailed, match=rule):
+                audit_generation(conn, model, generation)
+    with connect(leaving_out.engine) as conn:
+        assert audit_generation(conn, model, generation) == len(rows)
+
+
+def test_a_day_is_built_with_the_numbers_of_its_version(runtime: Runtime) -> None:
+    """Whatever the operator set since: half-lives and windows belong to the version."""
+    earlier = DAY - timedelta(days=5)
+    numbers = {"short_half_life": 3.5, "long_half_life": 400}
+    changed = runtime.settings.model_copy(update={"model_options": {MODEL: numbers}})
+    other = Runtime(changed, runtime.clock)
+    try:
+        address = build_snapshot(
+            run_address(run_key="one", run_type="manual", model=MODEL, business_date=earlier),
+            runtime=other,
+        )
+    finally:
+        other.engine.dispose()
+    model = get_model(MODEL)
+    with connect(runtime.engine) as conn:
+        context = read_context(conn, model, address["snapshot_id"])
+        assert DEFAULT.differing(context) == []
+        as_of = AsOf(earlier, CUTOFF)
+        foreign = write_snapshot(conn, model, as_of, CUTOFF, trained=numbers)
+        again = write_snapshot(conn, model, as_of, CUTOFF, trained=numbers)
+        assert foreign == again != address["snapshot_id"]
+        context = read_context(conn, model, foreign)
+    artifact = runtime.registry.load(MODEL, runtime.registry.versions(MODEL)[0]["version"])
+    assert artifact.manifest["options"] == DEFAULT.to_json()
+    with pytest.raises(NotReady, match="trained with another short_half_life"):
+        model.scorer(artifact, context, earlier)
+    manifest = artifact.manifest | {"options": DEFAULT.to_json() | numbers}
+    model.scorer(replace(artifact, manifest=manifest), context, earlier)
+
+
+def published_lists(runtime: Runtime) -> dict[str, list[dict[str, Any]]]:
+    """User -> the rows of the day's list as an answer has them."""
+    _, rows = published_rows(runtime.engine, get_model(MODEL), DAY)
+    names = ("user_id", "rank", "item_id", "score", "reason", "because")
+    lists: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        lists.setdefault(row["user_id"], []).append({name: row[name] for name in names})
+    return lists
+
+
+def had_by(runtime: Runtime, user: str, weight: float) -> set[str]:
+    """Items of which the user did anything of that weight, by the warehouse."""
+    query = text(
+        "SELECT DISTINCT item_id FROM raw.interaction WHERE user_id = :user AND weight >= :weight"
+    )
+    with connect(runtime.engine) as conn:
+        return set(conn.scalars(query, {"user": user, "weight": weight}))
+
+
+def _scored_with(runtime: Runtime, options: dict[str, dict[str, float]]) -> None:
     other = Runtime(runtime.settings.model_copy(update={"model_options": options}), runtime.clock)
     try:
         score_day(MODEL, DAY - timedelta(days=2), runtime=other)

@@ -115,8 +115,13 @@ class ReorderPoint:
         return (request.store, request.item)
 
     def train(
-        self, warehouse: Connection, as_of: AsOf, progress: base.Progress = base.quiet
+        self,
+        warehouse: Connection,
+        as_of: AsOf,
+        progress: base.Progress = base.quiet,
+        options: base.Options = base.NO_OPTIONS,
     ) -> base.Trained:
+        chosen(options, {})
         progress(f"Reading {TRAINED_ON} days of sales up to {as_of.business_date}")
         booster = fit(read_panel(warehouse, as_of, days=TRAINED_ON))
         manifest = {
@@ -152,7 +157,7 @@ class ReorderPoint:
         warehouse: Connection,
         last: date,
         as_of: base.AsOfDay,
-        options: Mapping[str, int],
+        options: Mapping[str, float],
         progress: base.Progress = base.quiet,
     ) -> dict[str, Any]:
         windows = chosen(options, {"windows": 4})["windows"]

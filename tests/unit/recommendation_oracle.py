@@ -34,10 +34,15 @@ def candidates_of(
     excluded: tuple[int, ...] = (),
     allowed: np.ndarray | None = None,
     new_only: bool = False,
+    has: float = 1.0,
 ) -> dict[int, dict[str, Entry]]:
     """Item -> source -> score and rank, for the union of what the sources name."""
     records = records_of(rows, user)
-    bought = {int(record["item"]) for record in records if record["bought"] > 0}
+    owned = {
+        int(record["item"])
+        for record in records
+        if record["bought"] > 0 or record["strongest"] >= np.float32(has)
+    }
     open_to = {
         item
         for item in range(len(catalogue))
@@ -45,7 +50,7 @@ def candidates_of(
         and (allowed is None or allowed[item])
         and item not in session
         and item not in excluded
-        and not (new_only and item in bought)
+        and not (new_only and item in owned)
     }
     weights = {int(record["item"]): record["long"] for record in records}
     for item in session:

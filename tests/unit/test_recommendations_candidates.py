@@ -68,16 +68,23 @@ few = st.lists(st.integers(0, 24), max_size=4, unique=True).map(sorted).map(tupl
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.data(), st.integers(0, 3), st.booleans(), st.booleans(), st.integers(0, 20))
+@given(
+    st.data(),
+    st.integers(0, 3),
+    st.sampled_from([None, 1.0, 0.5, 0.1]),
+    st.booleans(),
+    st.integers(0, 20),
+)
 def test_the_union_equals_loops(
-    data: st.DataObject, seed: int, new_only: bool, narrow: bool, least: int
+    data: st.DataObject, seed: int, left_out: float | None, narrow: bool, least: int
 ) -> None:
     at = shop(seed)
     rows = with_stranger(at.rows)
     sessions = [data.draw(few) for _ in range(len(rows))]
     excluded = [data.draw(few) for _ in range(len(rows))]
     allowed = np.arange(25) % 3 > 0 if narrow else None
-    wish = Wish(ragged(sessions), ragged(excluded), allowed, new_only)
+    new_only, has = left_out is not None, left_out or 1.0
+    wish = Wish(ragged(sessions), ragged(excluded), allowed, new_only, has)
     with pytest.MonkeyPatch.context() as patch:
         # So small that the cut of each source shows on a catalogue of 25 items.
         for number, name in enumerate(SOURCES):
@@ -94,6 +101,7 @@ def test_the_union_equals_loops(
                 excluded=excluded[user],
                 allowed=allowed,
                 new_only=new_only,
+                has=has,
             )
             assert as_dict(found, user) == wanted
 

@@ -13,12 +13,12 @@ from daybreak.models.arrays import pack, unpack
 from daybreak.models.recommendations import catalogue as catalogue_module
 from daybreak.models.recommendations.catalogue import (
     ITEM_STATISTICS,
-    ON_SALE_DAYS,
     Catalogue,
     build_catalogue,
     item_days,
 )
 from daybreak.models.recommendations.cells import where
+from daybreak.models.recommendations.numbers import DEFAULT, NUMBERS, OF_A_DAY, PUBLISHED
 from daybreak.scoring.snapshots import snapshot_layout
 from daybreak.warehouse.events import Events
 from random_events import DAY, TODAY, ago, random_events, with_later
@@ -44,7 +44,9 @@ def test_statistics_equal_a_loop_over_events(seed: int) -> None:
         catalogue = build_catalogue(item_days(events), TODAY)
     except NoData:
         assert all(
-            DAY - events.day[n] >= ON_SALE_DAYS for i in range(8) for n in purchases_of(events, i)
+            DAY - events.day[n] >= DEFAULT.on_sale_days
+            for i in range(8)
+            for n in purchases_of(events, i)
         )
         return
     named = {name: catalogue.statistic(name) for name in ITEM_STATISTICS}
@@ -63,7 +65,7 @@ def test_statistics_equal_a_loop_over_events(seed: int) -> None:
         assert named["item_last_sold"][item] == min(ages)
         assert named["item_age"][item] == max(ages)
         assert named["item_days_sold_28"][item] == len({age for age in ages if age < 28})
-        assert catalogue.eligible[item] == (min(ages) < ON_SALE_DAYS)
+        assert catalogue.eligible[item] == (min(ages) < DEFAULT.on_sale_days)
         priced = [n for n in rows if not np.isnan(events.price[n] * events.quantity[n])]
         units = sum(events.quantity[priced])
         spend = sum(events.price[priced] * events.quantity[priced])
@@ -132,7 +134,7 @@ def test_the_layout_of_the_context_names_its_arrays_and_the_order_of_the_statist
     layout = Catalogue.context_layout()
     assert list(layout) == [*arrays, *ITEM_STATISTICS]
     model = get_model("recommendations")
-    assert model.context_layout() == (*layout, "listed")
+    assert model.context_layout() == (*layout, *PUBLISHED, NUMBERS, *OF_A_DAY)
     before = snapshot_layout(model)
     monkeypatch.setattr(catalogue_module, "ITEM_STATISTICS", ITEM_STATISTICS[::-1])
     assert snapshot_layout(model) != before

@@ -11,7 +11,6 @@ from daybreak.models.recommendations.assemble import FEATURES
 from daybreak.models.recommendations.candidates import Wish, candidates
 from daybreak.models.recommendations.cells import spread, until
 from daybreak.models.recommendations.examples import (
-    WINDOW,
     Day,
     begun_baskets,
     bought_after,
@@ -24,6 +23,7 @@ from daybreak.models.recommendations.neighbours import Kernels, learn
 from daybreak.warehouse.events import UNKNOWN_USER, Events
 from random_events import DAY, random_events
 
+WINDOW = 7
 BEFORE = DAY - WINDOW
 KERNELS = Kernels(neighbours=8, factors=4, iterations=3)
 

@@ -66,6 +66,7 @@ def oracle(events: Events, user: int) -> tuple[dict[str, float], list[dict[str, 
                 "seen": DAY - days[-1],
                 "quantity": units / len(bought) if units > 0 else nan,
                 "price": price,
+                "strongest": max(weight.values()),
             }
         )
     purchases = sum(record["bought"] for record in records)

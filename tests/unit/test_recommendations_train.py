@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -22,36 +23,41 @@ from daybreak.models.recommendations.cells import spread, until, where
 from daybreak.models.recommendations.evaluate import (
     MEASURES,
     ceiling,
+    differences,
     evaluate,
     model_lister,
     pooled,
 )
-from daybreak.models.recommendations.examples import WINDOW, Day, day_of
-from daybreak.models.recommendations.gate import judge
+from daybreak.models.recommendations.examples import Day, day_of
+from daybreak.models.recommendations.gate import best_source, deciding, judge
 from daybreak.models.recommendations.histories import LAYOUT, RECORD
 from daybreak.models.recommendations.learned import FILE, Learned
 from daybreak.models.recommendations.lists import best, square
-from daybreak.models.recommendations.neighbours import Kernels
+from daybreak.models.recommendations.neighbours import Kernels, learn
 from daybreak.models.recommendations.train import (
     Options,
     Ranker,
+    choose,
     grow,
     list_days,
     train_events,
 )
 from daybreak.registry.registry import Artifact
 from daybreak.warehouse.events import Events
-from random_events import DAY, TODAY, ago, random_events, with_later
+from random_events import DAY, TODAY, ago, firsts_only, purchases, random_events, with_later
 
 pytestmark = pytest.mark.slow  # trains
 
+WINDOW = 7
+
 QUICK = Options(
     weeks=3,
+    lists=0,
     negatives=10,
     sessions=10,
     threads=1,
     kernels=Kernels(neighbours=8, factors=4, iterations=3),
-    ranker=Ranker(rounds=8, least_rounds=4, patience=2, depth=3, least_weight=1.0),
+    ranker=Ranker(rounds=8, least_rounds=4, patience=2, depths=(3,), least_weight=1.0),
 )
 
 
@@ -144,27 +150,67 @@ def test_weeks_in_which_nobody_came_back_are_refused(events: Events, empty: int)
         train_events(known, TODAY, options=replace(QUICK, sessions=0))
 
 
-def test_no_week_judges_the_number_of_trees_that_it_chose(
+def test_no_week_judges_the_trees_that_it_chose(
     events: Events, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    grown: list[tuple[int, bool, int | None]] = []
+    chose: list[tuple[int, int]] = []
+    grown: list[tuple[int, int, int]] = []
 
-    def watched(parts: Any, *args: Any, held_out: Any = None, rounds: Any = None, **kw: Any) -> Any:
-        grown.append((len(parts), held_out is not None, rounds))
-        return grow(parts, *args, held_out=held_out, rounds=rounds, **kw)
+    def choosing(parts: Any, held_out: Any, *args: Any, **kw: Any) -> Any:
+        chose.append((len(parts), len(held_out)))
+        return choose(parts, held_out, *args, **kw)
 
-    monkeypatch.setattr(train_module, "grow", watched)
-    options = replace(QUICK, ranker=replace(QUICK.ranker, rounds=60, least_rounds=1, patience=4))
+    def growing(parts: Any, *args: Any, depth: int, rounds: int, **kw: Any) -> Any:
+        grown.append((len(parts), depth, rounds))
+        return grow(parts, *args, depth=depth, rounds=rounds, **kw)
+
+    monkeypatch.setattr(train_module, "choose", choosing)
+    monkeypatch.setattr(train_module, "grow", growing)
+    ranker = replace(QUICK.ranker, depths=(4, 2), rounds=60, least_rounds=1, patience=4)
+    options = replace(QUICK, ranker=ranker)
     found = train_events(events, TODAY, options=options).manifest
-    rounds = found["params"]["rounds"]
+    depth, rounds = found["params"]["depth"], found["params"]["rounds"]
+    assert depth in {4, 2}
     assert 1 <= rounds < 60
-    assert grown == [(1, True, None), (2, False, rounds), (3, False, rounds)]
+    assert [parts for parts, _ in chose] == [1]
+    assert grown == [(2, depth, rounds), (3, depth, rounds)]
 
     late = events.day > DAY - WINDOW
     other = replace(events, item=np.where(late, events.item[::-1], events.item))
     again = train_events(other, TODAY, options=options).manifest
-    assert again["params"]["rounds"] == rounds
+    assert (again["params"]["depth"], again["params"]["rounds"]) == (depth, rounds)
     assert again["evidence"]["all"]["model"] != found["evidence"]["all"]["model"]
+
+
+def test_the_depth_is_the_one_that_does_best_on_the_week_before_the_last(events: Events) -> None:
+    days = [
+        train_module._examples_of(events, train_module._day(events, day, 7, QUICK), 7, QUICK)
+        for day in list_days(events, DAY, 3)
+    ]
+    *learned_from, check = days
+
+    def best(*depths: int) -> tuple[int, int, float]:
+        options = replace(QUICK, ranker=replace(QUICK.ranker, depths=depths))
+        return choose(learned_from, check, options, seed=7)
+
+    deep, shallow = best(5), best(1)
+    assert deep[2] != shallow[2]
+    assert best(5, 1) == best(1, 5) == max(deep, shallow, key=lambda one: one[2])
+
+
+def test_a_shop_of_few_customers_is_learned_from_over_more_weeks(events: Events) -> None:
+    def weeks(**options: int) -> tuple[int, int]:
+        window = train_events(events, TODAY, options=replace(QUICK, **options)).manifest["window"]
+        first, last = (date.fromisoformat(window[name]) for name in ("first_list", "last_list"))
+        return (last - first).days // 7 + 1, window["lists"]
+
+    few, lists = weeks(lists=0)
+    assert few == QUICK.weeks
+    assert weeks(lists=lists)[0] == few
+    more, found = weeks(lists=lists + 1)
+    assert (more, found > lists) == (few + 1, True)
+    assert weeks(lists=10**9, most_weeks=5)[0] == 5
+    assert weeks(lists=10**9)[0] == 6, "as many as there are"
 
 
 def test_a_shop_whose_buyers_nobody_knows_teaches_nothing(events: Events) -> None:
@@ -193,20 +239,26 @@ def test_single_sources_do_what_their_names_say(events: Events, at: Day) -> None
     owner = spread(at.rows.offsets)
     item = record_column(at.rows, "item").astype(int)
     bought = record_column(at.rows, "bought") > 0
+    by_sales = at.catalogue.trending_28.tolist()
     had = {u: set(item[(owner == u) & bought].tolist()) for u in users}
     for name, lister in listers.items():
         for new_only in (False, True):
             items = lister(users, new_only)
             assert items.shape == (len(users), LENGTH)
             for user, row in zip(users, items.tolist(), strict=True):
+                mine = had[user] & eligible
                 shown = [one for one in row if one >= 0]
                 assert len(set(shown)) == len(shown)
                 assert set(shown) <= eligible
-                assert row[len(shown) :] == [-1] * (LENGTH - len(shown))
+                left = eligible - mine if new_only else eligible
+                assert len(shown) == min(LENGTH, len(left)), "best sellers fill it up"
                 if new_only:
-                    assert not set(shown) & had[user]
+                    assert not set(shown) & mine
                 elif name.startswith("repeat"):
-                    assert set(shown) <= had[user]
+                    own = min(LENGTH, len(mine))
+                    assert set(shown[:own]) <= mine
+                    filled = [one for one in by_sales if one not in mine][: LENGTH - own]
+                    assert shown[own:] == filled
     last = record_column(at.rows, "last")
     first_shown = listers["repeat_last"](users, False)[:, 0]
     for user, shown in zip(users, first_shown, strict=True):
@@ -214,9 +266,24 @@ def test_single_sources_do_what_their_names_say(events: Events, at: Day) -> None
         if mine.any():
             assert last[mine & (item == shown)][0] == last[mine].min()
     buyers = at.catalogue.statistic("item_buyers_28")
-    popular = sorted(eligible, key=lambda one: (-buyers[one], one))[:LENGTH]
-    assert buyers[popular].min() > 0
-    assert listers["popularity"](users, False).tolist() == [popular] * len(users)
+    assert (np.diff(buyers[by_sales]) <= 0).all()
+    assert listers["popularity"](users, False).tolist() == [by_sales[:LENGTH]] * len(users)
+
+
+def test_what_was_bought_alike_stands_in_order_of_sales() -> None:
+    """Worked by hand: one user bought a, b and c on one day; b sold best since, then c, then d."""
+    bought = [("u", item, 10) for item in "abc"]
+    bought += [(f"v{n}", item, 3) for item, times in zip("bcd", (3, 2, 1), strict=True)
+               for n in range(times)]  # fmt: skip
+    known = purchases(bought)
+    day = day_of(known, DAY, learn(known, QUICK.kernels, seed=7, threads=1))
+    names = day.catalogue.item_id
+    user = np.flatnonzero(day.rows.keys[0] == "u")
+    lists = baselines(known, day, seed=7, threads=1)
+    for name in ("repeat", "repeat_last"):
+        assert names[lists[name](user, False)[0][:4]].tolist() == ["b", "c", "a", "d"]
+        new = lists[name](user, True)[0]
+        assert names[new[new >= 0]].tolist() == ["d"]
 
 
 def test_single_sources_know_nothing_of_later_days(events: Events, at: Day) -> None:
@@ -279,28 +346,85 @@ def test_a_lister_of_the_model_says_what_its_margins_say(trained: Trained, at: D
         assert not set(row.tolist()) & set(had.astype(int).tolist())
 
 
-def test_the_gate_lets_the_first_good_version_pass(events: Events, trained: Trained) -> None:
+def evidence(trained: Trained, **ndcg: float) -> dict[str, Any]:
+    """What the version's own week says, with NDCG@10 of ``all`` set by name."""
     found = copy.deepcopy(trained.manifest["evidence"])
-    found["all"]["model"]["ndcg@10"] = 1.0
+    for name, value in ndcg.items():
+        found["all"][name]["ndcg@10"] = value
+    gap = found["all"]["model"]["ndcg@10"] - found["all"]["popularity"]["ndcg@10"]
+    found["paired"]["all"]["popularity"] = {"difference": gap, "standard_error": 0.01}
+    return found
+
+
+def test_the_gate_lets_the_first_good_version_pass(events: Events, trained: Trained) -> None:
+    found = evidence(trained, model=1.0)
     verdict = judge(lambda: events, TODAY, artifact(trained, evidence=found), None)
     assert verdict.passed
     assert "NDCG@10 1.000" in verdict.reason
+    assert f"{found['users']} users" in verdict.reason
+    assert "standard error 0." in verdict.reason
     json.dumps(verdict.evidence)
 
 
 def test_the_gate_refuses_what_a_single_source_beats(events: Events, trained: Trained) -> None:
-    found = copy.deepcopy(trained.manifest["evidence"])
-    found["all"]["als"]["ndcg@10"] = 0.99
+    found = evidence(trained, als=0.99)
     verdict = judge(lambda: events, TODAY, artifact(trained, evidence=found), None)
     assert not verdict.passed
     assert "under 0.990 of als" in verdict.reason
 
 
+@pytest.mark.parametrize(
+    ("gap", "error", "passes"),
+    [(0.02, 0.01, True), (0.01, 0.01, False), (0.0, 0.0, False), (0.5, None, False)],
+)
+def test_the_gate_refuses_what_is_not_clearly_better_than_popularity(
+    events: Events, trained: Trained, gap: float, error: float | None, passes: bool
+) -> None:
+    found = evidence(trained, model=1.0)
+    found["paired"]["all"]["popularity"] = {"difference": gap, "standard_error": error}
+    verdict = judge(lambda: events, TODAY, artifact(trained, evidence=found), None)
+    assert verdict.passed == passes
+    assert passes or "not clearly above" in verdict.reason
+
+
+def test_where_nothing_is_bought_twice_what_is_new_decides(
+    events: Events, trained: Trained
+) -> None:
+    assert trained.manifest["evidence"]["repeat_share"] > 0.05
+    found = evidence(trained, model=1.0, als=0.0) | {"repeat_share": 0.0}
+    found["new"]["model"]["ndcg@10"], found["new"]["als"]["ndcg@10"] = 0.5, 0.6
+    refused = judge(lambda: events, TODAY, artifact(trained, evidence=found), None)
+    assert not refused.passed
+    assert "NDCG@10 of what is new 0.500 is under 0.600 of als" in refused.reason
+    assert f"{found['users_new']} users" in refused.reason
+    assert refused.headline is not None
+    assert (refused.headline.value, refused.headline.baseline) == (0.5, "als")
+
+    same = {name: dict.fromkeys(MEASURES, 0.4) for name in ("model", *BASELINES)}
+    assert best_source(same) == "popularity"
+
+    first = firsts_only(events)
+    once = train_events(first, TODAY, options=QUICK).manifest["evidence"]
+    assert once["repeat_share"] == 0.0
+    assert deciding(once) == "new"
+    assert once["users"] == once["users_new"]
+
+
+def test_the_evidence_pairs_the_lists_of_each_user() -> None:
+    """Worked by hand: gaps 0.3, -0.1 and 0.1 have a mean of 0.1 and a deviation of 0.2."""
+    ours, theirs = np.array([0.5, 0.2, 0.4]), np.array([0.2, 0.3, 0.3])
+    found = differences({"model": {"ndcg@10": ours}, "als": {"ndcg@10": theirs}})
+    assert found.keys() == {"als"}
+    assert found["als"]["difference"] == pytest.approx(0.1)
+    assert found["als"]["standard_error"] == pytest.approx(0.2 / 3**0.5)
+    lone = differences({"model": {"ndcg@10": ours[:1]}, "als": {"ndcg@10": theirs[:1]}})
+    assert lone["als"]["standard_error"] is None
+
+
 def test_the_gate_compares_only_on_weeks_new_to_the_champion(
     events: Events, trained: Trained
 ) -> None:
-    good = copy.deepcopy(trained.manifest["evidence"])
-    good["all"]["model"]["ndcg@10"] = 1.0
+    good = evidence(trained, model=1.0)
     challenger = artifact(trained, "v2", evidence=good)
     verdict = judge(lambda: events, TODAY, challenger, artifact(trained))
     assert not verdict.passed
@@ -326,8 +450,7 @@ def test_the_gate_compares_only_on_weeks_new_to_the_champion(
 def test_a_champion_of_other_features_does_not_stand_in_the_way(
     events: Events, trained: Trained
 ) -> None:
-    good = copy.deepcopy(trained.manifest["evidence"])
-    good["all"]["model"]["ndcg@10"] = 1.0
+    good = evidence(trained, model=1.0)
     old = artifact(trained, "v0", features=[{"name": "x", "dtype": "float32"}])
     verdict = judge(lambda: events, TODAY, artifact(trained, "v2", evidence=good), old)
     assert verdict.passed
@@ -335,7 +458,7 @@ def test_a_champion_of_other_features_does_not_stand_in_the_way(
 
 
 def test_a_week_without_known_buyers_proves_nothing(events: Events, trained: Trained) -> None:
-    found = trained.manifest["evidence"] | {"users": 0}
+    found = trained.manifest["evidence"] | {"users": 0, "users_new": 0}
     verdict = judge(lambda: events, TODAY, artifact(trained, evidence=found), None)
     assert not verdict.passed
     assert "no known user bought" in verdict.reason

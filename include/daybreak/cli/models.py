@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -90,7 +91,7 @@ def backtest(  # noqa: PLR0917 - Typer calls it by name
     from daybreak.models import get_model
 
     given = {"items": items, "horizon": horizon, "origins": origins, "windows": windows}
-    options = {name: value for name, value in given.items() if value is not None}
+    options: dict[str, float] = {name: one for name, one in given.items() if one is not None}
     options |= dict(map(_named_number, option or []))
     with working(f"Backtesting {model}") as progress:
         found = test(model, options, progress, _runtime_of(dataset))
@@ -205,18 +206,22 @@ def _measured(entry: Mapping[str, Any]) -> str:
     return f"{entry['measure']} {entry['value']:.3f}{best}"
 
 
-def _named_number(text: str) -> tuple[str, int]:
+def _named_number(text: str) -> tuple[str, float]:
     """``items=50`` as its two parts. Raises ``InvalidRequest``."""
     from daybreak.errors import InvalidRequest
 
     name, _, number = text.partition("=")
-    if not name.isidentifier() or not number.isdecimal():
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if not name.isidentifier() or not math.isfinite(value):
         raise InvalidRequest(
             f"The option {text!r} is not a name with a number.",
             remedy="Write --option items=50.",
             field="option",
         )
-    return name, int(number)
+    return name, int(value) if value == int(value) else value
 
 
 def _runtime_of(dataset: str | None) -> Runtime:

@@ -22,7 +22,7 @@ from daybreak.warehouse.tables import load
 
 def backtest(
     model: str,
-    options: Mapping[str, int],
+    options: Mapping[str, float],
     progress: Progress = quiet,
     runtime: Runtime | None = None,
 ) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import cast
 from sqlalchemy import Connection, select
 
 from daybreak.clock import AsOf
-from daybreak.errors import AuditFailed, ConfigError, NoData
+from daybreak.errors import AuditFailed, NoChampion, NoData
 from daybreak.jobs.addresses import (
     GenerationAddress,
     RunAddress,
@@ -23,7 +23,8 @@ from daybreak.jobs.addresses import (
     day_of,
 )
 from daybreak.jobs.inputs import knowledge_cutoff
-from daybreak.models import get_model, model_names
+from daybreak.jobs.options import model_options
+from daybreak.models import get_model
 from daybreak.models.base import Options
 from daybreak.monitoring.steps import WHOLE, Timed, timed_step
 from daybreak.registry.champions import champion_at
@@ -48,7 +49,9 @@ def build_snapshot(run: RunAddress, runtime: Runtime | None = None) -> SnapshotA
         now = runtime.clock()
         cutoff = knowledge_cutoff(conn, run, runtime.settings, now)
         options = model_options(runtime, model.name)
-        snapshot_id = write_snapshot(conn, model, AsOf(day_of(run), cutoff), now, options)
+        trained = _trained_options(conn, runtime, model.name, cutoff)
+        as_of = AsOf(day_of(run), cutoff)
+        snapshot_id = write_snapshot(conn, model, as_of, now, options, trained=trained)
         told.rows = _rows_of(conn, snapshot_id)
         if told.rows == 0:
             raise NoData(
@@ -64,17 +67,14 @@ def build_snapshot(run: RunAddress, runtime: Runtime | None = None) -> SnapshotA
     }
 
 
-def model_options(runtime: Runtime, model: str) -> Options:
-    """What the settings say of a model. Raises ``ConfigError`` where they name one unknown."""
-    given = runtime.settings.model_options
-    unknown = sorted(given.keys() - set(model_names()))
-    if unknown:
-        raise ConfigError(
-            f"DAYBREAK_MODEL_OPTIONS has options of {', '.join(unknown)}, which is no model.",
-            remedy=f"The models are: {', '.join(model_names())}.",
-            field="DAYBREAK_MODEL_OPTIONS",
-        )
-    return given.get(model, {})
+def _trained_options(conn: Connection, runtime: Runtime, model: str, cutoff: datetime) -> Options:
+    """What the version that will score the day was trained with; nothing where there is none."""
+    try:
+        version = champion_at(conn, model, cutoff)
+    except NoChampion:
+        return {}  # opening the generation says so
+    options: Options = runtime.registry.load(model, version).manifest.get("options", {})
+    return options
 
 
 def open_generation(snapshot: SnapshotAddress, runtime: Runtime | None = None) -> GenerationAddress:

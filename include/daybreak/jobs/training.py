@@ -12,6 +12,7 @@ from daybreak.clock import AsOf, written_date
 from daybreak.errors import NoChampion, NoData
 from daybreak.jobs.addresses import run_address
 from daybreak.jobs.inputs import knowledge_cutoff, newest_closed_day
+from daybreak.jobs.options import model_options
 from daybreak.models import get_model
 from daybreak.models.base import Progress, quiet
 from daybreak.monitoring.steps import measured
@@ -51,12 +52,12 @@ def train(
     where no such day is closed.
     """
     runtime = runtime or get_runtime()
-    trained_model = get_model(model)
+    trained_model, options = get_model(model), model_options(runtime, model)
     with measured(runtime.metrics, runtime.clock, f"{model}.train"):
         with connect(runtime.engine) as conn:
             as_of = _as_of(conn, model, written_date(business_date), runtime)
             progress(f"Training {model} on what was known of {as_of.business_date}")
-            trained = trained_model.train(conn, as_of, progress)
+            trained = trained_model.train(conn, as_of, progress, options)
         version = runtime.registry.register(model, trained.booster, trained.manifest, trained.files)
         progress(f"Registered {version}")
     return {

@@ -28,7 +28,7 @@ Context = Mapping[str, NDArray[Any]]
 Columns = dict[str, NDArray[Any]]
 """Columns of a score table by name, all of one length."""
 
-Options = Mapping[str, int]
+Options = Mapping[str, float]
 NO_OPTIONS: Options = MappingProxyType({})
 
 AsOfDay = Callable[[date], AsOf]
@@ -55,6 +55,10 @@ class SnapshotRows:
 
     def __len__(self) -> int:
         return len(self.values)
+
+
+RowsOf = Callable[[SnapshotRows], NDArray[np.int64]]
+"""How many rows of the score table each entity of (n,) has, (n,)."""
 
 
 @dataclass(frozen=True)
@@ -201,16 +205,30 @@ class Model(Protocol):
         """The version at work on a day. Made once a day and version; may be costly."""
         ...
 
-    def rows_per_entity(self, context: Context) -> int:
-        """How many rows of the score table a nightly run writes for each entity."""
+    def rows_per_entity(self, context: Context) -> int | RowsOf:
+        """How many rows of the score table a nightly run writes for each entity.
+
+        A function of the snapshot's rows where entities differ in it.
+        """
         ...
 
     def entity(self, request: BaseModel) -> tuple[str, ...]:
         """The key of the snapshot row that a request is about, in the order of ``keys``."""
         ...
 
-    def train(self, warehouse: Connection, as_of: AsOf, progress: Progress = quiet) -> Trained:
-        """Learn from facts visible at ``as_of``. Deterministic under the seed in the manifest."""
+    def train(
+        self,
+        warehouse: Connection,
+        as_of: AsOf,
+        progress: Progress = quiet,
+        options: Options = NO_OPTIONS,
+    ) -> Trained:
+        """Learn from facts visible at ``as_of``. Deterministic under the seed in the manifest.
+
+        ``options`` as for ``build_snapshot``. What of it scoring needs as it was in training
+        belongs into the manifest's ``options``: the version's days are built with these numbers,
+        whatever the operator sets later.
+        """
         ...
 
     def judge(

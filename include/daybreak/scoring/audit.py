@@ -5,14 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sqlalchemy import REAL, Column, Connection, Date, SmallInteger, and_, func, select, text
+from sqlalchemy import (
+    REAL,
+    Column,
+    Connection,
+    Date,
+    Select,
+    SmallInteger,
+    and_,
+    func,
+    select,
+    text,
+)
 
 from daybreak.errors import AuditFailed
-from daybreak.models.base import Model
-from daybreak.scoring.snapshots import read_context
+from daybreak.models.base import Model, RowsOf
+from daybreak.scoring.snapshots import read_context, read_snapshot
 from daybreak.warehouse.bulk import copy_out
 from daybreak.warehouse.generations import Generation
 from daybreak.warehouse.tables import snapshot as snapshots
+
+ENTITIES_AT_ONCE = 2_000
+"""Snapshot rows that are read in one go."""
 
 _KINDS = {REAL: "f4", SmallInteger: "i2", Date: "M8[D]"}
 
@@ -73,6 +87,13 @@ def _check_complete(conn: Connection, model: Model, generation: Generation, rows
     ).one()
     each = model.rows_per_entity(read_context(conn, model, generation.snapshot_id))
     broken = set()
+    if not isinstance(each, int):
+        expected, incomplete = _compare_each(conn, model, generation, each, entities)
+        if rows != expected:
+            broken.add(f"{rows} rows instead of the {expected} of {entities} entities")
+        if incomplete:
+            broken.add(f"{incomplete} entities do not have their own number of rows")
+        return broken
     if rows != entities * each:
         broken.add(f"{rows} rows instead of {entities} entities with {each} each")
     incomplete = conn.scalar(_count_incomplete(model, generation, each))
@@ -83,6 +104,29 @@ def _check_complete(conn: Connection, model: Model, generation: Generation, rows
 
 def _count_incomplete(model: Model, generation: Generation, each: int) -> Any:
     """How many entities of the snapshot have fewer or more rows than they should."""
+    found = _found(model, generation).subquery()
+    return select(func.count()).where(found.c.found != each)
+
+
+def _compare_each(
+    conn: Connection, model: Model, generation: Generation, rows_of: RowsOf, entities: int
+) -> tuple[int, int]:
+    """Rows that all entities should have, and how many entities have another number of them."""
+    query = _found(model, generation).order_by(model.snapshot_table.c.ordinal)
+    dtype = np.dtype([("ordinal", "i4"), ("found", "i8")])
+    expected, incomplete, first = 0, 0, 0
+    found = np.concatenate([np.empty(0, dtype), *copy_out(conn, query, dtype)])["found"]
+    while first < entities:
+        last = min(first + ENTITIES_AT_ONCE, entities)
+        wanted = rows_of(read_snapshot(conn, model, generation.snapshot_id, first, last))
+        expected += int(wanted.sum())
+        incomplete += int((wanted != found[first:last]).sum())
+        first = last
+    return expected, incomplete
+
+
+def _found(model: Model, generation: Generation) -> Select[Any]:
+    """Entities of the snapshot by ordinal, and how many rows each has in the generation."""
     snapshot, scored = model.snapshot_table.c, model.score_table.c
     keys = [scored[name] for name in model.keys]
     counts = (
@@ -93,12 +137,11 @@ def _count_incomplete(model: Model, generation: Generation, each: int) -> Any:
     )
     same = and_(*(snapshot[name] == counts.c[name] for name in model.keys))
     return (
-        select(func.count())
+        select(snapshot.ordinal, func.coalesce(counts.c.found, 0).label("found"))
         .select_from(model.snapshot_table.outerjoin(counts, same))
         .where(
             snapshot.business_date == generation.business_date,
             snapshot.snapshot_id == generation.snapshot_id,
-            func.coalesce(counts.c.found, 0) != each,
         )
     )
 

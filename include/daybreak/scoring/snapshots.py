@@ -25,20 +25,28 @@ from daybreak.warehouse.tables import snapshot_context as contexts
 
 
 def write_snapshot(
-    conn: Connection, model: Model, as_of: AsOf, now: datetime, options: Options = NO_OPTIONS
+    conn: Connection,
+    model: Model,
+    as_of: AsOf,
+    now: datetime,
+    options: Options = NO_OPTIONS,
+    *,
+    trained: Options = NO_OPTIONS,
 ) -> int:
     """Build and store a snapshot, in the caller's transaction; returns its ``snapshot_id``.
 
-    The same model, date, cutoff and layout give the id that is there already, with the options
-    that it was built with: a day that is scored again does not change with the settings. Who
-    comes second while the first one is still writing waits for it. Raises what
+    ``trained``: options that the version which is to score the day was trained with; they go
+    before ``options``, and a day has a snapshot for each such set. The same model, date, cutoff,
+    layout and ``trained`` give the id that is there already, with the options that it was built
+    with: a day that is scored again does not change with the settings. Who comes second while the
+    first one is still writing waits for it. Raises what
     ``build_snapshot`` raises, and ``ValueError`` where the model breaks its word.
     """
     identity = {
         "model": model.name,
         "business_date": as_of.business_date,
         "cutoff": as_of.cutoff,
-        "layout": snapshot_layout(model),
+        "layout": _with_options(snapshot_layout(model), trained),
     }
     claim = insert(snapshots).values(**identity, rows=0, sha256="", built_at=now)
     snapshot_id = conn.scalar(claim.on_conflict_do_nothing().returning(snapshots.c.snapshot_id))
@@ -46,7 +54,7 @@ def write_snapshot(
         same = [snapshots.c[name] == value for name, value in identity.items()]
         return int(conn.scalars(select(snapshots.c.snapshot_id).where(*same)).one())
 
-    built = model.build_snapshot(conn, as_of, options)
+    built = model.build_snapshot(conn, as_of, {**options, **trained})
     check_context(built.context)
     context = arrays.pack(built.context) if built.context else b""
     if context:
@@ -86,7 +94,7 @@ def read_context(conn: Connection, model: Model, snapshot_id: int) -> Context:
     found = conn.execute(
         query.select_from(both).where(snapshots.c.snapshot_id == snapshot_id)
     ).one()
-    if found.layout != snapshot_layout(model):
+    if found.layout.partition("+")[0] != snapshot_layout(model):
         raise NotReady(
             f"The snapshot of {model.name} for {found.business_date} was laid out by another "
             "release than this one.",
@@ -123,6 +131,13 @@ def read_entity(
 def snapshot_layout(model: Model) -> str:
     """The layout of the snapshots that this code makes of a model, as ``ops.snapshot`` has it."""
     return layout_hash(model.layout() + model.record_layout() + model.context_layout())
+
+
+def _with_options(layout: str, trained: Options) -> str:
+    """The layout, and what tells apart days that were built with other numbers."""
+    if not trained:
+        return layout
+    return f"{layout}+{layout_hash(f'{name}={trained[name]:g}' for name in sorted(trained))}"
 
 
 def layout_hash(layout: Iterable[str]) -> str:

@@ -22,7 +22,8 @@ from daybreak.models.recommendations.histories import LAYOUT, RECORD
 from daybreak.models.recommendations.learned import LEARNED_STATISTICS, OnTheDay
 
 PERSONAL = tuple(name for name in SOURCES if not name.startswith("trending"))
-_OF_RECORD = RECORD[1:]
+_OF_RECORD = tuple(name for name in RECORD if name not in {"item", "strongest"})
+_COLUMNS = [RECORD.index(name) for name in _OF_RECORD]
 FEATURES = (
     *(f"score_{name}" for name in SOURCES),
     *(f"rank_{name}" for name in SOURCES),
@@ -78,14 +79,14 @@ def assemble(
 def _pairs(
     rows: SnapshotRows, items: int, user: NDArray[np.int64], item: NDArray[np.int64]
 ) -> Float32:
-    """The record of each (user, candidate) without its item, NaN where there is none."""
+    """The record of each (user, candidate) as features have it, NaN where there is none."""
     key = record_user(rows) * items + record_column(rows, "item").astype(np.int64)
     wanted = user * items + item
     found = np.full((len(wanted), len(_OF_RECORD)), np.nan, np.float32)
     if len(key):
         place = np.minimum(np.searchsorted(key, wanted), len(key) - 1)  # records are in item order
         known = key[place] == wanted
-        found[known] = rows.records[place[known], 1:]
+        found[known] = rows.records[place[known]][:, _COLUMNS]
     return found
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from daybreak.errors import InvalidRequest
 from daybreak.models.base import Progress, Trained, quiet
 from daybreak.models.recommendations.baselines import BASELINES, baselines
 from daybreak.models.recommendations.catalogue import EPOCH
@@ -26,8 +26,9 @@ from daybreak.models.recommendations.evaluate import (
     model_lister,
     pooled,
 )
-from daybreak.models.recommendations.examples import WINDOW, day_of
+from daybreak.models.recommendations.examples import day_of
 from daybreak.models.recommendations.learned import FILE, Learned
+from daybreak.models.recommendations.numbers import DEFAULT, Numbers
 from daybreak.models.recommendations.train import SEED, Options, train_events
 from daybreak.warehouse.events import Events
 
@@ -46,30 +47,26 @@ def backtest_windows(
     last: date,
     *,
     windows: int = WINDOWS,
+    numbers: Numbers = DEFAULT,
     trainer: Trainer | None = None,
     progress: Progress = quiet,
 ) -> dict[str, Any]:
     """The last ``windows`` weeks up to ``last``; the JSON of ``daybreak backtest``.
 
     Measures are means over users, those of all windows together. Raises ``NoData`` where a window
-    has too little history to learn from, ``InvalidRequest`` for fewer than one window.
+    has too little history to learn from.
     """
-    if windows < 1:
-        raise InvalidRequest(
-            f"windows is {windows}, and there is nothing to measure without a window.",
-            remedy="Choose 1 or more windows.",
-            field="windows",
-        )
-    train = trainer or train_events
+    length = numbers.window_days
+    train = trainer or partial(train_events, options=Options(numbers=numbers))
     later = read(last)
-    dates = [last - timedelta(days=WINDOW * n) for n in range(windows, 0, -1)]
+    dates = [last - timedelta(days=length * n) for n in range(windows, 0, -1)]
     measured: dict[str, dict[str, list[Values]]] = {
         reading: {name: [] for name in ("model", *BASELINES)} for reading in READINGS
     }
     reached: dict[str, list[NDArray[np.float64]]] = {reading: [] for reading in READINGS}
     for day in dates:
         progress(f"Window after {day}: training and making lists")
-        found, most = _window(read(day), later, day, train)
+        found, most = _window(read(day), later, day, train, numbers)
         for reading in READINGS:
             reached[reading].append(most[reading])
             for name, values in found[reading].items():
@@ -85,7 +82,7 @@ def backtest_windows(
             {
                 "as_of": day.isoformat(),
                 "first": (day + timedelta(days=1)).isoformat(),
-                "last": (day + timedelta(days=WINDOW)).isoformat(),
+                "last": (day + timedelta(days=length)).isoformat(),
             }
             for day in dates
         ],
@@ -120,10 +117,11 @@ def bars(
 
 
 def _window(
-    known: Events, later: Events, day: date, train: Trainer
+    known: Events, later: Events, day: date, train: Trainer, numbers: Numbers
 ) -> tuple[dict[str, dict[str, Values]], dict[str, NDArray[np.float64]]]:
     trained = train(known, day)
-    at = day_of(known, (day - EPOCH).days, Learned.from_bytes(trained.files[FILE]))
+    learned = Learned.from_bytes(trained.files[FILE])
+    at = day_of(known, (day - EPOCH).days, learned, numbers)
     booster = xgb.Booster(model_file=bytearray(trained.booster))
     singles = baselines(known, at, seed=SEED, threads=Options().threads)
     found = evaluate(at, later, {"model": model_lister(booster, at), **singles})

@@ -20,7 +20,7 @@ before, the last first. Each recommends items on sale only, as the model does.""
 
 Lister = Callable[[NDArray[np.int64], bool], NDArray[np.int64]]
 """(users as row numbers (n,), only items new to them) -> items (n, LENGTH), the best first, -1
-past the end of a shorter list."""
+past the end of a shorter list, which is one of all that is on sale."""
 
 LENGTH = 20
 """Items in a list that is measured."""
@@ -52,7 +52,6 @@ def baselines(known: Events, at: Day, *, seed: int, threads: int) -> dict[str, L
     tastes = matrix(decay(age, TASTE_HALF_LIFE))
     # Halved every day, the newest purchase outweighs all before it; the next ones break ties.
     recent = matrix(decay(age, 1.0))
-    popular = at.catalogue.statistic("item_buyers_28").astype(np.float64)
     with threadpool_limits(1, "blas"):
         knn = ItemItemRecommender(K=int(BM25["K"]), num_threads=threads)
         weights = bm25_weight(tastes.T, BM25["K1"], BM25["B"])
@@ -68,14 +67,13 @@ def baselines(known: Events, at: Day, *, seed: int, threads: int) -> dict[str, L
         # Threads of BLAS split the sums where they please, and a tie would fall another way.
         with threadpool_limits(1, "blas"):
             product: NDArray[np.float64] = of_users[users] @ of_items.T
-        # An item that a user was never shown can have a score below 0 and still be the best left.
-        return product + 10.0
+        return product
 
     scores: dict[str, Callable[[NDArray[np.int64]], NDArray[np.float64]]] = {
         "repeat": lambda users: decayed[users].toarray(),
         "bm25": lambda users: (tastes[users] @ knn.similarity).toarray(),
         "als": liked,
-        "popularity": lambda users: np.repeat(popular[None], len(users), axis=0),
+        "popularity": lambda users: np.zeros((len(users), len(at.catalogue))),
         "repeat_last": lambda users: recent[users].toarray(),
     }
     return {name: _lister(at, once, of) for name, of in scores.items()}
@@ -86,13 +84,17 @@ def _lister(
     once: sparse.csr_matrix,
     scores: Callable[[NDArray[np.int64]], NDArray[np.float64]],
 ) -> Lister:
+    # Columns in order of sales, so that a stable sort leaves equal scores in it.
+    by_sales = at.catalogue.trending_28.astype(np.int64)
+
     def lists(users: NDArray[np.int64], new_only: bool) -> NDArray[np.int64]:
-        of = np.where(at.catalogue.eligible, scores(users), 0.0)
+        of = scores(users)[:, by_sales]
         if new_only:
-            of = np.where(once[users].toarray() > 0, 0.0, of)
+            of = np.where(once[users].toarray()[:, by_sales] > 0, -np.inf, of)
         best = np.argsort(-of, axis=1, kind="stable")[:, :LENGTH]
-        named = np.where(np.take_along_axis(of, best, axis=1) > 0, best, -1)
-        short = LENGTH - named.shape[1]  # where the catalogue has fewer items than a list
+        is_open = np.take_along_axis(of, best, axis=1) > -np.inf
+        named = np.where(is_open, by_sales[best], -1)
+        short = LENGTH - named.shape[1]  # where fewer items are on sale than a list has
         return np.pad(named, ((0, 0), (0, short)), constant_values=-1)
 
     return lists

@@ -20,6 +20,7 @@ from daybreak.models.recommendations.histories import RECORD
 from daybreak.models.recommendations.learned import OnTheDay
 from daybreak.models.recommendations.request import MOST_LISTED
 from daybreak.models.recommendations.topn import Ranked, ranked
+from daybreak.warehouse.events import PURCHASE
 
 SOURCES = (
     "repeat",
@@ -70,19 +71,20 @@ class Wish:
 
     ``session``: items just seen or put in the basket, not recommended themselves. ``excluded``:
     items that one user does not want. ``allowed``: bool (N,), what may be recommended at all.
-    ``new_only``: nothing that the user bought before.
+    ``new_only``: nothing that the user has: bought before, or did something with whose weight is
+    ``has`` or more.
     """
 
     session: Ragged | None = None
     excluded: Ragged | None = None
     allowed: NDArray[np.bool_] | None = None
     new_only: bool = False
+    has: float = PURCHASE
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether it asks for nothing that batch did not know."""
-        wanted = (self.session, self.excluded, self.allowed)
-        return all(part is None for part in wanted) and not self.new_only
+    def is_as(self, usual: Wish) -> bool:
+        """Whether it asks for nothing but the usual, which names no items."""
+        named = (self.session, self.excluded, self.allowed)
+        return all(part is None for part in named) and self.new_only == usual.new_only
 
     def of(self, first: int, end: int) -> Wish:
         """The wishes of the users ``first`` to ``end`` (excluded)."""
@@ -91,6 +93,7 @@ class Wish:
             self.excluded and self.excluded.of(first, end),
             self.allowed,
             self.new_only,
+            self.has,
         )
 
 
@@ -162,6 +165,12 @@ def record_column(rows: SnapshotRows, name: str) -> Float32:
     return rows.records[:, RECORD.index(name)]
 
 
+def owned(rows: SnapshotRows, has: float) -> NDArray[np.bool_]:
+    """Which records are of an item that the user has, (t,); see ``Wish``."""
+    strongest = record_column(rows, "strongest")
+    return (record_column(rows, "bought") > 0) | (strongest >= np.float32(has))
+
+
 @dataclass(frozen=True)
 class Voices:
     """What speaks for a user: the items of the history and of the session, by user, then item.
@@ -230,8 +239,8 @@ def _open_to(
         if unwanted is not None:
             open_to[spread(unwanted.offsets), unwanted.item] = False
     if wish.new_only:
-        bought = record_column(rows, "bought") > 0
-        open_to[owner[bought], item[bought]] = False
+        had = owned(rows, wish.has)
+        open_to[owner[had], item[had]] = False
     return open_to
 
 

@@ -15,13 +15,11 @@ from numpy.typing import NDArray
 from daybreak.errors import DatasetError, NoData
 from daybreak.models.base import Context, Float32
 from daybreak.models.recommendations.cells import firsts, sums
+from daybreak.models.recommendations.numbers import DEFAULT, Numbers
 from daybreak.models.recommendations.topn import MOST_COLUMNS
 from daybreak.warehouse.events import PURCHASE, UNKNOWN_USER, Events
 
 EPOCH = date(1970, 1, 1)
-ON_SALE_DAYS = 90
-"""An item that nobody bought for this long is taken for gone and no longer recommended."""
-
 SPANS = (7, 28, 90)
 ITEM_STATISTICS = (
     "item_buyers_7",
@@ -135,7 +133,7 @@ def _sums(group: NDArray[np.int64], values: NDArray[np.float64], size: int) -> N
     return sums(group[order], values[order], size)
 
 
-def build_catalogue(sold: ItemDays, business_date: date) -> Catalogue:
+def build_catalogue(sold: ItemDays, business_date: date, numbers: Numbers = DEFAULT) -> Catalogue:
     """The catalogue as of a day; later rows are not looked at.
 
     Raises ``NoData`` where nothing is on sale, ``DatasetError`` for more items than lists are made
@@ -156,15 +154,15 @@ def build_catalogue(sold: ItemDays, business_date: date) -> Catalogue:
     order = np.flatnonzero(past)
     order = order[np.lexsort((sold.day[order], sold.item[order]))]
     item, age = sold.item[order], today - sold.day[order]
-    if not len(order) or age.min() >= ON_SALE_DAYS:
+    if not len(order) or age.min() >= numbers.on_sale_days:
         raise NoData(
-            f"Nothing was bought in the {ON_SALE_DAYS} days up to {business_date}.",
+            f"Nothing was bought in the {numbers.on_sale_days} days up to {business_date}.",
             remedy="Load interactions of these days, or choose another business date.",
             business_date=business_date.isoformat(),
         )
     count = len(sold.item_ids)
     statistics = _statistics(item, age, sold, order, count)
-    eligible = statistics[:, ITEM_STATISTICS.index("item_last_sold")] < ON_SALE_DAYS
+    eligible = statistics[:, ITEM_STATISTICS.index("item_last_sold")] < numbers.on_sale_days
     week, month, quarter = (
         statistics[:, ITEM_STATISTICS.index(f"item_buyers_{span}")] for span in SPANS
     )

@@ -99,6 +99,31 @@ def pooled(parts: Iterable[Mapping[str, NDArray[np.float64]]]) -> dict[str, floa
     return {name: float(of.mean()) if len(of) else 0.0 for name, of in whole.items()}
 
 
+def differences(of: Mapping[str, Values], measure: str = MEASURES[0]) -> dict[str, Any]:
+    """The lists of ``model`` beside each other's, on the same users: lister -> JSON.
+
+    ``difference``: mean of ours less theirs. ``standard_error``: of that mean, from the users'
+    differences; None for fewer than two users.
+    """
+    found = {}
+    for name, values in of.items():
+        if name != "model":
+            gaps = of["model"][measure] - values[measure]
+            spread_of_mean = gaps.std(ddof=1) / np.sqrt(len(gaps)) if len(gaps) > 1 else None
+            found[name] = {
+                "difference": float(gaps.mean()) if len(gaps) else 0.0,
+                "standard_error": None if spread_of_mean is None else float(spread_of_mean),
+            }
+    return found
+
+
+def repeat_share(at: Day, later: Events) -> float:
+    """Share of what known users bought in the window that they had bought before; 0 for nothing."""
+    bought = len(bought_after(later, at).item)
+    new = len(bought_after(later, at, new_only=True).item)
+    return 1 - new / bought if bought else 0.0
+
+
 def _measure(
     at: Day, users: NDArray[np.int64], relevant: Ragged, lister: Lister, new_only: bool
 ) -> Values:

@@ -42,10 +42,9 @@ from daybreak.models.recommendations.cells import (
 )
 from daybreak.models.recommendations.histories import histories, stranger
 from daybreak.models.recommendations.learned import Learned, OnTheDay, on_the_day
+from daybreak.models.recommendations.numbers import DEFAULT, Numbers
 from daybreak.warehouse.events import PURCHASE, UNKNOWN_USER, Events
 
-WINDOW = 7
-"""Days after the as-of date in which a purchase makes a candidate relevant."""
 USERS_AT_ONCE = 500
 KNOWN_SHARE = 0.5
 """Of begun baskets that are shown with the user's history; the others are a stranger's."""
@@ -68,20 +67,25 @@ class Examples:
 
 @dataclass(frozen=True)
 class Day:
-    """All that is needed to make lists as of a day."""
+    """All that is needed to make lists as of a day.
+
+    ``window``: days after it in which a purchase makes a candidate relevant.
+    """
 
     day: int
     catalogue: Catalogue
     learned: OnTheDay
     rows: SnapshotRows
+    window: int
 
 
-def day_of(events: Events, day: int, learned: Learned) -> Day:
+def day_of(events: Events, day: int, learned: Learned, numbers: Numbers = DEFAULT) -> Day:
     """As of ``day`` (since 1970-01-01); later events are not looked at."""
     known = until(events, day)
     date = EPOCH + timedelta(days=day)
-    catalogue = build_catalogue(item_days(known), date)
-    return Day(day, catalogue, on_the_day(learned, catalogue), histories(known, date))
+    catalogue = build_catalogue(item_days(known), date, numbers)
+    rows = histories(known, date, numbers)
+    return Day(day, catalogue, on_the_day(learned, catalogue), rows, numbers.window_days)
 
 
 def bought_after(later: Events, at: Day, *, new_only: bool = False) -> Ragged:
@@ -91,7 +95,7 @@ def bought_after(later: Events, at: Day, *, new_only: bool = False) -> Ragged:
     end, for it is wanted all the same. ``new_only``: without what the user had bought before.
     """
     rows, count = at.rows, len(at.catalogue)
-    window = cells(between(later, at.day + 1, at.day + WINDOW))
+    window = cells(between(later, at.day + 1, at.day + at.window))
     user_place, user_known = place_of(later.user_ids, rows.keys[0])
     item_place, item_known = place_of(later.item_ids, at.catalogue.item_id)
     item_number = np.where(item_known, item_place, count + np.arange(len(later.item_ids)))
@@ -203,7 +207,7 @@ def begun_baskets(
 
     Half of them are shown without the user's history, as a stranger's would be.
     """
-    later = between(events, at.day + 1, at.day + WINDOW)
+    later = between(events, at.day + 1, at.day + at.window)
     # What unknown users bought in no known basket may be anybody's.
     told = (later.basket != 0) | (later.user != UNKNOWN_USER)
     buying = np.flatnonzero((later.weight >= PURCHASE) & told)

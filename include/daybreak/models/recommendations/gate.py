@@ -1,13 +1,16 @@
 """Which version may become champion: one that no single source beats, and not the champion either.
 
-All are compared on the week that training held out. The challenger speaks through the trees that
-were grown before that week (``manifest["evidence"]``), the champion is asked anew, and only where
-the week comes after what it was trained on: nothing is compared with hindsight.
+All are compared on the week that training held out, by the reading that fits the data: every
+purchase, or only what is new to a user where hardly anything is bought twice. The challenger
+speaks through the trees that were grown before that week (``manifest["evidence"]``), the champion
+is asked anew, and only where the week comes after what it was trained on: nothing is compared with
+hindsight.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -18,14 +21,18 @@ from daybreak.models.recommendations.catalogue import EPOCH
 from daybreak.models.recommendations.evaluate import READINGS, evaluate, model_lister, pooled
 from daybreak.models.recommendations.examples import day_of
 from daybreak.models.recommendations.learned import FILE, Learned
+from daybreak.models.recommendations.numbers import Numbers
 from daybreak.registry.booster import open_booster
 from daybreak.registry.registry import Artifact
 from daybreak.warehouse.events import Events
 
 MEASURE = "ndcg@10"
+POPULARITY = "popularity"
 CLEARLY = 0.95
 """A challenger this much under the champion on one week may be as good: a week of 450 users moves
 NDCG@10 by some 4 %, and the challenger has seen later days."""
+RARELY = 0.05
+"""Where a smaller share than this of what was bought is bought again, lists are for what is new."""
 
 
 def judge(
@@ -53,28 +60,72 @@ def judge(
 
 
 def best_source(found: Mapping[str, Mapping[str, float]], measure: str = MEASURE) -> str:
-    """The name of the best of ``BASELINES``."""
-    return max(BASELINES, key=lambda name: found[name][measure])
+    """The name of the best of ``BASELINES``; popularity among equals, which it explains.
+
+    Of what is new to a user, repeat purchase names nothing but best sellers.
+    """
+    return max(BASELINES, key=lambda name: (found[name][measure], name == POPULARITY))
+
+
+def deciding(held_out: Mapping[str, Any]) -> str:
+    """The reading of the week held out by which versions are judged: ``all`` or ``new``.
+
+    What a user has bought before fills lists that are to be bought from again. Where films are
+    rated or books are bought once, only what is new to a user can be bought at all.
+    """
+    return "new" if held_out["repeat_share"] < RARELY else "all"
+
+
+def users_of(held_out: Mapping[str, Any]) -> int:
+    """On how many users' lists the deciding reading was measured."""
+    return int(held_out["users_new" if deciding(held_out) == "new" else "users"])
 
 
 def against_baselines(held_out: Mapping[str, Any]) -> list[str]:
     """Why the lists do not suffice; empty where they do."""
-    if not held_out["users"]:
+    reading = deciding(held_out)
+    if not users_of(held_out):
         return ["no known user bought anything in the week held out"]
-    found = held_out["all"]
+    found = held_out[reading]
     best = best_source(found)
     ours, theirs = found["model"][MEASURE], found[best][MEASURE]
-    return [] if ours >= theirs else [f"NDCG@10 {ours:.3f} is under {theirs:.3f} of {best}"]
+    reasons = []
+    if ours < theirs:
+        reasons.append(f"{_of(held_out)} {ours:.3f} is under {theirs:.3f} of {best}")
+    paired = held_out["paired"][reading][POPULARITY]
+    gap, error = paired["difference"], paired["standard_error"]
+    if error is None or gap <= error:
+        popular = found[POPULARITY][MEASURE]
+        reasons.append(
+            f"{_of(held_out)} {ours:.3f} is not clearly above {popular:.3f} of {POPULARITY}"
+        )
+    return [f"{reason} ({_uncertainty(held_out, best)})" for reason in reasons]
+
+
+def _of(held_out: Mapping[str, Any]) -> str:
+    """The measure by the deciding reading."""
+    return "NDCG@10" if deciding(held_out) == "all" else "NDCG@10 of what is new"
+
+
+def _uncertainty(held_out: Mapping[str, Any], name: str) -> str:
+    paired = held_out["paired"][deciding(held_out)][name]
+    error = paired["standard_error"]
+    by = "unknown" if error is None else f"{error:.3f}"
+    return (
+        f"{users_of(held_out)} users; difference {paired['difference']:+.3f} from {name}, "
+        f"standard error {by}"
+    )
 
 
 def against_champion(held_out: Mapping[str, Any], compared: Mapping[str, Any]) -> list[str]:
     """Why the challenger is not as good as the champion; empty where it is."""
     if compared["why_not"]:
         return [] if compared["other_features"] else [compared["why_not"]]
-    ours, theirs = held_out["all"]["model"][MEASURE], compared["all"][MEASURE]
+    reading = deciding(held_out)
+    ours, theirs = held_out[reading]["model"][MEASURE], compared[reading][MEASURE]
     if ours >= CLEARLY * theirs:
         return []
-    return [f"NDCG@10 {ours:.3f} is clearly under the champion's {theirs:.3f}"]
+    return [f"{_of(held_out)} {ours:.3f} is clearly under the champion's {theirs:.3f}"]
 
 
 def _with_champion(
@@ -102,7 +153,10 @@ def _with_champion(
         }
     progress(f"Asking the champion {champion.version} for its lists of {as_of}")
     events = read()
-    at = day_of(events, (as_of - EPOCH).days, Learned.from_bytes(champion.files[FILE]))
+    # The champion's own numbers, and the challenger's window.
+    window = Numbers.of(challenger.manifest).window_days
+    numbers = replace(Numbers.of(champion.manifest), window_days=window)
+    at = day_of(events, (as_of - EPOCH).days, Learned.from_bytes(champion.files[FILE]), numbers)
     booster = open_booster(champion)
     most = int(challenger.manifest["params"]["judged_users"])
     measured = evaluate(at, events, {"champion": model_lister(booster, at)}, most_users=most)
@@ -110,20 +164,20 @@ def _with_champion(
 
 
 def _headline(held_out: Mapping[str, Any]) -> Headline | None:
-    if not held_out["users"]:
+    if not users_of(held_out):
         return None
-    found = held_out["all"]
+    found = held_out[deciding(held_out)]
     best = best_source(found)
-    return Headline("NDCG@10", found["model"][MEASURE], best, found[best][MEASURE])
+    return Headline(_of(held_out), found["model"][MEASURE], best, found[best][MEASURE])
 
 
 def _praise(held_out: Mapping[str, Any], champion: Artifact | None) -> str:
-    found = held_out["all"]
+    found = held_out[deciding(held_out)]
     best = best_source(found)
     ours, theirs = found["model"][MEASURE], found[best][MEASURE]
     gain = f"{ours / theirs - 1:+.1%} against {best}" if theirs else f"{best} has none"
     beside = "" if champion is None else f", not clearly under {champion.version}"
     return (
-        f"NDCG@10 {ours:.3f} on the lists of {held_out['users']} users ({gain}){beside}; held out: "
+        f"{_of(held_out)} {ours:.3f}, {gain} ({_uncertainty(held_out, best)}){beside}; held out: "
         f"the week after {held_out['as_of']}."
     )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from daybreak.models.base import SnapshotRows
 from daybreak.models.recommendations.catalogue import EPOCH
 from daybreak.models.recommendations.cells import Cells, cells, firsts, offsets_of, sums, until
+from daybreak.models.recommendations.numbers import DEFAULT, Numbers
 from daybreak.warehouse.events import Events
 
 LAYOUT = (
@@ -33,20 +34,20 @@ LAYOUT = (
 RECORD = (
     "item",  # ordinal in the day's catalogue
     "bought",  # days on which it was bought
-    "short",  # sum of event weights, halved every 14 days
+    "short",  # sum of event weights, halved every 14 days, or as the version was trained
     "long",  # the same, halved every 90 days
     "last",  # days since it was last bought; NaN if it was only looked at
     "first",  # days since it was first bought
     "seen",  # days since the last event of any kind
     "quantity",  # mean units a purchase
     "price",  # last price paid or seen
+    "strongest",  # largest weight of an event
 )
-SHORT, LONG = 14.0, 90.0
 STRANGER = ""
 """Key of the row of a user without history."""
 
 
-def histories(events: Events, business_date: date) -> SnapshotRows:
+def histories(events: Events, business_date: date, numbers: Numbers = DEFAULT) -> SnapshotRows:
     """Rows of the users that have events up to the day, in order of id, whole histories.
 
     ``events.item`` are ordinals in the day's catalogue. Unknown users get no row.
@@ -55,7 +56,7 @@ def histories(events: Events, business_date: date) -> SnapshotRows:
     past = cells(until(events, today))
     users = np.unique(past.user)
     row = np.searchsorted(users, past.user)
-    records, record_row = _records(past, row, today)
+    records, record_row = _records(past, row, today, numbers)
     keys = events.user_ids[users]
     return SnapshotRows(
         (keys,),
@@ -99,7 +100,7 @@ def decay(age: NDArray[np.integer], half_life: float) -> NDArray[np.float64]:
 
 
 def _records(
-    past: Cells, row: NDArray[np.int64], today: int
+    past: Cells, row: NDArray[np.int64], today: int, numbers: Numbers
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     starts = firsts(row, past.item)
     group, size = np.cumsum(starts) - 1, int(starts.sum())
@@ -117,13 +118,16 @@ def _records(
     columns = {
         "item": past.item[starts].astype(np.float64),
         "bought": count,
-        "short": sums(group, past.weight * decay(age, SHORT), size),
-        "long": sums(group, past.weight * decay(age, LONG), size),
+        "short": sums(group, past.weight * decay(age, numbers.short_half_life), size),
+        "long": sums(group, past.weight * decay(age, numbers.long_half_life), size),
         "last": last,
         "first": first,
         "seen": seen,
         "quantity": _ratio(units, np.where(units > 0, count, 0.0)),
         "price": price,
+        "strongest": np.maximum.reduceat(past.weight, np.flatnonzero(starts))
+        if size
+        else np.empty(0),
     }
     records = np.column_stack([columns[name] for name in RECORD]).astype(np.float32)
     return records.reshape(size, len(RECORD)), row[starts]

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, cast
 
-import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 from sqlalchemy import Connection, FromClause, Select, Table
@@ -19,6 +18,7 @@ from daybreak.models.base import (
     Model,
     Options,
     Progress,
+    RowsOf,
     Scorer,
     Snapshot,
     SnapshotRows,
@@ -35,16 +35,20 @@ from daybreak.models.recommendations.histories import (
     histories,
     stranger,
 )
+from daybreak.models.recommendations.numbers import (
+    NUMBERS,
+    OF_A_DAY,
+    PUBLISHED,
+    Numbers,
+    published,
+)
 from daybreak.models.recommendations.reasons import REASONS
 from daybreak.models.recommendations.request import Notes, RecommendationRequest
 from daybreak.models.recommendations.rules import broken_between_rows
-from daybreak.models.recommendations.scorer import LISTED, RecommendationScorer, list_length
+from daybreak.models.recommendations.scorer import RecommendationScorer, list_lengths
 from daybreak.registry.registry import Artifact
 from daybreak.warehouse.interactions import item_totals, read_events, stream_events
 from daybreak.warehouse.tables import score_recommendation, snapshot_recommendations
-
-HISTORY_DAYS = 730
-"""How far back a history goes. A user is active who did anything within it."""
 
 
 class Recommendations:
@@ -68,7 +72,7 @@ class Recommendations:
 
     def context_layout(self) -> tuple[str, ...]:
         """Names of the day's arrays, and of the columns of the one that has columns."""
-        return (*Catalogue.context_layout(), LISTED)
+        return (*Catalogue.context_layout(), *PUBLISHED, NUMBERS, *OF_A_DAY)
 
     def features(self) -> tuple[str, ...]:
         """Names of the booster's features."""
@@ -79,33 +83,51 @@ class Recommendations:
     ) -> Snapshot:
         """The day's catalogue, and a row for every active user. Raises ``NoData``.
 
-        Options: ``listed``, how many items a published list has.
+        Options: those of ``numbers.OPTIONS``.
         """
-        listed = list_length(options)
-        catalogue = build_catalogue(_sold(warehouse, as_of), as_of.business_date)
-        context = catalogue.to_context() | {LISTED: np.array(listed)}
-        return Snapshot(_rows(warehouse, as_of, catalogue), context)
+        numbers = Numbers.chosen(options)
+        lists = published(options) | numbers.to_context()
+        sold = _sold(warehouse, as_of, numbers)
+        catalogue = build_catalogue(sold, as_of.business_date, numbers)
+        rows = _rows(warehouse, as_of, catalogue, numbers)
+        return Snapshot(rows, catalogue.to_context() | lists)
 
     def scorer(self, artifact: Artifact, context: Context, business_date: date) -> Scorer:
         """The version at work on the day's catalogue."""
         return RecommendationScorer(artifact, context, business_date)
 
-    def rows_per_entity(self, context: Context) -> int:
-        """``listed``, or as many items as are on sale."""
-        return min(int(context[LISTED]), int(Catalogue.from_context(context).eligible.sum()))
+    def rows_per_entity(self, context: Context) -> int | RowsOf:
+        """``listed``, or as many items as are on sale and may be listed."""
+        return list_lengths(context)
 
     def entity(self, request: BaseModel) -> tuple[str, ...]:
         """The user, or the stranger."""
         return (cast(RecommendationRequest, request).user_id or STRANGER,)
 
-    def train(self, warehouse: Connection, as_of: AsOf, progress: Progress = quiet) -> Trained:
-        """Learn from facts visible at ``as_of``. Raises ``NoData``."""
-        # Training brings packages that neither scoring nor serving needs.
-        from daybreak.models.recommendations.train import train_events  # noqa: PLC0415
+    def train(
+        self,
+        warehouse: Connection,
+        as_of: AsOf,
+        progress: Progress = quiet,
+        options: Options = NO_OPTIONS,
+    ) -> Trained:
+        """Learn from facts visible at ``as_of``. Options as for ``build_snapshot``.
 
-        progress(f"Reading {HISTORY_DAYS} days of interactions up to {as_of.business_date}")
-        events = read_events(warehouse, as_of, days=HISTORY_DAYS)
-        return train_events(events, as_of.business_date, progress=progress)
+        Raises ``NoData``.
+        """
+        # Training brings packages that neither scoring nor serving needs.
+        from daybreak.models.recommendations import train as training  # noqa: PLC0415
+
+        numbers = Numbers.chosen(options)
+        days = numbers.history_days
+        progress(f"Reading {days} days of interactions up to {as_of.business_date}")
+        events = read_events(warehouse, as_of, days=days)
+        return training.train_events(
+            events,
+            as_of.business_date,
+            options=training.Options(numbers=numbers),
+            progress=progress,
+        )
 
     def judge(
         self,
@@ -118,8 +140,9 @@ class Recommendations:
         """The gate: against the best single source, and against the champion."""
         from daybreak.models.recommendations.gate import judge  # noqa: PLC0415 - as for `train`
 
+        days = Numbers.of(challenger.manifest).history_days
         return judge(
-            lambda: read_events(warehouse, as_of, days=HISTORY_DAYS),
+            lambda: read_events(warehouse, as_of, days=days),
             as_of.business_date,
             challenger,
             champion,
@@ -134,11 +157,11 @@ class Recommendations:
         options: Options,
         progress: Progress = quiet,
     ) -> dict[str, Any]:
-        """The last weekly windows up to ``last``. Options: ``windows``."""
+        """The last weekly windows up to ``last``. Options: ``windows``, and as for ``train``."""
         from daybreak.models.recommendations.rolling import roll  # noqa: PLC0415 - as above
 
         return roll(
-            lambda day: read_events(warehouse, as_of(day), days=HISTORY_DAYS),
+            lambda day, days: read_events(warehouse, as_of(day), days=days),
             last,
             options,
             progress,
@@ -159,18 +182,19 @@ class Recommendations:
         return broken_between_rows(scored, REASONS)
 
 
-def _sold(warehouse: Connection, as_of: AsOf) -> ItemDays:
-    totals = item_totals(warehouse, as_of, days=HISTORY_DAYS)
+def _sold(warehouse: Connection, as_of: AsOf, numbers: Numbers) -> ItemDays:
+    totals = item_totals(warehouse, as_of, days=numbers.history_days)
     names = ("item_ids", "categories", "item", "day", "buyers", "quantity", "spend")
     return ItemDays(**{name: totals[name] for name in names})  # type: ignore[literal-required]
 
 
-def _rows(warehouse: Connection, as_of: AsOf, catalogue: Catalogue) -> Iterator[SnapshotRows]:
+def _rows(
+    warehouse: Connection, as_of: AsOf, catalogue: Catalogue, numbers: Numbers
+) -> Iterator[SnapshotRows]:
     yield stranger()  # '' comes before every other key
-    for events in stream_events(
-        warehouse, as_of, days=HISTORY_DAYS, item_ids=catalogue.item_id.astype(object)
-    ):
-        rows = histories(events, as_of.business_date)
+    names = catalogue.item_id.astype(object)
+    for events in stream_events(warehouse, as_of, days=numbers.history_days, item_ids=names):
+        rows = histories(events, as_of.business_date, numbers)
         if len(rows):
             yield rows
 

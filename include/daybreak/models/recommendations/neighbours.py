@@ -12,6 +12,7 @@ from scipy import sparse
 from daybreak.models.recommendations.cells import Cells, cells, firsts, sums
 from daybreak.models.recommendations.histories import decay
 from daybreak.models.recommendations.learned import LEARNED_STATISTICS, Learned
+from daybreak.models.recommendations.numbers import DEFAULT, Numbers
 from daybreak.warehouse.events import UNKNOWN_USER, Events
 
 AT_ONCE = 512
@@ -29,11 +30,11 @@ class Kernels:
     regularization: float = 0.05
     alpha: float = 1.0
     iterations: int = 12
-    taste_half_life: float = 60.0
-    basket_half_life: float = 180.0
 
 
-def learn(events: Events, kernels: Kernels, *, seed: int, threads: int) -> Learned:
+def learn(
+    events: Events, kernels: Kernels, numbers: Numbers = DEFAULT, *, seed: int, threads: int
+) -> Learned:
     """All kernels and statistics of ``events``. Deterministic under the seed."""
     # implicit is needed to train only; serving never imports it.
     from implicit.nearest_neighbours import (  # noqa: PLC0415
@@ -46,7 +47,7 @@ def learn(events: Events, kernels: Kernels, *, seed: int, threads: int) -> Learn
     items = len(events.item_ids)
     past = cells(events)
     today = int(events.day.max(initial=0))
-    tastes = user_items(past, len(events.user_ids), items, today, kernels.taste_half_life)
+    tastes = user_items(past, len(events.user_ids), items, today, numbers.taste_half_life)
     # One BLAS thread: implicit runs its own threads, and sums then do not depend on their number.
     with threadpool_limits(1, "blas"):
         # What BM25Recommender and CosineRecommender do, in the form that the base class asks for:
@@ -56,7 +57,7 @@ def learn(events: Events, kernels: Kernels, *, seed: int, threads: int) -> Learn
         )
         weights = bm25_weight(tastes.T, kernels.bm25_k1, kernels.bm25_b)
         bm25.fit(weights.T.tocsr(), show_progress=False)
-        baskets = _baskets(events, today, kernels.basket_half_life)
+        baskets = _baskets(events, today, numbers.basket_half_life)
         basket.fit(normalize(baskets.T).T.tocsr(), show_progress=False)
         factors = _factors(tastes, kernels, seed, threads)
     return Learned(

@@ -32,7 +32,11 @@ class RecommendationRequest(BaseModel):
     exclude: list[Name] = Field(
         default_factory=list, max_length=1000, description="item_id of what not to offer."
     )
-    exclude_purchased: bool = Field(False, description="Offer nothing that the user bought before.")
+    exclude_purchased: bool | None = Field(
+        None,
+        description="Offer nothing that the user has: bought before, or whatever else counts as "
+        "such (option `has_weight`); null: as in published lists.",
+    )
     allow: list[Name] | None = Field(
         None,
         max_length=5000,

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
 from daybreak.models.base import Progress, quiet
-from daybreak.models.options import chosen
-from daybreak.models.recommendations.backtest import JUDGED, WINDOWS, Reader, backtest_windows
+from daybreak.models.options import Option, chosen
+from daybreak.models.recommendations.backtest import JUDGED, WINDOWS, backtest_windows
 from daybreak.models.recommendations.baselines import BASELINES
 from daybreak.models.recommendations.evaluate import MEASURES, READINGS
+from daybreak.models.recommendations.numbers import LEARNED, Numbers
+from daybreak.warehouse.events import Events
 
-OPTIONS = {"windows": WINDOWS}
-"""How many of the last weeks are looked at."""
+OPTIONS = {"windows": Option(WINDOWS, 1, 104, whole=True), **LEARNED}
+"""How many of the last windows are looked at, and by which numbers is learned."""
 
 _TITLES = {"all": "Every purchase counts", "new": "Only items new to the user count"}
 
 
 def roll(
-    read: Reader,
+    read: Callable[[date, int], Events],
     last: date,
-    options: Mapping[str, int],
+    options: Mapping[str, float],
     progress: Progress = quiet,
 ) -> dict[str, Any]:
-    """Weekly windows up to ``last``; ``read`` gives the events known for a business date."""
-    windows = chosen(options, OPTIONS)["windows"]
-    return backtest_windows(read, last, windows=windows, progress=progress)
+    """Windows up to ``last``; ``read`` gives the events of so many days known for a date."""
+    taken = chosen(options, OPTIONS)
+    windows = taken.pop("windows")
+    numbers = Numbers(**taken)
+    return backtest_windows(
+        lambda day: read(day, numbers.history_days),
+        last,
+        windows=windows,
+        numbers=numbers,
+        progress=progress,
+    )
 
 
 def describe(found: Mapping[str, Any]) -> list[str]:

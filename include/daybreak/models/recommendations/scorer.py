@@ -12,42 +12,53 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from daybreak.errors import InvalidRequest
+from daybreak.errors import NotReady
 from daybreak.models.base import (
     Columns,
     Context,
     Float32,
-    Options,
     Question,
+    RowsOf,
     ScoringRows,
     SnapshotRows,
 )
-from daybreak.models.options import chosen
 from daybreak.models.recommendations.assemble import assemble
-from daybreak.models.recommendations.candidates import Candidates, Ragged, Wish, candidates
+from daybreak.models.recommendations.candidates import (
+    Candidates,
+    Ragged,
+    Wish,
+    candidates,
+    owned,
+    record_column,
+    record_user,
+)
 from daybreak.models.recommendations.catalogue import Catalogue
 from daybreak.models.recommendations.cells import spread
 from daybreak.models.recommendations.histories import STRANGER
 from daybreak.models.recommendations.learned import FILE, Learned, on_the_day
 from daybreak.models.recommendations.lists import best
+from daybreak.models.recommendations.numbers import EXCLUDED, HAS, LISTED, Numbers
 from daybreak.models.recommendations.reasons import reasons
-from daybreak.models.recommendations.request import MOST_LISTED, RecommendationRequest
+from daybreak.models.recommendations.request import RecommendationRequest
 from daybreak.registry.registry import Artifact
 
-LISTED = "listed"
-"""Name of the option, and of the array of the context, that says how long a published list is."""
 
+def list_lengths(context: Context) -> int | RowsOf:
+    """How many items the published lists of a day have; they differ where users have some."""
+    listed = int(context[LISTED])
+    eligible = Catalogue.from_context(context).eligible
+    on_sale = int(eligible.sum())
+    if not context[EXCLUDED]:
+        return min(listed, on_sale)
+    has = float(context[HAS])
 
-def list_length(options: Options) -> int:
-    """Items in a published list. Raises ``InvalidRequest`` where that cannot be."""
-    length = chosen(options, {LISTED: 20})[LISTED]
-    if not 1 <= length <= MOST_LISTED:
-        raise InvalidRequest(
-            f"{LISTED} is {length}.",
-            remedy=f"Let published lists have 1 to {MOST_LISTED} items.",
-            field=LISTED,
-        )
-    return length
+    def lengths(rows: SnapshotRows) -> NDArray[np.int64]:
+        item = record_column(rows, "item").astype(np.int64)
+        gone = owned(rows, has) & eligible[item]
+        left = on_sale - np.bincount(record_user(rows)[gone], minlength=len(rows))
+        return np.minimum(left, listed)
+
+    return lengths
 
 
 @dataclass(frozen=True)
@@ -66,11 +77,23 @@ class RecommendationScorer:
     def __init__(self, artifact: Artifact, context: Context, business_date: date) -> None:
         self._catalogue = Catalogue.from_context(context)
         self._listed = int(context[LISTED])
+        self._new_only, self._has = bool(context[EXCLUDED]), float(context[HAS])
+        differing = Numbers.of(artifact.manifest).differing(context)
+        if differing:
+            raise NotReady(
+                f"{artifact.version} was trained with another {differing[0]} than the snapshot of "
+                f"{business_date} was built with.",
+                remedy="Score the day again: "
+                f"`daybreak score {artifact.model} --business-date {business_date}`.",
+                model=artifact.model,
+                version=artifact.version,
+                differing=differing,
+            )
         self._learned = on_the_day(Learned.from_bytes(artifact.files[FILE]), self._catalogue)
 
     def batch_rows(self, snapshot: SnapshotRows) -> ListRows:
         """The candidates of every user."""
-        return self._rows(snapshot, Wish(), self._listed)
+        return self._rows(snapshot, self._usual(), self._listed)
 
     def question(self, snapshot: SnapshotRows, request: BaseModel) -> Question:
         """The candidates of one user, and of the session, within what may be offered."""
@@ -80,7 +103,7 @@ class RecommendationScorer:
         stranger = snapshot.keys[0][0] == STRANGER
         wish, k = self._wish(asked, stranger), asked.k or self._listed
         rows = self._rows(snapshot, wish, k)
-        if not wish.is_empty:
+        if not wish.is_as(self._usual()):
             return Question(rows, "live", notes)
         if stranger:
             return Question(rows, "default", notes)  # of any length
@@ -110,7 +133,12 @@ class RecommendationScorer:
         features = assemble(users, self._catalogue, self._learned, found, wish.session)
         return ListRows(features, {}, users, found, wish, k)
 
+    def _usual(self) -> Wish:
+        """What published lists leave out."""
+        return Wish(new_only=self._new_only, has=self._has)
+
     def _wish(self, asked: RecommendationRequest, stranger: bool) -> Wish:
+        excluding = self._new_only if asked.exclude_purchased is None else asked.exclude_purchased
         allowed = None
         if asked.allow is not None:
             allowed = np.zeros(len(self._catalogue), np.bool_)
@@ -119,7 +147,8 @@ class RecommendationScorer:
             session=self._one(asked.session),
             excluded=self._one(asked.exclude),
             allowed=allowed,
-            new_only=asked.exclude_purchased and not stranger,
+            new_only=self._new_only if stranger else excluding,  # who has nothing is left all
+            has=self._has,
         )
 
     def _one(self, names: Sequence[str]) -> Ragged | None:

@@ -87,8 +87,15 @@ class SalesForecast:
         asked = cast(ForecastRequest, request)
         return (asked.store, asked.item)
 
-    def train(self, warehouse: Connection, as_of: AsOf, progress: Progress = quiet) -> Trained:
-        """Learn from facts visible at ``as_of``."""
+    def train(
+        self,
+        warehouse: Connection,
+        as_of: AsOf,
+        progress: Progress = quiet,
+        options: Options = NO_OPTIONS,
+    ) -> Trained:
+        """Learn from facts visible at ``as_of``. There are no options."""
+        chosen(options, {})
         # Training brings packages that neither scoring nor serving needs.
         from daybreak.models.sales_forecast.train import train  # noqa: PLC0415
 

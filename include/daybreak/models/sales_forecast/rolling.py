@@ -8,12 +8,17 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from daybreak.features.panel import HORIZON
 from daybreak.models.base import AsOfDay, Progress, quiet
-from daybreak.models.options import chosen
+from daybreak.models.options import Option, chosen
 from daybreak.models.sales_forecast.backtest import backtest
 from daybreak.models.sales_forecast.folds import read_folds
 
-OPTIONS = {"items": 1000, "horizon": 14, "origins": 6}
+OPTIONS = {
+    "items": Option(1000, 1, whole=True),
+    "horizon": Option(14, 1, HORIZON, whole=True),
+    "origins": Option(6, 1, whole=True),
+}
 """How many items (the best sellers), selling days ahead and rolling origins."""
 
 
@@ -21,7 +26,7 @@ def roll(
     warehouse: Connection,
     last: date,
     as_of: AsOfDay,
-    options: Mapping[str, int],
+    options: Mapping[str, float],
     progress: Progress = quiet,
 ) -> dict[str, Any]:
     """Rolling origins up to ``last``, each read as of its own cutoff."""
