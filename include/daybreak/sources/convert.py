@@ -18,6 +18,7 @@ import pyarrow as pa
 from daybreak.sources.arrow import Array, Mask, as_mask
 from daybreak.sources.arrow import compute as pc
 from daybreak.sources.canonical import CanonicalColumn, Kind
+from daybreak.sources.local_time import Micros, to_local, to_utc
 from daybreak.sources.sections import Source, scalar_text
 
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
@@ -141,7 +142,7 @@ def _date(values: Array, source: Source, zone: ZoneInfo) -> Array:
         return pc.cast(values, pa.date32())
     moments = _moments(values, source.format, lambda moment: _local(moment, zone))
     if moments.type.tz:
-        moments = pc.local_timestamp(pc.cast(moments, pa.timestamp("us", tz=str(zone))))
+        moments = _shifted(moments, _MICROSECOND, lambda utc: to_local(utc, zone))
     return pc.cast(pc.floor_temporal(moments, unit="day"), pa.date32())
 
 
@@ -150,9 +151,16 @@ def _instant(values: Array, source: Source, zone: ZoneInfo) -> Array:
         values = pc.cast(values, _MICROSECOND)
     moments = _moments(values, source.format, lambda moment: _utc(moment, zone))
     if not moments.type.tz:
-        # An hour that a clock change repeats is the first one; one that it skips comes after.
-        moments = pc.assume_timezone(moments, str(zone), ambiguous="earliest", nonexistent="latest")
+        moments = _shifted(moments, _UTC_MICROSECOND, lambda local: to_utc(local, zone))
     return pc.cast(moments, _UTC_MICROSECOND)
+
+
+def _shifted(moments: Array, kind: pa.DataType, shift: Callable[[Micros], Micros]) -> Array:
+    """``shift`` of the microseconds (n,) of timestamps; null stays null."""
+    missing = pc.is_null(moments)
+    micros = pc.fill_null(pc.cast(moments, pa.int64()), 0).to_numpy(zero_copy_only=False)
+    shifted = pa.array(shift(micros), mask=as_mask(missing))
+    return pc.cast(shifted, kind)
 
 
 _PARSERS: dict[Kind, Callable[[Array, Source, ZoneInfo], Array]] = {
@@ -219,7 +227,7 @@ def _moment(word: str, form: str | None, settle: Callable[[datetime], datetime])
 
 
 def _local(moment: datetime, zone: ZoneInfo) -> datetime:
-    """The wall clock in ``zone``, naive. Arrow's own rules for clock changes end in 2037."""
+    """The wall clock in ``zone``, naive."""
     return (moment.astimezone(zone) if moment.tzinfo else moment).replace(tzinfo=None)
 
 
