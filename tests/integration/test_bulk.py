@@ -1,5 +1,6 @@
 """COPY against plain INSERT and SELECT, which are slow and right."""
 
+import tracemalloc
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -32,6 +33,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from daybreak.warehouse import bulk
 from daybreak.warehouse.bulk import copy_in, copy_out
+from daybreak.warehouse.copy_encode import Texts
 from daybreak.warehouse.engine import make_engine
 
 EVERY = Table(
@@ -212,11 +214,34 @@ def test_features_go_in_and_out_as_matrices(connection: Connection) -> None:
     assert rows["bytes"].tobytes() == features.tobytes()
 
 
-def test_text_as_utf8_bytes_and_as_numpy_text(connection: Connection) -> None:
-    words = ["", "plain", "größer", "日本"]
-    copy_in(connection, EVERY, {"text": np.array([word.encode() for word in words])})
-    copy_in(connection, EVERY, {"text": np.array(words)})
-    assert [text for (text,) in rows_of(connection, "text")] == words + words
+def texts_of(words: list[str | None]) -> Texts:
+    encoded = [(word or "").encode() for word in words]
+    offsets = np.cumsum([0, *map(len, encoded)]).astype(np.int32)
+    nulls = np.array([word is None for word in words])
+    return Texts(np.frombuffer(b"".join(encoded), np.uint8), offsets, nulls if any(nulls) else None)
+
+
+@pytest.mark.parametrize("rows_per_chunk", [50_000, 3])
+def test_text_as_utf8_bytes_and_as_numpy_text(
+    connection: Connection, monkeypatch, rows_per_chunk: int
+) -> None:
+    monkeypatch.setattr(bulk, "ROWS_PER_CHUNK", rows_per_chunk)
+    words = ["", "plain", "größer", "日本", None, "last"]
+    copy_in(connection, EVERY, {"text": texts_of(words)})
+    copy_in(connection, EVERY, {"text": np.array(words[:4])})
+    assert [text for (text,) in rows_of(connection, "text")] == words + words[:4]
+
+
+def test_one_long_text_costs_its_own_bytes(connection: Connection) -> None:
+    words = ["x" * 200_000 if n == 700 else f"word {n}" for n in range(20_000)]
+    for texts in (texts_of(words), np.array(words, object)):
+        tracemalloc.start()
+        copy_in(connection, EVERY, {"text": texts, "big": np.arange(20_000)})
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 100e6  # a matrix as wide as the longest would hold 4 GB
+    lengths = select(func.max(func.length(EVERY.c.text)), func.count())
+    assert tuple(connection.execute(lengths).one()) == (200_000, 40_000)
 
 
 def test_json_and_defaults_and_constants(connection: Connection) -> None:
@@ -263,6 +288,7 @@ def test_what_was_copied_commits_and_rolls_back_with_the_transaction(scratch: En
         ({"day": np.array([None])}, TypeError, "every.day: give numbers, dates and flags"),
         ({"text": np.array([1.5], object)}, TypeError, "every.text: .*expected str"),
         ({"text": np.array(["\ud800"], object)}, ValueError, "every.text: .*surrogates"),
+        ({"whole": texts_of(["x"])}, TypeError, "every.whole: texts do not belong"),
         ({"json": np.array([{}], object)}, TypeError, "every.json: give JSON as text, not as dict"),
         ({"bytes": np.zeros((1, 2))}, TypeError, "every.bytes: rows of float64"),
         ({"exact": np.zeros(1)}, TypeError, "every.exact: columns of type"),

@@ -12,6 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import Engine, text
 
+ONE_LONG = """\
+name: long
+sales:
+  files: ${{HERE}}/sales.csv
+  columns: {{business_date: d, store_id: s, item_id: i, units: u}}
+items: {{files: "${{HERE}}/items.{form}", columns: {{item_id: item, name: name}}}}
+"""
 SPEC = """\
 name: big
 sales:
@@ -61,3 +68,32 @@ def test_memory_does_not_grow_with_the_file(
     few, many = peak(300), peak(2400)  # 300 thousand lines fill what is read ahead
 
     assert many < 1.25 * few  # holding the rows would take 1.7 times as much
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_memory_follows_the_bytes_and_not_the_longest_cell(
+    warehouse: Engine, warehouse_url: str, tmp_path: Path, form: str
+) -> None:
+    file = tmp_path / "long.yaml"
+    file.write_text(ONE_LONG.format(form=form))
+    (tmp_path / "sales.csv").write_text("d,s,i,u\n2025-01-01,a,i1,1\n")
+
+    def peak(longest: int) -> int:
+        names = ["x" * longest if n == 77 else f"thing {n}" for n in range(20_000)]
+        table = pa.table({"item": [f"i{n}" for n in range(20_000)], "name": names})
+        write = pa.csv.write_csv if form == "csv" else pq.write_table
+        write(table, tmp_path / f"items.{form}")
+        command = [sys.executable, "-c", LOAD, warehouse_url, str(file)]
+        return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+    short, within, beyond = peak(10), peak(10_000), peak(200_000)
+
+    assert within < short + 60_000  # kB; 20,000 cells as wide as the longest are 200 MB
+    assert beyond < short + 60_000
+    with warehouse.connect() as conn:
+        bad = conn.execute(text("SELECT field, reason, row ->> 'name' FROM raw.quarantine")).all()
+        assert bad == [
+            ("name", "is longer than 10,000 bytes", "x" * 1000 + "… (200,000 characters)")
+        ]
+        assert conn.scalar(text("SELECT max(length(name)) FROM raw.item")) == 10_000

@@ -10,6 +10,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -17,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from daybreak.errors import DatasetError
-from daybreak.sources import csv_encoding, csv_reader
+from daybreak.sources import csv_encoding, csv_reader, readers
 from daybreak.sources.check import check_dataset
 from daybreak.sources.origins import origins
 from daybreak.sources.report import FileReport
@@ -52,7 +53,7 @@ def refused(folder: Path, content: str | bytes, more: str = "") -> DatasetError:
     return caught.value
 
 
-PATIENT = "  max_bad_share: 1\n"
+PATIENT = "  max_bad_share: 1\n  longest_text: 1000\n"
 
 
 @pytest.mark.parametrize(
@@ -64,6 +65,8 @@ PATIENT = "  max_bad_share: 1\n"
         ("1066-10-14,a,x,1,2", "business_date", "lies outside 1900 to 2199"),
         ("2025-01-01,,x,1,2", "store_id", "is absent"),
         ("2025-01-01,a,,1,2", "item_id", "is absent"),
+        (f"2025-01-01,a,{'x' * 201},1,2", "item_id", "is longer than 200 characters"),
+        (f"2025-01-01,{'ü' * 501},x,1,2", "store_id", "is longer than 1,000 bytes"),
         ("2025-01-01,a,x,,2", "units", "is absent"),
         ("2025-01-01,a,x,many,2", "units", "is not a number"),
         ("2025-01-01,a,x,inf,2", "units", "is not finite"),
@@ -84,6 +87,36 @@ def test_a_bad_row_is_told_by_number_field_and_reason(
     (example,) = report.examples
     assert (example["row_number"], example["field"], example["reason"]) == (2, field, reason)
     assert row in (example["row"].get("line"), ",".join(v or "" for v in example["row"].values()))
+
+
+def test_a_bad_row_keeps_the_beginning_of_a_long_value(tmp_path: Path) -> None:
+    long = "x" * 100_000
+    report = check(tmp_path, HEADER + GOOD + f"2025-01-01,a,x,1,{long}\n{long}\n", PATIENT)
+
+    kept = "x" * 1000 + "… (100,000 characters)"
+    assert [example["row"].get("line", example["row"].get("price")) for example in report.examples]
+    assert kept in (report.examples[0]["row"].get("price"), report.examples[1]["row"].get("price"))
+    assert kept in (report.examples[0]["row"].get("line"), report.examples[1]["row"].get("line"))
+
+
+def test_rows_are_cut_by_their_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text that a Parquet file holds once may stand in all of its rows."""
+    monkeypatch.setattr(readers, "BATCH_BYTES", 50_000)
+    names = ["x" * 10_000] * 40 + [f"thing {n}" for n in range(60)]
+    table = {"sku": [f"i{n}" for n in range(100)], "title": names, "stock": list(range(100))}
+    pq.write_table(pa.table(table), tmp_path / "items.parquet")
+    (tmp_path / "sales.csv").write_text(HEADER + GOOD)
+    more = "items: {files: '${HERE}/items.parquet', columns: {item_id: sku, name: title}}\n"
+    data = spec(tmp_path, more)
+    (origin,) = origins(data, data.sections[1])
+
+    with origin.open() as rows:
+        chunks = list(rows.chunks)
+
+    assert max(chunk.batch.num_rows for chunk in chunks[:10]) <= 6
+    found = [row for chunk in chunks for row in chunk.batch.column("title").to_pylist()]
+    assert found == names
+    assert np.concatenate([chunk.row_numbers for chunk in chunks]).tolist() == list(range(1, 101))
 
 
 def test_the_first_fault_of_a_row_counts_once(tmp_path: Path) -> None:

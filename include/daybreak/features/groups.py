@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from daybreak.features.panel import Panel
 from daybreak.features.recent import MEMORY, Matrix, chunks, selling_since
+from daybreak.warehouse.names import numbered
 
 YEAR = 364
 """Days back to the same weekday of last year."""
@@ -31,8 +32,7 @@ class Groups:
 def groups_of(panel: Panel) -> Groups:
     """Number the items, categories, stores and shelves of a panel."""
     item, category, store = (
-        np.unique(names.astype(str), return_inverse=True)[1]
-        for names in (panel.item_ids, panel.categories, panel.store_ids)
+        numbered(names)[1] for names in (panel.item_ids, panel.categories, panel.store_ids)
     )
     shelf = np.unique(store * (category.max(initial=0) + 1) + category, return_inverse=True)[1]
     return Groups(item, category, store, shelf)
@@ -47,7 +47,7 @@ def total(group: NDArray[np.intp], values: Matrix) -> Matrix:
 
 def code(names: NDArray[np.object_]) -> NDArray[np.float32]:
     """A number for each name that stays the same whatever other names there are."""
-    distinct, inverse = np.unique(names.astype(str), return_inverse=True)
+    distinct, inverse = numbered(names)
     codes = np.array([zlib.crc32(name.encode()) % 65_521 for name in distinct], np.float32)
     return codes[inverse]
 

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 from daybreak.errors import ArtifactAltered
 
+LONGEST_PADDED = 64
+"""Characters of a name up to which numpy text, four bytes each, is no waste to speak of."""
+
 
 def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """The archive, in order of name; equal arrays give equal bytes.
@@ -36,3 +39,20 @@ def unpack(content: bytes) -> dict[str, NDArray[Any]]:
             f"These {len(content)} bytes are not an archive of arrays: {error}.",
             remedy="Restore the file from a backup, or train again.",
         ) from None
+
+
+def from_names(names: NDArray[Any]) -> NDArray[Any]:
+    """Texts (N,), object and without NUL, as an array that ``pack`` takes.
+
+    Numpy text is as wide as its longest, so beyond ``LONGEST_PADDED`` it is one run of UTF-8.
+    """
+    if max(map(len, names.tolist()), default=0) <= LONGEST_PADDED:
+        return names.astype(np.str_)
+    return np.frombuffer("\0".join(names.tolist()).encode(), np.uint8)
+
+
+def to_names(values: NDArray[Any]) -> NDArray[np.object_]:
+    """The texts that ``from_names`` was given, object (N,)."""
+    if values.dtype.kind == "U":
+        return values.astype(object)
+    return np.array(values.tobytes().decode().split("\0"), object)

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+LONGEST_KEY = 200
+"""Characters of an id: what a request to the endpoint takes, and what an index can hold."""
+
 
 class Kind(StrEnum):
     """How the values of a column are parsed and what the warehouse holds."""
@@ -36,7 +39,10 @@ _WORDINGS = {
 
 @dataclass(frozen=True)
 class CanonicalColumn:
-    """A column that a section may fill. ``required``: mapped, and never null in a row."""
+    """A column that a section may fill. ``required``: mapped, and never null in a row.
+
+    ``key``: what rows are found by; a text among them has ``LONGEST_KEY`` characters at most.
+    """
 
     name: str
     kind: Kind
@@ -86,10 +92,10 @@ SECTIONS = MappingProxyType(
         ),
         "interactions": (
             CanonicalColumn("event_at", Kind.INSTANT, required=True),
-            CanonicalColumn("user_id", Kind.TEXT),
-            CanonicalColumn("item_id", Kind.TEXT, required=True),
+            CanonicalColumn("user_id", Kind.TEXT, key=True),
+            _ITEM,
             CanonicalColumn("kind", Kind.TEXT, required=True),
-            CanonicalColumn("basket_id", Kind.TEXT),
+            CanonicalColumn("basket_id", Kind.TEXT, key=True),
             CanonicalColumn("quantity", Kind.NUMBER),
             _PRICE,
         ),

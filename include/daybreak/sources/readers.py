@@ -23,12 +23,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from daybreak.errors import DatasetError
+from daybreak.sources.arrow import Array
+from daybreak.sources.arrow import compute as pc
 from daybreak.sources.generators import Generator
 from daybreak.sources.number_text import NumberText
 from daybreak.sources.sections import Section
 from daybreak.warehouse.faults import without_values
 
 BATCH_ROWS = 65_536
+BATCH_BYTES = 64 << 20
+"""Of the values of a batch, which has fewer rows where they are longer."""
 
 
 @dataclass(frozen=True)
@@ -116,10 +120,13 @@ def wanted_columns(section: Section, available: tuple[str, ...]) -> list[int]:
 def open_parquet(path: Path, uri: str, sha256: str, section: Section) -> Rows:
     """A Parquet file. Raises ``DatasetError`` where it is not one."""
     try:
-        file = pq.ParquetFile(path)
+        schema = pq.read_schema(path)
+        # What is written once in the file and named by many rows is held once as well.
+        texts = [field.name for field in schema if _is_text(field.type)]
+        file = pq.ParquetFile(path, read_dictionary=texts)
     except (pa.ArrowInvalid, OSError) as error:
         raise unreadable(uri, "Parquet", error) from None
-    columns = tuple(file.schema_arrow.names)
+    columns = tuple(schema.names)
     wanted = [columns[place] for place in wanted_columns(section, columns)]
 
     def chunks() -> Iterator[Chunk]:
@@ -210,8 +217,34 @@ def _query_errors(section: Section) -> Iterator[None]:
 def _numbered(batches: Iterator[pa.RecordBatch]) -> Iterator[Chunk]:
     first = 1
     for batch in batches:
-        yield Chunk(batch, np.arange(first, first + batch.num_rows, dtype=np.int64))
-        first += batch.num_rows
+        for part in _small(batch):
+            yield Chunk(part, np.arange(first, first + part.num_rows, dtype=np.int64))
+            first += part.num_rows
+
+
+def _small(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """The rows in runs of ``BATCH_BYTES`` at most, or of one row."""
+    if batch.num_rows < 2 or sum(map(_bytes, batch.columns)) <= BATCH_BYTES:
+        yield batch
+        return
+    half = batch.num_rows // 2
+    yield from _small(batch.slice(0, half))
+    yield from _small(batch.slice(half))
+
+
+def _bytes(values: Array) -> int:
+    """What the values take, each of them written out."""
+    kind = values.type
+    if not pa.types.is_dictionary(kind):
+        return int(values.nbytes)
+    if not _is_text(kind.value_type):
+        return 8 * len(values)
+    lengths = pc.binary_length(values.dictionary).take(values.indices)
+    return int(pc.sum(lengths).as_py() or 0)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _first_line(error: Exception) -> str:

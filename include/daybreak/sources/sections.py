@@ -229,6 +229,9 @@ class Section(Strict):
     )
     filters: list[Filter] = []
     max_bad_share: float = Field(0.01, ge=0, le=1, description="more bad rows refuse the file")
+    longest_text: int = Field(
+        10_000, ge=1, le=1_000_000, description="bytes (UTF-8) of a text; a longer one is a bad row"
+    )
 
     @field_validator("columns", mode="before")
     @classmethod

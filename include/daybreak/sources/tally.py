@@ -17,6 +17,8 @@ from daybreak.sources.sections import Section
 EXAMPLES = 5
 WHOLE_COLUMN = 0.5
 """From this share on it is the column that is wrong, not its rows."""
+LONGEST_KEPT = 1_000
+"""Characters that a bad row keeps of a value: enough to know it again."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class BadRow:
     """A row that cannot be loaded. ``field`` is None where the line itself is broken.
 
     ``lines``: how many lines of its file it covers.
+    Of a long value its beginning is kept, so that a bad row is small however large its cells are.
     """
 
     row_number: int
@@ -31,6 +34,15 @@ class BadRow:
     reason: str
     row: dict[str, Any] | str
     lines: int = 1
+
+    def __post_init__(self) -> None:
+        row = self.row
+        short = (
+            _shortened(row)
+            if isinstance(row, str)
+            else {name: _shortened(value) for name, value in row.items()}
+        )
+        object.__setattr__(self, "row", short)  # how a frozen dataclass sets what it was given
 
     def as_json(self) -> dict[str, Any]:
         """JSON-able, as the quarantine and the reports hold it."""
@@ -129,6 +141,14 @@ def _remedy(column: str | None, share: float, section: Section) -> str:
 
 def _as_date(value: date | datetime) -> date:
     return value.date() if isinstance(value, datetime) else value
+
+
+def _shortened(value: Any) -> Any:
+    if isinstance(value, list | dict | bytes):
+        value = str(value)
+    if isinstance(value, str) and len(value) > LONGEST_KEPT:
+        return f"{value[:LONGEST_KEPT]}… ({len(value):,} characters)"
+    return value
 
 
 def _jsonable(value: Any) -> Any:

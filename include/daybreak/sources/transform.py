@@ -20,7 +20,7 @@ from daybreak.errors import DatasetError
 from daybreak.sources import arrow
 from daybreak.sources.arrow import Array, Mask, as_mask
 from daybreak.sources.arrow import compute as pc
-from daybreak.sources.canonical import CanonicalColumn, Kind
+from daybreak.sources.canonical import LONGEST_KEY, CanonicalColumn, Kind
 from daybreak.sources.convert import TYPES, WrongTypeError, convert
 from daybreak.sources.filters import holds
 from daybreak.sources.number_text import NumberText
@@ -181,6 +181,13 @@ class Transform:
         checks: list[tuple[Mask, str]] = []
         if column.required:
             checks.append((as_mask(pc.is_null(values)), "is absent"))
+        if column.kind is Kind.TEXT:
+            most = self.section.longest_text
+            too_long = pc.greater(pc.binary_length(values), most)
+            checks.append((as_mask(too_long), f"is longer than {most:,} bytes"))
+            if column.key:
+                too_long = pc.greater(pc.utf8_length(values), LONGEST_KEY)
+                checks.append((as_mask(too_long), f"is longer than {LONGEST_KEY} characters"))
         if column.kind is Kind.NUMBER:
             counts = column.name in ("units", "quantity")
             bound, wording = (LARGEST_COUNT, "2^24") if counts else (LARGEST_NUMBER, "1e30")

@@ -13,13 +13,14 @@ from psycopg import sql
 from sqlalchemy import Connection, Date, Select, Table
 
 from daybreak.warehouse.copy_decode import RowDecoder
-from daybreak.warehouse.copy_encode import HEADER, TRAILER, encode_rows
+from daybreak.warehouse.copy_encode import HEADER, TRAILER, Texts, Values, encode_rows
 
 ROWS_PER_CHUNK = 50_000
-BYTES_PER_CHUNK = 32 << 20
+BYTES_PER_CHUNK = 8 << 20
+"""Of the byte matrix that a chunk is encoded in, whose rows are as wide as its longest one."""
 
 
-def copy_in(conn: Connection, table: Table, columns: Mapping[str, NDArray[Any]]) -> int:
+def copy_in(conn: Connection, table: Table, columns: Mapping[str, Values]) -> int:
     """Append rows to ``table`` in the connection's transaction; returns how many.
 
     Each value of ``columns`` is an array of the same length m, chosen by the column's type:
@@ -31,7 +32,7 @@ def copy_in(conn: Connection, table: Table, columns: Mapping[str, NDArray[Any]])
     real, double precision        floats no wider than the column, NaN stays NaN
     boolean                       bool
     date, timestamptz             datetime64 (UTC); not finer than days or microseconds
-    text                          str objects, numpy str, or ``S``: UTF-8 bytes, the fastest
+    text                          str objects, numpy str, or ``Texts``: UTF-8, the fastest
     bytea                         bytes objects, or float32/uint8 (m, w): the bytes of each row
     jsonb                         str objects holding JSON
     ============================  ============================================================
@@ -47,14 +48,11 @@ def copy_in(conn: Connection, table: Table, columns: Mapping[str, NDArray[Any]])
         sql.Identifier(*([table.schema] if table.schema else []), table.name),
         sql.SQL(", ").join(map(sql.Identifier, columns)),
     )
-    chunk = _rows_per_chunk(columns)
     with _driver(conn).cursor() as cursor, cursor.copy(statement) as copy:
         copy.write(HEADER)
-        for first in range(0, rows, chunk):
-            part = [
-                (table.c[name], values[first : first + chunk]) for name, values in columns.items()
-            ]
-            copy.write(encode_rows(part, min(chunk, rows - first)))
+        for chunk in _chunks(columns, rows):
+            part = [(table.c[name], values[chunk]) for name, values in columns.items()]
+            copy.write(encode_rows(part, chunk.stop - chunk.start))
         copy.write(TRAILER)
     return rows
 
@@ -108,7 +106,7 @@ def _driver(conn: Connection) -> psycopg.Connection[Any]:
     return driver
 
 
-def _common_length(table: Table, columns: Mapping[str, NDArray[Any]]) -> int:
+def _common_length(table: Table, columns: Mapping[str, Values]) -> int:
     if not columns:
         raise ValueError(f"no columns given for {table}")
     unknown = sorted(columns.keys() - table.c.keys())
@@ -120,17 +118,36 @@ def _common_length(table: Table, columns: Mapping[str, NDArray[Any]]) -> int:
     return next(iter(lengths.values()))
 
 
-def _rows_per_chunk(columns: Mapping[str, NDArray[Any]]) -> int:
-    """Fewer rows at a time where a row is long, so that a chunk stays small in memory."""
-    widest = sum(_widest(values) for values in columns.values())
-    return max(1, min(ROWS_PER_CHUNK, BYTES_PER_CHUNK // max(1, widest)))
+def _chunks(columns: Mapping[str, Values], rows: int) -> Iterator[slice]:
+    """Runs of rows whose byte matrix stays small: one long value makes short ones around itself."""
+    sizes = [_sizes(values) for values in columns.values()]
+    fixed = sum(size for size in sizes if isinstance(size, int))
+    varying = [size for size in sizes if not isinstance(size, int)]
+
+    def halved(first: int, last: int) -> Iterator[slice]:
+        widest = fixed + sum(int(size[first:last].max()) for size in varying)
+        if last - first == 1 or (last - first) * widest <= BYTES_PER_CHUNK:
+            yield slice(first, last)
+        else:
+            middle = (first + last) // 2
+            yield from halved(first, middle)
+            yield from halved(middle, last)
+
+    for first in range(0, rows, ROWS_PER_CHUNK):
+        yield from halved(first, min(first + ROWS_PER_CHUNK, rows))
 
 
-def _widest(values: NDArray[Any]) -> int:
+def _sizes(values: Values) -> int | NDArray[np.int64]:
+    """Bytes of a value at most: of each, (m,), where they differ."""
+    if isinstance(values, Texts):
+        return values.lengths
     if values.dtype != object:
         return values.nbytes // max(1, len(values))
+    plain = np.ma.getdata(values).tolist()
     try:
-        longest = max(map(len, filter(None, np.ma.getdata(values).tolist())), default=0)
+        # In UTF-8 a character has four bytes at most.
+        return 4 * np.fromiter(
+            (len(value) if value else 0 for value in plain), np.int64, len(plain)
+        )
     except TypeError:
         return 0  # neither text nor bytes: the encoder refuses it and names the column
-    return 4 * longest  # bytes of UTF-8 a character, at most

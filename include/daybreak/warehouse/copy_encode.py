@@ -9,7 +9,8 @@ are really sent. The matrices next to one another, flattened under their masks, 
 from __future__ import annotations
 
 from collections.abc import Sequence, Sized
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,38 @@ Bytes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
 
+@dataclass(frozen=True)
+class Texts:
+    """``m`` texts end to end, which takes the memory of their bytes whatever the longest one is.
+
+    ``payload``: uint8, UTF-8. ``offsets``: integers (m + 1,), text i is
+    ``payload[offsets[i]:offsets[i + 1]]``. ``nulls``: bool (m,), texts that are NULL, which have
+    no bytes; None where none is.
+    """
+
+    payload: Bytes
+    offsets: NDArray[np.integer]
+    nulls: Mask | None = None
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, rows: slice) -> Texts:
+        """A run of them, without a copy."""
+        first, last, _ = rows.indices(len(self))
+        nulls = None if self.nulls is None else self.nulls[rows]
+        return Texts(self.payload, self.offsets[first : last + 1], nulls)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Bytes of each, (m,)."""
+        return np.diff(self.offsets).astype(np.int64)
+
+
+Values: TypeAlias = NDArray[Any] | Texts
+"""The values of a column."""
+
+
 class Block(NamedTuple):
     """One field of a chunk: lengths and values, uint8 (m, 4 + width); ``sent`` None: every byte."""
 
@@ -49,7 +82,7 @@ class Block(NamedTuple):
     sent: Mask | None
 
 
-def encode_rows(columns: Sequence[tuple[Column[Any], NDArray[Any]]], rows: int) -> bytes:
+def encode_rows(columns: Sequence[tuple[Column[Any], Values]], rows: int) -> bytes:
     """The wire bytes of ``rows`` rows, without header and trailer.
 
     Raises ``TypeError`` or ``ValueError`` naming the column whose values do not fit its type.
@@ -71,7 +104,12 @@ def encode_rows(columns: Sequence[tuple[Column[Any], NDArray[Any]]], rows: int) 
     return kept.tobytes()
 
 
-def _encode(kind: TypeEngine[Any], values: NDArray[Any]) -> Block:
+def _encode(kind: TypeEngine[Any], values: Values) -> Block:
+    if isinstance(values, Texts):
+        if not isinstance(kind, String):
+            raise TypeError(f"texts do not belong into a column of type {kind!r}")
+        sent = values.payload[values.offsets[0] : values.offsets[-1]]
+        return _ragged(sent, values.lengths, values.nulls)
     nulls = _nulls(values)
     values = np.ma.getdata(values)
     if isinstance(kind, JSONB):
@@ -80,8 +118,6 @@ def _encode(kind: TypeEngine[Any], values: NDArray[Any]) -> Block:
     if isinstance(kind, LargeBinary):
         return _binary(values, nulls)
     if isinstance(kind, String):
-        if values.dtype.kind == "S":
-            return _padded(values, nulls)
         return _strings(_plain(values, nulls, ""), nulls)
     return _fixed(_numbers(kind, values, nulls), nulls)
 
@@ -173,30 +209,28 @@ def _json(text: Any) -> str:
 def _strings(texts: list[str], nulls: Mask | None) -> Block:
     joined = "".join(texts)
     if joined.isascii():  # ids mostly are: no need to encode them one by one
-        return _ragged(joined.encode(), _lengths(texts), nulls)
+        return _ragged(_as_bytes(joined.encode()), _lengths(texts), nulls)
     return _chunks([text.encode() for text in texts], nulls)
 
 
 def _chunks(values: list[bytes], nulls: Mask | None) -> Block:
-    return _ragged(b"".join(values), _lengths(values), nulls)
+    return _ragged(_as_bytes(b"".join(values)), _lengths(values), nulls)
+
+
+def _as_bytes(payload: bytes) -> Bytes:
+    return np.frombuffer(payload, np.uint8)
 
 
 def _lengths(values: Sequence[Sized]) -> NDArray[np.int64]:
     return np.fromiter(map(len, values), np.int64, len(values))
 
 
-def _ragged(payload: bytes, lengths: NDArray[np.int64], nulls: Mask | None) -> Block:
+def _ragged(payload: Bytes, lengths: NDArray[np.int64], nulls: Mask | None) -> Block:
     width = int(lengths.max(initial=0))
     inside = np.arange(width) < lengths[:, None]
     matrix = np.zeros(inside.shape, np.uint8)
-    matrix[inside] = np.frombuffer(payload, np.uint8)
+    matrix[inside] = payload
     return _block(matrix, lengths, nulls)
-
-
-def _padded(values: NDArray[np.bytes_], nulls: Mask | None) -> Block:
-    """UTF-8 bytes in numpy's own fixed-width form, padded with zeros that text cannot hold."""
-    matrix = np.ascontiguousarray(values).view(np.uint8).reshape(len(values), -1)
-    return _block(matrix, np.char.str_len(values).astype(np.int64), nulls)
 
 
 def _binary(values: NDArray[Any], nulls: Mask | None) -> Block:

@@ -28,6 +28,7 @@ from daybreak.warehouse.fact_rows import (
     read_rows,
     read_sold_before,
 )
+from daybreak.warehouse.names import numbered
 from daybreak.warehouse.packed import Rows
 from daybreak.warehouse.pivot import Float32, Grid, carried_forward, latest, prefer
 from daybreak.warehouse.tables import plan, sales
@@ -143,11 +144,10 @@ class _Plans:
     def __init__(
         self, series: Sequence[Series], days: int, planned: Sequence[Series], rows: Rows
     ) -> None:
-        stores = sorted({store for store, _ in series})
+        stores, self._store = numbered(_objects(store for store, _ in series))
         for_stores = [(store, WHOLE_STORE) for store in stores]
         self._of_items = _plan_grid(series, days, planned, rows)
         self._of_stores = _plan_grid(for_stores, days, planned, rows)
-        self._store = np.searchsorted(np.array(stores), np.array([store for store, _ in series]))
 
     def matrix(self, name: str) -> Float32:
         """Float32 (n, days), NaN where nothing is planned."""
@@ -170,7 +170,7 @@ def _positions(keys: Iterable[Series], series: Sequence[Series]) -> NDArray[np.i
 
 
 def _best_sellers(arrays: PanelArrays, count: int) -> PanelArrays:
-    _, item_of = np.unique(arrays["item_ids"].astype(str), return_inverse=True)
+    _, item_of = numbered(arrays["item_ids"])
     total = np.bincount(item_of, np.nansum(arrays["units"], axis=1, dtype=np.float64))
     best = np.argsort(-total, kind="stable")[:count]  # among equals the first by name
     keep = np.isin(item_of, best)

@@ -13,13 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daybreak.errors import DatasetError, NoData
+from daybreak.models.arrays import from_names, to_names
 from daybreak.models.base import Context, Float32
 from daybreak.models.recommendations.cells import firsts, sums
 from daybreak.models.recommendations.numbers import DEFAULT, Numbers
 from daybreak.models.recommendations.topn import MOST_COLUMNS
 from daybreak.warehouse.events import PURCHASE, UNKNOWN_USER, Events
+from daybreak.warehouse.names import numbered
 
 EPOCH = date(1970, 1, 1)
+_TEXTS = ("item_id", "category_name")
 SPANS = (7, 28, 90)
 ITEM_STATISTICS = (
     "item_buyers_7",
@@ -59,15 +62,15 @@ class ItemDays:
 class Catalogue:
     """``N`` items in bytewise order of id, ``C`` categories.
 
-    ``item_id``, ``category_name``: numpy text (N,), (C,). ``category``: int32 (N,), -1 for none.
+    ``item_id``, ``category_name``: object (N,), (C,). ``category``: int32 (N,), -1 for none.
     ``statistics``: float32 (N, len(ITEM_STATISTICS)). ``eligible``: bool (N,), on sale.
     ``trending_7``, ``trending_28``: int32, every eligible item, the most bought first.
     ``by_category``: int32, eligible items with a category, by category and then as trending;
     those of category c are ``by_category[category_offsets[c]:category_offsets[c + 1]]``.
     """
 
-    item_id: NDArray[np.str_]
-    category_name: NDArray[np.str_]
+    item_id: NDArray[np.object_]
+    category_name: NDArray[np.object_]
     category: NDArray[np.int32]
     statistics: Float32
     eligible: NDArray[np.bool_]
@@ -90,12 +93,16 @@ class Catalogue:
 
     def to_context(self) -> dict[str, NDArray[Any]]:
         """Plain arrays by name; none of Python objects."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        plain: dict[str, NDArray[Any]] = {
+            field.name: getattr(self, field.name) for field in fields(self)
+        }
+        return plain | {name: from_names(plain[name]) for name in _TEXTS}
 
     @classmethod
     def from_context(cls, context: Context) -> Catalogue:
         """The catalogue that ``to_context`` gave."""
-        return cls(**{field.name: context[field.name] for field in fields(cls)})
+        plain = {field.name: context[field.name] for field in fields(cls)}
+        return cls(**plain | {name: to_names(plain[name]) for name in _TEXTS})
 
 
 def item_days(events: Events) -> ItemDays:
@@ -175,7 +182,7 @@ def build_catalogue(sold: ItemDays, business_date: date, numbers: Numbers = DEFA
     listed = listed[np.argsort(category[listed], kind="stable")]
     sizes = np.bincount(category[listed], minlength=len(names))
     return Catalogue(
-        sold.item_ids.astype(np.str_),
+        sold.item_ids,
         names,
         category,
         statistics,
@@ -235,7 +242,7 @@ def _ranked(eligible: NDArray[np.bool_], *scores: Float32) -> NDArray[np.int32]:
     return items[np.lexsort(keys)].astype(np.int32)
 
 
-def _categories(of_items: NDArray[np.object_]) -> tuple[NDArray[np.str_], NDArray[np.int32]]:
-    names, code = np.unique(of_items.astype(np.str_), return_inverse=True)
+def _categories(of_items: NDArray[np.object_]) -> tuple[NDArray[np.object_], NDArray[np.int32]]:
+    names, code = numbered(of_items)
     none = int(len(names) > 0 and names[0] == "")
     return names[none:], (code - none).astype(np.int32)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +43,7 @@ from daybreak.models.recommendations.histories import histories, stranger
 from daybreak.models.recommendations.learned import Learned, OnTheDay, on_the_day
 from daybreak.models.recommendations.numbers import DEFAULT, Numbers
 from daybreak.warehouse.events import PURCHASE, UNKNOWN_USER, Events
+from daybreak.warehouse.names import place_of
 
 USERS_AT_ONCE = 500
 KNOWN_SHARE = 0.5
@@ -112,17 +112,6 @@ def bought_after(later: Events, at: Day, *, new_only: bool = False) -> Ragged:
         fresh = ~np.isin(user * stride + item, old[bought])
         user, item = user[fresh], item[fresh]
     return Ragged(offsets_of(user, len(rows)), item)
-
-
-def place_of(
-    names: NDArray[Any], among: NDArray[Any]
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Where each name stands in ``among`` (bytewise order), and whether it does."""
-    wanted, known = names.astype(np.str_), among.astype(np.str_)
-    if not len(known):
-        return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), np.bool_)
-    place = np.minimum(np.searchsorted(known, wanted), len(known) - 1).astype(np.int64)
-    return place, known[place] == wanted
 
 
 def chosen(rows: SnapshotRows, users: NDArray[np.integer]) -> SnapshotRows:

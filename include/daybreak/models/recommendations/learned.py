@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from daybreak.errors import ArtifactAltered
-from daybreak.models.arrays import pack, unpack
+from daybreak.models.arrays import from_names, pack, to_names, unpack
 from daybreak.models.recommendations.catalogue import Catalogue
+from daybreak.warehouse.names import place_of
 
 NEIGHBOURS = ("bm25", "basket", "factors")
 """Item-item matrices: bought by the same users, in the same baskets, and by factorisation."""
@@ -27,20 +28,21 @@ _PARTS = ("indptr", "indices", "data")
 
 @dataclass(frozen=True)
 class Learned:
-    """``N`` items of the training data, numpy text in bytewise order.
+    """``N`` items of the training data.
 
+    ``item_id``: object (N,), in bytewise order.
     ``neighbours``: float32 CSR (N, N) by name of ``NEIGHBOURS``; row i holds what goes with i.
     ``statistics``: float32 (N, len(LEARNED_STATISTICS)).
     """
 
-    item_id: NDArray[np.str_]
+    item_id: NDArray[np.object_]
     neighbours: Mapping[str, sparse.csr_matrix]
     statistics: NDArray[np.float32]
 
     def to_bytes(self) -> bytes:
         """The file of the version; equal contents, equal bytes."""
         arrays: dict[str, NDArray[Any]] = {
-            "item_id": self.item_id,
+            "item_id": from_names(self.item_id),
             "statistics": self.statistics,
         }
         for name, matrix in self.neighbours.items():
@@ -61,7 +63,8 @@ class Learned:
                 remedy="Restore the version's folder from a backup, or train again.",
                 file=FILE,
             )
-        size = len(arrays["item_id"])
+        item_id = to_names(arrays["item_id"])
+        size = len(item_id)
         try:
             neighbours = {name: _matrix(arrays, name, size) for name in NEIGHBOURS}
         except ValueError as error:
@@ -70,7 +73,7 @@ class Learned:
                 remedy="Restore the version's folder from a backup, or train again.",
                 file=FILE,
             ) from error
-        return cls(arrays["item_id"], neighbours, arrays["statistics"])
+        return cls(item_id, neighbours, arrays["statistics"])
 
 
 def _matrix(arrays: Mapping[str, NDArray[Any]], name: str, size: int) -> sparse.csr_matrix:
@@ -98,9 +101,7 @@ class OnTheDay:
 def on_the_day(learned: Learned, catalogue: Catalogue) -> OnTheDay:
     """Made once a day and version. Items that either side does not know are left out."""
     count = len(catalogue)
-    place = np.searchsorted(catalogue.item_id, learned.item_id)
-    place = np.minimum(place, max(count - 1, 0))
-    known = catalogue.item_id[place] == learned.item_id
+    place, known = place_of(learned.item_id, catalogue.item_id)
     statistics = np.full((count, len(LEARNED_STATISTICS)), np.nan, np.float32)
     statistics[place[known]] = learned.statistics[known]
     neighbours = {
@@ -113,7 +114,7 @@ def on_the_day(learned: Learned, catalogue: Catalogue) -> OnTheDay:
 
 def _renumbered(
     matrix: sparse.csr_matrix,
-    place: NDArray[np.intp],
+    place: NDArray[np.int64],
     known: NDArray[np.bool_],
     catalogue: Catalogue,
 ) -> sparse.csr_matrix:

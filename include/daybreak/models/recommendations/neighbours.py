@@ -61,7 +61,7 @@ def learn(
         basket.fit(normalize(baskets.T).T.tocsr(), show_progress=False)
         factors = _factors(tastes, kernels, seed, threads)
     return Learned(
-        events.item_ids.astype(np.str_),
+        events.item_ids,
         {
             "bm25": _strongest(bm25.similarity, kernels.neighbours),
             "basket": _strongest(basket.similarity, kernels.neighbours),

@@ -89,6 +89,7 @@ class RecommendationScorer:
                 version=artifact.version,
                 differing=differing,
             )
+        self._place = {name: n for n, name in enumerate(self._catalogue.item_id.tolist())}
         self._learned = on_the_day(Learned.from_bytes(artifact.files[FILE]), self._catalogue)
 
     def batch_rows(self, snapshot: SnapshotRows) -> ListRows:
@@ -158,15 +159,8 @@ class RecommendationScorer:
 
     def _ordinals(self, names: Sequence[str]) -> NDArray[np.int64]:
         """Those that the catalogue has, each once, ascending."""
-        place, known = self._look_up(names)
-        return np.unique(place[known])
+        place = self._place
+        return np.array(sorted({place[name] for name in names if name in place}), np.int64)
 
     def _unknown(self, names: Sequence[str]) -> list[str]:
-        _, known = self._look_up(names)
-        return [name for name, found in zip(names, known.tolist(), strict=True) if not found]
-
-    def _look_up(self, names: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        ids = self._catalogue.item_id
-        wanted = np.array(names, np.str_) if names else np.empty(0, ids.dtype)
-        place = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1).astype(np.int64)
-        return place, ids[place] == wanted
+        return [name for name in names if name not in self._place]
