@@ -141,8 +141,73 @@ def test_a_date_of_an_aware_time_is_the_local_one() -> None:
     assert parse([moment.replace(tzinfo=None)], Kind.DATE).values.to_pylist() == [date(2011, 6, 1)]
 
 
-def test_integers_with_a_format_are_dates() -> None:
-    assert parse([20110203], Kind.DATE, format="%Y%m%d").values.to_pylist() == [date(2011, 2, 3)]
+@pytest.mark.parametrize("values", [[20110203], [20110203.0, None], ["20110203.0", "20110203"]])
+def test_integers_with_a_format_are_dates(values: list[Any]) -> None:
+    found = parse(values, Kind.DATE, format="%Y%m%d").values.to_pylist()
+    assert found[0] == date(2011, 2, 3)
+
+
+ODD = {
+    Kind.NUMBER: [
+        "inf",
+        "-Infinity",
+        "nan",
+        "+5",
+        "1e400",
+        "true",
+        "False",
+        "x",
+        "",
+        "7.0",
+        "+inf",
+    ],
+    Kind.FLAG: ["1.0", "0.0", "True", "x", "", "2.0", "yes"],
+    Kind.TEXT: ["7.0", "1.10", "", "True", " a ", "-0.0", "nan"],
+    Kind.DATE: ["2011-02-03", "2011-02-03 10", "2011-02-03T10:00Z", "2011-02-30", "", "x"],
+    Kind.INSTANT: [
+        "2011-02-03",
+        "2011-02-03 10",
+        "2011-02-03T10:00Z",
+        "2011-02-03 10:00:00.5",
+        "x",
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", list(ODD))
+def test_a_value_means_the_same_alone_and_in_company(kind: Kind) -> None:
+    """A file is read in batches; no row may depend on where it is cut."""
+
+    def meaning(texts: list[str]) -> list[tuple[Any, str | None]]:
+        found = parse(pa.array(texts, pa.string()), kind)
+        reasons = [
+            next((reason for mask, reason in found.faults if mask[row]), None)
+            for row in range(len(texts))
+        ]
+        return list(zip(found.values.to_pylist(), reasons, strict=True))
+
+    assert meaning(ODD[kind]) == [meaning([text])[0] for text in ODD[kind]]
+
+
+def test_a_decimal_and_a_float32_are_the_numbers_that_they_are_written_as() -> None:
+    written = [f"{n}.{n % 1000:03}" for n in range(0, 100_000, 7)]
+    decimals = pa.array([Decimal(text) for text in written])
+    assert parse(decimals, Kind.NUMBER).values.to_pylist() == [float(text) for text in written]
+
+    short = pa.array([0.1, 2.7, 16777216.0, None, float("inf")], pa.float32())
+    found = parse(short, Kind.NUMBER)
+    assert found.values.to_pylist() == [0.1, 2.7, 16777216.0, None, math.inf]
+    assert bad(found) == [False] * 4 + [True]
+
+
+def test_truth_values_as_numbers() -> None:
+    assert parse(["True", "false", "2", "", "x"], Kind.NUMBER).values.to_pylist() == [
+        1.0,
+        0.0,
+        2.0,
+        None,
+        None,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -174,6 +239,7 @@ def test_a_mix_of_forms_is_read_one_by_one() -> None:
         (["0", "No", "false", "f", "n"], [False] * 5),
         ([1, 0, None], [True, False, None]),
         ([1.0, 0.0], [True, False]),
+        (["1.0", "0.0", ""], [True, False, None]),
         ([True, False], [True, False]),
     ],
 )
@@ -195,10 +261,17 @@ def test_what_is_no_flag_is_bad() -> None:
         ([85048, None], ["85048", None]),
         (["  a b ", "", " "], ["a b", None, None]),
         ([date(2011, 1, 2)], ["2011-01-02"]),
+        (["7.0", "-12.0", "0.0", "-0.0", "7", None], ["7", "-12", "0", "0", "7", None]),
+        (["1.10", "7.00", "007.0", "7.0a", "1.0.0", ".0", "7."], None),
+        ([0.1, 1e16, 1e-7, -0.0], ["0.1", "1e+16", "1e-07", "0"]),
+        (pa.array([0.1, 7.0, float("nan")], pa.float32()), ["0.1", "7", None]),
+        ([True, False, None], ["True", "False", None]),
+        ([Decimal("7.0"), Decimal("8.5")], ["7", "8.5"]),
     ],
 )
-def test_text(values: list[Any], expected: list[str | None]) -> None:
-    assert parse(values, Kind.TEXT).values.to_pylist() == expected
+def test_text(values: Any, expected: list[str | None] | None) -> None:
+    """None: as it is written."""
+    assert parse(values, Kind.TEXT).values.to_pylist() == (expected or values)
 
 
 def test_text_in_one_case() -> None:
@@ -249,3 +322,6 @@ def test_a_condition_compares_numbers_with_text_of_whole_numbers() -> None:
     condition = Condition.model_validate({"column": "x", "in": [1, 2.0, True]})
 
     assert holds(condition, pa.array([1.0, 2.0, 3.0])).tolist() == [True, True, False]
+    assert holds(condition, pa.array(["1.0", "2", "3.0"])).tolist() == [True, True, False]
+    for flags in ([True, False, None], ["True", "False", ""], ["true", "false", None]):
+        assert holds(condition, pa.array(flags)).tolist() == [True, False, False]

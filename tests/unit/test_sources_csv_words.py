@@ -205,3 +205,11 @@ def test_a_key_keeps_such_a_word_where_the_file_says_so(tmp_path: Path) -> None:
         ("nan", None),
     ]
     assert [row["row_number"] for row in report.examples] == [3, 4]
+
+
+def test_a_whole_number_written_as_a_float_is_whole_in_text() -> None:
+    texts = pa.array(["7,0", "-12,0", "7,5", "7.0", "a,0", None])
+
+    read = NumberText(",", None).plain_where_whole(texts)
+
+    assert read.to_pylist() == ["7.0", "-12.0", "7,5", "7.0", "a,0", None]

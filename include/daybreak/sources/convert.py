@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from math import isnan
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,7 +22,10 @@ from daybreak.sources.canonical import CanonicalColumn, Kind
 from daybreak.sources.local_time import Micros, to_local, to_utc
 from daybreak.sources.sections import Source, scalar_text
 
-_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_NUMBER = r"^[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|(?i:inf(inity)?))$"
+_WHOLE_FLOAT = r"^(?:(-?[1-9][0-9]{0,15}|0)|-(0))\.0$"
+"""How programs write a whole number that they hold as a float, because its column has gaps."""
+_BOOLEANS = pa.array(["True", "False", "TRUE", "FALSE"])
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TRUE = pa.array(["true", "1", "yes", "t", "y"])
 _ABSENT = pa.array(["", "nan"])
@@ -58,7 +62,7 @@ def convert(values: Array, column: CanonicalColumn, source: Source, zone: ZoneIn
     present = _present(values)
     reason = f"is not {column.kind.wording}"
     if source.values is not None:
-        values = _looked_up(to_text(values), source.values)
+        values = _looked_up(to_choice(values), source.values)
         reason = f"is none of {sorted(source.values)}"
     parsed = _PARSERS[column.kind](values, source, zone)
     faults = [(present & as_mask(pc.is_null(parsed)), reason)]
@@ -82,17 +86,42 @@ def plain(values: Array) -> Array:
 
 
 def to_text(values: Array) -> Array:
-    """Any scalar column as trimmed text; ``""`` is null, and 17850.0 is ``"17850"``."""
+    """Any scalar column as trimmed text; ``""`` is null.
+
+    A whole number that is written as a float is written whole, be it a number or text: 17850.0
+    is ``"17850"``. Other floats and truth values are written as pandas writes them into a CSV.
+    """
     kind = values.type
-    if pa.types.is_floating(kind):
-        whole = pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), 2.0**53))
-        integers = pc.cast(pc.if_else(pc.fill_null(whole, False), values, None), pa.int64())
-        text = pc.coalesce(pc.cast(integers, pa.string()), pc.cast(values, pa.string()))
-        return pc.if_else(pc.is_nan(values), pa.scalar(None, pa.string()), text)
     if pa.types.is_nested(kind) or pa.types.is_binary(kind):
         raise WrongTypeError
-    text = pc.utf8_trim_whitespace(pc.cast(values, pa.string()))
+    if pa.types.is_floating(kind):
+        text = _floats_as_text(values)
+    elif pa.types.is_boolean(kind):
+        text = pc.if_else(values, "True", "False")
+    else:
+        text = pc.utf8_trim_whitespace(pc.cast(values, pa.string()))
+    if pc.any(pc.ends_with(text, ".0")).as_py():
+        text = pc.replace_substring_regex(text, _WHOLE_FLOAT, r"\1\2")
     return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+
+
+def to_choice(values: Array) -> Array:
+    """``to_text``, truth values in lower case, to be compared with a YAML scalar."""
+    text = to_text(values)
+    spelled = pc.is_in(text, value_set=_BOOLEANS)
+    return pc.if_else(spelled, pc.utf8_lower(text), text) if pc.any(spelled).as_py() else text
+
+
+def _floats_as_text(values: Array) -> Array:
+    """As Python writes them; NaN is null."""
+    if values.type != pa.float64():
+        return pc.cast(pc.if_else(pc.is_nan(values), None, values), pa.string())
+    distinct = values.dictionary_encode()
+    words = [
+        None if number is None or isnan(number) else repr(number)
+        for number in distinct.dictionary.to_pylist()
+    ]
+    return pa.array(words, pa.string()).take(distinct.indices)
 
 
 def to_number(values: Array) -> Array:
@@ -105,13 +134,15 @@ def to_number(values: Array) -> Array:
         except pa.ArrowInvalid:
             good = pc.match_substring_regex(text, _NUMBER)
             digits = pc.utf8_ltrim(text, "+")
-            parsed = pc.cast(pc.if_else(good, digits, pa.scalar(None, pa.string())), pa.float64())
+            numbers = pc.cast(pc.if_else(good, digits, pa.scalar(None, pa.string())), pa.float64())
+            parsed = pc.coalesce(numbers, pc.cast(_true_or_false(text), pa.float64()))
+    elif pa.types.is_decimal(kind) or kind in (pa.float32(), pa.float16()):
+        # Arrow's cast of 0.29 as a decimal is a bit away from the number nearest to it, and a
+        # float32 means the shortest decimal that it is written as: what a CSV has of either.
+        parsed = pc.cast(pc.cast(values, pa.string()), pa.float64())
     elif _is_numeric(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind):
-        parsed = pc.cast(
-            pc.cast(values, pa.int8()) if pa.types.is_boolean(kind) else values,
-            pa.float64(),
-            safe=False,
-        )
+        whole = pc.cast(values, pa.int8()) if pa.types.is_boolean(kind) else values
+        parsed = pc.cast(whole, pa.float64(), safe=False)
     else:
         raise WrongTypeError
     return pc.if_else(pc.is_nan(parsed), pa.scalar(None, pa.float64()), parsed)
@@ -126,6 +157,16 @@ def _text(values: Array, source: Source, _zone: ZoneInfo) -> Array:
 
 def _number(values: Array, _source: Source, _zone: ZoneInfo) -> Array:
     return to_number(values)
+
+
+def _true_or_false(text: Array) -> Array:
+    """1 and 0 where a text says true or false, null where it says neither."""
+    lower = pc.utf8_lower(text)
+    return pc.case_when(
+        pc.make_struct(pc.equal(lower, "true"), pc.equal(lower, "false")),
+        pa.scalar(1, pa.int8()),
+        pa.scalar(0, pa.int8()),
+    )
 
 
 def _flag(values: Array, _source: Source, _zone: ZoneInfo) -> Array:
@@ -182,11 +223,9 @@ def _moments(values: Array, form: str | None, settle: Callable[[datetime], datet
         return pc.cast(values, pa.timestamp("us", tz=kind.tz), safe=False)
     if pa.types.is_null(kind):
         return pc.cast(values, _MICROSECOND)
-    if pa.types.is_integer(kind) and form:
-        values = pc.cast(values, pa.string())
-    if not pa.types.is_string(values.type):
+    if not (pa.types.is_string(kind) or (form and _is_numeric(kind))):
         raise WrongTypeError
-    text = pc.utf8_trim_whitespace(values)
+    text = to_text(values) if form else pc.utf8_trim_whitespace(values)
     quick = _quickly(text, form)
     return quick if quick is not None else _one_by_one(text, form, settle)
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from daybreak.sources.arrow import Array, Mask, as_mask
 from daybreak.sources.arrow import compute as pc
-from daybreak.sources.convert import plain, to_number, to_text
+from daybreak.sources.convert import plain, to_choice, to_number, to_text
 from daybreak.sources.sections import Condition, scalar_text
 
 _COMPARE = {
@@ -32,10 +32,11 @@ def holds(condition: Condition, values: Array) -> Mask:
 def _evaluate(test: str, wanted: Any, values: Array) -> Array:
     if test in _COMPARE:
         return _COMPARE[test](to_number(values), float(wanted))
-    text = to_text(values)
     if test == "is_null":
-        return pc.is_null(text) if wanted else pc.is_valid(text)
+        return pc.is_null(to_text(values)) if wanted else pc.is_valid(to_text(values))
     if test == "matches":
-        return pc.match_substring_regex(text, f"^(?:{wanted})$")
+        return pc.match_substring_regex(to_text(values), f"^(?:{wanted})$")
     choices = [wanted] if test == "equals" else wanted
-    return pc.is_in(text, value_set=pa.array([scalar_text(choice) for choice in choices]))
+    return pc.is_in(
+        to_choice(values), value_set=pa.array([scalar_text(choice) for choice in choices])
+    )

@@ -38,6 +38,11 @@ class NumberText:
         text, number = self._read(text)
         return pc.if_else(number, self._rewritten(text), text)
 
+    def plain_where_whole(self, text: Array) -> Array:
+        """Only a whole number written as a float, 7,0, as 7.0: what ``to_text`` takes for 7."""
+        written = f"^(-?[0-9]+){re.escape(self.decimal)}0$"
+        return pc.replace_substring_regex(text, written, r"\1.0")
+
     def _read(self, text: Array) -> tuple[Array, Array]:
         text = pc.utf8_trim_whitespace(text)
         return text, pc.match_substring_regex(text, self._pattern)

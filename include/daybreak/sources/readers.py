@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psycopg
@@ -187,12 +189,23 @@ def open_query(section: Section, uri: str) -> Iterator[Rows]:
                     if rows is None:
                         return
                     given = list(zip(*rows, strict=True))
-                    values = [pa.array(given[place]) for place in wanted]
+                    values = [_array(given[place]) for place in wanted]
                     batch = pa.RecordBatch.from_arrays(values, names)
                 digest.update(batch.serialize())
                 yield batch
 
         yield Rows(uri, columns, _numbered(batches()), late_digest=digest.hexdigest)
+
+
+def _array(values: Sequence[Any]) -> Array:
+    """A column as a database driver gives it.
+
+    Arrow has no decimal NaN or infinity, so decimals with one of them go on as text.
+    """
+    decimals = [value for value in values if isinstance(value, Decimal)]
+    if all(value.is_finite() for value in decimals):
+        return pa.array(values)
+    return pa.array([value if value is None else str(value) for value in values])
 
 
 @contextmanager

@@ -57,12 +57,13 @@ Reduction = Literal["first", "last", "max", "min", "mean", "sum", "weighted_mean
 
 
 def scalar_text(value: Scalar) -> str:
-    """A YAML scalar as source data would write it: ``true``, ``1``, ``0.5``."""
-    if isinstance(value, bool):
+    """A YAML scalar as source data are compared: ``true``, ``1``, ``0.5``; also for ``"1.0"``."""
+    if isinstance(value, bool) or value in ("True", "False", "TRUE", "FALSE"):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value)
+    whole = re.fullmatch(r"(-?[1-9][0-9]{0,15}|0)\.0", str(value))
+    return whole[1] if whole else str(value)
 
 
 class Strict(BaseModel):

@@ -244,6 +244,8 @@ def _plain(numbers: NumberText, values: Array, kind: Kind) -> Array:
     """``values`` with numbers written as Python does, where numbers are wanted."""
     if kind is Kind.NUMBER:
         return numbers.plain(values)
+    if kind is Kind.TEXT:
+        return numbers.plain_where_whole(values)
     return numbers.plain_where_number(values) if kind is Kind.FLAG else values
 
 
