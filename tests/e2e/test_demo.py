@@ -38,8 +38,48 @@ def test_demo_works_twice_and_down_leaves_nothing(installation: Installation) ->
     answers = [json.loads(subprocess.check_output(curl, shell=True)) for curl in curls_of(again)]
     assert [answer["source"] for answer in answers] == ["published", "published", "live"]
 
+    assert_the_examples_of_the_docs_work(installation, again)
+
     installation.must("down")
     assert installation.processes() == []
+
+
+def assert_the_examples_of_the_docs_work(installation: Installation, printed: str) -> None:
+    """Every command of docs/api.md that asks the service, and the form of what it answers."""
+    service = re.search(r"curl -sS (http://\S+?)/v1/", printed)
+    airflow = re.search(r"^Airflow +(http://\S+) +\(user admin, password (\S+)\)", printed, re.M)
+    assert service is not None
+    assert airflow is not None
+    key = installation.must("keys", "create", "docs").strip()
+    known = f"URL={service[1]} AIRFLOW={airflow[1]} KEY={key}\n"
+
+    asked = 0
+    page = (ROOT / "docs" / "api.md").read_text()
+    for block, answer in re.findall(
+        r"```bash\n(.*?)```(?:\n\n```json\n(.*?)```)?", page, re.DOTALL
+    ):
+        if "curl" not in block:
+            continue
+        commands = re.sub(r"^(URL|AIRFLOW|KEY)=.*\n", "", block, flags=re.M)
+        commands = commands.replace('"password": "…"', f'"password": "{airflow[2]}"')
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", known + commands.replace("\ncurl", "\necho\ncurl")],
+            env=installation.env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{commands}\n{done.stderr}"
+        answers = [json.loads(line) for line in done.stdout.splitlines() if line]
+        assert answers, commands
+        assert not [found for found in answers if "error" in found], f"{commands}\n{answers}"
+        if answer:
+            (found,), told = answers, json.loads(answer)
+            assert found.keys() == told.keys()
+            assert found["predictions"][0].keys() == told["predictions"][0].keys()
+            assert found["business_date"] == told["business_date"]
+        asked += len(answers)
+    assert asked >= 8
 
 
 def test_a_file_that_is_not_there_is_refused_before_anything_starts(
