@@ -72,7 +72,7 @@ def test_the_default_form_is_refused_at_once_with_what_to_do(shop: DagRunner) ->
     now = {"dag_id": "daily_forecast", "logical_date": datetime.now(UTC).isoformat()}
     later = {"dag_id": "daily_forecast", "conf": {"business_date": "2026-03-01"}}
     (today, over), log = shop.run(now, later, DAYBREAK_SCHEDULE="false")
-    remedy = "Business date 2026-02-28, the newest closed day."
+    remedy = "Start a run with Business date 2026-02-28, the newest closed day, or wait for that."
     for result, reason in ((today, "is not over before"), (over, "nothing is on its way")):
         (waited,) = (task for task in result["tasks"] if task["task_id"] == "wait_for_inputs")
         assert (result["state"], waited["state"], waited["tries"]) == ("failed", "failed", 1)
