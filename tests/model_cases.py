@@ -87,6 +87,12 @@ def _ask_forecast(row: Row) -> dict[str, Any]:
 _BROKEN_FORECASTS: dict[str, Breakage] = {
     "units are negative": lambda t: update(t).where(t.c.horizon == 3).values(mean=-1),
     "quantiles cross": lambda t: update(t).values(p10=t.c.p90 + 1),
+    "the mean is below half of P50": lambda t: (
+        update(t).where(t.c.horizon == 2).values(p50=10, p90=10, mean=4.99)
+    ),
+    "the mean is below a tenth of P90": lambda t: (
+        update(t).where(t.c.horizon == 2).values(p90=t.c.p90 + 100, mean=t.c.p90 / 10 + 9.99)
+    ),
     "horizons are not 1 to 28": lambda t: (
         update(t).where(t.c.horizon == 28).values(horizon=29, target_date=t.c.target_date + 1)
     ),

@@ -15,6 +15,7 @@ from daybreak.errors import ArtifactAltered
 from daybreak.features.layout import FEATURES
 from daybreak.models.sales_forecast.link import SCORES, link
 
+MARGINS = st.floats(-(2.0**20), 2.0**20, width=32, allow_nan=False, allow_subnormal=False)
 NONE: dict[str, Any] = {"calibration": {"round": False}}
 
 
@@ -38,7 +39,7 @@ def test_margins_are_multiples_of_the_scale() -> None:
 
 
 def test_nothing_is_negative() -> None:
-    assert one([-3, -2, 1, -0.5]) == [0, 0, 2, 0]
+    assert one([-3, -2, -1, -0.5]) == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -50,14 +51,22 @@ def test_crossing_quantiles_are_put_in_order(order: tuple[int, int, int]) -> Non
 
 def test_offsets_are_by_day_ahead_and_output() -> None:
     p90 = [0.0] * 27 + [0.5]
-    manifest = {"calibration": {"p90": p90, "mean": [-1.0] * 28}}
-    assert one([1, 1, 1, 1], manifest, horizon=27) == [2, 2, 2, 0]
-    assert one([1, 1, 1, 1], manifest, horizon=28) == [2, 2, 3, 0]
+    manifest = {"calibration": {"p90": p90, "mean": [-0.25] * 28}}
+    assert one([1, 1, 1, 1], manifest, horizon=27) == [2, 2, 2, 1.5]
+    assert one([1, 1, 1, 1], manifest, horizon=28) == [2, 2, 3, 1.5]
 
 
 def test_counted_units_round_half_up_but_the_mean_does_not() -> None:
     manifest = {"calibration": {"round": True}}
     assert one([0.5, 1.25, 2.2, 1.3], manifest, scale=1) == [1, 1, 2, np.float32(1.3)]
+
+
+def test_the_mean_agrees_with_the_quantiles() -> None:
+    assert one([1, 4, 5, 0.5]) == [2, 8, 10, 4]  # half of P50
+    assert one([0, 0, 30, 1]) == [0, 0, 60, pytest.approx(6, rel=1e-5)]  # a tenth of P90
+    assert one([0, 0, 30, 4]) == [0, 0, 60, 8]
+    rounded = {"calibration": {"round": True}}
+    assert one([0, 0.25, 0.25, 0.05], rounded) == [0, 1, 1, 0.5]  # rounding lifted P50 from 0.5
 
 
 def test_closed_days_sell_nothing() -> None:
@@ -71,9 +80,7 @@ def test_a_calibration_that_is_no_calibration(offsets: list[float]) -> None:
 
 
 @given(
-    margins=hnp.arrays(
-        np.float32, (7, 4), elements=st.floats(-(2.0**20), 2.0**20, width=32, allow_nan=False)
-    ),
+    margins=hnp.arrays(np.float32, (7, 4), elements=MARGINS),
     scale=st.floats(0.0078125, 2.0**20, width=32),
     rounded=st.booleans(),
 )
@@ -85,6 +92,9 @@ def test_a_row_alone_has_the_bits_it_has_in_a_batch(
     together = link(margins, X, manifest)
     assert (together["p10"] <= together["p50"]).all()
     assert (together["p50"] <= together["p90"]).all()
+    wide = {name: values.astype(np.float64) for name, values in together.items()}
+    assert (wide["mean"] >= 0.5 * wide["p50"]).all()
+    assert (wide["mean"] >= 0.1 * wide["p90"]).all()
     for name in SCORES:
         assert together[name].dtype == np.float32
         alone = [link(margins[i : i + 1], X[i : i + 1], manifest)[name] for i in range(7)]

@@ -25,6 +25,8 @@ QUANTILES = SCORES[:3]
 
 _SCALE, _OPEN, _HORIZON = (FEATURES.index(name) for name in ("scale", "open", "horizon"))
 _HALF = np.float32(0.5)
+_TENTH = np.float32(0.1000001)
+"""A hair above a tenth, so that the rounded product is not below one in anybody's arithmetic."""
 
 
 def link(margins: Float32, features: Float32, manifest: Mapping[str, Any]) -> dict[str, Float32]:
@@ -33,7 +35,9 @@ def link(margins: Float32, features: Float32, manifest: Mapping[str, Any]) -> di
     ``manifest["calibration"]`` holds an offset for each day ahead and output, in multiples of the
     series' scale: ``{"p10": [28 numbers], ..., "mean": [...], "round": true}``; an output that is
     not named has none. ``round`` gives quantiles in whole units, for data that count them.
-    Quantiles never cross, nothing is negative, and a closed day sells nothing.
+    Quantiles never cross, nothing is negative, and a closed day sells nothing. The mean is at
+    least half of P50 and a tenth of P90: of what is never negative, half of the days sell P50 or
+    more and a tenth sell P90 or more (Markov's inequality).
     """
     calibration = manifest["calibration"]
     scale = features[:, _SCALE]
@@ -51,6 +55,9 @@ def link(margins: Float32, features: Float32, manifest: Mapping[str, Any]) -> di
     if calibration.get("round", False):
         for name in QUANTILES:
             units[name] = np.floor(units[name] + _HALF)
+    # The mean's trees know nothing of the quantiles' and rounding lifts P50 and P90 by up to 0.5.
+    least = np.maximum(_HALF * units["p50"], _TENTH * units["p90"])
+    units["mean"] = np.maximum(units["mean"], least)
     return {name: np.where(closed, np.float32(0), values) for name, values in units.items()}
 
 

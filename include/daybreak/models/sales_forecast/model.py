@@ -30,7 +30,7 @@ from daybreak.models.base import (
     quiet,
 )
 from daybreak.models.options import chosen
-from daybreak.models.sales_forecast.link import QUANTILES, SCORES
+from daybreak.models.sales_forecast.link import SCORES
 from daybreak.models.sales_forecast.request import ForecastRequest
 from daybreak.models.sales_forecast.scorer import ForecastScorer
 from daybreak.registry.registry import Artifact
@@ -134,13 +134,16 @@ class SalesForecast:
         return describe(found)
 
     def audit(self, columns: Mapping[str, NDArray[Any]]) -> list[str]:
-        """Nothing negative, quantiles in order, horizons 1 to 28 and each on its own date."""
-        p10, p50, p90 = (columns[name] for name in QUANTILES)
+        """Nothing negative, quantiles in order, a mean that agrees with them (`link`), horizons 1
+        to 28 and each on its own date."""
+        p10, p50, p90, mean = (columns[name] for name in SCORES)
         horizon = columns["horizon"]
         day_zero = columns["target_date"] - horizon.astype("timedelta64[D]")
         rules = {
             "units are negative": any((columns[name] < 0).any() for name in SCORES),
             "quantiles cross": ((p10 > p50) | (p50 > p90)).any(),
+            "the mean is below half of P50": (mean < np.float32(0.5) * p50).any(),
+            "the mean is below a tenth of P90": (mean < np.float32(0.1) * p90).any(),
             f"horizons are not 1 to {HORIZON}": ((horizon < 1) | (horizon > HORIZON)).any(),
             "horizons and target dates disagree": len(np.unique(day_zero)) > 1,
         }
