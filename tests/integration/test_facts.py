@@ -71,15 +71,20 @@ def bits(panel: Panel) -> list[Any]:
     ]
 
 
-def test_gaps_are_zero_and_days_before_the_first_sale_unknown(warehouse: Engine) -> None:
+def test_gaps_are_zero_and_days_before_the_first_row_unknown(warehouse: Engine) -> None:
     put(warehouse, sales, sale(before(3), 2), sale(DAY, 4), sale(before(1), 1, name="y"))
+    put(warehouse, sales, sale(before(2), 0, name="z"), sale(DAY, 0, name="z"))
     got = panel(warehouse)
     assert got.first_date == before(4)
-    assert got.item_ids.tolist() == ["x", "y"]
-    np.testing.assert_array_equal(got.units, [[NAN, 2, 0, 0, 4], [NAN, NAN, NAN, 1, 0]])
+    assert got.item_ids.tolist() == ["x", "y", "z"]
+    np.testing.assert_array_equal(
+        got.units,
+        [[NAN, 2, 0, 0, 4], [NAN, NAN, NAN, 1, 0], [NAN, NAN, 0, 0, 0]],
+        "a row of 0 units is a row",
+    )
     assert got.units.dtype == np.float32
     assert got.open.all()
-    assert got.open.shape == (2, 33)
+    assert got.open.shape == (3, 33)
 
 
 def test_a_series_sold_before_the_window_is_known_from_its_first_column(warehouse: Engine) -> None:

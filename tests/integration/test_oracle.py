@@ -32,7 +32,7 @@ WITH sale AS (
   WHERE business_date <= :day + 28 AND business_date > :day - 420 AND loaded_at <= :cutoff
   ORDER BY store_id, item_id, business_date, loaded_at DESC, load_id DESC
 ), series AS (
-  SELECT store_id, item_id, min(business_date) FILTER (WHERE units > 0) AS first_sale,
+  SELECT store_id, item_id,
     EXISTS (SELECT FROM raw.sales e WHERE e.store_id = sale.store_id AND e.item_id = sale.item_id
             AND e.business_date <= :day - 420 AND e.loaded_at <= :cutoff) AS older,
     min(business_date) AS first_row
@@ -67,15 +67,21 @@ STATISTICS = (
 , ranked AS (
   SELECT *, row_number() OVER (PARTITION BY store_id, item_id ORDER BY on_day DESC) AS back
   FROM whole
-  WHERE is_open AND on_day >= first_sale AND on_day <= :day AND on_day > :day - 168
+  WHERE is_open AND (older OR on_day >= first_row) AND on_day <= :day AND on_day > :day - 168
 ), recent AS (
   SELECT *, CASE WHEN promotion > 0 THEN 0.1 ELSE 1 END * CASE WHEN back > 28 THEN 0.5 ELSE 1 END
     AS weight
   FROM ranked WHERE back <= 56)
 , capped AS (
   SELECT store_id, item_id, greatest(
-      3 * percentile_cont(0.9) WITHIN GROUP (ORDER BY units), 2 * avg(units)) AS cap
-  FROM recent GROUP BY store_id, item_id
+      1, 2 * (sum(units) - max(units) + second) / count(*),
+      3 * least(percentile_cont(0.9) WITHIN GROUP (ORDER BY units), 3 * greatest(second, 1))
+    ) AS cap
+  FROM recent JOIN (
+    SELECT store_id, item_id, (array_agg(units ORDER BY units DESC))[2] AS second
+    FROM recent GROUP BY store_id, item_id
+  ) s USING (store_id, item_id)
+  GROUP BY store_id, item_id, second
 )
 SELECT store_id, item_id,
   count(r.back) AS observed,

@@ -21,32 +21,60 @@ Row = dict[str, float]
 def history_rows(panel: Panel, t: int) -> list[Row]:
     """Feature name to value, for each series."""
     facts = [_series(panel, i, t) for i in range(len(panel))]
-    level = {
-        name: _sums(facts, key, "units", "days")
-        for name, key in (("category", "category"), ("item", "item"))
-    }
     for fact in facts:
-        units, days = level["category"][fact["category"]]
-        category = units / days if days else 0.0
-        units, days = level["item"][fact["item"]]
-        item = (units + 2 * category) / (days + 2)
-        fact["scale"] = max((fact["units"] + 2 * item) / (fact["days"] + 2), 0.02)
+        units, days = fact["units"], fact["days"]
+        category = fact["usual"] = _usual(facts, fact["category"])
+        elsewhere = _middle(
+            [f["units"] / f["days"] for f in facts if f["item"] == fact["item"] and f["units"]]
+        )
+        of_item = sum(f["days"] for f in facts if f["item"] == fact["item"])
+        item = (of_item * elsewhere + 2 * category) / (of_item + 2)
+        if days:
+            item = min(item, 3 * (units + 1) / days)
+        fact["level"] = max((units + 2 * item) / (days + 2), 0.02)
     today = (panel.first_date.weekday() + t) % 7
     profiles = _profiles(facts)
-    year = _year(panel, t)
+    year = _year(panel, t, facts)
     return [_row(panel, fact, facts, today, profiles, year) for fact in facts]
 
 
+def _first_sale(panel: Panel, i: int, t: int) -> int:
+    return next((c for c in range(max(0, t - 419), t + 1) if panel.units[i, c] > 0), t + 1)
+
+
 def _selling(panel: Panel, i: int, t: int) -> tuple[int, list[int]]:
-    since = next((c for c in range(max(0, t - 419), t + 1) if panel.units[i, c] > 0), t + 1)
-    return since, [c for c in range(max(0, since, t - 167), t + 1) if panel.open[i, c]][-56:]
+    within = range(max(0, t - 419), t + 1)
+    since = next((c for c in within if not np.isnan(panel.units[i, c])), t + 1)
+    for lookback in (168, 420):
+        first = max(0, t + 1 - lookback)
+        days = [c for c in range(max(since, first), t + 1) if panel.open[i, c]]
+        columns = _without_closures(panel, i, days)[-56:]
+        if len(columns) == 56 or since >= first:
+            break
+    return since, columns
+
+
+def _without_closures(panel: Panel, i: int, days: list[int]) -> list[int]:
+    """Runs of 14 zeros or more go where, as it sold since, 10 sales were to be expected."""
+    kept, run = [], []
+    for k, c in enumerate(days):
+        if not panel.units[i, c] > 0:
+            run.append(c)
+            continue
+        after = days[k + 1 :]  # the sale that ends the run tells nothing
+        sales = sum(panel.units[i, d] > 0 for d in after)
+        if len(run) < 14 or len(run) * sales < 10 * (len(after) + 4):
+            kept += run
+        kept.append(c)
+        run = []
+    return kept + run
 
 
 def _series(panel: Panel, i: int, t: int) -> dict[str, Any]:
     since, columns = _selling(panel, i, t)
     raw = [float(panel.units[i, c]) for c in columns]
     promoted = [float(panel.promotion[i, c]) > 0 for c in columns]
-    cap = max(3 * np.quantile(raw, 0.9), 2 * np.mean(raw)) if raw else 0.0
+    cap = _cap(raw)
     units = [min(u, cap) for u in raw]
     regular = [0.1 if p else 1.0 for p in promoted]
     back = [len(columns) - 1 - k for k in range(len(columns))]
@@ -79,8 +107,17 @@ def _series(panel: Panel, i: int, t: int) -> dict[str, Any]:
         "reference": sum(p * w for p, w in prices) / sum(w for _, w in prices) if prices else price,
         "price": price,
         "age": min(t + 1 - since, 84),
+        "never": len(raw) >= 28 and _first_sale(panel, i, t) > t,
         "week": week,
     }
+
+
+def _cap(raw: list[float]) -> float:
+    if len(raw) < 2:
+        return max(3 * sum(raw), 1.0)
+    *others, second, _ = sorted(raw)
+    high = min(float(np.quantile(raw, 0.9)), 3 * max(second, 1))
+    return max(3 * high, 2 * (sum(others) + 2 * second) / len(raw), 1.0)
 
 
 def _row(  # noqa: PLR0917 - an oracle may be plain
@@ -91,7 +128,7 @@ def _row(  # noqa: PLR0917 - an oracle may be plain
     profiles: dict[Any, list[float]],
     year: dict[str, float],
 ) -> Row:
-    raw, units, scale = fact["raw"], fact["capped"], fact["scale"]
+    raw, units, scale = fact["raw"], fact["capped"], fact["level"]
     sold = [k for k, u in enumerate(raw) if u > 0]
     alike = [
         other["reference"]
@@ -99,7 +136,7 @@ def _row(  # noqa: PLR0917 - an oracle may be plain
         if other["category"] == fact["category"] and not math.isnan(other["reference"])
     ]
     row = {
-        "scale": scale,
+        "scale": 0.0 if fact["never"] else scale,
         **{f"mean_{d}": _mean(units[-d:]) / scale for d in (7, 14, 28, 56)},
         "recent_mean": fact["recent"] / scale,
         "regular_mean": fact["regular"] / scale,
@@ -116,15 +153,16 @@ def _row(  # noqa: PLR0917 - an oracle may be plain
         "age": fact["age"],
         "reference_price": fact["reference"],
         "price_now": fact["price"],
-        "price_to_category": fact["reference"] / np.mean(alike) if alike else math.nan,
+        "price_to_category": fact["reference"] / _middle(alike) if alike else math.nan,
         "promotion_share": fact["share"],
         "promotion_lift": year.get(fact["category"], math.nan),
         "category_code": zlib.crc32(fact["category"].encode()) % 65521,
         "store_code": zlib.crc32(fact["store"].encode()) % 65521,
     }
     group = [other["capped"] for other in facts if other["item"] == fact["item"]]
-    row["item_trend"] = (sum(_mean(u[-14:]) for u in group) + 0.1) / (
-        sum(_mean(u) for u in group) + 0.1
+    weighed = [(u, _influence(_mean(u), fact["usual"])) for u in group]
+    row["item_trend"] = (sum(_mean(u[-14:]) * w for u, w in weighed) + 0.1) / (
+        sum(_mean(u) * w for u, w in weighed) + 0.1
     )
     for offset in range(7):
         day = (today + offset) % 7
@@ -143,8 +181,8 @@ def _profiles(facts: list[dict[str, Any]]) -> dict[Any, list[float]]:
         level = _over(sum(u for u, _ in fact["week"]), days)
         for key in (fact["shelf"], ("category", fact["category"])):
             for day, (units, count) in enumerate(fact["week"]):
-                sums[key][day][0] += units
-                sums[key][day][1] += count * level
+                sums[key][day][0] += units * _influence(level, fact["usual"])
+                sums[key][day][1] += count * level * _influence(level, fact["usual"])
     profiles = {}
     for fact in facts:
         whole, shelf = sums["category", fact["category"]], sums[fact["shelf"]]
@@ -155,28 +193,30 @@ def _profiles(facts: list[dict[str, Any]]) -> dict[Any, list[float]]:
     return profiles
 
 
-def _year(panel: Panel, t: int) -> dict[str, float]:
+def _year(panel: Panel, t: int, facts: list[dict[str, Any]]) -> dict[str, float]:
     """Category to the lift of its promotions."""
     sold: dict[str, float] = defaultdict(float)
     usual: dict[str, float] = defaultdict(float)
     for i in range(len(panel)):
-        since, _ = _selling(panel, i, t)
-        days = [c for c in range(max(0, since, t - 419), t + 1) if panel.open[i, c]]
+        days = [c for c in range(_first_sale(panel, i, t), t + 1) if panel.open[i, c]]
         level = _mean([float(panel.units[i, c]) for c in days])
         for c in days:
             if panel.promotion[i, c] > 0:
-                sold[panel.categories[i]] += float(panel.units[i, c])
-                usual[panel.categories[i]] += level
+                units = min(float(panel.units[i, c]), max(10 * level, 1))
+                weight = _influence(level, facts[i]["usual"])
+                sold[panel.categories[i]] += units * weight
+                usual[panel.categories[i]] += level * weight
     return {name: sold[name] / usual[name] for name in usual if usual[name] > 0}
 
 
 def season_of(panel: Panel, t: int, category: str, day: int) -> float:
     """Last year's index around ``t + day`` over that of the 28 days up to ``t``, a year ago."""
+    usual = _usual([_series(panel, i, t) for i in range(len(panel))], category)
     members = [i for i in range(len(panel)) if panel.categories[i] == category]
     long_run = {}
     for i in members:
-        since, _ = _selling(panel, i, t)
-        days = [c for c in range(max(0, since, t - 419), t + 1) if panel.open[i, c]]
+        since = _first_sale(panel, i, t)
+        days = [c for c in range(since, t + 1) if panel.open[i, c]]
         long_run[i] = (since, _mean([float(panel.units[i, c]) for c in days]))
 
     def index(c: int) -> float | None:
@@ -186,8 +226,9 @@ def season_of(panel: Panel, t: int, category: str, day: int) -> float:
         for i in members:
             since, level = long_run[i]
             if c >= since and panel.open[i, c] and not panel.promotion[i, c] > 0:
-                above += float(panel.units[i, c])
-                below += level
+                units = min(float(panel.units[i, c]), max(10 * level, 1))
+                above += units * _influence(level, usual)
+                below += level * _influence(level, usual)
         return above / below if below > 0 else None
 
     def mean(columns: range) -> float | None:
@@ -199,12 +240,18 @@ def season_of(panel: Panel, t: int, category: str, day: int) -> float:
     return around / before if before and around is not None else math.nan
 
 
-def _sums(facts: list[dict[str, Any]], key: str, *names: str) -> dict[Any, tuple[float, ...]]:
-    groups = {fact[key] for fact in facts}
-    return {
-        group: tuple(sum(f[name] for f in facts if f[key] == group) for name in names)
-        for group in groups
-    }
+def _middle(values: list[float]) -> float:
+    return sorted(values)[(len(values) - 1) // 2] if values else 0.0
+
+
+def _influence(level: float, usual: float) -> float:
+    return min(1.0, 10 * usual / level) if level > 0 and usual > 0 else 1.0
+
+
+def _usual(facts: list[dict[str, Any]], category: str) -> float:
+    return _middle(
+        [f["units"] / f["days"] for f in facts if f["category"] == category and f["units"]]
+    )
 
 
 def _mean(values: list[float]) -> float:

@@ -11,17 +11,21 @@ from daybreak.features.panel import HORIZON, Panel
 
 
 def random_panel(seed: int, days: int = 120, stores: int = 2, items: int = 4) -> Panel:
-    """New items, dead ones, closed days, promotions, unknown prices and a covariate."""
+    """New items, dead ones, rows of 0, closed days, promotions, unknown prices, a covariate."""
     rng = np.random.default_rng(seed)
     n, wide = stores * items, (stores * items, days + HORIZON)
     is_open = rng.random(wide) < 0.85
     is_open[: n // 2, :-HORIZON][:, rng.integers(0, days, 3)] = False
-    units = rng.poisson(rng.choice([0.2, 2.0, 9.0], n)[:, None], (n, days)).astype(np.float32)
+    units = rng.poisson(rng.choice([0.2, 2.0, 9.0, 90.0], n)[:, None], (n, days)).astype(np.float32)
     units[rng.random(units.shape) < 0.01] *= 50
     units[~is_open[:, :days]] = 0
     for series in range(n):
         first = rng.choice([0, 0, days // 2, days - 3, days])
         units[series, :first] = np.nan
+        if rng.random() < 0.3:  # not there yet, or closed for a while, as rows of 0
+            begin, end = sorted(rng.integers(0, days + 1, 2))
+            units[series, begin:] = np.nan_to_num(units[series, begin:])
+            units[series, begin:end] = 0
         if rng.random() < 0.2:
             units[series, days // 2 :] = np.where(np.isnan(units[series, days // 2 :]), np.nan, 0)
     price = np.round(rng.uniform(1, 20, n)[:, None] * rng.choice([0.7, 1.0, 1.1], wide), 2)

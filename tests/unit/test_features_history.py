@@ -29,7 +29,7 @@ def channel(rows: np.ndarray, name: str) -> np.ndarray:
 
 
 @settings(max_examples=12, deadline=None)
-@given(seed=seeds, back=st.integers(0, 40), days=st.sampled_from([40, 120, 250]))
+@given(seed=seeds, back=st.integers(0, 40), days=st.sampled_from([40, 120, 250, 430]))
 def test_history_agrees_with_an_oracle_that_walks_day_by_day(
     seed: int, back: int, days: int
 ) -> None:

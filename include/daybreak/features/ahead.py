@@ -19,7 +19,7 @@ Block = NDArray[np.float32]
 def ahead(panel: Panel, origin: int, groups: Groups, year: CategoryYear, scale: Block) -> Block:
     """The ahead block, float32 (n, channels x ``HORIZON``), channel after channel.
 
-    ``scale`` (n,) of the history block divides last year's units. A covariate
+    ``scale`` (n,), above 0, divides last year's units. A covariate
     that no plan tells is carried forward from the origin (a price) or taken as absent (a promotion,
     a holiday): its later values stand in the panel of a past origin, but were not known then.
     ``season`` and ``last_year`` are NaN where the panel does not reach back.

@@ -1,4 +1,7 @@
-"""Sums over the series of an item, a category, a store: what one series alone is too noisy for."""
+"""Sums over the series of an item, a category, a store: what one series alone is too noisy for.
+
+None of them is ruled by one large series: `influence` bounds what a series counts in a sum.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daybreak.features.panel import Panel
-from daybreak.features.recent import MEMORY, Matrix, chunks, selling_since
+from daybreak.features.recent import MEMORY, Matrix, chunks, first_sale
 from daybreak.warehouse.names import numbered
 
 YEAR = 364
@@ -17,6 +20,10 @@ YEAR = 364
 SEASON_REACH = 7
 """The season of a day is taken from this many days around it, a year ago."""
 BEFORE = 28
+MOST_SERIES = 10.0
+"""In a sum over its group a series counts at most like this many of the middle one."""
+MOST_OF_LEVEL = 10.0
+"""In the sums of a year a day counts at most this many times the series' own mean, or one unit."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,28 @@ def total(group: NDArray[np.intp], values: Matrix) -> Matrix:
     return np.stack([total(group, column) for column in values.T], axis=1)
 
 
+def middle(group: NDArray[np.intp], values: Matrix) -> Matrix:
+    """Lower median of the known values (n,) of each group, given back to each of its series.
+
+    NaN where none is known. Of two values it is the smaller: the other may be the odd one.
+    """
+    order = np.lexsort((values, group))  # NaN is last in its group
+    known = np.bincount(group, ~np.isnan(values)).astype(np.intp)
+    sizes = np.bincount(group)
+    place = np.cumsum(sizes) - sizes + np.maximum(known - 1, 0) // 2
+    found: Matrix = values[order[place]][group]
+    return found
+
+
+def influence(level: Matrix, usual: Matrix) -> Matrix:
+    """What the units of a series are multiplied by in a sum over a group, (n,), at most 1.
+
+    ``level`` of the series and ``usual``, that of the middle series of its category, NaN where
+    none is known.
+    """
+    return np.fmin(1.0, MOST_SERIES * usual / np.maximum(level, 1e-9))
+
+
 def code(names: NDArray[np.object_]) -> NDArray[np.float32]:
     """A number for each name that stays the same whatever other names there are."""
     distinct, inverse = numbered(names)
@@ -58,21 +87,27 @@ class CategoryYear:
 
     ``index`` (categories, MEMORY): units of a day over the sum of the long-run means of the series
     that were open without a promotion that day; NaN where there were none. The last column is the
-    origin. ``lift`` (categories,): the same over all days with a promotion; NaN without any.
+    origin. ``lift`` (categories,): the same over all days with a promotion; NaN without any. Both
+    weigh series by their `influence`, and days before the first sale are left out.
     """
 
     index: Matrix
     lift: Matrix
 
 
-def category_year(panel: Panel, origin: int, category: NDArray[np.intp]) -> CategoryYear:
-    """Index and promotion lift of each category, as of the column ``origin``."""
+def category_year(
+    panel: Panel, origin: int, category: NDArray[np.intp], usual: Matrix
+) -> CategoryYear:
+    """Index and promotion lift of each category, as of the column ``origin``.
+
+    ``usual`` (n,): level of the middle series of each series' category (`influence`).
+    """
     categories = int(category.max(initial=0)) + 1
     sums = np.zeros((4, categories, min(origin + 1, MEMORY)))
     for rows in chunks(len(panel)):
         order = np.argsort(category[rows], kind="stable")
         present, starts = np.unique(category[rows][order], return_index=True)
-        for place, values in enumerate(_beside_usual(panel, origin, rows)):
+        for place, values in enumerate(_beside_usual(panel, origin, rows, usual[rows])):
             sums[place, present] += np.add.reduceat(values[order], starts, axis=0)
     sold, usual = sums[1].sum(axis=-1), sums[3].sum(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -82,14 +117,20 @@ def category_year(panel: Panel, origin: int, category: NDArray[np.intp]) -> Cate
     return CategoryYear(np.concatenate([unseen, index], axis=1), lift)
 
 
-def _beside_usual(panel: Panel, origin: int, rows: slice) -> tuple[Matrix, Matrix, Matrix, Matrix]:
+def _beside_usual(
+    panel: Panel, origin: int, rows: slice, usual: Matrix
+) -> tuple[Matrix, Matrix, Matrix, Matrix]:
     """Units on regular and on promoted days, then the long-run mean on the same days: (n, days)."""
     days = slice(max(0, origin + 1 - MEMORY), origin + 1)
-    since = selling_since(panel, origin, rows)
+    since = first_sale(panel, origin, rows)
     selling = panel.open[rows, days] & (np.arange(days.start, days.stop) >= since[:, None])
     promoted = panel.promotion[rows, days] > 0
     units = np.where(selling, panel.units[rows, days], 0.0)
     level = (units.sum(axis=1) / np.maximum(selling.sum(axis=1), 1))[:, None]
+    weight = influence(level, usual[:, None])
+    np.minimum(units, np.maximum(MOST_OF_LEVEL * level, 1.0), out=units)
+    units *= weight
+    level *= weight
     regular, reduced = selling & ~promoted, selling & promoted
     return units * regular, units * reduced, regular * level, reduced * level
 

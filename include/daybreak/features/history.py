@@ -4,13 +4,20 @@
 model serves slow and fast items. Missing history has these values:
 
 - a series without any selling day: ``scale`` is that of its item elsewhere, else of its category;
-  means and quantiles are 0, ``since_sale`` is 56, ``observed`` and ``age`` are 0;
+  means and quantiles are 0, ``since_sale`` is 56, ``observed`` is 0, and so is ``age`` without a
+  row;
+- a series that was observed for ``ENOUGH`` selling days and never sold: ``scale`` is 0, so that
+  the link forecasts exactly 0; what is divided by it is divided by ``LEAST_SCALE``;
 - prices that are unknown: NaN, which the booster sends down a learned branch;
 - a weekday without a selling day in the window: the profile of its shelf (store and category);
 - a category without a promoted day: ``promotion_lift`` is NaN.
 
-Units are capped, in means only, at three times the series' own 90 % quantile (or twice its mean):
-one bulk order would otherwise double the level of an item for eleven weeks.
+Rows of 0 units are observations; the days before the first row say nothing (`recent.gather`).
+
+No single order and no single neighbour rules a level. Units are capped, in means only, at three
+times the series' own 90 % quantile (or twice its mean without the largest day): one bulk order
+would otherwise double the level of an item for eleven weeks. Levels of items and categories are
+medians over the series that sell, and what they add is limited by what the series itself shows.
 """
 
 from __future__ import annotations
@@ -20,7 +27,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daybreak.features.groups import CategoryYear, Groups, code, total
+from daybreak.features.groups import (
+    CategoryYear,
+    Groups,
+    category_year,
+    code,
+    influence,
+    middle,
+    total,
+)
 from daybreak.features.layout import SAME_WEEKDAY, STATISTICS, WEEKDAY_PROFILE
 from daybreak.features.panel import Panel
 from daybreak.features.recent import SELLING_DAYS, Matrix, Recent, chunks, gather, quantiles
@@ -32,7 +47,11 @@ PRIOR_DAYS = 2.0
 SHELF_UNITS = 20.0
 """The category's weekday profile counts like this many units in that of a shelf."""
 WEEKDAY_DAYS = 2.0
+PLAUSIBLE = 3.0
+"""The level elsewhere counts up to this many times what the series sold, and one unit more."""
 LEAST_SCALE = 0.02
+ENOUGH = 28
+"""Selling days after which a series that never sold is taken not to sell."""
 OLD = 84
 """``age`` stops here. Where many series began on the same day, a higher one is a clock by which
 trees would tell the origins apart and learn the luck of each."""
@@ -47,16 +66,20 @@ _IN_UNITS = (
 Columns = dict[str, Matrix]
 
 
-def history(panel: Panel, origin: int, groups: Groups, year: CategoryYear) -> NDArray[np.float32]:
-    """The history block, float32 (n, len(layout.HISTORY)), from columns up to ``origin`` only."""
+def history(panel: Panel, origin: int, groups: Groups) -> tuple[NDArray[np.float32], CategoryYear]:
+    """The history block, float32 (n, len(layout.HISTORY)), from columns up to ``origin`` only.
+
+    Beside it the year of each category, which both blocks take something from.
+    """
     parts = [_of_series(gather(panel, origin, rows)) for rows in chunks(len(panel))]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     _add_levels(columns, groups)
     _add_weekdays(columns, groups, _monday_offset(panel, origin))
     _add_prices(columns, groups, panel, origin)
+    year = category_year(panel, origin, groups.category, columns["_usual"])
     _add_groups(columns, groups, panel, year)
     names = [*STATISTICS, *SAME_WEEKDAY, *WEEKDAY_PROFILE]
-    return np.stack([columns[name] for name in names], axis=1).astype(np.float32)
+    return np.stack([columns[name] for name in names], axis=1).astype(np.float32), year
 
 
 def _monday_offset(panel: Panel, origin: int) -> int:
@@ -71,8 +94,7 @@ def _of_series(recent: Recent) -> Columns:
     p10, p25, p50, p75, p90 = quantiles(raw, known, (0.1, 0.25, 0.5, 0.75, 0.9)).T
     month = slice(SELLING_DAYS - 28, None)
     p10_28, p50_28, p90_28 = quantiles(raw[:, month], known[:, month], (0.1, 0.5, 0.9)).T
-    cap = np.maximum(3 * p90, 2 * raw.sum(axis=1) / observed)
-    units: Matrix = np.minimum(raw, cap[:, None])
+    units: Matrix = np.minimum(raw, _cap(raw, count, p90)[:, None])
 
     regular = np.where(recent.promotion > 0, PROMOTED_WEIGHT, 1.0) * known
     recency = np.where(np.arange(SELLING_DAYS) < SELLING_DAYS - 28, 0.5, 1.0)
@@ -105,6 +127,7 @@ def _of_series(recent: Recent) -> Columns:
             (priced * np.nan_to_num(recent.price)).sum(axis=1), priced.sum(axis=1), np.nan
         ),
         "promotion_share": (recent.promotion * known).sum(axis=1) / observed,
+        "_never_sold": (~recent.ever_sold & (count >= ENOUGH)) * 1.0,
         "_level_units": (units * weight).sum(axis=1),
         "_level_days": weight.sum(axis=1),
     }
@@ -114,14 +137,29 @@ def _of_series(recent: Recent) -> Columns:
     return columns
 
 
+def _cap(raw: Matrix, count: NDArray[np.int64], p90: Matrix) -> Matrix:
+    """What a day counts at most in means, (n,). No single day sets it, once there are two."""
+    second, top = np.partition(raw, SELLING_DAYS - 2, axis=1)[:, -2:].T
+    others = (raw.sum(axis=1) - top + second) / np.maximum(count, 1)
+    p90 = np.where(count > 1, np.minimum(p90, 3 * np.maximum(second, 1)), p90)
+    most: Matrix = np.maximum(np.maximum(3 * p90, 2 * others), 1.0)
+    return most
+
+
 def _add_levels(columns: Columns, groups: Groups) -> None:
     """``scale``, shrunk to the item elsewhere and to the category; then divide by it."""
     units, days = columns["_level_units"], columns["_level_days"]
-    category = _ratio(total(groups.category, units), total(groups.category, days))
-    of_item = total(groups.item, units) + PRIOR_DAYS * category
-    item = of_item / (total(groups.item, days) + PRIOR_DAYS)
-    scale = np.maximum((units + PRIOR_DAYS * item) / (days + PRIOR_DAYS), LEAST_SCALE)
-    columns["scale"] = scale
+    own = np.where(units > 0, _ratio(units, days), np.nan)
+    columns["_usual"] = middle(groups.category, own)
+    category = np.nan_to_num(columns["_usual"])
+    elsewhere = np.nan_to_num(middle(groups.item, own))
+    of_item = total(groups.item, days)
+    item = (of_item * elsewhere + PRIOR_DAYS * category) / (of_item + PRIOR_DAYS)
+    plausible = _ratio(PLAUSIBLE * (units + 1.0), days, np.inf)
+    scale = (units + PRIOR_DAYS * np.minimum(item, plausible)) / (days + PRIOR_DAYS)
+    scale = np.maximum(scale, LEAST_SCALE)
+    columns["_unit"] = scale
+    columns["scale"] = np.where(columns["_never_sold"] > 0, 0.0, scale)
     for name in _IN_UNITS:
         columns[name] = columns[name] / scale
 
@@ -130,14 +168,16 @@ def _add_weekdays(columns: Columns, groups: Groups, today: int) -> None:
     """Weekday profile of the shelf and the series' own weekday means, by offset from today."""
     units, days = columns["_weekday_units"], columns["_weekday_days"]
     level = _ratio(units.sum(axis=1), days.sum(axis=1))
-    expected = days * level[:, None]
-    of_category = (total(groups.category, units) + SHELF_UNITS) / (
+    weight = influence(level, columns["_usual"])[:, None]
+    expected = days * level[:, None] * weight
+    sold = units * weight
+    of_category = (total(groups.category, sold) + SHELF_UNITS) / (
         total(groups.category, expected) + SHELF_UNITS
     )
-    profile = (total(groups.shelf, units) + SHELF_UNITS * of_category) / (
+    profile = (total(groups.shelf, sold) + SHELF_UNITS * of_category) / (
         total(groups.shelf, expected) + SHELF_UNITS
     )
-    scale = columns["scale"][:, None]
+    scale = columns["_unit"][:, None]
     own = (units + WEEKDAY_DAYS * profile * scale) / (days + WEEKDAY_DAYS) / scale
     for offset in range(7):
         weekday = (today + offset) % 7
@@ -148,19 +188,15 @@ def _add_weekdays(columns: Columns, groups: Groups, today: int) -> None:
 def _add_prices(columns: Columns, groups: Groups, panel: Panel, origin: int) -> None:
     price = panel.price[:, origin].astype(np.float64)
     reference = np.where(np.isnan(columns["reference_price"]), price, columns["reference_price"])
-    known = ~np.isnan(reference)
-    in_category = _ratio(
-        total(groups.category, np.where(known, reference, 0.0)),
-        total(groups.category, known * 1.0),
-        np.nan,
-    )
     columns["price_now"] = price
     columns["reference_price"] = reference
-    columns["price_to_category"] = _ratio(reference, in_category, np.nan)
+    columns["price_to_category"] = _ratio(reference, middle(groups.category, reference), np.nan)
 
 
 def _add_groups(columns: Columns, groups: Groups, panel: Panel, year: CategoryYear) -> None:
-    fortnight, usual = columns["mean_14"] * columns["scale"], columns["mean_56"] * columns["scale"]
+    usual = columns["mean_56"] * columns["_unit"]
+    weight = influence(usual, columns["_usual"])
+    fortnight, usual = columns["mean_14"] * columns["_unit"] * weight, usual * weight
     columns["item_trend"] = (total(groups.item, fortnight) + 0.1) / (
         total(groups.item, usual) + 0.1
     )

@@ -27,7 +27,8 @@ class Panel:
     categories              object (n,)          category of the item, "" where unknown
     first_date              date                 of column 0
     units                   float32 (n, T)       sold; 0 on an open day without a sale, 0 when
-                                                 closed, NaN before the first sale of the series
+                                                 closed, NaN before the first row of the series,
+                                                 be it one of 0 units
     price                   float32 (n, T + H)   last known price carried forward; a planned price
                                                  where one is known; NaN before the first one
     promotion               float32 (n, T + H)   0 where none is known

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daybreak.features.ahead import ahead
-from daybreak.features.groups import category_year, groups_of
-from daybreak.features.history import history
+from daybreak.features.groups import groups_of
+from daybreak.features.history import LEAST_SCALE, history
 from daybreak.features.layout import HISTORY
 from daybreak.features.panel import Panel
 
@@ -20,7 +20,6 @@ def snapshot(panel: Panel, origin: int | None = None) -> NDArray[np.float32]:
     """
     origin = panel.days - 1 if origin is None else origin
     groups = groups_of(panel)
-    year = category_year(panel, origin, groups.category)
-    before = history(panel, origin, groups, year)
-    scale = before[:, HISTORY.index("scale")]
+    before, year = history(panel, origin, groups)
+    scale = np.maximum(before[:, HISTORY.index("scale")], np.float32(LEAST_SCALE))
     return np.concatenate([before, ahead(panel, origin, groups, year, scale)], axis=1)

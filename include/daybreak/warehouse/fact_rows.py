@@ -103,7 +103,7 @@ def read_planned_names(conn: Connection, bounds: Bounds) -> tuple[str, ...]:
 
 
 def read_sold_before(conn: Connection, bounds: Bounds) -> set[Series]:
-    """The series with a visible sale before ``bounds.first``."""
+    """The series with a visible row of sales before ``bounds.first``, be it one of 0 units."""
     c = sales.c
     early = sales.alias("early")
     seen = select(c.store_id, c.item_id).where(*bounds.on(sales)).distinct().subquery()

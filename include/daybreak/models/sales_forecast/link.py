@@ -35,14 +35,16 @@ def link(margins: Float32, features: Float32, manifest: Mapping[str, Any]) -> di
     ``manifest["calibration"]`` holds an offset for each day ahead and output, in multiples of the
     series' scale: ``{"p10": [28 numbers], ..., "mean": [...], "round": true}``; an output that is
     not named has none. ``round`` gives quantiles in whole units, for data that count them.
-    Quantiles never cross, nothing is negative, and a closed day sells nothing. The mean is at
+    Quantiles never cross, nothing is negative, and nothing is sold on a closed day or by a series
+    whose scale is 0. The mean is at
     least half of P50 and a tenth of P90: of what is never negative, half of the days sell P50 or
     more and a tenth sell P90 or more (Markov's inequality).
     """
     calibration = manifest["calibration"]
     scale = features[:, _SCALE]
     days = features[:, _HORIZON].astype(np.intp) - 1
-    closed = features[:, _OPEN] == 0
+    # Not by the product: the sign of a zero may differ between one row and many.
+    nothing = (features[:, _OPEN] == 0) | (scale == 0)
     units = {}
     for output, name in enumerate(SCORES):
         offset = _offsets(calibration, name)[days]
@@ -58,7 +60,7 @@ def link(margins: Float32, features: Float32, manifest: Mapping[str, Any]) -> di
     # The mean's trees know nothing of the quantiles' and rounding lifts P50 and P90 by up to 0.5.
     least = np.maximum(_HALF * units["p50"], _TENTH * units["p90"])
     units["mean"] = np.maximum(units["mean"], least)
-    return {name: np.where(closed, np.float32(0), values) for name, values in units.items()}
+    return {name: np.where(nothing, np.float32(0), values) for name, values in units.items()}
 
 
 def _offsets(calibration: Mapping[str, Any], name: str) -> Float32:

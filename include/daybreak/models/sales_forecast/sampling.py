@@ -15,7 +15,7 @@ from daybreak.features.panel import HORIZON, Panel
 from daybreak.features.snapshot import snapshot
 
 SCALE = FEATURES.index("scale")
-AGE = HISTORY.index("age")
+AGE, LEVEL = HISTORY.index("age"), HISTORY.index("scale")
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ def draw(
 ) -> Sample:
     """Rows of each origin, drawn evenly where there are more than ``rows_per_origin``.
 
-    Series that never sold before the origin and days on which a store is closed are left out: the
-    first have no level of their own, the second need no forecast.
+    Left out are series without a row before the origin, those whose level is 0 (their forecast is
+    0 whatever the trees say), and days on which a store is closed.
     """
     parts = [_of_origin(panel, origin, rows_per_origin, seed, horizons) for origin in origins]
     return join(parts)
@@ -87,7 +87,7 @@ def _of_origin(
 ) -> Sample:
     rows = snapshot(panel, origin)
     ahead = np.array([day for day in horizons if origin + day < panel.days], np.int64)
-    usable = panel.open[:, origin + ahead] & (rows[:, AGE] > 0)[:, None]
+    usable = panel.open[:, origin + ahead] & ((rows[:, AGE] > 0) & (rows[:, LEVEL] > 0))[:, None]
     series, place = np.nonzero(usable)
     if limit is not None and len(series) > limit:
         # One stream an origin, so that adding origins leaves the rows of the others as they are.

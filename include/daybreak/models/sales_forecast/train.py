@@ -36,6 +36,7 @@ from daybreak.warehouse.facts import read_panel
 SEED = 7
 LEAST_DAYS = SELLING_DAYS + 2 * HORIZON
 """Fewer days of history than this leave nothing to hold out."""
+MOST_VOLUME = 100.0
 
 
 @dataclass(frozen=True)
@@ -138,9 +139,15 @@ def origins_between(first: int, last: int, count: int) -> list[int]:
 
 
 def weighted(sample: Sample, now: int, options: Options) -> Rows:
-    """Scaled targets; a row weighs by its volume and by how long ago its origin is."""
+    """Scaled targets; a row weighs by its volume and by how long ago its origin is.
+
+    By volume up to ``MOST_VOLUME`` times that of the middle row: a series of a million units a day
+    would leave a leaf to no other.
+    """
     recency = 0.5 ** ((now - sample.origin) / options.half_life)
-    weight = sample.scale.astype(np.float64) ** options.weight_power * recency
+    volume = sample.scale.astype(np.float64)
+    volume = np.minimum(volume, MOST_VOLUME * np.median(volume))
+    weight = volume**options.weight_power * recency
     return Rows(
         sample.features,
         (sample.units / sample.scale).astype(np.float32),
