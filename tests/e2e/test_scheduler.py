@@ -155,40 +155,36 @@ def test_seven_days_land_whole_and_the_same_again(shop: Shop) -> None:
     assert states == {"published": 7, "superseded": 7}
 
 
-def backfill_is_over(shop: Shop) -> bool:
-    """Airflow marks a backfill as done by a timer of 30 s, and takes one a DAG."""
+def ask_airflow(shop: Shop, query: str, **values: Any) -> list[Any]:
+    """Rows of Airflow's own metadata."""
     metadata = make_engine(str(shop.engine.url.set(database="airflow", username="airflow")))
     try:
         with connect(metadata) as conn:
-            return not conn.scalar(text("SELECT count(*) FROM backfill WHERE completed_at IS NULL"))
+            return list(conn.execute(text(query), values))
     finally:
         metadata.dispose()
+
+
+def backfill_is_over(shop: Shop) -> bool:
+    """Airflow marks a backfill as done by a timer of 30 s, and takes one a DAG."""
+    return not ask_airflow(shop, "SELECT id FROM backfill WHERE completed_at IS NULL")
 
 
 def shown(shop: Shop, run_type: str) -> list[Any]:
     """What the list of tasks says beside ``wait_for_inputs``, the newest run first."""
-    query = text(
+    return ask_airflow(
+        shop,
         "SELECT t.rendered_map_index AS said, t.state, t.try_number FROM task_instance t "
         "JOIN dag_run r USING (dag_id, run_id) WHERE t.task_id = 'wait_for_inputs' "
-        "AND t.dag_id = 'daily_forecast' AND r.run_type = :run_type ORDER BY r.id DESC"
+        "AND t.dag_id = 'daily_forecast' AND r.run_type = :run_type ORDER BY r.id DESC",
+        run_type=run_type,
     )
-    metadata = make_engine(str(shop.engine.url.set(database="airflow")))
-    try:
-        with connect(metadata) as conn:
-            return list(conn.execute(query, {"run_type": run_type}))
-    finally:
-        metadata.dispose()
 
 
 def alerts(shop: Shop) -> list[str]:
     """What Airflow's triggerer kept of the callbacks that went well."""
-    metadata = make_engine(str(shop.engine.url.set(database="airflow")))
-    try:
-        with connect(metadata) as conn:
-            said = text("SELECT output FROM callback WHERE state = 'success'")
-            return list(conn.scalars(said))
-    finally:
-        metadata.dispose()
+    rows = ask_airflow(shop, "SELECT output FROM callback WHERE state = 'success'")
+    return [row.output for row in rows]
 
 
 def trigger(shop: Shop, *arguments: str) -> str:
