@@ -81,7 +81,9 @@ def learn(engine: Engine, rounds: int) -> Artifact:
         ids = sorted(conn.scalars(select(interaction.c.item_id).distinct()))
         stream = stream_events(conn, AS_OF, days=365, item_ids=ids, users_per_batch=TRAINED_ON)
         events: Events = next(stream)
-    options = Options(weeks=LEAST_WEEKS, ranker=Ranker(rounds=rounds, least_rounds=rounds))
+    options = Options(
+        weeks=LEAST_WEEKS, enough=0, ranker=Ranker(rounds=rounds, least_rounds=rounds)
+    )
     trained = train_events(events, BUSINESS_DATE, options=options)
     return Artifact("recommendations", "bench", trained.booster, trained.manifest, trained.files)
 

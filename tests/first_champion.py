@@ -29,7 +29,11 @@ SMALL = Options(
 )
 
 FEW_LISTS = ListOptions(
-    weeks=3, lists=0, negatives=4, sessions=10, ranker=Ranker(depths=(3,), rounds=8, least_rounds=4)
+    weeks=3,
+    enough=0,
+    negatives=4,
+    sessions=10,
+    ranker=Ranker(depths=(3,), rounds=8, least_rounds=4),
 )
 
 

@@ -105,7 +105,7 @@ _BROKEN_FORECASTS: dict[str, Breakage] = {
 def _train_recommendations(conn: Connection, as_of: AsOf) -> Trained:
     events = read_events(conn, as_of, days=DEFAULT.history_days)
     ranker = recommendations.Ranker(depths=(4,), rounds=20, least_rounds=10)
-    small = recommendations.Options(weeks=3, lists=0, threads=1, ranker=ranker)
+    small = recommendations.Options(weeks=3, enough=0, threads=1, ranker=ranker)
     return recommendations.train_events(events, as_of.business_date, options=small)
 
 

@@ -86,7 +86,7 @@ def test_on_real_sales_the_lists_are_better_than_every_single_source(real: Engin
 
 QUICK = Options(
     weeks=3,
-    lists=0,
+    enough=0,
     negatives=10,
     sessions=10,
     kernels=Kernels(neighbours=8, factors=4, iterations=3),

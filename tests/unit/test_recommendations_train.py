@@ -52,7 +52,7 @@ WINDOW = 7
 
 QUICK = Options(
     weeks=3,
-    lists=0,
+    enough=0,
     negatives=10,
     sessions=10,
     threads=1,
@@ -204,13 +204,15 @@ def test_a_shop_of_few_customers_is_learned_from_over_more_weeks(events: Events)
         first, last = (date.fromisoformat(window[name]) for name in ("first_list", "last_list"))
         return (last - first).days // 7 + 1, window["lists"]
 
-    few, lists = weeks(lists=0)
+    few, lists = weeks()
     assert few == QUICK.weeks
-    assert weeks(lists=lists)[0] == few
-    more, found = weeks(lists=lists + 1)
-    assert (more, found > lists) == (few + 1, True)
-    assert weeks(lists=10**9, most_weeks=5)[0] == 5
-    assert weeks(lists=10**9)[0] == 6, "as many as there are"
+    assert weeks(enough=lists)[0] == few
+    assert weeks(enough=lists + 1, lists=lists + 1)[0] == few + 1
+    more, found = weeks(enough=lists + 1, lists=lists * 5 // 3)
+    assert few + 1 < more < 6
+    assert found >= lists * 5 // 3
+    assert weeks(enough=10**9, lists=10**9, most_weeks=5)[0] == 5
+    assert weeks(enough=10**9, lists=10**9)[0] == 6, "as many as there are"
 
 
 def test_a_shop_whose_buyers_nobody_knows_teaches_nothing(events: Events) -> None:
