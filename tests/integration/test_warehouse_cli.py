@@ -1,13 +1,22 @@
 import json
+import os
+import subprocess
+import sys
+import uuid
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import Engine, insert, text
 from typer.testing import CliRunner, Result
 
 from daybreak import runtime
 from daybreak.cli.warehouse import app
+from daybreak.errors import PlatformError
 from daybreak.warehouse import generations, tables
 from daybreak.warehouse.engine import begin
 from daybreak.warehouse.migrate import head_revision
@@ -109,3 +118,74 @@ def test_sweep_rejects_what_was_abandoned(
         assert conn.execute(text("SELECT state, reason FROM ops.generation")).all() == [
             ("rejected", "abandoned")
         ]
+
+
+# --- the analysts' door ----------------------------------------------------------------------
+
+
+def test_url_has_a_readers_name_and_nobody_elses_password(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def url(*arguments: str) -> str:
+        return CliRunner().invoke(app, ["url", *arguments]).stdout.strip()
+
+    monkeypatch.setenv("DAYBREAK_HOME", str(tmp_path))
+    embedded = conninfo_to_dict(url())
+    assert embedded["user"] == "daybreak_reader"
+    assert embedded["dbname"] == "warehouse_synthetic"
+    assert Path(embedded["host"]).is_relative_to("/tmp")
+    monkeypatch.setenv(
+        "DAYBREAK_WAREHOUSE_URL",
+        "postgresql://boss:secret@db.example:5433/shop?password=secret&options=-c%20work_mem%3D1GB",
+    )
+    for arguments, user in (((), "daybreak_reader"), (("--user", "ann"), "ann")):
+        assert "secret" not in url(*arguments)
+        assert conninfo_to_dict(url(*arguments)) == {
+            "user": user, "host": "db.example", "port": "5433", "dbname": "shop",
+            "options": "-c work_mem=1GB",
+        }  # fmt: skip
+
+
+def test_psql_reads_reports_and_nothing_else(warehouse_url: str, postgres: Any) -> None:
+    ann = sql.Identifier(f"ann_{uuid.uuid4().hex}")
+    postgres.execute(sql.SQL("CREATE ROLE {} LOGIN IN ROLE daybreak_reader").format(ann))
+
+    def psql(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [Path(sys.executable).with_name("daybreak"), "warehouse", "psql",
+             "--user", ann.as_string().strip('"'), *arguments],
+            env={**os.environ, "DAYBREAK_WAREHOUSE_URL": warehouse_url},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    try:
+        shown = psql("-X", "-At", "-c", "SELECT count(*), current_user FROM report.forecast")
+        assert (shown.stdout, shown.returncode) == (f"0|{ann.as_string().strip(chr(34))}\n", 0)
+        refused = psql("-X", "-c", "SELECT * FROM raw.sales")
+        assert refused.returncode != 0
+        assert "permission denied" in refused.stderr
+    finally:
+        postgres.execute(sql.SQL("DROP ROLE {}").format(ann))
+
+
+def test_psql_says_that_the_embedded_warehouse_is_down(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DAYBREAK_HOME", str(tmp_path))
+    monkeypatch.delenv("DAYBREAK_WAREHOUSE_URL", raising=False)
+    error = CliRunner().invoke(app, ["psql"]).exception
+    assert isinstance(error, PlatformError)
+    assert "daybreak up" in error.remedy
+
+
+def test_columns_are_shown_and_written_into_a_page(
+    run: Callable[..., Result], warehouse_url: str, tmp_path: Path
+) -> None:
+    views = json.loads(run(warehouse_url, "columns", "--json").stdout)
+    assert {"name": "units", "type": "x"}.keys() < views["forecast"][0].keys()
+    assert "| `p50` | real |" in run(warehouse_url, "columns").stdout
+    page = tmp_path / "page.md"
+    page.write_text("Before\n<!-- columns of report.forecast -->\n<!-- end of columns -->\nAfter\n")
+    run(warehouse_url, "columns", "--page", str(page))
+    assert "| `p50` | real |" in page.read_text()
+    assert page.read_text().startswith("Before\n")

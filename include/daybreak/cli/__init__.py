@@ -12,7 +12,7 @@ import sys
 import typer
 
 from daybreak import __version__
-from daybreak.cli import data, demo, keys, models, platform, runs, warehouse
+from daybreak.cli import data, demo, export, keys, models, platform, runs, warehouse
 from daybreak.errors import DaybreakError
 from daybreak.platform.recall import recall_environment
 
@@ -24,7 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _room in (platform, demo, runs, models):
+for _room in (platform, demo, runs, models, export):
     app.add_typer(_room.app)
 app.add_typer(data.app, name="data")
 app.add_typer(warehouse.app, name="warehouse")

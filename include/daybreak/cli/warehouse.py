@@ -1,4 +1,4 @@
-"""``daybreak warehouse``: bring the tables up to date, look at them, clear what nobody sees."""
+"""``daybreak warehouse``: bring the tables up to date, read them, clear what nobody sees."""
 
 from __future__ import annotations
 
@@ -48,6 +48,39 @@ def status(as_json: AsJson = False) -> None:
         _print(found)
     if not found["current"]:
         raise typer.Exit(1)
+
+
+User = Annotated[
+    str | None,
+    typer.Option(help="Log in as this member of daybreak_reader; default: as that role itself."),
+]
+
+
+@app.command()
+def url(user: User = None) -> None:
+    """Print the URL with which an analyst reads the reports. It holds no password."""
+    from daybreak.platform.reader import reader_url
+    from daybreak.settings import load_settings
+
+    typer.echo(reader_url(load_settings(), user))
+
+
+@app.command(
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "help_option_names": ["--help"],
+    }
+)
+def psql(context: typer.Context, user: User = None) -> None:
+    """Open psql on the reports, as an analyst. What follows is passed on: psql -c 'SELECT …'."""
+    import os
+
+    from daybreak.platform.reader import psql_command
+    from daybreak.settings import load_settings
+
+    command = [*psql_command(load_settings(), user), *context.args]
+    os.execv(command[0], command)  # noqa: S606 -- its terminal, signals and exit code are psql's
 
 
 @app.command()

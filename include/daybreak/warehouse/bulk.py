@@ -18,6 +18,7 @@ from daybreak.warehouse.copy_encode import HEADER, TRAILER, Texts, Values, encod
 ROWS_PER_CHUNK = 50_000
 BYTES_PER_CHUNK = 8 << 20
 """Of the byte matrix that a chunk is encoded in, whose rows are as wide as its longest one."""
+BYTES_PER_BLOCK = 1 << 20
 
 
 def copy_in(conn: Connection, table: Table, columns: Mapping[str, Values]) -> int:
@@ -77,6 +78,28 @@ def copy_out(conn: Connection, query: Select[Any], dtype: np.dtype[Any]) -> Iter
     )
     with _driver(conn).cursor() as cursor, cursor.copy(statement, compiled.params) as copy:
         yield from _decoded(copy, decoder)
+
+
+def copy_csv_out(conn: Connection, query: Select[Any]) -> Iterator[tuple[bytes, int]]:
+    """Rows of ``query`` as CSV under a line of names, with how many rows were given so far.
+
+    As PostgreSQL writes it: UTF-8, floats in the fewest digits that give the same bits, NULL is
+    nothing where the empty text is ``""``. Blocks have some ``BYTES_PER_BLOCK``. Until the last
+    one was taken the connection is busy.
+    """
+    compiled = query.compile(dialect=conn.dialect, compile_kwargs={"render_postcompile": True})
+    statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT CSV, HEADER)").format(
+        sql.SQL(str(compiled))  # SQLAlchemy's own text, values apart
+    )
+    block, rows = bytearray(), -1  # the line of names is none
+    with _driver(conn).cursor() as cursor, cursor.copy(statement, compiled.params) as copy:
+        for line in copy:  # the server sends one message a row
+            block += line
+            rows += 1
+            if len(block) >= BYTES_PER_BLOCK:
+                yield bytes(block), rows
+                block.clear()
+    yield bytes(block), rows
 
 
 def _decoded(copy: psycopg.Copy, decoder: RowDecoder) -> Iterator[NDArray[Any]]:
