@@ -29,7 +29,23 @@ def pids(installation: Installation) -> dict[str, int]:
     return {name: one["pid"] for name, one in status(installation).items()}
 
 
-def test_up_is_healthy_again_a_no_op_and_down_leaves_nothing(installation: Installation) -> None:
+BROKEN_DAG = "from airflow.sdk import dag\nimport no_such_module\n"
+PAUSED_DAG = """
+from airflow.sdk import dag
+
+@dag(schedule=None)
+def idle(): ...
+
+idle()
+"""
+
+
+def test_up_is_healthy_again_a_no_op_and_down_leaves_nothing(
+    installation: Installation, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.py").write_text(BROKEN_DAG)
+    (tmp_path / "paused.py").write_text(PAUSED_DAG)
+    installation.env["AIRFLOW__CORE__DAGS_FOLDER"] = str(tmp_path)
     first = installation.must("up")
     before = status(installation)
 
@@ -50,7 +66,17 @@ def test_up_is_healthy_again_a_no_op_and_down_leaves_nothing(installation: Insta
     assert after["serving"] != before["serving"]["pid"], "its settings changed: restarted"
     assert after["postgres"] == before["postgres"]["pid"]
 
-    assert "ok     database     reachable and migrated" in installation.must("doctor")
+    # Every process is healthy, and yet nothing would be scored.
+    give_up = time.monotonic() + 120
+    while "paused: idle" not in (result := installation.run("doctor")).stdout:
+        assert time.monotonic() < give_up, result.stdout
+        time.sleep(1)
+    assert "ok     database     reachable and migrated" in result.stdout
+    assert "FAULT  dags         broken.py does not parse: ModuleNotFoundError" in result.stdout
+    assert result.returncode == 1
+    shown = installation.run("status")
+    assert (shown.returncode, "broken.py does not parse" in shown.stdout) == (1, True)
+    assert [line for line in shown.stdout.splitlines() if line != line.rstrip()] == []
 
     # A child that lost its component, as after a crash, is found by its mark.
     os.kill(after["scheduler"], signal.SIGKILL)
@@ -128,6 +154,13 @@ def test_two_at_once_start_one_platform(installation: Installation) -> None:
 
     assert [process.returncode for process in both] == [0, 0]
     assert sorted(printed) == ["Everything was running already.", "Started."]
+
+    # What follows means the other data set, and so does the service from here on.
+    before = status(installation)["serving"]
+    installation.must("up", "--only", "postgres", "--dataset", "online_retail")
+    after = status(installation)["serving"]
+    assert (before["dataset"], after["dataset"]) == ("synthetic", "online_retail")
+    assert (after["state"], after["pid"] == before["pid"]) == ("healthy", False)
 
 
 def test_a_deep_state_folder_works(installation: Installation) -> None:

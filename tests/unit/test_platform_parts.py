@@ -6,19 +6,22 @@ import json
 import os
 import socket
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from typer.testing import CliRunner
 
-from daybreak.cli import app
+from daybreak.cli import app, progress
 from daybreak.cli.progress import Board
 from daybreak.errors import PlatformError
-from daybreak.platform import airflow_env, components, doctor, ports, recall
+from daybreak.platform import airflow_env, components, doctor, operation, ports, recall
 from daybreak.platform.folder import StateFolder
-from daybreak.platform.processes import Record, find
+from daybreak.platform.processes import Record, _born, find
 from daybreak.platform.status import status
+from daybreak.platform.up import up
 from daybreak.settings import Settings
 
 
@@ -257,6 +260,97 @@ def test_doctor_sees_a_home_that_anyone_may_write_to(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("location", ["file://{folder}", "file://localhost{folder}", "{folder}"])
+def test_doctor_knows_a_registry_by_whatever_name(tmp_path: Path, location: str) -> None:
+    (tmp_path / "full").touch()
+    good = Settings(home=tmp_path, registry_url=location.format(folder=tmp_path / "versions"))
+    bad = Settings(home=tmp_path, registry_url=location.format(folder=tmp_path / "full" / "below"))
+
+    states = [
+        [one.state for one in doctor.examine(settings) if one.check == "registry"]
+        for settings in (good, bad)
+    ]
+
+    assert states == [["ok"], ["fault"]]
+
+
+# Does it do what the settings say?
+
+
+def found(settings: Settings) -> dict[str, tuple[str, str]]:
+    return {one.check: (one.state, one.detail) for one in operation.operation(settings)}
+
+
+def test_nothing_is_to_be_said_of_the_defaults(tmp_path: Path) -> None:
+    assert found(Settings(home=tmp_path)) == {}
+
+
+def test_a_deadline_before_the_run_and_an_unknown_model_are_faults(tmp_path: Path) -> None:
+    settings = Settings(
+        home=tmp_path,
+        run_at="05:00",
+        due_by_model={"sales_forecast": "04:30", "sales": "07:00"},
+        schedule=False,
+    )
+
+    assert found(settings) == {
+        "deadline": (
+            "fault",
+            "sales_forecast is due at 04:30 and its run starts at 05:00 of the same day: every "
+            "night will be missed",
+        ),
+        "settings": ("fault", "DAYBREAK_DUE_BY_MODEL is about sales, which is no model"),
+        "clock": ("note", "off: only people and backfills start runs"),
+    }
+
+
+@pytest.fixture
+def serving_other_data(folder: StateFolder) -> StateFolder:
+    """A record of a service for the data set `other`; this very process stands for it."""
+    me = psutil.Process()
+    record = Record("serving", me.pid, _born(me), 0.0, "", "http://127.0.0.1:1", "", "other")
+    (folder.records / "serving.json").write_text(json.dumps(record.__dict__))
+    return folder
+
+
+def test_a_service_that_answers_for_another_data_set_is_a_fault(
+    serving_other_data: StateFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = serving_other_data.root
+    state, detail = found(Settings(home=home))["data set"]
+    assert (state, detail) == (
+        "fault",
+        "serving answers for other, these settings are about synthetic",
+    )
+    assert "data set" not in found(Settings(home=home, dataset="other"))
+    monkeypatch.setenv("DAYBREAK_HOME", str(home))
+    result = CliRunner().invoke(app, ["status"])
+    assert result.exit_code == 1
+    assert "FAULT  data set     serving answers for other" in result.output
+    assert [line for line in result.output.splitlines() if line != line.rstrip()] == []
+
+
+def test_up_outside_a_checkout_refuses_before_it_makes_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = tmp_path / "lib" / "site-packages" / "daybreak" / "__init__.py"
+    monkeypatch.setattr(airflow_env.daybreak, "__file__", str(installed))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dags").mkdir()  # somebody's own Airflow project
+
+    with pytest.raises(PlatformError, match="DAGs are not here") as caught:
+        up(Settings(home=tmp_path / "home"))
+
+    assert "--only postgres --only serving" in caught.value.remedy
+    assert not (tmp_path / "home").exists()
+    for name in ("DAGS", "PLUGINS"):
+        monkeypatch.setenv(f"AIRFLOW__CORE__{name}_FOLDER", "/srv/ours")
+    assert airflow_env.airflow_folders() == {
+        "AIRFLOW__CORE__DAGS_FOLDER": "/srv/ours",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": "/srv/ours",
+    }
+
+
 def test_doctor_exits_with_1_on_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tmp_path.chmod(0o777)
     monkeypatch.setenv("DAYBREAK_HOME", str(tmp_path))
@@ -277,3 +371,31 @@ def test_progress_is_plain_lines_where_there_is_no_terminal(
 
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(" (")[0] for line in lines] == ["postgres: starting", "postgres: healthy"]
+
+
+def test_long_work_says_where_it_is_where_there_is_no_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.01)
+    with progress.working("Opening") as say:
+        while not capsys_has(capsys, "Opening ("):
+            pass
+        say("reading [bold]x")
+        while not capsys_has(capsys, "reading [bold]x ("):
+            pass
+
+
+def test_short_work_says_nothing_in_a_log_unless_each_step_counts(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with progress.working("Opening") as say:
+        say("reading")
+    assert capsys.readouterr().err == ""
+    with progress.working("Scoring", each=True) as say:
+        say("shard 1 of 1")
+    assert capsys.readouterr().err == "shard 1 of 1 (0 s)\n"
+
+
+def capsys_has(capsys: pytest.CaptureFixture[str], text: str) -> bool:
+    time.sleep(0.01)
+    return text in capsys.readouterr().err

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from daybreak.platform.findings import Finding
     from daybreak.platform.status import PlatformStatus
 
 app = typer.Typer()
@@ -35,6 +36,7 @@ def up(
     from daybreak.errors import ConfigError
     from daybreak.platform import components, recall
     from daybreak.platform import up as launcher
+    from daybreak.platform.operation import operation
     from daybreak.settings import load_settings
 
     unknown = set(only or ()) - set(components.GROUPS)
@@ -52,6 +54,8 @@ def up(
     with Board("Starting Daybreak") as board:
         started = launcher.up(settings, only or (), board.note)
     _print(launcher.status(settings))
+    for finding in operation(settings):
+        _print_finding(finding)
     typer.echo("Started." if started else "Everything was running already.")
 
 
@@ -71,16 +75,37 @@ def down() -> None:
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """Show each component, where it listens, and whether it works. Exit code 1 if one does not."""
+    """Show each component, where it listens, and what keeps it from doing its work.
+
+    Exit code 1 where a component does not work, a DAG does not parse, a service answers for
+    another data set, or a deadline cannot be met.
+    """
+    from daybreak.platform.operation import operation as examine
+    from daybreak.platform.operation import published
     from daybreak.platform.status import status as look
     from daybreak.settings import load_settings
 
-    found = look(load_settings())
+    settings = load_settings()
+    found, operation = look(settings), examine(settings)
+    models = published(settings)
+    works = found.healthy and all(finding.ok for finding in operation)
     if as_json:
-        typer.echo(json.dumps(found.as_json(), indent=2))
+        notes = [finding.as_json() for finding in operation]
+        typer.echo(
+            json.dumps(
+                found.as_json() | {"healthy": works, "findings": notes, "published": models},
+                indent=2,
+                default=str,
+            )
+        )
     else:
         _print(found)
-    raise typer.Exit(0 if found.healthy else 1)
+        for row in models:
+            mark = row["gate"].replace("_", " ")
+            typer.echo(f"{row['model']}: {row['newest']} by {row['version']} (gate: {mark})")
+        for finding in operation:
+            _print_finding(finding)
+    raise typer.Exit(0 if works else 1)
 
 
 @app.command()
@@ -94,11 +119,7 @@ def doctor(as_json: AsJson = False) -> None:
         typer.echo(json.dumps([finding.as_json() for finding in findings], indent=2))
     else:
         for finding in findings:
-            typer.echo(
-                f"{'ok   ' if finding.ok else 'FAULT'}  {finding.check:<12} {finding.detail}"
-            )
-            if not finding.ok:
-                typer.echo(f"       {'':<12} Remedy: {finding.remedy}")
+            _print_finding(finding)
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
 
 
@@ -129,14 +150,18 @@ def airflow(context: typer.Context) -> None:
 
 
 def _print(found: PlatformStatus) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from daybreak.cli.tables import print_columns
 
-    table = Table(box=None, pad_edge=False)
-    for title in ("component", "state", "pid", "where"):
-        table.add_column(title, overflow="fold")
-    for one in found.components:
-        table.add_row(one.name, one.state, str(one.pid or ""), one.url or one.detail)
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(f"data set {found.dataset}, state in {found.home}", soft_wrap=True)
+    rows = [
+        (one.name, one.state, str(one.pid or ""), one.url or one.detail, one.dataset or "")
+        for one in found.components
+    ]
+    print_columns(("component", "state", "pid", "where", "data set"), rows)
+    typer.echo(f"data set {found.dataset}, state in {found.home}")
+
+
+def _print_finding(finding: Finding) -> None:
+    label = {"ok": "ok", "note": "note", "fault": "FAULT"}[finding.state]
+    typer.echo(f"{label:<5}  {finding.check:<12} {finding.detail}")
+    if finding.remedy:
+        typer.echo(f"       {'':<12} Remedy: {finding.remedy}")

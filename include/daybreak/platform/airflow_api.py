@@ -1,4 +1,4 @@
-"""A small client of Airflow's REST API: what the demo needs to drive the running scheduler."""
+"""A small client of Airflow's REST API: what the command line asks of the running scheduler."""
 
 from __future__ import annotations
 
@@ -62,6 +62,19 @@ class AirflowApi:
                 if error.details.get("status") != 404 or time.monotonic() > give_up:
                     raise
                 time.sleep(0.5)
+
+    def import_errors(self) -> dict[str, str]:
+        """DAG files that do not parse, each with the last line of its error."""
+        found = self._call("GET", "/api/v2/importErrors?limit=100")["import_errors"]
+        return {
+            str(one["filename"]): (one["stack_trace"].strip().splitlines() or ["no message"])[-1]
+            for one in found
+        }
+
+    def paused(self) -> list[str]:
+        """Ids of the DAGs that are paused, by name."""
+        found = self._call("GET", "/api/v2/dags?paused=true&limit=100")["dags"]
+        return sorted(one["dag_id"] for one in found)
 
     def backfill(self, dag_id: str, days: Days, active: int) -> None:
         """Ask the scheduler to run every one of these days, again if need be."""

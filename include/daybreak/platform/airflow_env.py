@@ -32,8 +32,7 @@ def airflow_env(settings: Settings, folder: StateFolder, port: int) -> dict[str,
     ours, but not over what ties the parts together (databases, folders, secrets, addresses).
     """
     preferences = {
-        "AIRFLOW__CORE__DAGS_FOLDER": str(project_root() / "dags"),
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(project_root() / "plugins"),
+        **airflow_folders(),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         # The default forks 32 workers of 145 MB each.
@@ -85,14 +84,24 @@ def login(folder: StateFolder) -> tuple[str, str] | None:
     return next(iter(users.items()), None)
 
 
-def project_root() -> Path:
-    """The folder that holds ``dags/`` and ``plugins/``: this checkout, or the current folder."""
+def airflow_folders() -> dict[str, str]:
+    """Where Airflow finds our DAGs and plugins: as the caller says, else in the checkout.
+
+    The wheel does not carry them. Raises ``PlatformError`` where there are none.
+    """
+    folders = {"AIRFLOW__CORE__DAGS_FOLDER": "dags", "AIRFLOW__CORE__PLUGINS_FOLDER": "plugins"}
+    given = {name: path for name in folders if (path := os.environ.get(name))}
+    if given.keys() == folders.keys():
+        return given
     for root in (Path(daybreak.__file__).parents[2], Path.cwd()):
-        if (root / "dags").is_dir():
-            return root
+        # Any Airflow project has a folder `dags`; this file is only ours.
+        if (root / "plugins" / "daybreak_plugin.py").is_file():
+            return {name: str(root / folder) for name, folder in folders.items()} | given
     raise PlatformError(
-        "There is no folder `dags` beside the package, nor in the current folder.",
-        remedy="Run daybreak in a checkout of the project, or set AIRFLOW__CORE__DAGS_FOLDER.",
+        "Daybreak's DAGs are not here: the package does not carry `dags/` and `plugins/`.",
+        remedy="Run `daybreak up` in a checkout of the project, or set "
+        "AIRFLOW__CORE__DAGS_FOLDER and AIRFLOW__CORE__PLUGINS_FOLDER to its folders. "
+        "`daybreak up --only postgres --only serving` works anywhere.",
     )
 
 

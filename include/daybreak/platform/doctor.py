@@ -12,15 +12,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
 
 from daybreak.errors import DaybreakError
 from daybreak.models import model_tables
-from daybreak.platform import components, ports, processes
+from daybreak.platform import airflow_env, components, operation, ports, processes
+from daybreak.platform.findings import Finding
 from daybreak.platform.folder import StateFolder
 from daybreak.platform.status import embedded_server
+from daybreak.registry.disk import DiskStore
 from daybreak.registry.store import open_store
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import connect, make_engine
@@ -42,20 +41,6 @@ WHEELS = (
 )
 DISK_BYTES = 2 * 10**9
 """A year of synthetic data, its snapshots and scores take about 1 GB."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check saw. ``remedy`` is empty where all is well."""
-
-    check: str
-    ok: bool
-    detail: str
-    remedy: str = ""
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self)
 
 
 def examine(settings: Settings) -> list[Finding]:
@@ -176,13 +161,9 @@ def _database(settings: Settings) -> Iterator[Finding]:
 
 def _registry(settings: Settings) -> Iterator[Finding]:
     location = settings.registry_location
-    if location.startswith("s3://"):
-        # Always the same bytes, so that asking twice is no conflict.
-        store = open_store(location, settings.s3_endpoint_url)
-        store.write("doctor.txt", b"Written by `daybreak doctor` to see that it can.\n")
-    else:
-        folder = Path(location).expanduser()
-        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    store = open_store(location, settings.s3_endpoint_url)
+    if isinstance(store, DiskStore):
+        there = next(path for path in (store.root, *store.root.parents) if path.exists())
         try:
             with tempfile.TemporaryFile(dir=there):
                 pass
@@ -194,7 +175,15 @@ def _registry(settings: Settings) -> Iterator[Finding]:
                 "Set DAYBREAK_REGISTRY_URL to a folder that you may write to, or to s3://...",
             )
             return
+    else:
+        # Always the same bytes, so that asking twice is no conflict.
+        store.write("doctor.txt", b"Written by `daybreak doctor` to see that it can.\n")
     yield Finding("registry", True, f"{location} takes new versions")
+
+
+def _folders(_settings: Settings) -> Iterator[Finding]:
+    folders = airflow_env.airflow_folders()
+    yield Finding("checkout", True, f"DAGs in {folders['AIRFLOW__CORE__DAGS_FOLDER']}")
 
 
 def _statsd(settings: Settings) -> Iterator[Finding]:
@@ -226,4 +215,11 @@ def _name(check: Callable[[Settings], Iterator[Finding]]) -> str:
     return check.__name__.removeprefix("_")
 
 
-CHECKS = (_python, _wheels, _state, _disk, _ports, _database, _registry, _statsd)
+def _operation(settings: Settings) -> Iterator[Finding]:
+    yield from operation.operation(settings)
+
+
+CHECKS = (
+    *(_python, _wheels, _folders, _state, _disk, _ports, _database, _registry, _statsd),
+    _operation,
+)

@@ -34,6 +34,7 @@ class Record:
 
     ``born``: seconds from the machine's start to the process's, which a clock correction does
     not move. ``started_at``: the same moment as Unix time. ``fingerprint``: of its settings.
+    ``dataset``: the data set that it was started for.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Record:
     fingerprint: str
     url: str
     log: str
+    dataset: str = ""
 
     def alive(self) -> bool:
         """Whether that very process still runs."""
@@ -83,6 +85,7 @@ def start(component: Component, folder: StateFolder) -> Record:
         fingerprint=component.fingerprint,
         url=component.url,
         log=str(log),
+        dataset=component.env.get("DAYBREAK_DATASET", ""),
     )
     target = _record_path(folder, component.name)
     draft = target.with_suffix(".draft")

@@ -16,7 +16,10 @@ PROBED = (components.API_SERVER, components.SERVING)
 
 @dataclass(frozen=True)
 class ComponentStatus:
-    """``state``: healthy, starting, stopped, or external (replaced by a URL)."""
+    """``state``: healthy, starting, stopped, or external (replaced by a URL).
+
+    ``dataset``: the data set that a process of ours was started for.
+    """
 
     name: str
     state: str
@@ -24,6 +27,7 @@ class ComponentStatus:
     url: str | None = None
     detail: str = ""
     log: str | None = None
+    dataset: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,4 +105,5 @@ def _process(folder: StateFolder, name: str) -> ComponentStatus:
         record.url if name in PROBED else None,
         reason or "",
         record.log,
+        record.dataset or None,
     )

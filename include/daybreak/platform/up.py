@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from daybreak.errors import PlatformError
-from daybreak.platform import airflow_env, components, migrations, ports, processes, recall
+from daybreak.platform import (
+    airflow_env,
+    components,
+    migrations,
+    operation,
+    ports,
+    processes,
+    recall,
+)
 from daybreak.platform.components import Component
 from daybreak.platform.folder import StateFolder
 from daybreak.platform.health import unhealthy
@@ -37,11 +45,14 @@ def up(
 ) -> bool:
     """Start what does not run, restart what runs with other settings, wait until all is healthy.
 
-    ``only``: names of ``components.GROUPS``; the database is always part of it. A start that
+    ``only``: names of ``components.GROUPS``; the database is always part of it, and what runs for
+    another data set is restarted in any case: commands that follow mean this one. A start that
     fails takes down again what it began, and raises ``PlatformError`` with the log's last lines.
     Returns whether anything had to be started.
     """
-    groups = tuple(only) or tuple(components.GROUPS)
+    groups = {*(only or components.GROUPS), *_groups_of(operation.strangers(settings))}
+    if "airflow" in groups:
+        airflow_env.airflow_folders()  # or else it would fail with half of the platform up
     folder = StateFolder(settings.state)
     folder.prepare()
     with folder.lock():
@@ -98,6 +109,11 @@ def _undone_on_failure(settings: Settings, folder: StateFolder) -> Iterator[list
             ours = [record for name in begun if (record := processes.find(folder, name))]
             processes.stop(ours, folder)
         raise
+
+
+def _groups_of(records: Iterable[Record]) -> set[str]:
+    names = {record.name for record in records}
+    return {group for group, members in components.GROUPS.items() if names & {*members}}
 
 
 def _start_postgres(settings: Settings, begun: list[str], listen: Listener) -> None:

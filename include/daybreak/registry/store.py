@@ -40,12 +40,12 @@ def open_store(location: str, endpoint_url: str | None = None) -> ArtifactStore:
         from daybreak.registry.s3 import S3Store  # noqa: PLC0415
 
         return S3Store(parts.netloc, parts.path, endpoint_url)
-    if parts.scheme == "file":
+    if parts.scheme == "file" and parts.netloc in {"", "localhost"}:
         return DiskStore(unquote(parts.path))
     if "://" in location:
         raise ConfigError(
             f"The registry cannot live at {parts.scheme}://{parts.hostname or ''}.",
-            remedy="Set DAYBREAK_REGISTRY_URL to a folder or to s3://bucket/prefix.",
+            remedy="Set DAYBREAK_REGISTRY_URL to a folder, file:///folder or s3://bucket/prefix.",
             field="registry_url",
         )
     return DiskStore(location)
