@@ -6,7 +6,8 @@ tests pass their own. Nothing connects at import.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
@@ -33,6 +34,19 @@ class Runtime:
     settings: Settings = field(default_factory=load_settings)
     clock: Callable[[], datetime] = system_clock
     part: Part = "jobs"
+
+    @contextmanager
+    def on_dataset(self, dataset: str | None) -> Iterator[Runtime]:
+        """The runtime on the warehouse of a data set: each embedded one has its own database."""
+        if dataset is None or dataset == self.settings.dataset:
+            yield self
+            return
+        own = {"dataset": dataset, "dataset_path": None}  # the path is that of our data set
+        other = Runtime(self.settings.model_copy(update=own), self.clock, self.part)
+        try:
+            yield other
+        finally:
+            other.engine.dispose()
 
     @cached_property
     def engine(self) -> Engine:

@@ -57,14 +57,20 @@ def load(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Load what is new. A file loads wholly or not at all, and the same bytes only once."""
+    """Load what is new. A file loads wholly or not at all, and the same bytes only once.
+
+    The database is made where it is missing and its user may; each data set of the embedded server
+    has one of its own.
+    """
     from daybreak.cli.progress import working
+    from daybreak.jobs.preparing import make_warehouse
     from daybreak.runtime import get_runtime
     from daybreak.sources.load import load_dataset
 
-    runtime = get_runtime()
-    spec = _spec(dataset, path, runtime.settings)
-    with working("Opening") as progress:
+    spec = _spec(dataset, path, get_runtime().settings)
+    with get_runtime().on_dataset(dataset) as runtime, working("Opening") as progress:
+        if make_warehouse(runtime):
+            progress(f"Made the database {runtime.engine.url.database}")
         report = load_dataset(
             runtime.engine,
             spec,

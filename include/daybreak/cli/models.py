@@ -6,12 +6,9 @@ import json
 import math
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-
-if TYPE_CHECKING:
-    from daybreak.runtime import Runtime
 
 app = typer.Typer()
 models = typer.Typer(help="Versions of the models, and the champion ledger.", no_args_is_help=True)
@@ -64,7 +61,8 @@ def train(
 def backtest(  # noqa: PLR0917 - Typer calls it by name
     model: ModelName,
     dataset: Annotated[
-        str | None, typer.Option(help="Default: the one of DAYBREAK_DATASET.")
+        str | None,
+        typer.Option(help="Name, or path of its YAML file. Default: that of DAYBREAK_DATASET."),
     ] = None,
     items: Annotated[
         int | None, typer.Option(min=1, help="How many items, the best sellers.")
@@ -89,12 +87,13 @@ def backtest(  # noqa: PLR0917 - Typer calls it by name
     from daybreak.cli.progress import working
     from daybreak.jobs.backtesting import backtest as test
     from daybreak.models import get_model
+    from daybreak.runtime import get_runtime
 
     given = {"items": items, "horizon": horizon, "origins": origins, "windows": windows}
     options: dict[str, float] = {name: one for name, one in given.items() if one is not None}
     options |= dict(map(_named_number, option or []))
-    with working(f"Backtesting {model}") as progress:
-        found = test(model, options, progress, _runtime_of(dataset))
+    with get_runtime().on_dataset(dataset) as runtime, working(f"Backtesting {model}") as progress:
+        found = test(model, options, progress, runtime)
     if as_json:
         _print_json(found)
         return
@@ -222,16 +221,6 @@ def _named_number(text: str) -> tuple[str, float]:
             field="option",
         )
     return name, int(value) if value == int(value) else value
-
-
-def _runtime_of(dataset: str | None) -> Runtime:
-    """The runtime on the warehouse of a data set: each embedded one has a database of its own."""
-    from daybreak.runtime import Runtime, get_runtime
-
-    runtime = get_runtime()
-    if dataset is None or dataset == runtime.settings.dataset:
-        return runtime
-    return Runtime(runtime.settings.model_copy(update={"dataset": dataset}), runtime.clock)
 
 
 def _print_json(value: Any) -> None:

@@ -33,7 +33,9 @@ def ingest(
     """Load the files of the data set that are new, and close the days that are complete."""
     from daybreak.cli.progress import working
     from daybreak.jobs.ingest import load_new_files
+    from daybreak.jobs.preparing import make_warehouse
 
+    make_warehouse()
     with working("Opening") as progress:
         loaded = load_new_files(progress, through.date() if through else None)
     _show(

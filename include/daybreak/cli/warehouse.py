@@ -17,15 +17,10 @@ _MEGABYTE = 1 << 20
 
 @app.command()
 def migrate(as_json: AsJson = False) -> None:
-    """Create or upgrade the tables and report views. Safe to run again, and while others read."""
-    from daybreak.models import model_tables
-    from daybreak.runtime import get_runtime
-    from daybreak.warehouse.migrate import current_revision
-    from daybreak.warehouse.migrate import migrate as upgrade
+    """Create or upgrade database, tables and report views. Safe again, and while others read."""
+    from daybreak.jobs.preparing import migrate as upgrade
 
-    engine = get_runtime("migrations").engine
-    before = current_revision(engine)
-    after = upgrade(engine, tables=model_tables())
+    before, after = upgrade()
     if as_json:
         typer.echo(json.dumps({"before": before, "revision": after}))
     elif before == after:

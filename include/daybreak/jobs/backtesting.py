@@ -13,9 +13,11 @@ from daybreak.errors import NoData
 from daybreak.jobs.addresses import run_address
 from daybreak.jobs.inputs import knowledge_cutoff, newest_closed_day
 from daybreak.models import get_model
-from daybreak.models.base import Progress, quiet
+from daybreak.models.base import Progress, logged
 from daybreak.monitoring.steps import measured
 from daybreak.runtime import Runtime, get_runtime
+from daybreak.settings import DATASET_SUFFIXES
+from daybreak.sources.spec import load_spec
 from daybreak.warehouse.engine import connect
 from daybreak.warehouse.tables import load
 
@@ -23,7 +25,7 @@ from daybreak.warehouse.tables import load
 def backtest(
     model: str,
     options: Mapping[str, float],
-    progress: Progress = quiet,
+    progress: Progress = logged,
     runtime: Runtime | None = None,
 ) -> dict[str, Any]:
     """The model's own backtest up to the newest closed day; what it measured, as JSON.
@@ -33,7 +35,7 @@ def backtest(
     that the model does not have.
     """
     runtime = runtime or get_runtime()
-    tested, dataset = get_model(model), runtime.settings.dataset
+    tested, dataset = get_model(model), _name_of(runtime.settings.dataset)
     with (
         measured(runtime.metrics, runtime.clock, f"{model}.backtest"),
         connect(runtime.engine) as conn,
@@ -45,6 +47,11 @@ def backtest(
             return AsOf(day, knowledge_cutoff(conn, run, runtime.settings, runtime.clock()))
 
         return {"dataset": dataset, **tested.backtest(conn, last, as_of, options, progress)}
+
+
+def _name_of(dataset: str) -> str:
+    """The name that loads are recorded by, of a data set that may be given by its file."""
+    return load_spec(dataset).name if dataset.endswith(DATASET_SUFFIXES) else dataset
 
 
 def _last_day(conn: Connection, dataset: str) -> date:

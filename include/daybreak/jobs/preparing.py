@@ -1,0 +1,37 @@
+"""A warehouse to load into: its database made where it is missing, its tables with it."""
+
+from __future__ import annotations
+
+from daybreak.models import model_tables
+from daybreak.runtime import Runtime, get_runtime
+from daybreak.warehouse.databases import create_database
+from daybreak.warehouse.engine import make_engine
+from daybreak.warehouse.migrate import current_revision
+from daybreak.warehouse.migrate import migrate as upgrade
+
+
+def migrate(runtime: Runtime | None = None) -> tuple[str | None, str]:
+    """Create the database where it is missing, and bring its tables up to date.
+
+    Returns the revisions before and after. Raises ``ConfigError`` where the user may not.
+    """
+    runtime = runtime or get_runtime()
+    dsn = runtime.settings.dsn_for("migrations")
+    create_database(dsn)
+    engine = make_engine(dsn)
+    try:
+        return current_revision(engine), upgrade(engine, tables=model_tables())
+    finally:
+        engine.dispose()
+
+
+def make_warehouse(runtime: Runtime | None = None) -> bool:
+    """Create and migrate a database that is not there; one that is there stays as it is.
+
+    Returns whether it was created. An upgrade is nothing to do by the way.
+    """
+    runtime = runtime or get_runtime()
+    created = create_database(runtime.settings.dsn_for("migrations"))
+    if created:
+        migrate(runtime)
+    return created
