@@ -13,9 +13,11 @@ from typer.testing import CliRunner, Result
 
 import toy
 from daybreak import models
+from daybreak.cli import app as every_command
 from daybreak.cli.runs import app
-from daybreak.errors import InputsLate, NotFound
+from daybreak.errors import InputsLate, InvalidRequest, NotFound
 from daybreak.registry.champions import promote
+from daybreak.registry.verdicts import record_verdict
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.warehouse.engine import begin
 from daybreak.warehouse.tables import day_closed
@@ -95,6 +97,62 @@ def test_sla_is_a_table_or_json() -> None:
     assert "business date" in shown
     assert "not_counted" in shown
     assert run("sla", "--model", "other", "--json").stdout.strip() == "[]"
+
+
+@pytest.mark.usefixtures("runtime")
+def test_generations_are_listed_and_shown() -> None:
+    def look(*arguments: str) -> str:
+        result = CliRunner().invoke(every_command, ["generations", *arguments])
+        assert result.exit_code == 0, result.output
+        assert [line for line in result.stdout.splitlines() if line != line.rstrip()] == []
+        return result.stdout
+
+    assert "There is no such generation." in look("list")
+    run("score", "toy", *DAY)
+    run("score", "toy", *DAY, "--knowledge", "latest")
+    listed = look("list", "--model", "toy", *DAY)
+    assert [line.split()[0] for line in listed.splitlines()] == ["id", "2", "1"]
+    (old,) = json.loads(look("list", "--state", "superseded", "--json"))
+    assert (old["generation_id"], old["state"], old["rows"]) == (1, "superseded", 42)
+    assert "There is no such generation." in look("list", "--business-date", "2026-01-01")
+    shown = look("show", "2")
+    assert "(gate: not judged)" in shown
+    assert "score_shard" in shown
+    steps = json.loads(look("show", "2", "--json"))["steps"]
+    assert {one["step"] for one in steps} >= {"build_snapshot", "score_shard", "publish"}
+    for wrong, error in (
+        (("show", "3"), NotFound),
+        (("list", "--state", "done"), InvalidRequest),
+        (("list", "--model", "other"), NotFound),
+    ):
+        result = CliRunner().invoke(every_command, ["generations", *wrong])
+        assert isinstance(result.exception, error)
+
+
+@pytest.mark.usefixtures("runtime")
+def test_versions_and_the_ledger_are_shown_with_their_marks(runtime: Runtime) -> None:
+    def look(*arguments: str) -> str:
+        result = CliRunner().invoke(every_command, ["models", *arguments])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    (version,) = (entry["version"] for entry in runtime.registry.versions("toy"))
+    row = look("list").splitlines()[1].split()
+    assert row[:4] == ["toy", version, "champion", "not"]
+    with begin(runtime.engine) as conn:
+        record_verdict(
+            conn, model="toy", version=version, passed=False, reason="loses", evidence={},
+            actor="test", now=CLOSED,
+            headline={"measure": "WAPE", "value": 0.5, "baseline": "mean", "baseline_value": 0.4},
+        )  # fmt: skip
+    assert "refused  WAPE 0.500 (mean 0.400)" in look("list", "toy")
+    (entry,) = json.loads(look("list", "--json"))
+    assert (entry["champion"], entry["gate"], entry["value"]) == (True, "refused", 0.5)
+    assert "REFUSED by its gate" in look("history", "toy")
+    assert "gate: loses" in look("history", "toy")
+    again = look("promote", "toy", version, "--reason", "all the same", "--from", "2026-02-03")
+    assert f"{version} is champion of toy already." in again
+    assert "Its gate refused it" in again
 
 
 @pytest.mark.usefixtures("runtime")

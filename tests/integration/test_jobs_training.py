@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 import socket
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, func, insert, select
@@ -20,6 +22,7 @@ from daybreak.cli import main
 from daybreak.clock import AsOf
 from daybreak.errors import InvalidRequest, NoData, NotFound, NotPublished
 from daybreak.jobs import publishing, training
+from daybreak.jobs.backtesting import backtest
 from daybreak.jobs.deadline import record_missed_deadline
 from daybreak.jobs.ingest import dataset, load_new_files
 from daybreak.jobs.promoting import promote
@@ -27,6 +30,7 @@ from daybreak.jobs.run import score_day
 from daybreak.jobs.versions import champion_history, versions
 from daybreak.models.base import (
     NO_OPTIONS,
+    AsOfDay,
     Headline,
     Options,
     Progress,
@@ -73,6 +77,16 @@ class JudgedToy(toy.Toy):
                 "scale": 1.0,
             },
         )
+
+    def backtest(
+        self,
+        warehouse: Connection,
+        last: date,
+        as_of: AsOfDay,
+        options: Options,
+        progress: Progress = quiet,
+    ) -> dict[str, Any]:
+        return {"last": last.isoformat()}
 
     def judge(
         self,
@@ -135,6 +149,19 @@ def test_a_challenger_knows_what_its_day_knew_and_rules_from_there_on(
     with connect(runtime.engine) as conn:
         assert champion_at(conn, "toy", CUTOFF) == challenger["version"]
     assert len(json.dumps(outcome)) < 1024
+
+
+@pytest.mark.usefixtures("judged")
+def test_the_log_of_a_task_says_where_the_work_is(
+    runtime: Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        challenger = training.train("toy", "2026-02-08", runtime=runtime)
+        training.pass_the_gate(challenger, runtime=runtime)
+
+    said = [record.getMessage() for record in caplog.records]
+    assert "Training toy on what was known of 2026-02-01" in said
+    assert "beats all" in said
 
 
 def test_training_and_gate_run_twice_change_nothing(runtime: Runtime, judged: JudgedToy) -> None:
@@ -261,6 +288,28 @@ def test_the_path_in_the_settings_overrides_that_of_the_data_set(
 ) -> None:
     here = make_runtime(dataset="online_retail", dataset_path="/somewhere/else.parquet")
     assert dataset(here).sales.files != dataset(make_runtime(dataset="online_retail")).sales.files
+
+
+def test_a_backtest_finds_a_data_set_by_the_path_of_its_file(
+    make_runtime: MakeRuntime, judged: JudgedToy, tmp_path: Path
+) -> None:
+    (tmp_path / "sales.csv").write_text("day,sku,qty\n2026-01-10,x,1\n")
+    file = tmp_path / "my shop.yaml"
+    file.write_text(
+        "name: mine\nsales:\n  files: ${HERE}/sales.csv\n  columns: {business_date: day, "
+        "store_id: {const: a}, item_id: sku, units: qty}\n"
+    )
+    runtime = make_runtime(dataset=str(file))
+    load_new_files(runtime=runtime)
+    for name in (None, "mine"):
+        with runtime.on_dataset(name) as there:
+            found = backtest("toy", {}, runtime=there)
+            assert found == {"dataset": "mine", "last": "2026-01-10"}
+    with (
+        runtime.on_dataset("synthetic") as there,
+        pytest.raises(NoData, match="no closed day of the data set synthetic"),
+    ):
+        backtest("toy", {}, runtime=there)
 
 
 @pytest.mark.usefixtures("tiny_shop")

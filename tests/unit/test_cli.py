@@ -48,6 +48,7 @@ def test_the_commands_of_the_first_day_are_there() -> None:
         *("ingest", "train", "backtest", "score", "rollback", "sla"),
         *("data check", "data load", "warehouse migrate"),
         *("models list", "models promote", "models history"),
+        *("generations list", "generations show"),
         *("keys create", "keys list", "keys revoke"),
     }
 

@@ -12,7 +12,7 @@ import sys
 import typer
 
 from daybreak import __version__
-from daybreak.cli import data, demo, export, keys, models, platform, runs, warehouse
+from daybreak.cli import data, demo, export, generations, keys, models, platform, runs, warehouse
 from daybreak.errors import DaybreakError
 from daybreak.platform.recall import recall_environment
 
@@ -28,6 +28,7 @@ for _room in (platform, demo, runs, models, export):
     app.add_typer(_room.app)
 app.add_typer(data.app, name="data")
 app.add_typer(warehouse.app, name="warehouse")
+app.add_typer(generations.app, name="generations")
 app.add_typer(keys.app, name="keys")
 
 

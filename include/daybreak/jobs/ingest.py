@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from daybreak.models.base import Progress, quiet
+from daybreak.models.base import Progress, logged
 from daybreak.monitoring.steps import measured
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.sources.load import load_dataset
@@ -13,7 +13,7 @@ from daybreak.sources.spec import DatasetSpec, load_spec
 
 
 def load_new_files(
-    progress: Progress = quiet, through: date | None = None, runtime: Runtime | None = None
+    progress: Progress = logged, through: date | None = None, runtime: Runtime | None = None
 ) -> dict[str, Any]:
     """Load every file of the data set that was not loaded before, wholly or not at all each.
 

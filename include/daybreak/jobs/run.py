@@ -11,7 +11,7 @@ from daybreak.jobs.addresses import run_address
 from daybreak.jobs.inputs import knowledge_cutoff
 from daybreak.jobs.waiting import look_for_inputs
 from daybreak.models import get_model
-from daybreak.models.base import Progress, quiet
+from daybreak.models.base import Progress, logged
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.warehouse.engine import connect
 
@@ -20,7 +20,7 @@ def score_day(
     model: str,
     business_date: date,
     knowledge: str = "as_was",
-    progress: Progress = quiet,
+    progress: Progress = logged,
     runtime: Runtime | None = None,
 ) -> dict[str, Any]:
     """Score and publish one business date; returns its row of ``ops.sla``.

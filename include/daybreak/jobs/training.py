@@ -14,7 +14,7 @@ from daybreak.jobs.addresses import run_address
 from daybreak.jobs.inputs import knowledge_cutoff, newest_closed_day
 from daybreak.jobs.options import model_options
 from daybreak.models import get_model
-from daybreak.models.base import Progress, quiet
+from daybreak.models.base import Progress, logged
 from daybreak.monitoring.steps import measured
 from daybreak.registry.champions import champion_at, promote
 from daybreak.registry.registry import Artifact
@@ -44,7 +44,7 @@ class Outcome(Challenger):
 
 
 def train(
-    model: str, business_date: str, progress: Progress = quiet, runtime: Runtime | None = None
+    model: str, business_date: str, progress: Progress = logged, runtime: Runtime | None = None
 ) -> Challenger:
     """Train as of the newest closed day up to ``business_date`` (ISO 8601) and register.
 
@@ -71,7 +71,7 @@ def train(
 def pass_the_gate(
     challenger: Challenger,
     actor: str = "train_models",
-    progress: Progress = quiet,
+    progress: Progress = logged,
     runtime: Runtime | None = None,
 ) -> Outcome:
     """Make the challenger champion from the cutoff of its training day on, if the gate lets it.

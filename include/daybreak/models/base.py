@@ -6,6 +6,7 @@ features, ``K`` margins a row. Everything numeric is float32 from the snapshot t
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -19,6 +20,8 @@ from sqlalchemy import Connection, FromClause, Select, Table
 
 from daybreak.clock import AsOf
 from daybreak.registry.registry import Artifact
+
+logger = logging.getLogger(__name__)
 
 Float32 = NDArray[np.float32]
 Progress = Callable[[str], None]
@@ -37,6 +40,11 @@ AsOfDay = Callable[[date], AsOf]
 
 def quiet(_message: str) -> None:
     """A progress listener that says nothing."""
+
+
+def logged(message: str) -> None:
+    """A progress listener that writes to the log, which is where a task of Airflow shows it."""
+    logger.info("%s", message)
 
 
 @dataclass(frozen=True)
