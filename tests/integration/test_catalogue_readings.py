@@ -28,6 +28,11 @@ MORE = """
 """
 """Each event again as purchases of nobody, in a basket and in none, and of the same user."""
 
+SEVERAL = """
+    UPDATE raw.item SET categories = jsonb_build_array(category, 'more', 'still more')
+    WHERE category IS NOT NULL AND hashtext(item_id) % 2 = 0
+"""
+
 
 @pytest.fixture(scope="module")
 def shop(postgres: Any) -> Iterator[Engine]:
@@ -35,6 +40,7 @@ def shop(postgres: Any) -> Iterator[Engine]:
         engine = make_engine(postgres.url(name))
         with begin(engine) as conn:
             assert conn.execute(text(MORE), {"day": DAY}).rowcount > 1_000
+            assert conn.execute(text(SEVERAL)).rowcount > 3
         yield engine
         engine.dispose()
 
@@ -54,6 +60,7 @@ def test_items_and_days_are_the_same_bits(readings: tuple[ItemDays, ItemDays]) -
     of_events, of_sums = readings
     assert len(of_events.item) > 1_000
     assert of_events.buyers.max() > 5
+    assert set(of_events.further.values()) == {("more", "still more")}
     same_bits(vars(of_events), vars(of_sums))
 
 
@@ -65,6 +72,9 @@ def test_the_catalogue_is_the_same_bits(readings: tuple[ItemDays, ItemDays]) -> 
 def same_bits(got: Any, wanted: Any) -> None:
     assert list(got) == list(wanted)
     for name, values in wanted.items():
+        if not isinstance(values, np.ndarray):
+            assert got[name] == values, name
+            continue
         assert got[name].dtype == values.dtype, name
         if values.dtype == object:
             assert got[name].tolist() == values.tolist(), name

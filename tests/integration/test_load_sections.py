@@ -8,6 +8,8 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import Engine, text
 
@@ -451,3 +453,44 @@ def test_ratings_from_a_threshold_on_are_purchases(load: Load, rows: Rows) -> No
     ]
     rules = rows("SELECT rules FROM ops.load WHERE source = 'interactions'")
     assert rules == [({"liked": 2},)]
+
+
+GENRES = """
+items:
+  files: ${HERE}/items.csv
+  columns: {item_id: sku, name: name, categories: {column: genres, separator: "|"}}
+"""
+KINDS = "SELECT item_id, category, categories FROM raw.item ORDER BY item_id, loaded_at"
+
+
+def test_an_item_with_several_categories(load: Load, rows: Rows) -> None:
+    load(GENRES, {"items.csv": "sku,name,genres\nx,Alien,Horror|SciFi\ny,Heat,Crime\nz,None,\n"})
+
+    before = [("x", "Horror", ["Horror", "SciFi"]), ("y", "Crime", None), ("z", None, None)]
+    assert rows(KINDS) == before
+    again = "sku,name,genres\nx,Alien,Horror|SciFi\ny,Heat,Crime|Drama\nz,None,\n"
+    assert load(GENRES, {"items.csv": again}, LATER).files[-1].loaded == 1
+    assert rows(KINDS) == [*before[:2], ("y", "Crime", ["Crime", "Drama"]), before[2]]
+
+    one = GENRES.replace('categories: {column: genres, separator: "|"}', "category: genres")
+    report = load(one, {"items.csv": "sku,name,genres\nx,Alien,Horror\ny,Heat,Crime\n"}, LATER)
+    assert report.files[-1].loaded == 2  # each has the one category now
+    assert rows(KINDS)[1] == ("x", "Horror", None)
+
+
+@pytest.mark.parametrize(("which", "kept"), [("first", ["a", "b"]), ("last", ["c", "d", "e"])])
+def test_several_categories_of_a_repeated_item(
+    load: Load, rows: Rows, which: str, kept: list[str]
+) -> None:
+    files = {"items.csv": "sku,name,genres\nx,A,\nx,A,a|b\nx,A,c|d|e\nx,A,\n"}
+    load(GENRES + f"  duplicates: {which}\n", files)
+
+    assert rows(KINDS) == [("x", kept[0], kept)]
+
+
+def test_a_list_column_of_parquet(load: Load, rows: Rows, tmp_path: Path) -> None:
+    table = {"sku": ["x", "y"], "kinds": [["a", "b", "a"], []]}
+    pq.write_table(pa.table(table), tmp_path / "items.parquet")
+    load("items: {files: '${HERE}/items.parquet', columns: {item_id: sku, categories: kinds}}", {})
+
+    assert rows(KINDS) == [("x", "a", ["a", "b"]), ("y", None, None)]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from recommendation_oracle import records_of
 
+from daybreak.models.arrays import pack, unpack
 from daybreak.models.recommendations.assemble import FEATURES, PERSONAL, assemble
 from daybreak.models.recommendations.candidates import SOURCES, Ragged, Wish, candidates
+from daybreak.models.recommendations.catalogue import Catalogue
 from daybreak.models.recommendations.cells import spread
 from daybreak.models.recommendations.examples import Day, day_of
 from daybreak.models.recommendations.histories import LAYOUT, RECORD, stranger
@@ -89,3 +93,56 @@ def test_without_a_session_its_features_are_unknown(at: Day) -> None:
         features = assemble(at.rows, at.catalogue, at.learned, found, session)
         for name in ("session_items", "session_best"):
             assert np.isnan(features[:, FEATURES.index(name)]).all()
+
+
+def test_an_item_of_several_categories_speaks_for_each() -> None:
+    events = random_events(11, events=500)
+    names = sorted({name for name in events.categories if name})
+    further = {
+        item: tuple(name for name in (*names, "only here") if name != own)[: 1 + n % 3]
+        for n, (item, own) in enumerate(zip(events.item_ids, events.categories, strict=True))
+        if own and n % 2
+    }
+    known = replace(events, further=further)
+    learned = learn(known, Kernels(neighbours=8, factors=4), seed=7, threads=1)
+    at = day_of(known, DAY, learned)
+    catalogue = Catalogue.from_context(unpack(pack(at.catalogue.to_context())))
+    named_by = dict(zip(events.item_ids, events.categories, strict=True))
+    kinds = [
+        [name for name in (named_by[item], *further.get(item, ())) if name]
+        for item in catalogue.item_id
+    ]
+
+    for kind, name in enumerate(catalogue.category_name):
+        first, end = catalogue.category_offsets[kind : kind + 2]
+        mine = set(catalogue.by_category[first:end].tolist())
+        assert mine == {n for n in np.flatnonzero(catalogue.eligible) if name in kinds[n]}
+    found = candidates(at.rows, catalogue, at.learned)
+    shares = assemble(at.rows, catalogue, at.learned, found)[:, FEATURES.index("category_share")]
+    scores = found.scores[:, SOURCES.index("category")]
+    assert np.isfinite(scores).any()
+    buyers = catalogue.statistic("item_buyers_90").astype(float)
+    sold = {
+        name: max(
+            sum(buyers[n] for n in range(len(kinds)) if catalogue.eligible[n] and name in kinds[n]),
+            1,
+        )
+        for name in catalogue.category_name
+    }
+    for row, user in enumerate(spread(found.offsets)):
+        item = int(found.item[row])
+        said = {int(r["item"]): float(r["long"]) for r in records_of(at.rows, int(user))}
+        total = sum(said.values())
+        liked = {
+            name: sum(weight for n, weight in said.items() if name in kinds[n])
+            for name in kinds[item]
+        }
+        split = {
+            name: sum(weight / len(kinds[n]) for n, weight in said.items() if name in kinds[n])
+            for name in kinds[item]
+        }
+        share = np.mean([liked[name] / total for name in kinds[item]]) if kinds[item] else np.nan
+        np.testing.assert_allclose(shares[row], share, rtol=1e-5)
+        if not np.isnan(scores[row]):
+            score = sum(split[name] * buyers[item] / sold[name] for name in kinds[item])
+            np.testing.assert_allclose(scores[row], score, rtol=1e-4)

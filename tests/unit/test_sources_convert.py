@@ -291,7 +291,34 @@ def test_values_are_looked_up_and_others_are_bad() -> None:
     assert found.faults[0][1] == "is none of ['0', 'a']"
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize(
+    ("values", "separator", "expected"),
+    [
+        (["Drama|War", " Drama | |Drama", "", None, "|"], "|", ['["Drama", "War"]', '["Drama"]']),
+        (["Drama, War"], None, ['["Drama, War"]']),
+        (
+            [["Drama", "War"], ["Drama", " ", None], [], None],
+            None,
+            ['["Drama", "War"]', '["Drama"]'],
+        ),
+        (pa.array([[3, 4], [3, 3]], pa.large_list(pa.int64())), None, ['["3", "4"]', '["3"]']),
+        (pa.array(["a/b", "ö"]).dictionary_encode(), "/", ['["a", "b"]', '["ö"]']),
+        ([7.0, float("nan")], "|", ['["7"]']),
+    ],
+)
+def test_several_texts(values: Any, separator: str | None, expected: list[str]) -> None:
+    found = parse(values, Kind.TEXTS, separator=separator)
+
+    absent: list[str | None] = [None] * (len(values) - len(expected))
+    assert found.values.to_pylist() == expected + absent
+    assert not found.faults
+
+
+def test_a_nul_character_among_several_texts_is_bad() -> None:
+    assert bad(parse(["a|b", "a|b\0c"], Kind.TEXTS, separator="|")) == [False, True]
+
+
+@pytest.mark.parametrize("kind", sorted(set(Kind) - {Kind.TEXTS}))
 def test_a_list_is_of_no_kind(kind: Kind) -> None:
     with pytest.raises(WrongTypeError):
         parse([[1, 2]], kind)

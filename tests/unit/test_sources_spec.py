@@ -62,6 +62,18 @@ def test_short_and_long_columns(tmp_path: Path) -> None:
         ("items: {files: a.csv, table: t, columns: {item_id: n}}", "`table` goes with"),
         ("items: {files: a.csv, columns: {item_id: n, colour: c}}", "colour"),
         (
+            "items: {files: a.csv, columns: {item_id: n, category: a, categories: b}}",
+            "either `category` or `categories`",
+        ),
+        (
+            "items: {files: a.csv, columns: {item_id: n, category: {column: a, separator: '|'}}}",
+            "`category` has one value, so it takes no `separator`",
+        ),
+        (
+            "items: {files: a.csv, columns: {item_id: n, categories: {column: a, values: {x: y}}}}",
+            "`categories` takes no `values`",
+        ),
+        (
             "items: {files: a.csv, columns: {item_id: {column: a, const: b}}}",
             "items.columns.item_id",
         ),

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     TEXT = "text"
     NUMBER = "number"
     FLAG = "flag"
+    TEXTS = "texts"
 
     @property
     def wording(self) -> str:
@@ -34,6 +35,7 @@ _WORDINGS = {
     Kind.TEXT: "text",
     Kind.NUMBER: "a number",
     Kind.FLAG: "yes or no",
+    Kind.TEXTS: "text or a list of texts",
 }
 
 
@@ -82,6 +84,7 @@ SECTIONS = MappingProxyType(
             _ITEM,
             CanonicalColumn("name", Kind.TEXT),
             CanonicalColumn("category", Kind.TEXT),
+            CanonicalColumn("categories", Kind.TEXTS),
             _KNOWN_FROM,
         ),
         "stores": (

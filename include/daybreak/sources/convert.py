@@ -6,10 +6,12 @@ rows that cannot be read are told apart by ``Converted.faults``.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import islice
 from math import isnan
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -40,6 +42,7 @@ TYPES = {
     Kind.TEXT: pa.string(),
     Kind.NUMBER: pa.float64(),
     Kind.FLAG: pa.bool_(),
+    Kind.TEXTS: pa.string(),  # a JSON list
 }
 """The Arrow type of each kind."""
 
@@ -66,7 +69,9 @@ def convert(values: Array, column: CanonicalColumn, source: Source, zone: ZoneIn
         reason = f"is none of {sorted(source.values)}"
     parsed = _PARSERS[column.kind](values, source, zone)
     faults = [(present & as_mask(pc.is_null(parsed)), reason)]
-    if column.kind is Kind.TEXT:
+    if column.kind is Kind.TEXTS:  # an empty list is no fault
+        faults = [(as_mask(pc.match_substring(parsed, "\\u0000")), "has a NUL character")]
+    elif column.kind is Kind.TEXT:
         faults.append((as_mask(pc.match_substring(parsed, "\0")), "has a NUL character"))
     elif column.kind is Kind.NUMBER:
         faults.append((as_mask(pc.is_inf(parsed)), "is not finite"))
@@ -155,6 +160,21 @@ def _text(values: Array, source: Source, _zone: ZoneInfo) -> Array:
     return text
 
 
+def _texts(values: Array, source: Source, zone: ZoneInfo) -> Array:
+    """Lists, or texts that ``source.separator`` cuts: each value once, null where there is none."""
+    if not _is_list(values.type):
+        text = to_text(values)
+        sign = source.separator
+        # Without one a text is a single value; a NUL, which no good text has, cuts none.
+        values = pc.split_pattern(text, pattern="\0" if sign is None else sign)
+    words = iter(_text(plain(pc.list_flatten(values)), source, zone).to_pylist())
+    lengths = pc.fill_null(pc.list_value_length(values), 0).to_pylist()
+    lists = [list(dict.fromkeys(filter(None, islice(words, length)))) for length in lengths]
+    return pa.array(
+        [json.dumps(names, ensure_ascii=False) if names else None for names in lists], pa.string()
+    )
+
+
 def _number(values: Array, _source: Source, _zone: ZoneInfo) -> Array:
     return to_number(values)
 
@@ -210,6 +230,7 @@ _PARSERS: dict[Kind, Callable[[Array, Source, ZoneInfo], Array]] = {
     Kind.TEXT: _text,
     Kind.NUMBER: _number,
     Kind.FLAG: _flag,
+    Kind.TEXTS: _texts,
 }
 
 
@@ -296,6 +317,12 @@ def _out_of_range(parsed: Array) -> Mask:
         first, after = (datetime(day.year, 1, 1, tzinfo=UTC) for day in (first, after))
     low, high = (pa.scalar(bound, parsed.type) for bound in (first, after))
     return as_mask(pc.or_(pc.less(parsed, low), pc.greater_equal(parsed, high)))
+
+
+def _is_list(kind: Any) -> bool:
+    return (
+        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    )
 
 
 def _is_numeric(kind: Any) -> bool:

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Table, Text, case, func, literal, select
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    FromClause,
+    Table,
+    Text,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+)
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 
 from daybreak.sources.knowledge import ALWAYS
 from daybreak.sources.merging import Merge, Merged, append, dates_of, differs, later, newest
 from daybreak.sources.sections import Items, Stores
 from daybreak.sources.staging import ROW, stage_clock, temporary
 from daybreak.warehouse.tables import Instant, item, store
+
+ALL = "categories"
+KNOWN_AT = "known_at"
 
 
 def master_key(section: Items | Stores) -> str:
@@ -23,34 +37,46 @@ def merge_master(merge: Merge, section: Items | Stores, staged: Table) -> Merged
     """Append what is new, known from its first day, and what has changed, known from now on."""
     key = master_key(section)
     target = item if isinstance(section, Items) else store
-    names = [name for name in ("name", "category", "region") if name in staged.c]
-    rows = _one_per_key(merge, section, staged, names)
+    rows = _one_per_key(merge, section, staged)
     known = newest(target, (key,))
     is_new = known.c[key].is_(None)
-    values = [_value(section, rows.c[name], known.c[name]) for name in names]
+    names = [column.name for column in rows.c if column.name not in (key, KNOWN_AT)]
+    before = [_known_categories(known) if name == ALL else known.c[name] for name in names]
+    values = {
+        name: _value(section, rows.c[name], old) for name, old in zip(names, before, strict=True)
+    }
+    changed = differs(list(values.values()), before)
+    if (all_of_them := values.pop(ALL, None)) is not None:
+        values["category"] = all_of_them.op("->>")(0)
+        values[ALL] = case((func.jsonb_array_length(all_of_them) > 1, all_of_them))
     now = literal(merge.knowledge.now, Instant)
-    loaded_at = case((is_new, rows.c.known_at), else_=later(now, known))
+    loaded_at = case((is_new, rows.c[KNOWN_AT]), else_=later(now, known))
     query = (
-        select(rows.c[key], *values, literal(merge.load_id), loaded_at)
+        select(rows.c[key], *values.values(), literal(merge.load_id), loaded_at)
         .select_from(rows.outerjoin(known, known.c[key] == rows.c[key]))
-        .where(is_new | differs(values, [known.c[name] for name in names]))
+        .where(is_new | changed)
     )
-    columns = [key, *names, "load_id", "loaded_at"]
+    columns = [key, *values, "load_id", "loaded_at"]
     return Merged(append(merge.conn, target, columns, query))
 
 
-def _one_per_key(merge: Merge, section: Items | Stores, staged: Table, names: list[str]) -> Table:
+def _one_per_key(merge: Merge, section: Items | Stores, staged: Table) -> Table:
     """One row a key with the first (or last) value of each column, and when it was known."""
     key = master_key(section)
+    given: dict[str, ColumnElement[Any]] = {
+        name: staged.c[name] for name in ("name", "region") if name in staged.c
+    }
+    if (categories := _staged_categories(staged)) is not None:
+        given[ALL] = categories
     rows = temporary(
         merge.conn,
         "merged",
         Column(key, Text),
-        *(Column(name, Text) for name in names),
-        Column("known_at", Instant, nullable=False),
+        *(Column(name, value.type) for name, value in given.items()),
+        Column(KNOWN_AT, Instant, nullable=False),
     )
     order = staged.c[ROW].desc() if section.duplicates == "last" else staged.c[ROW].asc()
-    query = select(staged.c[key], *(_first(staged.c[name], order) for name in names))
+    query = select(staged.c[key], *(_first(value, order) for value in given.values()))
     always = literal(ALWAYS, Instant)
     if "known_from" in staged.c:
         dates = [day for day in dates_of(merge.conn, staged, "known_from") if day is not None]
@@ -64,10 +90,25 @@ def _one_per_key(merge: Merge, section: Items | Stores, staged: Table, names: li
     else:
         query = query.add_columns(always)
     query = query.group_by(staged.c[key])
-    made = append(merge.conn, rows, [key, *names, "known_at"], query)
+    made = append(merge.conn, rows, [key, *given, KNOWN_AT], query)
     if section.duplicates != "quarantine":
         merge.tally.rules["merged_into_one_row"] = merge.tally.kept - made
     return rows
+
+
+def _staged_categories(staged: Table) -> ColumnElement[Any] | None:
+    """All categories of a staged row as a JSON list; a single one is a list of one."""
+    if ALL in staged.c:
+        return cast(staged.c[ALL], JSONB)
+    return _listed(staged.c.category) if "category" in staged.c else None
+
+
+def _known_categories(known: FromClause) -> ColumnElement[Any]:
+    return func.coalesce(known.c[ALL], _listed(known.c.category), type_=JSONB)
+
+
+def _listed(category: ColumnElement[Any]) -> ColumnElement[Any]:
+    return case((category.is_not(None), func.jsonb_build_array(category, type_=JSONB)))
 
 
 def _value(section: Items | Stores, new: Any, before: Any) -> ColumnElement[Any]:

@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from daybreak.sources.canonical import SECTIONS, CanonicalColumn, extra_covariate
+from daybreak.sources.canonical import SECTIONS, CanonicalColumn, Kind, extra_covariate
 from daybreak.sources.durations import Duration
 
 DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType({"view": 0.1, "cart": 0.5, "purchase": 1.0})
@@ -79,6 +79,9 @@ class Source(Strict):
     const: Scalar | None = None
     format: str | None = Field(None, description="strptime format of dates written as text")
     case: Literal["upper", "lower"] | None = None
+    separator: str | None = Field(
+        None, min_length=1, description="what stands between several values of one cell"
+    )
     values: dict[str, Scalar] | None = Field(
         None, description="source value -> value; any other value is a bad row"
     )
@@ -97,9 +100,9 @@ class Source(Strict):
     def _one_origin(self) -> Self:
         if (self.column is None) == (self.const is None):
             raise ValueError("give either `column` or `const`")
-        others = (self.format, self.case, self.values, self.null_values)
-        if self.const is not None and any(other is not None for other in others):
-            raise ValueError("a constant takes no `format`, `case`, `values` or `null_values`")
+        others = ("format", "case", "separator", "values", "null_values")
+        if self.const is not None and any(getattr(self, name) is not None for name in others):
+            raise ValueError(f"a constant takes none of {', '.join(map('`{}`'.format, others))}")
         return self
 
 
@@ -256,6 +259,11 @@ class Section(Strict):
         known = {column.name: column for column in self.canonical}
         if unknown := sorted(set(self.columns) - set(known)):
             raise ValueError(f"`columns` has {unknown}; {self.kind} knows {sorted(known)}")
+        for name, source in self.columns.items():
+            if source.separator and known[name].kind is not Kind.TEXTS:
+                raise ValueError(f"`{name}` has one value, so it takes no `separator`")
+            if source.values and known[name].kind is Kind.TEXTS:
+                raise ValueError(f"`{name}` takes no `values`")
         if not self.generator:
             required = [column.name for column in self.canonical if column.required]
             if missing := [name for name in required if name not in self.columns]:
@@ -350,9 +358,15 @@ class _Master(Section):
 
 
 class Items(_Master):
-    """What is sold."""
+    """What is sold. An item has one ``category``, or several ``categories``."""
 
     kind: ClassVar[str] = "items"
+
+    @model_validator(mode="after")
+    def _one_or_several(self) -> Self:
+        if {"category", "categories"} <= set(self.columns):
+            raise ValueError("give either `category` or `categories`, whose first one it is")
+        return self
 
 
 class Stores(_Master):

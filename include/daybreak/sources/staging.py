@@ -32,6 +32,7 @@ _TYPES: dict[Kind, TypeEngine[Any]] = {
     Kind.TEXT: Text(),
     Kind.NUMBER: Double(),
     Kind.FLAG: Boolean(),
+    Kind.TEXTS: Text(),
 }
 
 

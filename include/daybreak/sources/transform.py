@@ -181,7 +181,7 @@ class Transform:
         checks: list[tuple[Mask, str]] = []
         if column.required:
             checks.append((as_mask(pc.is_null(values)), "is absent"))
-        if column.kind is Kind.TEXT:
+        if column.kind in (Kind.TEXT, Kind.TEXTS):
             most = self.section.longest_text
             too_long = pc.greater(pc.binary_length(values), most)
             checks.append((as_mask(too_long), f"is longer than {most:,} bytes"))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+Further: TypeAlias = Mapping[str, tuple[str, ...]]
+"""Item to its categories after the first one."""
 
 UNKNOWN_USER = -1
 PURCHASE = 1.0
@@ -17,7 +22,8 @@ class Events:
     """``m`` interactions of ``U`` users with ``N`` items, user by user, each in order of time.
 
     ``user_ids``: object (U,), ``item_ids``: object (N,), both in bytewise order.
-    ``categories``: object (N,), '' where an item has none.
+    ``categories``: object (N,), '' where an item has none. ``further``: those after the first, of
+    items that have several.
     ``user``: int32 (m,), ``UNKNOWN_USER`` where nobody is known; those come first.
     ``item``: int32 (m,). ``day``: int32 (m,), business date in days since 1970-01-01.
     ``at``: int64 (m,), microseconds since 1970-01-01 UTC.
@@ -36,6 +42,7 @@ class Events:
     weight: NDArray[np.float64]
     quantity: NDArray[np.float64]
     price: NDArray[np.float64]
+    further: Further = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.item)

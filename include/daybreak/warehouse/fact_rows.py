@@ -128,6 +128,20 @@ def read_categories(conn: Connection, as_of: AsOf) -> dict[str, str]:
     return {name: category for name, category in conn.execute(query) if category is not None}
 
 
+def read_further_categories(conn: Connection, as_of: AsOf) -> dict[str, tuple[str, ...]]:
+    """Item to its categories after the first, of the items that have several at the cutoff."""
+    c = item.c
+    newest = (
+        select(c.item_id, c.categories)
+        .where(c.loaded_at <= as_of.cutoff)
+        .ext(distinct_on(c.item_id))
+        .order_by(c.item_id, c.loaded_at.desc(), c.load_id.desc())
+        .subquery()
+    )
+    query = select(newest).where(newest.c.categories.is_not(None))
+    return {name: tuple(categories[1:]) for name, categories in conn.execute(query)}
+
+
 def read_calendar(
     conn: Connection, first: date, last: date
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -17,8 +17,8 @@ from sqlalchemy import Connection
 from daybreak.clock import AsOf
 from daybreak.errors import NoData
 from daybreak.warehouse.copy_encode import EPOCH_MICROSECONDS
-from daybreak.warehouse.events import UNKNOWN_USER, Events
-from daybreak.warehouse.fact_rows import Bounds, read_categories
+from daybreak.warehouse.events import UNKNOWN_USER, Events, Further
+from daybreak.warehouse.fact_rows import Bounds, read_categories, read_further_categories
 from daybreak.warehouse.interaction_rows import (
     PACKING,
     PURCHASES,
@@ -39,7 +39,8 @@ PURCHASES_AT_ONCE = 4 << 20
 class ItemDayArrays(TypedDict):
     """Purchases by item and day, in that order; ``m`` rows.
 
-    ``item_ids``, ``categories``: object (N,) as in ``Events``, items without a purchase too.
+    ``item_ids``, ``categories``: object (N,) as in ``Events``, items without a purchase too;
+    ``further`` as there.
     ``item`` (ordinal), ``day`` (since 1970-01-01), ``events``, ``buyers`` (distinct known users,
     and baskets, else moments, of unknown ones): int64 (m,). ``quantity`` and ``spend`` of
     purchases whose price and quantity are known: float64 (m,).
@@ -47,6 +48,7 @@ class ItemDayArrays(TypedDict):
 
     item_ids: NDArray[np.object_]
     categories: NDArray[np.object_]
+    further: Further
     item: NDArray[np.int64]
     day: NDArray[np.int64]
     events: NDArray[np.int64]
@@ -72,6 +74,7 @@ def read_events(conn: Connection, as_of: AsOf, *, days: int) -> Events:
         [name for (name,), _ in known],
         item_ids,
         _categories(conn, as_of, item_ids),
+        read_further_categories(conn, as_of),
     )
 
 
@@ -92,10 +95,10 @@ def stream_events(
     """
     bounds = _bounds(conn, as_of, days)
     names = _objects(item_ids)
-    categories = _categories(conn, as_of, names)
+    categories, further = _categories(conn, as_of, names), read_further_categories(conn, as_of)
     for groups in stream_groups(conn, by_user(bounds, names), users_per_batch):
         users = [name for (name,), _ in groups]
-        yield _events(groups, np.arange(len(groups)), users, names, categories)
+        yield _events(groups, np.arange(len(groups)), users, names, categories, further)
 
 
 def item_totals(conn: Connection, as_of: AsOf, *, days: int) -> ItemDayArrays:
@@ -117,6 +120,7 @@ def item_totals(conn: Connection, as_of: AsOf, *, days: int) -> ItemDayArrays:
     return ItemDayArrays(
         item_ids=item_ids,
         categories=_categories(conn, as_of, item_ids),
+        further=read_further_categories(conn, as_of),
         item=columns["item"][order],
         day=columns["day"][order],
         events=columns["events"][order],
@@ -189,12 +193,13 @@ def _categories(
     return _objects([known.get(name, "") for name in item_ids])
 
 
-def _events(
+def _events(  # noqa: PLR0917 - as ``Events`` has them
     groups: Sequence[Group],
     user: NDArray[np.int64],
     user_ids: Sequence[str],
     item_ids: NDArray[np.object_],
     categories: NDArray[np.object_],
+    further: Further,
 ) -> Events:
     """``user``: (len(groups),) whose events a group holds, ascending."""
     rows = PACKING.unpack(groups)
@@ -207,7 +212,7 @@ def _events(
         columns[name] = columns[name] + 0.0  # one zero, not -0.0 beside it, which sorts the same
     order = _order(columns)
     sorted_columns = {name: values[order] for name, values in columns.items()}
-    return Events(_objects(user_ids), item_ids, categories, **sorted_columns)
+    return Events(_objects(user_ids), item_ids, categories, **sorted_columns, further=further)
 
 
 def _order(columns: dict[str, NDArray[Any]]) -> NDArray[np.intp]:

@@ -108,16 +108,20 @@ def _category_share(
     user: NDArray[np.int64],
     item: NDArray[np.int64],
 ) -> Float32:
-    of_voice = catalogue.category[said.item]
+    """How much of what speaks for the user is of the item's category; of several, on average."""
+    voice, of_voice = catalogue.categories_of(said.item)
     weight = said.weight.astype(np.float64)
     kinds = len(catalogue.category_name)
-    has = of_voice >= 0
-    by_kind = np.bincount(said.user[has] * kinds + of_voice[has], weight[has], users * kinds)
+    by_kind = np.bincount(said.user[voice] * kinds + of_voice, weight[voice], users * kinds)
     total = np.bincount(said.user, weight, users)[user]
-    category = catalogue.category[item]
-    known = (category >= 0) & (total > 0)
+    place, category = catalogue.categories_of(item)
+    heard = total[place] > 0
+    place, category = place[heard], category[heard]
+    shares = by_kind[user[place] * kinds + category] / total[place]
+    count = np.bincount(place, minlength=len(item))
     share = np.full(len(item), np.nan, np.float32)
-    share[known] = by_kind[user[known] * kinds + category[known]] / total[known]
+    known = count > 0
+    share[known] = np.bincount(place, shares, len(item))[known] / count[known]
     return share
 
 

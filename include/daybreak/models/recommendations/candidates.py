@@ -289,14 +289,14 @@ def _by_category(
     said: Voices, users: int, catalogue: Catalogue, open_to: NDArray[np.bool_]
 ) -> Ranked:
     """The weight of a category in what speaks for a user, times how much of it the item sells."""
-    category = catalogue.category[said.item]
-    has = category >= 0
+    place, category = catalogue.categories_of(said.item)
     kinds = len(catalogue.category_name)
-    liking = _matrix(
-        said.user[has], category[has].astype(np.int64), said.weight[has], (users, kinds)
-    )
+    weight = said.weight[place]
+    if len(catalogue.further):  # what speaks for several categories speaks for each by its part
+        weight /= np.bincount(place, minlength=len(said.item))[place].astype(np.float32)
+    liking = _matrix(said.user[place], category, weight, (users, kinds))
     buyers = catalogue.statistic("item_buyers_90")[catalogue.by_category].astype(np.float64)
-    listed = catalogue.category[catalogue.by_category]
+    listed = spread(catalogue.category_offsets)
     total = np.bincount(listed, buyers, kinds)
     share = (buyers / np.maximum(total, 1.0)[listed]).astype(np.float32)
     popular = sparse.csr_matrix(

@@ -5,8 +5,9 @@ All of it is the same for every user, so it is stored once a day as the snapshot
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,16 @@ from numpy.typing import NDArray
 from daybreak.errors import DatasetError, NoData
 from daybreak.models.arrays import from_names, to_names
 from daybreak.models.base import Context, Float32
-from daybreak.models.recommendations.cells import firsts, sums
+from daybreak.models.recommendations.cells import firsts, offsets_of, sums
 from daybreak.models.recommendations.numbers import DEFAULT, Numbers
 from daybreak.models.recommendations.topn import MOST_COLUMNS
-from daybreak.warehouse.events import PURCHASE, UNKNOWN_USER, Events
+from daybreak.warehouse.events import PURCHASE, UNKNOWN_USER, Events, Further
 from daybreak.warehouse.names import numbered
 
 EPOCH = date(1970, 1, 1)
 _TEXTS = ("item_id", "category_name")
+_FURTHER = "further"
+
 SPANS = (7, 28, 90)
 ITEM_STATISTICS = (
     "item_buyers_7",
@@ -44,7 +47,7 @@ ITEM_STATISTICS = (
 class ItemDays:
     """What was sold by item and day; ``m`` rows in any order.
 
-    ``item_ids``, ``categories``: object (N,) as in ``Events``. ``item`` (ordinal), ``day`` (since
+    ``item_ids``, ``categories``, ``further`` as in ``Events``. ``item`` (ordinal), ``day`` (since
     1970-01-01), ``buyers`` (distinct known users, plus baskets of unknown ones): int64 (m,).
     ``quantity`` and ``spend`` of purchases with a known price: float64 (m,).
     """
@@ -56,6 +59,7 @@ class ItemDays:
     buyers: NDArray[np.int64]
     quantity: NDArray[np.float64]
     spend: NDArray[np.float64]
+    further: Further = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class Catalogue:
     ``trending_7``, ``trending_28``: int32, every eligible item, the most bought first.
     ``by_category``: int32, eligible items with a category, by category and then as trending;
     those of category c are ``by_category[category_offsets[c]:category_offsets[c + 1]]``.
+    ``further``: int32 (f, 2), an item and a category that it has beside its first; by item.
     """
 
     item_id: NDArray[np.object_]
@@ -78,6 +83,7 @@ class Catalogue:
     trending_28: NDArray[np.int32]
     by_category: NDArray[np.int32]
     category_offsets: NDArray[np.int64]
+    further: NDArray[np.int32] = field(default_factory=lambda: np.empty((0, 2), np.int32))
 
     def __len__(self) -> int:
         return len(self.item_id)
@@ -89,20 +95,42 @@ class Catalogue:
     @classmethod
     def context_layout(cls) -> tuple[str, ...]:
         """What ``to_context`` gives, and in which order ``statistics`` has its columns."""
-        return (*(field.name for field in fields(cls)), *ITEM_STATISTICS)
+        always = (part.name for part in fields(cls) if part.name != _FURTHER)
+        return (*always, *ITEM_STATISTICS)
 
     def to_context(self) -> dict[str, NDArray[Any]]:
         """Plain arrays by name; none of Python objects."""
         plain: dict[str, NDArray[Any]] = {
-            field.name: getattr(self, field.name) for field in fields(self)
+            part.name: getattr(self, part.name) for part in fields(self)
         }
+        if not len(self.further):  # a shop with one category an item has the context it always had
+            del plain[_FURTHER]
         return plain | {name: from_names(plain[name]) for name in _TEXTS}
 
     @classmethod
     def from_context(cls, context: Context) -> Catalogue:
         """The catalogue that ``to_context`` gave."""
-        plain = {field.name: context[field.name] for field in fields(cls)}
+        names = [part.name for part in fields(cls) if part.name in context]
+        plain = {name: context[name] for name in names}
         return cls(**plain | {name: to_names(plain[name]) for name in _TEXTS})
+
+    def categories_of(self, item: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """All categories of ``item`` (k,): place in ``item``, ascending, and category, (p,)."""
+        first = self.category[item]
+        if not len(self.further):
+            place = np.flatnonzero(first >= 0)
+            return place, first[place].astype(np.int64)
+        offsets, listed = self._listed
+        sizes = np.diff(offsets)[item]
+        place = np.repeat(np.arange(len(item)), sizes)
+        within = np.arange(len(place)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        return place, listed[offsets[item][place] + within]
+
+    @cached_property
+    def _listed(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """All categories by item: those of item i are ``listed[offsets[i]:offsets[i + 1]]``."""
+        item, category = _pairs(self.category, self.further)
+        return offsets_of(item, len(self)), category
 
 
 def item_days(events: Events) -> ItemDays:
@@ -131,6 +159,7 @@ def item_days(events: Events) -> ItemDays:
         np.bincount(group, firsts(item, day, named, buyer), size).astype(np.int64),
         _sums(group, quantity, size),
         _sums(group, spend, size),
+        events.further,
     )
 
 
@@ -177,10 +206,13 @@ def build_catalogue(sold: ItemDays, business_date: date, numbers: Numbers = DEFA
     rank = np.full(count, np.nan, np.float32)
     rank[trending_28] = np.arange(1, len(trending_28) + 1)
     statistics[:, ITEM_STATISTICS.index("item_rank_28")] = rank
-    names, category = _categories(sold.categories)
-    listed = trending_28[category[trending_28] >= 0]
-    listed = listed[np.argsort(category[listed], kind="stable")]
-    sizes = np.bincount(category[listed], minlength=len(names))
+    names, category, further = _categories(sold)
+    item_of, category_of = _pairs(category, further)
+    place = np.full(count, -1, np.int64)
+    place[trending_28] = np.arange(len(trending_28))
+    on_sale = np.flatnonzero(place[item_of] >= 0)
+    on_sale = on_sale[np.lexsort((place[item_of[on_sale]], category_of[on_sale]))]
+    listed = item_of[on_sale].astype(np.int32)
     return Catalogue(
         sold.item_ids,
         names,
@@ -190,7 +222,8 @@ def build_catalogue(sold: ItemDays, business_date: date, numbers: Numbers = DEFA
         _ranked(eligible, week, month, quarter),
         trending_28,
         listed,
-        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        offsets_of(category_of[on_sale], len(names)),
+        further,
     )
 
 
@@ -242,7 +275,28 @@ def _ranked(eligible: NDArray[np.bool_], *scores: Float32) -> NDArray[np.int32]:
     return items[np.lexsort(keys)].astype(np.int32)
 
 
-def _categories(of_items: NDArray[np.object_]) -> tuple[NDArray[np.object_], NDArray[np.int32]]:
-    names, code = numbered(of_items)
+def _categories(
+    sold: ItemDays,
+) -> tuple[NDArray[np.object_], NDArray[np.int32], NDArray[np.int32]]:
+    """Names of all categories, the first of each item, and the further ones (f, 2)."""
+    more = [
+        (number, name)
+        for number, item_id in enumerate(sold.item_ids.tolist())
+        for name in sold.further.get(item_id, ())
+    ]
+    beyond = np.array([*(name for _, name in more), None], object)[:-1]
+    names, code = numbered(np.concatenate([sold.categories, beyond]))
     none = int(len(names) > 0 and names[0] == "")
-    return names[none:], (code - none).astype(np.int32)
+    first, rest = np.split((code - none).astype(np.int32), [len(sold.categories)])
+    owner = np.array([number for number, _ in more], np.int32)
+    return names[none:], first, np.column_stack([owner, rest])
+
+
+def _pairs(
+    category: NDArray[np.int32], further: NDArray[np.int32]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Items and each of their categories, by item, its first category before the others."""
+    has = np.flatnonzero(category >= 0)
+    item = np.concatenate([has, further[:, 0]]).astype(np.int64)
+    order = np.argsort(item, kind="stable")
+    return item[order], np.concatenate([category[has], further[:, 1]]).astype(np.int64)[order]

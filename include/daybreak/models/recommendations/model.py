@@ -184,7 +184,7 @@ class Recommendations:
 
 def _sold(warehouse: Connection, as_of: AsOf, numbers: Numbers) -> ItemDays:
     totals = item_totals(warehouse, as_of, days=numbers.history_days)
-    names = ("item_ids", "categories", "item", "day", "buyers", "quantity", "spend")
+    names = ("item_ids", "categories", "item", "day", "buyers", "quantity", "spend", "further")
     return ItemDays(**{name: totals[name] for name in names})  # type: ignore[literal-required]
 
 
