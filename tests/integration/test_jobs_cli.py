@@ -16,6 +16,7 @@ from daybreak import models
 from daybreak.cli import app as every_command
 from daybreak.cli.runs import app
 from daybreak.errors import InputsLate, InvalidRequest, NotFound
+from daybreak.platform import operation
 from daybreak.registry.champions import promote
 from daybreak.registry.verdicts import record_verdict
 from daybreak.runtime import Runtime, get_runtime
@@ -150,6 +151,13 @@ def test_versions_and_the_ledger_are_shown_with_their_marks(runtime: Runtime) ->
     assert (entry["champion"], entry["gate"], entry["value"]) == (True, "refused", 0.5)
     assert "REFUSED by its gate" in look("history", "toy")
     assert "gate: loses" in look("history", "toy")
+    run("score", "toy", *DAY)
+    (published,) = operation.published(runtime.settings)
+    assert (published["model"], published["version"], published["gate"]) == (
+        "toy", version, "refused",
+    )  # fmt: skip
+    (note,) = operation.gates(runtime.settings)
+    assert (note.state, "which its gate refused" in note.detail) == ("note", True)
     again = look("promote", "toy", version, "--reason", "all the same", "--from", "2026-02-03")
     assert f"{version} is champion of toy already." in again
     assert "Its gate refused it" in again
