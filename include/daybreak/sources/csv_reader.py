@@ -124,7 +124,11 @@ class _Parser:
         self._read.block_size = len(text) + 1
         source: Any = pa.BufferReader(text)
         table = arrow_csv.read_csv(source, self._read, how, self._convert)
-        columns = [column.combine_chunks() for column in table.columns]
+        # Nearly always there is one chunk, which combine_chunks would copy.
+        columns: list[Array] = [
+            column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+            for column in table.columns
+        ]
         if self._nulls:
             columns = list(map(_without, columns, self._nulls))
         return pa.RecordBatch.from_arrays(columns, self._names)
