@@ -90,6 +90,28 @@ def check(folder: Path, yaml: str, **files: str) -> list[FileReport]:
     return check_dataset(load_spec(file), now=datetime(2026, 1, 1, tzinfo=UTC)).files
 
 
+def test_a_sign_of_numbers_may_be_the_delimiter_where_values_are_quoted(tmp_path: Path) -> None:
+    yaml = """\
+    name: mine
+    sales:
+      files: DIR/sales.csv
+      csv: {thousands: ","}
+      max_bad_share: 0.5
+      columns: {business_date: day, store_id: store, item_id: sku, units: qty}
+    """
+    sales = """\
+    day,store,sku,qty
+    2025-12-01,S1,A,"1,299.50"
+    2025-12-02,S1,A,1,299.50
+    2025-12-03,S1,A,7
+    """
+
+    (file,) = check(tmp_path, yaml, sales=sales)
+
+    assert [row["units"] for row in file.first_rows] == [1299.5, 7.0]
+    assert file.quarantined == 1
+
+
 def test_every_section_reads_its_numbers_so(tmp_path: Path) -> None:
     yaml = """\
     name: mine

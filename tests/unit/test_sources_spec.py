@@ -97,8 +97,6 @@ def test_short_and_long_columns(tmp_path: Path) -> None:
         *(
             (f"items: {{files: a.csv, csv: {{{csv}}}, columns: {{item_id: n}}}}", where)
             for csv, where in [
-                ("decimal: ','", "`decimal` and `delimiter` are both ','"),
-                ("thousands: ','", "`thousands` and `delimiter` are both ','"),
                 ("delimiter: ';', decimal: ',', thousands: ','", "`thousands` and `decimal` are"),
                 ("thousands: '.'", "`thousands` and `decimal` are both '.'"),
                 ("decimal: ':'", "items.csv.decimal"),

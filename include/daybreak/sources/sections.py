@@ -185,14 +185,9 @@ class Csv(Strict):
 
     @model_validator(mode="after")
     def _numbers_can_be_told(self) -> Self:
-        signs = {"delimiter": self.delimiter, "decimal": self.decimal, "thousands": self.thousands}
-        for one, other in (
-            ("decimal", "delimiter"),
-            ("thousands", "delimiter"),
-            ("thousands", "decimal"),
-        ):
-            if signs[one] == signs[other]:
-                raise ValueError(f"`{one}` and `{other}` are both {signs[one]!r}")
+        # Either may be the delimiter too: such numbers stand in quotes, as in "1,299.50".
+        if self.thousands == self.decimal:
+            raise ValueError(f"`thousands` and `decimal` are both {self.decimal!r}")
         return self
 
 
