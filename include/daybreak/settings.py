@@ -169,6 +169,19 @@ class Settings(BaseSettings):
     entities_per_shard: int = Field(2000, ge=1, description="Entities scored by one mapped task.")
     threads: int = Field(0, ge=0, description="Threads for training and scoring; 0: all cores.")
 
+    keep_generations_days: int = Field(
+        90, ge=1, description="Days that superseded and rolled-back generations keep their rows."
+    )
+    keep_snapshots: int = Field(
+        60, ge=2, description="Published business dates of a model whose snapshots are kept."
+    )
+    keep_versions_days: int = Field(
+        365, ge=1, description="Days that the files of versions are kept which nothing needs."
+    )
+    keep_logs_days: int = Field(
+        30, ge=1, description="Days that Airflow's task logs and metadata are kept."
+    )
+
     @property
     def state(self) -> Path:
         """``home`` as an absolute path."""

@@ -29,6 +29,7 @@ def dag_runner(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": (
                 f"postgresql+psycopg2://postgres@/{metadata}?host={postgres.host}"
             ),
+            "DAYBREAK_AIRFLOW_DATABASE_URL": postgres.url(metadata),
             "DAYBREAK_HOME": str(folder / "home"),
             "DAYBREAK_WAREHOUSE_URL": postgres.url(warehouse, WRITER_ROLE),
             "DAYBREAK_WAREHOUSE_OWNER_URL": postgres.url(warehouse),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections import Counter
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 from dag_runner import DagRunner
-from sqlalchemy import create_engine, delete
+from sqlalchemy import create_engine, delete, text
 
 from daybreak.warehouse.tables import interaction
 
@@ -148,6 +149,26 @@ def test_the_training_dag_maps_over_the_models_and_tidies_up(shop: DagRunner) ->
     for event in result["events"]:
         assert event["business_date"] == "2026-02-27"
         assert event["outcome"] in ("promoted", "refused"), "what it says depends on chance"
+
+
+def test_the_maintenance_dag_lets_go_of_old_runs_and_logs(dag_runner: DagRunner) -> None:
+    logs = dag_runner.folder / "old_logs"
+    old = logs / "dag_id=ingest" / "attempt=1.log"
+    old.parent.mkdir(parents=True)
+    old.touch()
+    os.utime(old, (0, 0))
+    engine = create_engine(dag_runner.env["DAYBREAK_AIRFLOW_DATABASE_URL"])
+    with engine.begin() as conn:
+        conn.execute(text("INSERT INTO log (dttm, event) VALUES ('2020-01-01', 'once')"))
+    # dag.test() takes the logical date for the start of the run, and what started long ago goes.
+    run = {"dag_id": "maintenance", "logical_date": datetime.now(UTC).isoformat()}
+    (result,), log = dag_runner.run(run, AIRFLOW__LOGGING__BASE_LOG_FOLDER=str(logs))
+    assert result["state"] == "success", log
+    assert counted(result) == {"prune": 1, "remove_task_logs": 1, "clean_airflow": 1}
+    assert not old.parent.exists()
+    with engine.connect() as conn:
+        assert conn.scalar(text("SELECT count(*) FROM log WHERE dttm < '2021-01-01'")) == 0
+    engine.dispose()
 
 
 def test_a_model_that_fails_fails_the_run_and_keeps_no_other_from_its_gate(

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow  # parses with Airflow
 
 ROOT = Path(__file__).parents[2]
 NIGHTLY = {"daily_forecast": "sales_forecast", "daily_recommendations": "recommendations"}
-DAGS = {*NIGHTLY, "ingest", "train_models"}
+DAGS = {*NIGHTLY, "ingest", "maintenance", "train_models"}
 
 
 def parse(home: Path, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -191,6 +191,7 @@ def test_with_the_clock_off_nothing_is_scheduled(tmp_path: Path) -> None:
     assert {name: dag["schedule"] for name, dag in off.items()} == {
         **dict.fromkeys(NIGHTLY, "clock off"),
         "ingest": "None",
+        "maintenance": "None",
         "train_models": "None",
     }
 

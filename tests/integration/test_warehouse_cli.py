@@ -189,3 +189,34 @@ def test_columns_are_shown_and_written_into_a_page(
     run(warehouse_url, "columns", "--page", str(page))
     assert "| `p50` | real |" in page.read_text()
     assert page.read_text().startswith("Before\n")
+
+
+def test_prune_shows_what_would_go_and_takes_it(
+    run: Callable[..., Result], warehouse_url: str, warehouse: Engine
+) -> None:
+    open_generation(warehouse)
+    with begin(warehouse) as conn:
+        conn.execute(
+            text(
+                "UPDATE ops.generation SET state = 'rolled_back', rows = 3, "
+                "ended_at = '2026-01-01Z'"
+            )
+        )
+    found = json.loads(run(warehouse_url, "prune", "--dry-run", "--json").stdout)
+    day = {"model": "sales_forecast", "business_date": "2026-03-01"}
+    assert found == {
+        "generations": [{"id": 1, "rows": 3, **day}],
+        "snapshots": [{"id": 1, "rows": 0, **day}],
+        "versions": [],
+    }
+    listed = "sales_forecast 2026-03-01: generation 1, 3 rows would go\n"
+    assert listed in run(warehouse_url, "prune", "--dry-run").output
+    assert run(warehouse_url, "prune").output.endswith(
+        "1 generations, 1 snapshots, 0 versions gone; 0 rows of rejected generations deleted.\n"
+    )
+    assert json.loads(run(warehouse_url, "prune", "--json").stdout) == {
+        "swept_rows": 0,
+        "generations": [],
+        "snapshots": [],
+        "versions": [],
+    }

@@ -77,6 +77,15 @@ def test_the_same_bytes_again_are_fine_and_others_are_refused(store: ArtifactSto
     assert store.read(PATH) == b"first"
 
 
+def test_what_was_deleted_is_missing_and_may_be_written_again(store: ArtifactStore) -> None:
+    store.delete(PATH)  # nothing there is no fault
+    store.write(PATH, b"first")
+    store.delete(PATH)
+    assert not store.exists(PATH)
+    store.write(PATH, b"second")
+    assert store.read(PATH) == b"second"
+
+
 def test_of_many_writers_one_wins_and_nobody_sees_a_mixture(store: ArtifactStore) -> None:
     def write(letter: int) -> bytes | None:
         data = bytes([letter]) * 50_000
@@ -101,7 +110,13 @@ def test_what_is_not_there_is_missing(store: ArtifactStore) -> None:
     ["../x", "a/../../x", "/etc/passwd", "a//b", "", ".hidden", "a/.", "a\\b", "a\x00b", "a/b/"],
 )
 def test_a_path_cannot_leave_the_root(store: ArtifactStore, path: str) -> None:
-    for act in (store.read, store.exists, store.uri, lambda path: store.write(path, b"")):
+    for act in (
+        store.read,
+        store.exists,
+        store.uri,
+        store.delete,
+        lambda path: store.write(path, b""),
+    ):
         with pytest.raises(InvalidRequest, match="not a path in the registry"):
             act(path)
 

@@ -8,11 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(help="The warehouse: migrate, status, sweep.", no_args_is_help=True)
+app = typer.Typer(help="The warehouse: migrate, status, sweep, prune.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 _MEGABYTE = 1 << 20
+_PRUNED = ("generations", "snapshots", "versions")
 
 
 @app.command()
@@ -110,6 +111,36 @@ def sweep(as_json: AsJson = False) -> None:
 
     swept = sweep_rows()
     typer.echo(json.dumps(swept) if as_json else f"{swept['rows']:,} rows deleted.")
+
+
+@app.command()
+def prune(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would go, and take nothing.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let go of old scores, snapshots and versions that nothing needs any more.
+
+    What is published stays, and whatever a rollback returns to; docs/settings.md says how long
+    the rest is kept. Safe beside a night that publishes, and safe to stop and run again.
+    """
+    from daybreak.jobs import maintenance
+
+    found = maintenance.prunable() if dry_run else maintenance.prune()
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    verb = "would go" if dry_run else "gone"
+    for kind in ("generations", "snapshots"):
+        for one in found[kind]:
+            day, rows = one["business_date"], one["rows"] or 0
+            typer.echo(f"{one['model']} {day}: {kind[:-1]} {one['id']}, {rows:,} rows {verb}")
+    for one in found["versions"]:
+        typer.echo(f"{one['model']}: files of version {one['version']} {verb}")
+    counts = ", ".join(f"{len(found[kind]):,} {kind}" for kind in _PRUNED)
+    swept = "" if dry_run else f"; {found['swept_rows']:,} rows of rejected generations deleted"
+    typer.echo(f"{counts} {verb}{swept}.")
 
 
 def _print(found: dict[str, Any]) -> None:

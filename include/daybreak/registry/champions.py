@@ -52,7 +52,7 @@ def promote(
     Raises ``NotFound`` for a version that is not registered.
     """
     _aware(effective_from, "effective_from")
-    conn.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"champion:{model}", 0))))
+    hold_ledger(conn, model)
     _check_registered(conn, model, version)
     if _in_force(conn, model, effective_from) == version:
         return False
@@ -82,6 +82,11 @@ def history(conn: Connection, model: str) -> list[dict[str, Any]]:
     return [dict(row) for row in conn.execute(query).mappings()]
 
 
+def hold_ledger(conn: Connection, model: str) -> None:
+    """Let nobody else promote a version of this model until the transaction ends."""
+    conn.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"champion:{model}", 0))))
+
+
 def _in_force(conn: Connection, model: str, moment: datetime) -> str | None:
     return conn.scalar(
         select(champion.c.version)
@@ -93,7 +98,9 @@ def _in_force(conn: Connection, model: str, moment: datetime) -> str | None:
 
 def _check_registered(conn: Connection, model: str, version: str) -> None:
     registered = select(model_version.c.version).where(
-        model_version.c.model == model, model_version.c.version == version
+        model_version.c.model == model,
+        model_version.c.version == version,
+        model_version.c.pruned_at.is_(None),
     )
     if conn.scalar(registered) is None:
         raise NotFound(

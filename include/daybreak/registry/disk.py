@@ -6,7 +6,7 @@ import errno
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from daybreak.errors import ArtifactMissing, Conflict, RegistryUnavailable, StorageFull
@@ -63,6 +63,14 @@ class DiskStore:
     def exists(self, path: str) -> bool:
         """Whether ``path`` was written wholly."""
         return (self.root / checked_path(path)).is_file()
+
+    def delete(self, path: str) -> None:
+        """Remove ``path`` and the folder that it leaves empty; what is not there is no fault."""
+        target = self.root / checked_path(path)
+        with self._failures(path):
+            target.unlink(missing_ok=True)
+            with suppress(OSError):  # other files are in it, or it is gone
+                target.parent.rmdir()
 
     def uri(self, path: str) -> str:
         """Where ``path`` lies, for people and for the ledger."""

@@ -16,7 +16,7 @@ import numpy as np
 from sqlalchemy import Engine, select
 from sqlalchemy.dialects.postgresql import insert
 
-from daybreak.errors import ArtifactAltered, Conflict, InvalidRequest, NotFound
+from daybreak.errors import ArtifactAltered, ArtifactMissing, Conflict, InvalidRequest, NotFound
 from daybreak.registry.booster import check_booster
 from daybreak.registry.store import ArtifactStore
 from daybreak.warehouse.engine import begin, connect
@@ -111,7 +111,7 @@ class Registry:
         """Every registered version, newest first, with uri, files, manifest and both dates."""
         query = (
             select(model_version)
-            .where(model_version.c.model == model)
+            .where(model_version.c.model == model, model_version.c.pruned_at.is_(None))
             .order_by(model_version.c.registered_at.desc(), model_version.c.version.desc())
         )
         with connect(self.engine) as conn:
@@ -131,7 +131,15 @@ class Registry:
             "registered_at": self.clock(),
         }
         with begin(self.engine) as conn:
-            conn.execute(insert(model_version).values(row).on_conflict_do_nothing())
+            conn.execute(
+                insert(model_version)
+                .values(row)
+                .on_conflict_do_update(  # one whose files went is back
+                    index_elements=[model_version.c.model, model_version.c.version],
+                    set_={"pruned_at": None},
+                    where=model_version.c.pruned_at.is_not(None),
+                )
+            )
         if self._ledger(model, version) != files:
             raise Conflict(
                 f"{model} {version} is in the ledger with other files.",
@@ -142,11 +150,20 @@ class Registry:
 
     def _ledger(self, model: str, version: str) -> dict[str, str]:
         """File name to sha256, as registered."""
-        query = select(model_version.c.files).where(
+        query = select(model_version.c.files, model_version.c.pruned_at).where(
             model_version.c.model == model, model_version.c.version == version
         )
         with connect(self.engine) as conn:
-            files: dict[str, str] | None = conn.scalar(query)
+            found = conn.execute(query).one_or_none()
+        if found is not None and found.pruned_at is not None:
+            raise ArtifactMissing(
+                f"The files of {model} {version} went on {found.pruned_at:%Y-%m-%d}: it was not "
+                "champion, and nothing named it.",
+                remedy="Train again as of its day, or promote another version.",
+                model=model,
+                version=version,
+            )
+        files: dict[str, str] | None = None if found is None else found.files
         if files is None:
             raise NotFound(
                 f"{model} has no version {version}.",

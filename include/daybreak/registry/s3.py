@@ -85,6 +85,12 @@ class S3Store:
                 raise
             return True
 
+    def delete(self, path: str) -> None:
+        """Remove ``path``; S3 takes what is not there for removed."""
+        key = self._key(path)
+        with self._failures(path):
+            self._client.delete_object(Bucket=self.bucket, Key=key)
+
     def uri(self, path: str) -> str:
         """Where ``path`` lies, for people and for the ledger."""
         return f"s3://{self.bucket}/{self._key(path)}"

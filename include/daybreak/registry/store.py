@@ -24,6 +24,10 @@ class ArtifactStore(Protocol):
         """Whether ``path`` was written wholly."""
         ...
 
+    def delete(self, path: str) -> None:
+        """Remove ``path``, for retention only; what is not there is no fault."""
+        ...
+
     def uri(self, path: str) -> str:
         """Where ``path`` lies, for people and for the ledger."""
         ...

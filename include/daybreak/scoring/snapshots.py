@@ -39,8 +39,8 @@ def write_snapshot(
     before ``options``, and a day has a snapshot for each such set. The same model, date, cutoff,
     layout and ``trained`` give the id that is there already, with the options that it was built
     with: a day that is scored again does not change with the settings. Who comes second while the
-    first one is still writing waits for it. Raises what
-    ``build_snapshot`` raises, and ``ValueError`` where the model breaks its word.
+    first one is still writing waits for it. One whose rows retention took is written again. Raises
+    what ``build_snapshot`` raises, and ``ValueError`` where the model breaks its word.
     """
     identity = {
         "model": model.name,
@@ -48,8 +48,16 @@ def write_snapshot(
         "cutoff": as_of.cutoff,
         "layout": _with_options(snapshot_layout(model), trained),
     }
-    claim = insert(snapshots).values(**identity, rows=0, sha256="", built_at=now)
-    snapshot_id = conn.scalar(claim.on_conflict_do_nothing().returning(snapshots.c.snapshot_id))
+    unwritten = {"rows": 0, "sha256": "", "built_at": now, "pruned_at": None}
+    claim = (
+        insert(snapshots)
+        .values(**identity, **unwritten)
+        .on_conflict_do_update(  # one whose rows went is written again, under the id it had
+            constraint="snapshot_once", set_=unwritten, where=snapshots.c.pruned_at.is_not(None)
+        )
+        .returning(snapshots.c.snapshot_id)
+    )
+    snapshot_id = conn.scalar(claim)
     if snapshot_id is None:
         same = [snapshots.c[name] == value for name, value in identity.items()]
         return int(conn.scalars(select(snapshots.c.snapshot_id).where(*same)).one())
@@ -86,18 +94,23 @@ def write_snapshot(
 def read_context(conn: Connection, model: Model, snapshot_id: int) -> Context:
     """What all entities of a snapshot have in common; empty where its model keeps nothing.
 
-    Raises ``NotReady`` where code with another layout wrote the snapshot: its rows and arrays
-    would be read in the wrong places.
+    Raises ``NotReady`` where code with another layout wrote the snapshot (its rows and arrays
+    would be read in the wrong places), and where its rows went.
     """
     both = snapshots.outerjoin(contexts, contexts.c.snapshot_id == snapshots.c.snapshot_id)
-    query = select(snapshots.c.layout, snapshots.c.business_date, contexts.c.arrays)
+    columns = (snapshots.c.layout, snapshots.c.business_date, snapshots.c.pruned_at)
+    query = select(*columns, contexts.c.arrays)
     found = conn.execute(
         query.select_from(both).where(snapshots.c.snapshot_id == snapshot_id)
     ).one()
+    fault = None
     if found.layout.partition("+")[0] != snapshot_layout(model):
+        fault = "was laid out by another release than this one"
+    elif found.pruned_at is not None:
+        fault = "is older than those that are kept"
+    if fault:
         raise NotReady(
-            f"The snapshot of {model.name} for {found.business_date} was laid out by another "
-            "release than this one.",
+            f"The snapshot of {model.name} for {found.business_date} {fault}.",
             remedy="Score the day again: "
             f"`daybreak score {model.name} --business-date {found.business_date}`.",
             model=model.name,

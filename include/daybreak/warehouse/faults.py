@@ -21,7 +21,7 @@ UNAVAILABLE = (
 )
 _FULL = (
     "Free space where the server keeps its data: `daybreak warehouse status` shows what is large, "
-    "`daybreak warehouse sweep` deletes what nobody sees. Then run it again: what had begun was "
+    "`daybreak warehouse prune` drops what nothing needs. Then run it again: what had begun was "
     "rolled back."
 )
 _SHARED_MEMORY = (

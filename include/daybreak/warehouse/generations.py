@@ -7,11 +7,11 @@ The states and the ways between them are in ``generation_states.py``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, func, insert, update
+from sqlalchemy import Connection, Select, Table, delete, func, insert, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from daybreak.errors import IllegalTransition, NotPublished
@@ -37,6 +37,7 @@ __all__ = [
     "TRANSITIONS",
     "Generation",
     "State",
+    "abandoned",
     "get_generation",
     "hold_staging",
     "mark_audited",
@@ -172,7 +173,9 @@ def rollback(conn: Connection, model: str, business_date: date, now: datetime) -
         raise _not_published(model, business_date)
     move(conn, going, State.ROLLED_BACK, ended_at=now)
     earlier = select_generations(
-        of_day(model, business_date), generations.c.state == State.SUPERSEDED
+        of_day(model, business_date),
+        generations.c.state == State.SUPERSEDED,
+        generations.c.swept_at.is_(None),  # its rows are there
     ).order_by(generations.c.published_at.desc(), generations.c.generation_id.desc())
     returning = read_one(conn, earlier.limit(1))
     if returning is None:
@@ -214,15 +217,7 @@ def sweep(
     Taken are the rejected, and those on their way on which nothing moved for ``older_than``,
     which are rejected first. Whatever a running transaction holds is left for the next time.
     """
-    last_move = func.greatest(  # which passes over NULL
-        *(generations.c[name] for name in ("opened_at", *_MOMENTS, "ended_at"))
-    )
-    stale = select_generations(
-        generations.c.model.in_(table_by_model),
-        generations.c.state.in_([*UNPUBLISHED, State.REJECTED]),
-        generations.c.swept_at.is_(None),
-        last_move < now - older_than,
-    )
+    stale = _stale(table_by_model, now, older_than)
     deleted = 0
     for generation in read_all(conn, stale.with_for_update(skip_locked=True)):
         if generation.state is not State.REJECTED:
@@ -238,6 +233,25 @@ def sweep(
             update(generations).where(has_id(generation.generation_id)).values(swept_at=now)
         )
     return deleted
+
+
+def abandoned(
+    conn: Connection, models: Iterable[str], now: datetime, older_than: timedelta
+) -> list[Generation]:
+    """The generations whose rows ``sweep`` would delete."""
+    return read_all(conn, _stale(models, now, older_than))
+
+
+def _stale(models: Iterable[str], now: datetime, older_than: timedelta) -> Select[Any]:
+    last_move = func.greatest(  # which passes over NULL
+        *(generations.c[name] for name in ("opened_at", *_MOMENTS, "ended_at"))
+    )
+    return select_generations(
+        generations.c.model.in_(models),
+        generations.c.state.in_([*UNPUBLISHED, State.REJECTED]),
+        generations.c.swept_at.is_(None),
+        last_move < now - older_than,
+    )
 
 
 def _advance(conn: Connection, generation_id: int, target: State, **values: Any) -> None:

@@ -1,4 +1,8 @@
-"""Monthly partitions of the tables that are partitioned by business date."""
+"""Monthly partitions of the tables that are partitioned by business date.
+
+The jobs own no table: functions of the database make and drop months, with the rights of whoever
+migrated. A lock on the month keeps those who write to it apart from whoever would drop it.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +10,55 @@ from datetime import date
 
 from sqlalchemy import Connection, Table, func, select, text
 
+DROP_PATIENCE = "200ms"
+"""Dropping a month locks its table for a moment; nobody who comes meanwhile waits longer."""
+
 
 def partition_name(table: Table, business_date: date) -> str:
     """Name of the partition that holds a business date, such as ``sales_forecast_2026_03``."""
     return f"{table.name}_{business_date:%Y_%m}"
 
 
+def first_and_after(business_date: date) -> tuple[date, date]:
+    """The first day of the month of a business date, and of the month after."""
+    first = business_date.replace(day=1)
+    return first, date(first.year + first.month // 12, first.month % 12 + 1, 1)
+
+
 def ensure_partition(conn: Connection, table: Table, business_date: date) -> None:
     """Make sure that ``table`` can take rows of ``business_date``, in the caller's transaction.
 
-    Who comes second waits until the first one commits, and finds the partition there. The jobs
-    own no table: a function of the database makes it, with the rights of whoever migrated.
+    Until that ends nobody drops the month. Who comes second waits until the first one commits, and
+    finds the partition there.
     """
     name = partition_name(table, business_date)
+    conn.execute(select(func.pg_advisory_xact_lock_shared(_key(f"{table}/{name}"))))
     if _exists(conn, table, name):
         return
-    conn.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{table}/{name}", 0))))
+    conn.execute(select(func.pg_advisory_xact_lock(_key(f"make {table}/{name}"))))
     if not _exists(conn, table, name):
         conn.execute(select(func.ops.create_partition(table.schema, table.name, business_date)))
+
+
+def try_month(conn: Connection, table: Table, business_date: date) -> bool:
+    """Keep others from writing to a month until this transaction ends; False where somebody is."""
+    key = _key(f"{table}/{partition_name(table, business_date)}")
+    return bool(conn.scalar(select(func.pg_try_advisory_xact_lock(key))))
+
+
+def drop_partition(conn: Connection, table: Table, business_date: date) -> None:
+    """Drop the month of a business date, if there is one. The caller has it by ``try_month``.
+
+    Raises SQLAlchemy's error of ``LockNotAvailable`` where a reader holds the table for longer
+    than ``DROP_PATIENCE``.
+    """
+    conn.execute(text(f"SET LOCAL lock_timeout = '{DROP_PATIENCE}'"))
+    conn.execute(select(func.ops.drop_partition(table.schema, table.name, business_date)))
+    conn.execute(text("SET LOCAL lock_timeout TO DEFAULT"))
+
+
+def _key(name: str) -> object:
+    return func.hashtextextended(name, 0)
 
 
 def _exists(conn: Connection, table: Table, name: str) -> bool:

@@ -249,6 +249,7 @@ snapshot = Table(
     Column("rows", BigInteger, nullable=False),
     Column("sha256", Text, nullable=False, comment="over keys and bytes, in key order"),
     Column("built_at", Instant, nullable=False),
+    Column("pruned_at", Instant, comment="its rows went; scoring the day makes them again"),
     UniqueConstraint("model", "business_date", "cutoff", "layout", name="snapshot_once"),
     schema="ops",
 )
@@ -263,6 +264,7 @@ model_version = Table(
     Column("manifest", JSONB, nullable=False),
     Column("trained_through", Date, nullable=False),
     Column("registered_at", Instant, nullable=False),
+    Column("pruned_at", Instant, comment="its files went"),
     schema="ops",
 )
 
@@ -325,6 +327,7 @@ generation = Table(
     Column("swept_at", Instant, comment="its score rows were deleted"),
     Index("generation_by_day", "model", "business_date"),
     Index("generation_by_run", "run_key"),
+    Index("generation_by_snapshot", "snapshot_id"),
     Index(
         "generation_published_once",
         "model",
