@@ -117,7 +117,7 @@ def _fill_store(
         {
             "business_date": _dates(span),
             "store_id": _names("store", np.full(len(span), store)),
-            "item_id": np.full(len(span), b""),
+            "item_id": np.full(len(span), ""),
             "open": span % 7 != 3,
             "holiday": (span % 90 < 10) * 1.0,
             **_known(span - 40),
@@ -126,8 +126,8 @@ def _fill_store(
     return rows
 
 
-def _names(kind: str, numbers: Days) -> NDArray[np.bytes_]:
-    return np.char.add(f"{kind}-".encode(), np.char.zfill(numbers.astype("S6"), 6))
+def _names(kind: str, numbers: Days) -> NDArray[np.str_]:
+    return np.char.add(f"{kind}-", np.char.zfill(numbers.astype("U6"), 6))
 
 
 def _dates(days: Days) -> NDArray[np.datetime64]:

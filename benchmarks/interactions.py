@@ -47,7 +47,7 @@ def fill_interactions(engine: Engine, users: int) -> int:
                     "business_date": _dates(day).astype("M8[D]"),
                     "user_id": _names("user", first + user),
                     "item_id": names[number],
-                    "kind": np.full(len(user), b"purchase"),
+                    "kind": np.full(len(user), "purchase"),
                     "basket_id": _names("basket", (first + user) * DAYS - day),
                     "weight": np.ones(len(user)),
                     "quantity": np.ones(len(user)),
@@ -78,8 +78,8 @@ def purchases(users: int) -> Iterator[tuple[int, Ints, Ints, Ints]]:
         yield first, user, number, day
 
 
-def _names(kind: str, numbers: Ints) -> NDArray[np.bytes_]:
-    return np.char.add(f"{kind}-".encode(), np.char.zfill(numbers.astype("S10"), 9))
+def _names(kind: str, numbers: Ints) -> NDArray[np.str_]:
+    return np.char.add(f"{kind}-", np.char.zfill(numbers.astype("U10"), 9))
 
 
 def _dates(days: Ints) -> NDArray[np.datetime64]:

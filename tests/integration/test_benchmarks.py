@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from benchmarks import bench_forecast, bench_recommendations
+from benchmarks import bench_forecast, bench_recommendations, bench_reports
 
 pytestmark = pytest.mark.slow  # each starts a PostgreSQL of its own
 
@@ -28,3 +28,12 @@ def test_a_night_of_lists() -> None:
     assert result["trees"] <= 4
     assert result["candidates_per_user"] > 20
     assert bench_recommendations.report(result).count("\n|") >= 6
+
+
+def test_a_business_date_in_the_reports() -> None:
+    result = bench_reports.measure(stores=2, items=5, days=60, users=30, vintages=1, times=2)
+
+    json.dumps(result)
+    assert (result["series"], result["times"]) == (10, 2)
+    assert set(result["ratio"]) == set(result["seconds"]) == set(bench_reports.QUESTIONS)
+    assert bench_reports.report(result).count("\n|") == 2 + len(bench_reports.QUESTIONS)
