@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Engine, insert
 from typer.testing import CliRunner
 
+import toy
 from daybreak.cli import app
 from daybreak.errors import GateRefused, NoData
 from daybreak.features.panel import HORIZON, Panel
@@ -238,7 +239,7 @@ def test_versions_and_champions_are_listed_and_promoted_by_hand(
 @pytest.fixture
 def make_artifact(served: Runtime) -> Callable[[], str]:
     return lambda: served.registry.register(
-        "sales_forecast", b"trees", {"trained_through": "2026-03-10"}
+        "sales_forecast", toy.booster(), {"trained_through": "2026-03-10"}
     )
 
 

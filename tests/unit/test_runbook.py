@@ -41,14 +41,14 @@ def test_there_are_some() -> None:
 
 @pytest.mark.parametrize("line", commands())
 def test_the_command_and_its_options_exist(line: str) -> None:
-    words = shlex.split(line)[1:]
+    words = shlex.split(line.split(" | ", maxsplit=1)[0])[1:]
     command = get_command(app)
     while words and (inner := getattr(command, "commands", {}).get(words[0])):
         command = inner
         words = words[1:]
     assert not hasattr(command, "commands"), f"{line}: no such command"
-    if command.name == "airflow":
-        return
+    if command.context_settings.get("ignore_unknown_options"):
+        return  # passed on to another program
     options = {option for parameter in command.params for option in parameter.opts}
     unknown = {word for word in words if word.startswith("--")} - options
     assert not unknown, line
