@@ -191,7 +191,7 @@ def audit(engine: Engine, generation: Generation) -> int:
         ("missing shard", ["168 rows instead of 10", "4 entities do not"]),
         ("moved", ["1 entities do not have their 28 rows"]),
         ("nan", ["mean is not finite"]),
-        ("infinite", ["p90 is not finite"]),
+        ("infinite", ["p90 is not finite", "the mean is below a tenth of P90"]),
         ("negative", ["units are negative"]),
         ("crossing", ["quantiles cross"]),
         ("horizon", ["horizons are not 1 to 28", "horizons and target dates disagree"]),
@@ -211,7 +211,7 @@ def test_each_rule_is_named(
         "nan": update(scored).where(*one).values(mean=float("nan")),
         "infinite": update(scored).where(*one).values(p90=float("inf")),
         "negative": update(scored).where(*one).values(p10=-0.5),
-        "crossing": update(scored).where(*one).values(p50=scored.c.p90 + 1),
+        "crossing": update(scored).where(*one).values(p50=scored.c.p90 + 1, mean=scored.c.p90 + 1),
         "horizon": update(scored).where(*one).values(horizon=29),
         "date": update(scored).where(*one).values(target_date=DAY),
     }
