@@ -88,6 +88,15 @@ def test_the_same_events_give_the_same_bytes(events: Events, trained: Trained) -
     assert json.dumps(again.manifest) == json.dumps(trained.manifest)
 
 
+def test_who_does_not_ask_for_evidence_gets_the_same_trees(
+    events: Events, trained: Trained
+) -> None:
+    unjudged = train_events(events, TODAY, options=QUICK, judge=False)
+    assert unjudged.booster == trained.booster
+    assert unjudged.manifest["evidence"] == {}
+    assert trained.manifest["evidence"] != {}
+
+
 def test_events_after_the_day_change_nothing(events: Events, trained: Trained) -> None:
     again = train_events(with_later(events, 52), TODAY, options=QUICK)
     assert again.booster == trained.booster

@@ -57,7 +57,7 @@ def backtest_windows(
     has too little history to learn from.
     """
     length = numbers.window_days
-    train = trainer or partial(train_events, options=Options(numbers=numbers))
+    train = trainer or partial(train_events, options=Options(numbers=numbers), judge=False)
     later = read(last)
     dates = [last - timedelta(days=length * n) for n in range(windows, 0, -1)]
     measured: dict[str, dict[str, list[Values]]] = {
