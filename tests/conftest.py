@@ -24,6 +24,7 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg import sql
 from sqlalchemy import Engine
 
@@ -50,6 +51,11 @@ max_wal_senders = 0
 max_connections = 200
 shared_buffers = 64MB
 """
+
+
+# Nothing here asserts a time: on a busy machine a deadline of 200 ms fails what is right.
+settings.register_profile("daybreak", deadline=None)
+settings.load_profile("daybreak")
 
 
 def pytest_configure(config: pytest.Config) -> None:

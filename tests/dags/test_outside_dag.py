@@ -199,7 +199,8 @@ def test_it_is_monitored(
     (row,) = read(runtime, "SELECT * FROM report.freshness WHERE model = :model")
     assert row["newest"].isoformat() == DAY
     (row,) = read(runtime, "SELECT * FROM report.model_history WHERE model = :model")
-    assert row["gate"]["model"] < row["gate"]["rule"]
+    assert row["gate"] == "passed"
+    assert row["evidence"]["model"] < row["evidence"]["rule"]
     (listed,) = json.loads(runner.daybreak("sla", "--model", MODEL, "--json"))
     assert listed["business_date"] == DAY
 

@@ -69,7 +69,7 @@ def totals(engine: Engine, as_of: AsOf = AS_OF, days: int = 30) -> pd.DataFrame:
     with connect(engine) as conn:
         arrays: dict[str, Any] = {**item_totals(conn, as_of, days=days)}
     names = arrays.pop("item_ids")
-    del arrays["categories"]
+    del arrays["categories"], arrays["further"]
     frame = pd.DataFrame(arrays)
     frame["item"] = names[frame["item"]]
     frame["day"] = frame["day"].to_numpy().astype("M8[D]").astype(str)
@@ -77,9 +77,11 @@ def totals(engine: Engine, as_of: AsOf = AS_OF, days: int = 30) -> pd.DataFrame:
 
 
 def bits(found: Events) -> dict[str, Any]:
-    return {
+    columns = dict(vars(found))
+    further = columns.pop("further")
+    return {"further": further} | {
         name: value.tolist() if value.dtype == object else value.tobytes()
-        for name, value in vars(found).items()
+        for name, value in columns.items()
     }
 
 
