@@ -192,7 +192,7 @@ def test_a_model_without_data_is_skipped_and_keeps_no_other_from_its_gate(
     shop: DagRunner,
 ) -> None:
     # The last test: it leaves a shop whose customers nobody knows anything of.
-    engine = create_engine(shop.env["DAYBREAK_WAREHOUSE_URL"])
+    engine = create_engine(shop.env["DAYBREAK_WAREHOUSE_OWNER_URL"])  # jobs delete no facts
     with engine.begin() as conn:
         conn.execute(delete(interaction))
     engine.dispose()

@@ -21,7 +21,7 @@ from daybreak import models
 from daybreak.cli import main
 from daybreak.clock import AsOf
 from daybreak.errors import InvalidRequest, NoData, NotFound, NotPublished
-from daybreak.jobs import publishing, training
+from daybreak.jobs import maintenance, publishing, training
 from daybreak.jobs.backtesting import backtest
 from daybreak.jobs.deadline import record_missed_deadline
 from daybreak.jobs.ingest import dataset, load_new_files
@@ -331,7 +331,7 @@ def test_docs_name_every_metric_that_is_sent_and_no_other(
     publishing.rollback("toy", day, night)
     with pytest.raises(NotPublished):
         publishing.rollback("toy", day, night)
-    publishing.sweep(night)
+    maintenance.prune(night)  # which sweeps
     late = {
         "dag_id": "daily",
         "dag_run_id": "one",
