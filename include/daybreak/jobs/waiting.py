@@ -70,7 +70,7 @@ def look_for_inputs(
         newest = newest_closed_day(conn)
         missing = "" if closed else _missing(conn, day)
         if closed is None:
-            _refuse_in_vain(conn, run, coming, missing, runtime)
+            _refuse_in_vain(conn, run, newest, None if coming else missing, runtime)
         begin_run(
             conn,
             run_key=run["run_key"],
@@ -112,13 +112,19 @@ def _missing(conn: Connection, day: date) -> str:
 
 
 def _refuse_in_vain(
-    conn: Connection, run: RunAddress, coming: bool, missing: str, runtime: Runtime
+    conn: Connection,
+    run: RunAddress,
+    newest: date | None,
+    in_vain: str | None,
+    runtime: Runtime,
 ) -> None:
-    """Raise ``InputsNotComing`` where a wait for the open day of ``run`` would be in vain."""
+    """Raise ``InputsNotComing`` where a wait for the open day of ``run`` would be in vain.
+
+    ``in_vain``: what is missing where nothing brings it; None where it may come.
+    """
     if run["run_type"] == "scheduled":
         return
     day, timezone = day_of(run), runtime.settings.timezone
-    newest = newest_closed_day(conn)
     first: date | None = conn.scalar(select(func.min(day_closed.c.business_date)))
     instead = (
         f"Start a run with Business date {newest}, the newest closed day"
@@ -141,9 +147,9 @@ def _refuse_in_vain(
             remedy=f"{instead}, or wait for that.",
             business_date=day.isoformat(),
         )
-    if not coming:
+    if in_vain is not None:
         raise InputsNotComing(
-            f"Business day {day} is not closed and nothing is on its way: {missing}, and no "
+            f"Business day {day} is not closed and nothing is on its way: {in_vain}, and no "
             "ingest runs or is scheduled.",
             remedy=f"{instead}, or run `ingest` (or unpause it) first.",
             business_date=day.isoformat(),

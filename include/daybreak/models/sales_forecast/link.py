@@ -36,9 +36,8 @@ def link(margins: Float32, features: Float32, manifest: Mapping[str, Any]) -> di
     series' scale: ``{"p10": [28 numbers], ..., "mean": [...], "round": true}``; an output that is
     not named has none. ``round`` gives quantiles in whole units, for data that count them.
     Quantiles never cross, nothing is negative, and nothing is sold on a closed day or by a series
-    whose scale is 0. The mean is at
-    least half of P50 and a tenth of P90: of what is never negative, half of the days sell P50 or
-    more and a tenth sell P90 or more (Markov's inequality).
+    whose scale is 0. The mean is at least half of P50 and a tenth of P90 (Markov's inequality: of
+    what is never negative, half of the days sell P50 or more and a tenth sell P90 or more).
     """
     calibration = manifest["calibration"]
     scale = features[:, _SCALE]
