@@ -35,7 +35,7 @@ class NightlyTimetable(CronDataIntervalTimetable):
         last_automated_data_interval: DataInterval | None,
         restriction: TimeRestriction,
     ) -> DagRunInfo | None:
-        """The run after the last one; a backfill is told by ``catchup``, which no DAG here has."""
+        """The run after the last one; a backfill is known by ``catchup``, which no DAG here has."""
         if not self.clock and not restriction.catchup:
             return None
         return super().next_dagrun_info(

@@ -74,10 +74,10 @@ def assert_the_examples_of_the_docs_work(installation: Installation, printed: st
         assert answers, commands
         assert not [found for found in answers if "error" in found], f"{commands}\n{answers}"
         if answer:
-            (found,), told = answers, json.loads(answer)
-            assert found.keys() == told.keys()
-            assert found["predictions"][0].keys() == told["predictions"][0].keys()
-            assert found["business_date"] == told["business_date"]
+            (found,), shown = answers, json.loads(answer)
+            assert found.keys() == shown.keys()
+            assert found["predictions"][0].keys() == shown["predictions"][0].keys()
+            assert found["business_date"] == shown["business_date"]
         asked += len(answers)
     assert asked >= 8
 

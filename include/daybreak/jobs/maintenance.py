@@ -17,7 +17,7 @@ from typing import Any
 from daybreak.errors import PlatformError
 from daybreak.jobs.publishing import ABANDONED_AFTER, sweep
 from daybreak.models import get_model, model_names
-from daybreak.registry.retention import doomed_versions, prune_versions
+from daybreak.registry.retention import expired_versions, prune_versions
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.settings import Settings
 from daybreak.warehouse import retention
@@ -31,11 +31,11 @@ def prunable(runtime: Runtime | None = None) -> dict[str, Any]:
     runtime = runtime or get_runtime()
     windows = _windows(runtime)
     with connect(runtime.engine) as conn:
-        scores = retention.doomed_generations(conn, model_names(), windows)
+        scores = retention.expired_generations(conn, model_names(), windows)
         left = abandoned(conn, model_names(), windows.now, ABANDONED_AFTER)  # swept first
         gone = [*(one.id for one in scores), *(one.generation_id for one in left)]
-        features = retention.doomed_snapshots(conn, model_names(), windows, gone)
-        versions = doomed_versions(conn, _versions_before(runtime), gone)
+        features = retention.expired_snapshots(conn, model_names(), windows, gone)
+        versions = expired_versions(conn, _versions_before(runtime), gone)
     return {
         "generations": retention.as_json(scores),
         "snapshots": retention.as_json(features),

@@ -44,7 +44,7 @@ _VERSIONS = text(
 )
 
 
-def doomed_versions(
+def expired_versions(
     conn: Connection, before: datetime, without: Iterable[int] = ()
 ) -> dict[tuple[str, str], list[str]]:
     """Model and version of those past the window, with the names of their files.
@@ -56,18 +56,18 @@ def doomed_versions(
 
 
 def prune_versions(registry: Registry, before: datetime) -> list[tuple[str, str]]:
-    """Remove the files of ``doomed_versions``; returns those that went.
+    """Remove the files of ``expired_versions``; returns those that went.
 
     One transaction each, which keeps others from promoting it. Killed in between, files are gone
     of a version that is still listed: the next time ends it.
     """
     with connect(registry.engine) as conn:
-        planned = doomed_versions(conn, before)
+        planned = expired_versions(conn, before)
     gone = []
     for model, version in planned:
         with begin(registry.engine) as conn:
             hold_ledger(conn, model)
-            files = doomed_versions(conn, before).get((model, version))
+            files = expired_versions(conn, before).get((model, version))
             if files is None:
                 continue
             for name in files:

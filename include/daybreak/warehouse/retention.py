@@ -33,7 +33,7 @@ SETTLED = timedelta(days=2)
 
 
 @dataclass(frozen=True)
-class Doomed:
+class Expired:
     """A generation or a snapshot whose rows nothing needs."""
 
     id: int
@@ -110,19 +110,19 @@ _SNAPSHOTS = text(
 )
 
 
-def doomed_generations(
+def expired_generations(
     conn: Connection, models: Iterable[str], windows: Windows
-) -> tuple[Doomed, ...]:
+) -> tuple[Expired, ...]:
     """Superseded and rolled-back generations past their time, but those a rollback returns to."""
     found = conn.execute(
         _GENERATIONS, {"models": list(models), "before": windows.generations_before}
     )
-    return tuple(Doomed(**row) for row in found.mappings())
+    return tuple(Expired(**row) for row in found.mappings())
 
 
-def doomed_snapshots(
+def expired_snapshots(
     conn: Connection, models: Iterable[str], windows: Windows, without: Iterable[int] = ()
-) -> tuple[Doomed, ...]:
+) -> tuple[Expired, ...]:
     """Snapshots that no kept generation of a recent day was scored from.
 
     ``without``: generations to be taken for gone.
@@ -136,20 +136,20 @@ def doomed_snapshots(
             "without": list(without),
         },
     )
-    return tuple(Doomed(**row) for row in found.mappings())
+    return tuple(Expired(**row) for row in found.mappings())
 
 
 def prune_generations(
     engine: Engine, tables: Mapping[str, Table], windows: Windows
-) -> tuple[Doomed, ...]:
-    """Delete the scores of ``doomed_generations``; returns those that went.
+) -> tuple[Expired, ...]:
+    """Delete the scores of ``expired_generations``; returns those that went.
 
     ``tables``: the score table of each model. Months that somebody writes to at this moment, or
     that a long query reads, wait for the next time.
     """
     with connect(engine) as conn:
-        planned = doomed_generations(conn, tables, windows)
-    gone: list[Doomed] = []
+        planned = expired_generations(conn, tables, windows)
+    gone: list[Expired] = []
     for (model, month), group in _by_month(planned):
         with begin(engine) as conn:
             if not try_month(conn, tables[model], month):
@@ -157,7 +157,7 @@ def prune_generations(
             for day in sorted({one.business_date for one in group}):
                 take_turn(conn, "day", model, day)
             ids = {one.id for one in group}
-            still = [one for one in doomed_generations(conn, [model], windows) if one.id in ids]
+            still = [one for one in expired_generations(conn, [model], windows) if one.id in ids]
             if not still or not _remove(conn, tables[model], "generation_id", still):
                 continue
             conn.execute(
@@ -171,20 +171,20 @@ def prune_generations(
 
 def prune_snapshots(
     engine: Engine, tables: Mapping[str, Table], windows: Windows
-) -> tuple[Doomed, ...]:
-    """Delete the rows and contexts of ``doomed_snapshots``; returns those that went.
+) -> tuple[Expired, ...]:
+    """Delete the rows and contexts of ``expired_snapshots``; returns those that went.
 
     ``tables``: the snapshot table of each model; the rest is as in ``prune_generations``.
     """
     with connect(engine) as conn:
-        planned = doomed_snapshots(conn, tables, windows)
-    gone: list[Doomed] = []
+        planned = expired_snapshots(conn, tables, windows)
+    gone: list[Expired] = []
     for (model, month), group in _by_month(planned):
         with begin(engine) as conn:
             if not try_month(conn, tables[model], month):
                 continue
             ids = {one.id for one in group}
-            still = [one for one in doomed_snapshots(conn, [model], windows) if one.id in ids]
+            still = [one for one in expired_snapshots(conn, [model], windows) if one.id in ids]
             if not still or not _remove(conn, tables[model], "snapshot_id", still):
                 continue
             names = [one.id for one in still]
@@ -198,13 +198,13 @@ def prune_snapshots(
     return tuple(gone)
 
 
-def _remove(conn: Connection, table: Table, column: str, doomed: list[Doomed]) -> bool:
+def _remove(conn: Connection, table: Table, column: str, expired: list[Expired]) -> bool:
     """Delete rows, or drop the month where nothing else is in it. False where readers hold it."""
-    first, after = first_and_after(doomed[0].business_date)
-    ids = [one.id for one in doomed]
+    first, after = first_and_after(expired[0].business_date)
+    ids = [one.id for one in expired]
     in_month = (table.c.business_date >= first, table.c.business_date < after)
     if conn.scalar(select(exists().where(*in_month, table.c[column].not_in(ids)))):
-        for one in doomed:
+        for one in expired:
             conn.execute(
                 delete(table).where(
                     table.c.business_date == one.business_date, table.c[column] == one.id
@@ -221,14 +221,14 @@ def _remove(conn: Connection, table: Table, column: str, doomed: list[Doomed]) -
     return True
 
 
-def _by_month(doomed: Iterable[Doomed]) -> list[tuple[tuple[str, date], list[Doomed]]]:
-    def month(one: Doomed) -> tuple[str, date]:
+def _by_month(expired: Iterable[Expired]) -> list[tuple[tuple[str, date], list[Expired]]]:
+    def month(one: Expired) -> tuple[str, date]:
         return one.model, one.business_date.replace(day=1)
 
-    return [(key, list(group)) for key, group in groupby(sorted(doomed, key=month), month)]
+    return [(key, list(group)) for key, group in groupby(sorted(expired, key=month), month)]
 
 
-def as_json(doomed: Iterable[Doomed]) -> list[dict[str, Any]]:
+def as_json(expired: Iterable[Expired]) -> list[dict[str, Any]]:
     """JSON-ready, one object each."""
     return [
         {
@@ -237,5 +237,5 @@ def as_json(doomed: Iterable[Doomed]) -> list[dict[str, Any]]:
             "business_date": one.business_date.isoformat(),
             "rows": one.rows,
         }
-        for one in doomed
+        for one in expired
     ]
