@@ -18,6 +18,14 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
 
+SMALL_SHOP = {
+    "DAYBREAK_SYNTHETIC_STORES": "2",
+    "DAYBREAK_SYNTHETIC_ITEMS": "25",
+    "DAYBREAK_SYNTHETIC_USERS": "200",
+    "DAYBREAK_SYNTHETIC_BASKETS": "20",
+}
+
+
 @dataclass
 class Installation:
     """``daybreak`` with a state folder of its own and any free ports."""

@@ -8,16 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from installation import ROOT, Installation
+from installation import ROOT, SMALL_SHOP, Installation
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
-
-SMALL_SHOP = {
-    "DAYBREAK_SYNTHETIC_STORES": "2",
-    "DAYBREAK_SYNTHETIC_ITEMS": "25",
-    "DAYBREAK_SYNTHETIC_USERS": "200",
-    "DAYBREAK_SYNTHETIC_BASKETS": "20",
-}
 
 
 def test_demo_works_twice_and_down_leaves_nothing(installation: Installation) -> None:

@@ -6,7 +6,7 @@ import re
 import subprocess
 
 import pytest
-from installation import ROOT, Installation
+from installation import ROOT, SMALL_SHOP, Installation
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -27,7 +27,7 @@ def commands() -> list[str]:
 
 
 def test_every_command_works(installation: Installation) -> None:
-    installation.env |= {"DAYBREAK_SYNTHETIC_STORES": "2", "DAYBREAK_SYNTHETIC_ITEMS": "20"}
+    installation.env |= SMALL_SHOP
     to_run = [command for command in commands() if command not in ELSEWHERE]
     assert len(to_run) >= 10
 
