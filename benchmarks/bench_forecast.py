@@ -22,8 +22,9 @@ from benchmarks.facts import AS_OF, BUSINESS_DATE, CUTOFF, fill, temporary_wareh
 from benchmarks.night import SCORING, run, table
 from benchmarks.stages import Stages
 from daybreak.clock import AsOf
+from daybreak.facts.panel import Panel
+from daybreak.facts.sales import read_panel
 from daybreak.features.layout import FEATURES
-from daybreak.features.panel import Panel
 from daybreak.features.snapshot import snapshot as snapshot_values
 from daybreak.models.base import NO_OPTIONS, Float32, Options, Snapshot, SnapshotRows
 from daybreak.models.sales_forecast.model import SalesForecast
@@ -31,7 +32,6 @@ from daybreak.models.sales_forecast.scorer import ForecastScorer
 from daybreak.registry.registry import Artifact
 from daybreak.scoring.snapshots import read_snapshot, write_snapshot
 from daybreak.warehouse.engine import begin, connect
-from daybreak.warehouse.facts import read_panel
 
 ROUNDS, DEPTH, OUTPUTS = 200, 6, 4
 SERIES_PER_SHARD = 2000

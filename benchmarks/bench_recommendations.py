@@ -18,14 +18,14 @@ from benchmarks.facts import AS_OF, BUSINESS_DATE, CUTOFF, temporary_warehouse
 from benchmarks.interactions import fill_interactions
 from benchmarks.night import SCORING, run, table
 from benchmarks.stages import Stages
+from daybreak.facts.events import Events
+from daybreak.facts.interactions import stream_events
 from daybreak.models import get_model
 from daybreak.models.recommendations.train import LEAST_WEEKS, Options, Ranker, train_events
 from daybreak.registry.registry import Artifact
 from daybreak.scoring.predictor import Predictor
 from daybreak.scoring.snapshots import read_context, read_snapshot, write_snapshot
 from daybreak.warehouse.engine import begin, connect
-from daybreak.warehouse.events import Events
-from daybreak.warehouse.interactions import stream_events
 from daybreak.warehouse.tables import interaction
 
 MODEL = get_model("recommendations")

@@ -8,7 +8,9 @@ import sys
 from datetime import date
 
 from daybreak.clock import AsOf, scheduled_cutoff
-from daybreak.features.panel import Panel
+from daybreak.facts.interactions import read_events
+from daybreak.facts.panel import Panel
+from daybreak.facts.sales import read_panel
 from daybreak.jobs.ingest import load_new_files
 from daybreak.models.base import Trained
 from daybreak.models.recommendations.train import Options as ListOptions
@@ -18,8 +20,6 @@ from daybreak.models.sales_forecast.train import Options, train_panel
 from daybreak.registry.champions import promote
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.warehouse.engine import begin, connect
-from daybreak.warehouse.facts import read_panel
-from daybreak.warehouse.interactions import read_events
 
 SMALL = Options(
     origin_days=60,

@@ -19,14 +19,14 @@ from sqlalchemy import Connection, Table, Update, func, update
 import first_champion
 from daybreak import models
 from daybreak.clock import AsOf
-from daybreak.features.panel import Panel
+from daybreak.facts.interactions import read_events
+from daybreak.facts.panel import Panel
+from daybreak.facts.sales import read_panel
 from daybreak.models import get_model
 from daybreak.models.base import Model, Trained
 from daybreak.models.recommendations import train as recommendations
 from daybreak.models.recommendations.numbers import DEFAULT
 from daybreak.models.sales_forecast.train import train_panel
-from daybreak.warehouse.facts import read_panel
-from daybreak.warehouse.interactions import read_events
 
 OUTSIDE = Path(__file__).parent / "outside"
 

@@ -8,8 +8,8 @@ from datetime import date, timedelta
 
 import numpy as np
 
+from daybreak.facts.events import UNKNOWN_USER, Events
 from daybreak.models.recommendations.cells import where
-from daybreak.warehouse.events import UNKNOWN_USER, Events
 
 TODAY = date(2026, 3, 31)
 DAY = (TODAY - date(1970, 1, 1)).days

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from daybreak.facts.events import Events
 from daybreak.sources.synthetic.shop import Shop
-from daybreak.warehouse.events import Events
 
 WEIGHTS = {"view": 0.1, "purchase": 1.0}
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import toy
 from daybreak.cli import app
 from daybreak.errors import GateRefused, NoData
-from daybreak.features.panel import HORIZON, Panel
+from daybreak.facts.panel import HORIZON, Panel
 from daybreak.models.base import Trained
 from daybreak.models.sales_forecast import backtest as backtest_module
 from daybreak.models.sales_forecast import train as train_module

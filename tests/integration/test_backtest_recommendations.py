@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 
 from daybreak.clock import AsOf
 from daybreak.errors import InvalidRequest
+from daybreak.facts.events import Events
 from daybreak.models.base import SnapshotRows, Trained
 from daybreak.models.recommendations import MODEL
 from daybreak.models.recommendations import backtest as backtest_module
@@ -38,7 +39,6 @@ from daybreak.sources.load import load_dataset
 from daybreak.sources.spec import load_spec
 from daybreak.sources.synthetic import Shop, ShopOptions, generate
 from daybreak.warehouse.engine import connect, make_engine
-from daybreak.warehouse.events import Events
 from random_events import TODAY, random_events
 from synthetic_events import synthetic_events
 

@@ -12,9 +12,9 @@ from sqlalchemy import Engine, Table, insert
 
 from daybreak.clock import AsOf
 from daybreak.errors import NoData
-from daybreak.features.panel import Panel
+from daybreak.facts.panel import Panel
+from daybreak.facts.sales import read_actuals, read_panel
 from daybreak.warehouse.engine import begin, connect
-from daybreak.warehouse.facts import read_actuals, read_panel
 from daybreak.warehouse.tables import calendar, item, plan, sales
 
 DAY = date(2026, 3, 10)

@@ -12,12 +12,12 @@ from sqlalchemy import Engine, func, insert, select
 
 from daybreak.clock import AsOf
 from daybreak.errors import NoData
-from daybreak.warehouse import interactions
+from daybreak.facts import interactions
+from daybreak.facts.events import UNKNOWN_USER, Events
+from daybreak.facts.interaction_rows import DAYS_PER_GROUP, PURCHASES, by_item_and_span
+from daybreak.facts.interactions import item_totals, read_events, stream_events
+from daybreak.facts.rows import Bounds
 from daybreak.warehouse.engine import begin, connect
-from daybreak.warehouse.events import UNKNOWN_USER, Events
-from daybreak.warehouse.fact_rows import Bounds
-from daybreak.warehouse.interaction_rows import DAYS_PER_GROUP, PURCHASES, by_item_and_span
-from daybreak.warehouse.interactions import item_totals, read_events, stream_events
 from daybreak.warehouse.packed import read_groups
 from daybreak.warehouse.tables import interaction, item
 

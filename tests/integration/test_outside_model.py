@@ -195,7 +195,7 @@ def test_its_quantiles_hold_what_they_promise(runtime: Runtime, model: Model) ->
     """In about nine weeks of ten `enough` was enough, and `usual` in about half of them."""
     import reorder_point as outside
 
-    from daybreak.warehouse.facts import read_panel
+    from daybreak.facts.sales import read_panel
 
     with connect(runtime.engine) as conn:
         panel = read_panel(conn, AS_OF, days=outside.TRAINED_ON)

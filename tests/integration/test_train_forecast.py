@@ -14,8 +14,9 @@ from sqlalchemy import Engine, insert
 
 from daybreak.clock import AsOf
 from daybreak.errors import NoData
+from daybreak.facts.panel import HORIZON, Panel
+from daybreak.facts.sales import read_panel
 from daybreak.features.layout import FEATURES
-from daybreak.features.panel import HORIZON, Panel
 from daybreak.models.base import Trained
 from daybreak.models.sales_forecast import gate
 from daybreak.models.sales_forecast.booster import Learning
@@ -29,7 +30,6 @@ from daybreak.models.sales_forecast.train import (
 )
 from daybreak.registry.registry import Artifact
 from daybreak.warehouse.engine import begin, connect
-from daybreak.warehouse.facts import read_panel
 from daybreak.warehouse.tables import sales
 from small_shop import AS_OF, DAY
 

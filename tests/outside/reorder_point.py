@@ -14,10 +14,10 @@ from sqlalchemy import REAL, Column, Connection, FromClause, Select, Text, func,
 
 from daybreak.clock import AsOf
 from daybreak.errors import NoData
+from daybreak.facts.sales import PanelArrays, read_actuals, read_panel
 from daybreak.models import base
 from daybreak.models.options import chosen
 from daybreak.registry.registry import Artifact
-from daybreak.warehouse.facts import PanelArrays, read_actuals, read_panel
 from daybreak.warehouse.model_tables import score_table, snapshot_table
 
 WEEKS = tuple(f"week_{n}" for n in range(1, 9))  # units of the last eight weeks, the newest first

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from daybreak.features.panel import Panel
+from daybreak.facts.panel import Panel
 
 Row = dict[str, float]
 

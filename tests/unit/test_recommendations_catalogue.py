@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daybreak.errors import DatasetError, NoData
+from daybreak.facts.events import Events
 from daybreak.models import get_model
 from daybreak.models.arrays import pack, unpack
 from daybreak.models.recommendations import catalogue as catalogue_module
@@ -20,7 +21,6 @@ from daybreak.models.recommendations.catalogue import (
 from daybreak.models.recommendations.cells import where
 from daybreak.models.recommendations.numbers import DEFAULT, NUMBERS, OF_A_DAY, PUBLISHED
 from daybreak.scoring.snapshots import snapshot_layout
-from daybreak.warehouse.events import Events
 from random_events import DAY, TODAY, ago, random_events, with_later
 
 

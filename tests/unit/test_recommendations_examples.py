@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from daybreak.facts.events import UNKNOWN_USER, Events
 from daybreak.models.recommendations.assemble import FEATURES
 from daybreak.models.recommendations.candidates import Wish, candidates
 from daybreak.models.recommendations.cells import spread, until
@@ -20,7 +21,6 @@ from daybreak.models.recommendations.examples import (
     marks,
 )
 from daybreak.models.recommendations.neighbours import Kernels, learn
-from daybreak.warehouse.events import UNKNOWN_USER, Events
 from random_events import DAY, random_events
 
 WINDOW = 7

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from daybreak.facts.events import Events
 from daybreak.models.base import SnapshotRows
 from daybreak.models.recommendations.cells import until, where
 from daybreak.models.recommendations.histories import (
@@ -18,7 +19,6 @@ from daybreak.models.recommendations.histories import (
     histories,
     stranger,
 )
-from daybreak.warehouse.events import Events
 from random_events import DAY, TODAY, random_events, with_later
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from daybreak.errors import ArtifactAltered
+from daybreak.facts.events import Events
 from daybreak.models.arrays import pack, unpack
 from daybreak.models.recommendations.catalogue import build_catalogue, item_days
 from daybreak.models.recommendations.learned import (
@@ -18,7 +19,6 @@ from daybreak.models.recommendations.learned import (
     on_the_day,
 )
 from daybreak.models.recommendations.neighbours import Kernels, learn
-from daybreak.warehouse.events import Events
 from random_events import TODAY, random_events
 
 KERNELS = Kernels(neighbours=5, factors=4, iterations=3)

@@ -14,6 +14,7 @@ import threadpoolctl
 import xgboost as xgb
 
 from daybreak.errors import NoData
+from daybreak.facts.events import Events
 from daybreak.models.base import Trained
 from daybreak.models.recommendations import train as train_module
 from daybreak.models.recommendations.assemble import FEATURES, assemble
@@ -43,7 +44,6 @@ from daybreak.models.recommendations.train import (
     train_events,
 )
 from daybreak.registry.registry import Artifact
-from daybreak.warehouse.events import Events
 from random_events import DAY, TODAY, ago, firsts_only, purchases, random_events, with_later
 
 pytestmark = pytest.mark.slow  # trains

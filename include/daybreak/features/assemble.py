@@ -12,6 +12,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from daybreak.facts.panel import HORIZON
 from daybreak.features.layout import (
     CHANNELS,
     FEATURES,
@@ -23,7 +24,6 @@ from daybreak.features.layout import (
     WEEKDAY_PROFILE,
     channel_start,
 )
-from daybreak.features.panel import HORIZON
 
 _COLUMN = {name: position for position, name in enumerate(FEATURES)}
 _CHANNEL_STARTS = np.array([channel_start(name) for name in CHANNELS])

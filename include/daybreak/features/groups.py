@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from daybreak.features.panel import Panel
+from daybreak.facts.names import numbered
+from daybreak.facts.panel import Panel
 from daybreak.features.recent import MEMORY, Matrix, chunks, first_sale
-from daybreak.warehouse.names import numbered
 
 YEAR = 364
 """Days back to the same weekday of last year."""

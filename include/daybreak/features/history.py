@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daybreak.facts.panel import Panel
 from daybreak.features.groups import (
     CategoryYear,
     Groups,
@@ -37,7 +38,6 @@ from daybreak.features.groups import (
     total,
 )
 from daybreak.features.layout import SAME_WEEKDAY, STATISTICS, WEEKDAY_PROFILE
-from daybreak.features.panel import Panel
 from daybreak.features.recent import SELLING_DAYS, Matrix, Recent, chunks, gather, quantiles
 
 PROMOTED_WEIGHT = 0.1

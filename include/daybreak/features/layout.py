@@ -6,7 +6,7 @@ its ``HORIZON`` days side by side. Nothing else knows these positions.
 
 from __future__ import annotations
 
-from daybreak.features.panel import HORIZON
+from daybreak.facts.panel import HORIZON
 
 COVARIATE_SLOTS = 4
 """Extra known-ahead covariates that a data set may have; in the order of their names."""

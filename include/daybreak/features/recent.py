@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daybreak.features.panel import Panel
+from daybreak.facts.panel import Panel
 
 SELLING_DAYS = 56
 LOOKBACK = 168

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from daybreak.facts.panel import Panel
 from daybreak.features.ahead import ahead
 from daybreak.features.groups import groups_of
 from daybreak.features.history import LEAST_SCALE, history
 from daybreak.features.layout import HISTORY
-from daybreak.features.panel import Panel
 
 
 def snapshot(panel: Panel, origin: int | None = None) -> NDArray[np.float32]:

@@ -15,6 +15,7 @@ import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
 
+from daybreak.facts.events import Events
 from daybreak.models.base import Progress, Trained, quiet
 from daybreak.models.recommendations.baselines import BASELINES, baselines
 from daybreak.models.recommendations.catalogue import EPOCH
@@ -30,7 +31,6 @@ from daybreak.models.recommendations.examples import day_of
 from daybreak.models.recommendations.learned import FILE, Learned
 from daybreak.models.recommendations.numbers import DEFAULT, Numbers
 from daybreak.models.recommendations.train import SEED, Options, train_events
-from daybreak.warehouse.events import Events
 
 WINDOWS = 4
 LEAST_GAIN = {"all": 0.05, "new": 0.10}

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from daybreak.facts.events import PURCHASE
 from daybreak.models.base import Float32, SnapshotRows
 from daybreak.models.recommendations.catalogue import Catalogue
 from daybreak.models.recommendations.cells import firsts, offsets_of, spread
@@ -20,7 +21,6 @@ from daybreak.models.recommendations.histories import RECORD
 from daybreak.models.recommendations.learned import OnTheDay
 from daybreak.models.recommendations.request import MOST_LISTED
 from daybreak.models.recommendations.topn import Ranked, ranked
-from daybreak.warehouse.events import PURCHASE
 
 SOURCES = (
     "repeat",

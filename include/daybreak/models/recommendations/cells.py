@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daybreak.warehouse.events import PURCHASE, UNKNOWN_USER, Events
+from daybreak.facts.events import PURCHASE, UNKNOWN_USER, Events
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

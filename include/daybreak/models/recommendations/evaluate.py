@@ -9,6 +9,7 @@ import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
 
+from daybreak.facts.events import Events
 from daybreak.models.recommendations.assemble import assemble
 from daybreak.models.recommendations.baselines import LENGTH, Lister
 from daybreak.models.recommendations.candidates import Ragged, Wish, candidates
@@ -32,7 +33,6 @@ from daybreak.models.recommendations.measures import (
     novelty,
     recall,
 )
-from daybreak.warehouse.events import Events
 
 MEASURES = ("ndcg@10", "recall@20", "map@12", "hit_rate@20", "coverage", "novelty")
 READINGS = {"all": False, "new": True}

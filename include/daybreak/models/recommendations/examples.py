@@ -13,6 +13,8 @@ from datetime import timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from daybreak.facts.events import PURCHASE, UNKNOWN_USER, Events
+from daybreak.facts.names import place_of
 from daybreak.models.base import Float32, SnapshotRows
 from daybreak.models.recommendations.assemble import FEATURES, assemble
 from daybreak.models.recommendations.candidates import (
@@ -42,8 +44,6 @@ from daybreak.models.recommendations.cells import (
 from daybreak.models.recommendations.histories import histories, stranger
 from daybreak.models.recommendations.learned import Learned, OnTheDay, on_the_day
 from daybreak.models.recommendations.numbers import DEFAULT, Numbers
-from daybreak.warehouse.events import PURCHASE, UNKNOWN_USER, Events
-from daybreak.warehouse.names import place_of
 
 USERS_AT_ONCE = 500
 KNOWN_SHARE = 0.5

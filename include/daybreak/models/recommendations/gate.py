@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+from daybreak.facts.events import Events
 from daybreak.models.base import Headline, Progress, Verdict, quiet
 from daybreak.models.recommendations.assemble import FEATURES
 from daybreak.models.recommendations.baselines import BASELINES
@@ -24,7 +25,6 @@ from daybreak.models.recommendations.learned import FILE, Learned
 from daybreak.models.recommendations.numbers import Numbers
 from daybreak.registry.booster import open_booster
 from daybreak.registry.registry import Artifact
-from daybreak.warehouse.events import Events
 
 MEASURE = "ndcg@10"
 POPULARITY = "popularity"

@@ -12,11 +12,11 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from daybreak.facts.events import Events
 from daybreak.models.base import SnapshotRows
 from daybreak.models.recommendations.catalogue import EPOCH
 from daybreak.models.recommendations.cells import Cells, cells, firsts, offsets_of, sums, until
 from daybreak.models.recommendations.numbers import DEFAULT, Numbers
-from daybreak.warehouse.events import Events
 
 LAYOUT = (
     "user_items",  # distinct items bought

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from sqlalchemy import Connection, FromClause, Select, Table
 
 from daybreak.clock import AsOf
+from daybreak.facts.interactions import item_totals, read_events, stream_events
 from daybreak.models.base import (
     NO_OPTIONS,
     AsOfDay,
@@ -47,7 +48,6 @@ from daybreak.models.recommendations.request import Notes, RecommendationRequest
 from daybreak.models.recommendations.rules import broken_between_rows
 from daybreak.models.recommendations.scorer import RecommendationScorer, list_lengths
 from daybreak.registry.registry import Artifact
-from daybreak.warehouse.interactions import item_totals, read_events, stream_events
 from daybreak.warehouse.tables import score_recommendation, snapshot_recommendations
 
 

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from daybreak.facts.events import UNKNOWN_USER, Events
 from daybreak.models.recommendations.cells import Cells, cells, firsts, sums
 from daybreak.models.recommendations.histories import decay
 from daybreak.models.recommendations.learned import LEARNED_STATISTICS, Learned
 from daybreak.models.recommendations.numbers import DEFAULT, Numbers
-from daybreak.warehouse.events import UNKNOWN_USER, Events
 
 AT_ONCE = 512
 """Items whose kernel is dense at one time."""

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daybreak.facts.events import PURCHASE
 from daybreak.models.base import Context, Options
 from daybreak.models.options import Option, chosen
 from daybreak.models.recommendations.request import MOST_LISTED
-from daybreak.warehouse.events import PURCHASE
 
 LISTED, EXCLUDED, HAS = "listed", "exclude_purchased", "has_weight"
 """Options of published lists, and names of the arrays of a day's context that keep them."""

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
+from daybreak.facts.events import Events
 from daybreak.models.base import Progress, quiet
 from daybreak.models.options import Option, chosen
 from daybreak.models.recommendations.backtest import JUDGED, WINDOWS, backtest_windows
 from daybreak.models.recommendations.baselines import BASELINES
 from daybreak.models.recommendations.evaluate import MEASURES, READINGS
 from daybreak.models.recommendations.numbers import LEARNED, Numbers
-from daybreak.warehouse.events import Events
 
 OPTIONS = {"windows": Option(WINDOWS, 1, 104, whole=True), **LEARNED}
 """How many of the last windows are looked at, and by which numbers is learned."""

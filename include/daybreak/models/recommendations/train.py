@@ -21,6 +21,7 @@ import numpy as np
 import xgboost as xgb
 
 from daybreak.errors import NoData
+from daybreak.facts.events import PURCHASE, UNKNOWN_USER, Events
 from daybreak.models.base import Progress, Trained, quiet
 from daybreak.models.recommendations.assemble import FEATURES
 from daybreak.models.recommendations.baselines import baselines
@@ -45,7 +46,6 @@ from daybreak.models.recommendations.histories import LAYOUT, RECORD
 from daybreak.models.recommendations.learned import FILE
 from daybreak.models.recommendations.neighbours import Kernels, learn
 from daybreak.models.recommendations.numbers import DEFAULT, Numbers
-from daybreak.warehouse.events import PURCHASE, UNKNOWN_USER, Events
 
 SEED = 7
 LEAST_WEEKS = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from daybreak.features.panel import HORIZON, Panel
+from daybreak.facts.panel import HORIZON, Panel
 from daybreak.features.recent import Recent, gather, quantiles
 
 POINTS = ("seasonal_naive", "mean_28", "median_56")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daybreak.features.panel import Panel
+from daybreak.facts.panel import Panel
 from daybreak.models.sales_forecast.baselines import EMPIRICAL, POINTS, baselines
 from daybreak.models.sales_forecast.booster import QUANTILES
 from daybreak.models.sales_forecast.link import SCORES

@@ -10,10 +10,10 @@ from sqlalchemy import Connection
 
 from daybreak.clock import AsOf
 from daybreak.errors import NoData
-from daybreak.features.panel import HORIZON, Panel
+from daybreak.facts.panel import HORIZON, Panel
+from daybreak.facts.sales import read_actuals, read_panel
 from daybreak.models.sales_forecast.backtest import Fold, origins_of
 from daybreak.models.sales_forecast.train import LEAST_DAYS, Options
-from daybreak.warehouse.facts import read_actuals, read_panel
 
 CutoffOf = Callable[[date], datetime]
 """Knowledge cutoff of the run for a business date."""

@@ -15,7 +15,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from daybreak.clock import AsOf
-from daybreak.features.panel import Panel
+from daybreak.facts.panel import Panel
+from daybreak.facts.sales import read_panel
 from daybreak.models.base import Headline, Progress, Verdict, quiet
 from daybreak.models.sales_forecast.booster import QUANTILES
 from daybreak.models.sales_forecast.evidence import QUANTILE_NAMES, Days, measures, tally
@@ -23,7 +24,6 @@ from daybreak.models.sales_forecast.link import link
 from daybreak.models.sales_forecast.train import Options, draw_held_out, panel_sha256
 from daybreak.registry.booster import open_booster
 from daybreak.registry.registry import Artifact
-from daybreak.warehouse.facts import read_panel
 
 CALIBRATION_TOLERANCE = 0.05
 """Two weeks of a shop move together more than the rows' number says; the backtest asks for 0.02."""

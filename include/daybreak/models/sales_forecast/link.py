@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daybreak.errors import ArtifactAltered
+from daybreak.facts.panel import HORIZON
 from daybreak.features.layout import FEATURES
-from daybreak.features.panel import HORIZON
 
 Float32 = NDArray[np.float32]
 

@@ -12,8 +12,9 @@ from pydantic import BaseModel
 from sqlalchemy import Connection, FromClause, Select, Table
 
 from daybreak.clock import AsOf
+from daybreak.facts.panel import HORIZON, Panel
+from daybreak.facts.sales import read_panel
 from daybreak.features.layout import FEATURES, LAYOUT
-from daybreak.features.panel import HORIZON, Panel
 from daybreak.features.snapshot import snapshot as snapshot_values
 from daybreak.models.base import (
     NO_OPTIONS,
@@ -34,7 +35,6 @@ from daybreak.models.sales_forecast.link import SCORES
 from daybreak.models.sales_forecast.request import ForecastRequest
 from daybreak.models.sales_forecast.scorer import ForecastScorer
 from daybreak.registry.registry import Artifact
-from daybreak.warehouse.facts import read_panel
 from daybreak.warehouse.tables import score_sales_forecast, snapshot_sales_forecast
 
 SERIES_PER_BATCH = 5_000

@@ -18,8 +18,9 @@ from sqlalchemy import Connection
 
 from daybreak.clock import AsOf
 from daybreak.errors import NoData
+from daybreak.facts.panel import HORIZON, Panel
+from daybreak.facts.sales import read_panel
 from daybreak.features.layout import CHANNELS, FEATURES, HISTORY, LAYOUT
-from daybreak.features.panel import HORIZON, Panel
 from daybreak.features.recent import MEMORY, SELLING_DAYS
 from daybreak.models.base import Progress, Trained, quiet
 from daybreak.models.sales_forecast.booster import QUANTILES, Learning, Rows, grow
@@ -31,7 +32,6 @@ from daybreak.models.sales_forecast.calibrate import (
 from daybreak.models.sales_forecast.evidence import Days, measures, tally
 from daybreak.models.sales_forecast.link import SCORES, link
 from daybreak.models.sales_forecast.sampling import Sample, draw, subset
-from daybreak.warehouse.facts import read_panel
 
 SEED = 7
 LEAST_DAYS = SELLING_DAYS + 2 * HORIZON

@@ -16,10 +16,8 @@ from sqlalchemy import Connection
 
 from daybreak.clock import AsOf
 from daybreak.errors import NoData
-from daybreak.warehouse.copy_encode import EPOCH_MICROSECONDS
-from daybreak.warehouse.events import UNKNOWN_USER, Events, Further
-from daybreak.warehouse.fact_rows import Bounds, read_categories, read_further_categories
-from daybreak.warehouse.interaction_rows import (
+from daybreak.facts.events import UNKNOWN_USER, Events, Further
+from daybreak.facts.interaction_rows import (
     PACKING,
     PURCHASES,
     allow_memory,
@@ -29,6 +27,8 @@ from daybreak.warehouse.interaction_rows import (
     is_anything_visible,
     read_item_ids,
 )
+from daybreak.facts.rows import Bounds, read_categories, read_further_categories
+from daybreak.warehouse.copy_encode import EPOCH_MICROSECONDS
 from daybreak.warehouse.packed import Group, read_groups, stream_bytes, stream_groups
 
 USERS_PER_BATCH = 2_000

@@ -26,8 +26,8 @@ from sqlalchemy import (
     select,
 )
 
-from daybreak.warehouse.events import PURCHASE
-from daybreak.warehouse.fact_rows import Bounds
+from daybreak.facts.events import PURCHASE
+from daybreak.facts.rows import Bounds
 from daybreak.warehouse.packed import Field, Packing, number
 from daybreak.warehouse.tables import interaction
 

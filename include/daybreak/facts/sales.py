@@ -17,7 +17,9 @@ from sqlalchemy import Connection
 
 from daybreak.clock import AsOf
 from daybreak.errors import NoData
-from daybreak.warehouse.fact_rows import (
+from daybreak.facts.names import numbered
+from daybreak.facts.pivot import Float32, Grid, carried_forward, latest, prefer
+from daybreak.facts.rows import (
     WHOLE_STORE,
     Bounds,
     Series,
@@ -28,9 +30,7 @@ from daybreak.warehouse.fact_rows import (
     read_rows,
     read_sold_before,
 )
-from daybreak.warehouse.names import numbered
 from daybreak.warehouse.packed import Rows
-from daybreak.warehouse.pivot import Float32, Grid, carried_forward, latest, prefer
 from daybreak.warehouse.tables import plan, sales
 
 DAYS = 420

@@ -1,0 +1,1 @@
+"""Reads of facts, each bounded by both clocks: sales as panels, interactions as columns."""
