@@ -22,7 +22,6 @@ from benchmarks.facts import AS_OF, BUSINESS_DATE, CUTOFF, fill, temporary_wareh
 from benchmarks.night import SCORING, run, table
 from benchmarks.stages import Stages
 from daybreak.clock import AsOf
-from daybreak.facts.panel import Panel
 from daybreak.facts.sales import read_panel
 from daybreak.features.layout import FEATURES
 from daybreak.features.snapshot import snapshot as snapshot_values
@@ -50,7 +49,7 @@ class Measured(SalesForecast):
 
     def _timed(self, warehouse: Connection, as_of: AsOf) -> Iterator[SnapshotRows]:
         with self.stages.stage("read facts"):
-            panel = Panel(**read_panel(warehouse, as_of))
+            panel = read_panel(warehouse, as_of)
         with self.stages.stage("build snapshot"):
             values = snapshot_values(panel)
         with self.stages.stage("write snapshot"):

@@ -9,7 +9,6 @@ from datetime import date
 
 from daybreak.clock import AsOf, scheduled_cutoff
 from daybreak.facts.interactions import read_events
-from daybreak.facts.panel import Panel
 from daybreak.facts.sales import read_panel
 from daybreak.jobs.ingest import load_new_files
 from daybreak.models.base import Trained
@@ -42,7 +41,7 @@ def main(runtime: Runtime, day: date) -> None:
     settings = runtime.settings
     as_of = AsOf(day, scheduled_cutoff(day, settings.run_at, settings.timezone))
     with connect(runtime.engine) as conn:
-        panel = Panel(**read_panel(conn, as_of, days=SMALL.panel_days))
+        panel = read_panel(conn, as_of, days=SMALL.panel_days)
         events = read_events(conn, as_of, days=120)
     put_in_force(runtime, "sales_forecast", train_panel(panel, options=SMALL), as_of)
     put_in_force(runtime, "recommendations", train_events(events, day, options=FEW_LISTS), as_of)

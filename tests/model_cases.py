@@ -20,7 +20,6 @@ import first_champion
 from daybreak import models
 from daybreak.clock import AsOf
 from daybreak.facts.interactions import read_events
-from daybreak.facts.panel import Panel
 from daybreak.facts.sales import read_panel
 from daybreak.models import get_model
 from daybreak.models.base import Model, Trained
@@ -76,7 +75,7 @@ def case_of(name: str) -> ModelCase:
 
 def _train_forecast(conn: Connection, as_of: AsOf) -> Trained:
     small = replace(first_champion.SMALL, threads=1)
-    return train_panel(Panel(**read_panel(conn, as_of, days=small.panel_days)), options=small)
+    return train_panel(read_panel(conn, as_of, days=small.panel_days), options=small)
 
 
 def _ask_forecast(row: Row) -> dict[str, Any]:

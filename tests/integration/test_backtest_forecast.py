@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 import toy
 from daybreak.cli import app
 from daybreak.errors import GateRefused, NoData
-from daybreak.facts.panel import HORIZON, Panel
+from daybreak.facts.panel import Panel
+from daybreak.features.layout import HORIZON
 from daybreak.models.base import Trained
 from daybreak.models.sales_forecast import backtest as backtest_module
 from daybreak.models.sales_forecast import train as train_module

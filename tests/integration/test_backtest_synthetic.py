@@ -14,9 +14,8 @@ import pytest
 import xgboost as xgb
 from sqlalchemy import Engine
 
-from daybreak.facts.panel import HORIZON
 from daybreak.features.assemble import assemble
-from daybreak.features.layout import HISTORY
+from daybreak.features.layout import HISTORY, HORIZON
 from daybreak.features.snapshot import snapshot
 from daybreak.models.base import Trained
 from daybreak.models.sales_forecast.backtest import Fold, backtest

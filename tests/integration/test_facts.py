@@ -56,7 +56,7 @@ def before_cutoff(**delta: float) -> datetime:
 
 def panel(engine: Engine, as_of: AsOf = AS_OF, **options: Any) -> Panel:
     with connect(engine) as conn:
-        return Panel(**read_panel(conn, as_of, **{"days": 5, **options}))
+        return read_panel(conn, as_of, **{"days": 5, **options})
 
 
 def bits(panel: Panel) -> list[Any]:

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, text
 
-from daybreak.facts.panel import HORIZON
-from daybreak.features.layout import LAYOUT, channel_start
+from daybreak.features.layout import HORIZON, LAYOUT, channel_start
 from daybreak.models import get_model
 from daybreak.scoring.snapshots import read_snapshot, write_snapshot
 from daybreak.warehouse.engine import begin, connect

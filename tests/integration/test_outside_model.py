@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -217,13 +218,11 @@ def test_what_was_known_is_added_up_by_hand() -> None:
     units[0] = 1
     units[0, -7:] = [0, 0, 3, 0, 0, 0, 4]
     units[1, -10:] = 2  # on sale for ten days
-    panel: Any = {
-        "units": units,
-        "open": np.ones((2, 98), bool),
-        "promotion": np.zeros((2, 98), np.float32),
-    }
-    panel["open"][0, 72] = False  # within the week ahead
-    panel["promotion"][1, [69, 70, 76, 77]] = 0.5  # two of them within it
+    panel: Any = SimpleNamespace(
+        units=units, open=np.ones((2, 98), bool), promotion=np.zeros((2, 98), np.float32)
+    )
+    panel.open[0, 72] = False  # within the week ahead
+    panel.promotion[1, [69, 70, 76, 77]] = 0.5  # two of them within it
     known = outside.known_at(panel)
     assert known.dtype == np.float32
     assert known[0].tolist() == [7, 6, 0, *[7] * 8]

@@ -14,9 +14,9 @@ from sqlalchemy import Engine, insert
 
 from daybreak.clock import AsOf
 from daybreak.errors import NoData
-from daybreak.facts.panel import HORIZON, Panel
+from daybreak.facts.panel import Panel
 from daybreak.facts.sales import read_panel
-from daybreak.features.layout import FEATURES
+from daybreak.features.layout import FEATURES, HORIZON
 from daybreak.models.base import Trained
 from daybreak.models.sales_forecast import gate
 from daybreak.models.sales_forecast.booster import Learning
@@ -46,7 +46,7 @@ QUICK = Options(
 
 def panel_as_of(shop: Engine, as_of: AsOf = AS_OF) -> Panel:
     with connect(shop) as conn:
-        return Panel(**read_panel(conn, as_of, days=QUICK.panel_days))
+        return read_panel(conn, as_of, days=QUICK.panel_days)
 
 
 def artifact(trained: Trained, version: str = "new") -> Artifact:

@@ -14,7 +14,8 @@ from sqlalchemy import REAL, Column, Connection, FromClause, Select, Text, func,
 
 from daybreak.clock import AsOf
 from daybreak.errors import NoData
-from daybreak.facts.sales import PanelArrays, read_actuals, read_panel
+from daybreak.facts.panel import Panel
+from daybreak.facts.sales import read_actuals, read_panel
 from daybreak.models import base
 from daybreak.models.options import chosen
 from daybreak.registry.registry import Artifact
@@ -102,7 +103,7 @@ class ReorderPoint:
     ) -> base.Snapshot:
         chosen(options, {})
         panel = read_panel(warehouse, as_of, days=HISTORY)
-        keys = (panel["store_ids"], panel["item_ids"])
+        keys = (panel.store_ids, panel.item_ids)
         return base.Snapshot(iter([base.SnapshotRows(keys, known_at(panel))]))
 
     def scorer(self, artifact: Artifact, context: base.Context, day: date) -> base.Scorer:
@@ -165,7 +166,7 @@ class ReorderPoint:
         for day in (last - timedelta(weeks=n) for n in range(windows, 0, -1)):
             progress(f"Learning as of {day}")
             panel = read_panel(warehouse, as_of(day), days=TRAINED_ON)
-            series = list(zip(panel["store_ids"], panel["item_ids"], strict=True))
+            series = list(zip(panel.store_ids, panel.item_ids, strict=True))
             week = day + timedelta(days=1), day + timedelta(days=7)
             sold = read_actuals(warehouse, as_of(last), *week, series).sum(axis=1)
             for name, booster in (("model", fit(panel)), ("rule", None)):
@@ -190,14 +191,14 @@ class ReorderPoint:
         return {"the whole order is wild": select(func.count()).select_from(wild)}
 
 
-def known_at(panel: PanelArrays, weeks_ago: int = 0) -> base.Float32:
+def known_at(panel: Panel, weeks_ago: int = 0) -> base.Float32:
     """What was known so many weeks ago, (n, S). A week before the first sale is missing: NaN."""
-    end = panel["units"].shape[1] - 7 * weeks_ago
-    days = panel["units"][:, end - HISTORY : end].reshape(-1, len(WEEKS), 7)[:, ::-1]
+    end = panel.units.shape[1] - 7 * weeks_ago
+    days = panel.units[:, end - HISTORY : end].reshape(-1, len(WEEKS), 7)[:, ::-1]
     weeks = np.where(np.isnan(days).all(axis=2), np.nan, np.nansum(days, axis=2))
     known = np.maximum((~np.isnan(weeks)).sum(axis=1), 1)
     level = np.maximum(np.nansum(weeks, axis=1) / known, 1)  # so that it can be divided by
-    ahead = panel["open"][:, end : end + 7], panel["promotion"][:, end : end + 7] > 0
+    ahead = panel.open[:, end : end + 7], panel.promotion[:, end : end + 7] > 0
     return np.column_stack([level, *(day.sum(axis=1) for day in ahead), weeks]).astype(np.float32)
 
 
@@ -211,9 +212,9 @@ def as_units(margins: base.Float32, level: base.Float32) -> base.Float32:
     return np.sort(np.maximum(margins, np.float32(0)) * level[:, None], axis=1)
 
 
-def fit(panel: PanelArrays, held_back: int = 0) -> xgboost.Booster:
+def fit(panel: Panel, held_back: int = 0) -> xgboost.Booster:
     """Learn from every week that the panel has a past for, but the last ``held_back``."""
-    weeks = range(1 + held_back, (panel["units"].shape[1] - HISTORY) // 7 + 1)
+    weeks = range(1 + held_back, (panel.units.shape[1] - HISTORY) // 7 + 1)
     learned = [week(panel, weeks_ago) for weeks_ago in weeks]
     known, sold = (np.concatenate(part) for part in zip(*learned, strict=True))
     if not len(sold):
@@ -222,11 +223,11 @@ def fit(panel: PanelArrays, held_back: int = 0) -> xgboost.Booster:
     return xgboost.train(PARAMS, data, num_boost_round=60)
 
 
-def week(panel: PanelArrays, weeks_ago: int) -> tuple[base.Float32, base.Float32]:
+def week(panel: Panel, weeks_ago: int) -> tuple[base.Float32, base.Float32]:
     """Of each item on sale by then: what was known so many weeks ago, and what sold after it."""
-    known, end = known_at(panel, weeks_ago), panel["units"].shape[1] - 7 * (weeks_ago - 1)
+    known, end = known_at(panel, weeks_ago), panel.units.shape[1] - 7 * (weeks_ago - 1)
     on_sale = ~np.isnan(known[:, 3])
-    return known[on_sale], panel["units"][on_sale, end - 7 : end].sum(axis=1)
+    return known[on_sale], panel.units[on_sale, end - 7 : end].sum(axis=1)
 
 
 def advice(booster: xgboost.Booster | None, known: base.Float32) -> base.Float32:
@@ -237,7 +238,7 @@ def advice(booster: xgboost.Booster | None, known: base.Float32) -> base.Float32
     return as_units(margins, known[:, 0])[:, 1]
 
 
-def loss(panel: PanelArrays, booster: xgboost.Booster | None, weeks: int) -> float:
+def loss(panel: Panel, booster: xgboost.Booster | None, weeks: int) -> float:
     past = (week(panel, weeks_ago) for weeks_ago in range(1, weeks + 1))
     return sum(pinball(sold, advice(booster, known)) for known, sold in past)
 

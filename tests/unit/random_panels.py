@@ -7,7 +7,8 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from daybreak.facts.panel import HORIZON, Panel
+from daybreak.facts.panel import Panel
+from daybreak.features.layout import HORIZON
 
 
 def random_panel(seed: int, days: int = 120, stores: int = 2, items: int = 4) -> Panel:

@@ -10,9 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_panels import random_panel
 
-from daybreak.facts.panel import HORIZON
 from daybreak.features.assemble import assemble
-from daybreak.features.layout import CHANNELS, FEATURES, HISTORY, LAYOUT, STATISTICS, channel_start
+from daybreak.features.layout import (
+    CHANNELS,
+    FEATURES,
+    HISTORY,
+    HORIZON,
+    LAYOUT,
+    STATISTICS,
+    channel_start,
+)
 from daybreak.features.snapshot import snapshot
 
 DAY = date(2026, 2, 20)

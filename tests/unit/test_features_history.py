@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from random_panels import ending_at, random_panel, series_of
 
 from daybreak.errors import DatasetError
-from daybreak.facts.panel import HORIZON
 from daybreak.features import recent
 from daybreak.features.groups import code
-from daybreak.features.layout import CHANNELS, FEATURES, HISTORY, LAYOUT, channel_start
+from daybreak.features.layout import CHANNELS, FEATURES, HISTORY, HORIZON, LAYOUT, channel_start
 from daybreak.features.recent import gather, quantiles
 from daybreak.features.snapshot import snapshot
 

@@ -15,8 +15,9 @@ import pytest
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from daybreak.facts.panel import HORIZON, Panel
+from daybreak.facts.panel import Panel
 from daybreak.features.assemble import assemble
+from daybreak.features.layout import HORIZON
 from daybreak.features.snapshot import snapshot
 from daybreak.models.base import Trained
 from daybreak.models.sales_forecast.booster import Learning

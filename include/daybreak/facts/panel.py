@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-HORIZON = 28
-"""Days ahead that a snapshot covers and the model scores."""
+_BY_SERIES = (
+    *("store_ids", "item_ids", "categories"),
+    *("units", "price", "promotion", "open", "holiday"),
+)
 
 
 @dataclass(frozen=True)
 class Panel:
     """Facts and plans of ``n`` series, in key order (store, then item; compared as bytes).
 
-    Columns are calendar days. ``T`` history columns end on the business date; ``HORIZON`` more
-    follow for what is known ahead.
+    Columns are calendar days. ``T`` history columns end on the business date; ``H`` more follow for
+    what is known ahead.
 
     ======================  ===================  ==================================================
     member                  dtype, shape         meaning
@@ -57,7 +59,9 @@ class Panel:
 
     def __post_init__(self) -> None:
         n, days = self.units.shape
-        wide = (n, days + HORIZON)
+        wide = (n, self.price.shape[-1])
+        if wide[1] < days:
+            raise ValueError(f"Panel.price has {wide[1]} columns; the history alone has {days}.")
         for name in ("price", "promotion", "open", "holiday"):
             _expect(name, getattr(self, name), wide)
         for name, values in self.covariates.items():
@@ -71,6 +75,19 @@ class Panel:
     def days(self) -> int:
         """Number T of history columns."""
         return int(self.units.shape[1])
+
+    @property
+    def ahead(self) -> int:
+        """Number H of columns after the history."""
+        return int(self.price.shape[1]) - self.days
+
+    def of_series(self, keep: NDArray[Any]) -> Panel:
+        """Some of the series: ``keep`` is a mask or positions."""
+        return replace(
+            self,
+            **{name: getattr(self, name)[keep] for name in _BY_SERIES},
+            covariates={name: values[keep] for name, values in self.covariates.items()},
+        )
 
     @property
     def business_date(self) -> date:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
-from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from sqlalchemy import Connection
 from daybreak.clock import AsOf
 from daybreak.errors import NoData
 from daybreak.facts.names import numbered
+from daybreak.facts.panel import Panel
 from daybreak.facts.pivot import Float32, Grid, carried_forward, latest, prefer
 from daybreak.facts.rows import (
     WHOLE_STORE,
@@ -37,23 +37,6 @@ DAYS = 420
 AHEAD = 28
 
 
-class PanelArrays(TypedDict):
-    """The arguments of ``features.panel.Panel``, which says what each one means."""
-
-    store_ids: NDArray[np.object_]
-    item_ids: NDArray[np.object_]
-    categories: NDArray[np.object_]
-    first_date: date
-    units: Float32
-    price: Float32
-    promotion: Float32
-    open: NDArray[np.bool_]
-    holiday: Float32
-    public_holiday: NDArray[np.bool_]
-    covariates: dict[str, Float32]
-    planned: frozenset[str]
-
-
 def read_panel(
     conn: Connection,
     as_of: AsOf,
@@ -63,7 +46,7 @@ def read_panel(
     stores: Sequence[str] | None = None,
     items: Sequence[str] | None = None,
     top_items: int | None = None,
-) -> PanelArrays:
+) -> Panel:
     """All series with a row of sales in the last ``days`` days, in bytewise order of their key.
 
     Columns are ``days`` calendar days up to the business date and ``ahead`` more. What is known
@@ -102,7 +85,7 @@ def read_panel(
     units[before_first] = np.nan
 
     categories = read_categories(conn, as_of)
-    arrays = PanelArrays(
+    panel = Panel(
         store_ids=_objects(store for store, _ in series),
         item_ids=_objects(name for _, name in series),
         categories=_objects(categories.get(name, "") for _, name in series),
@@ -118,7 +101,7 @@ def read_panel(
             name for name in ("price", "promotion", "holiday") if not np.isnan(planned(name)).all()
         ),
     )
-    return arrays if top_items is None else _best_sellers(arrays, top_items)
+    return panel if top_items is None else _best_sellers(panel, top_items)
 
 
 def read_actuals(
@@ -169,25 +152,11 @@ def _positions(keys: Iterable[Series], series: Sequence[Series]) -> NDArray[np.i
     return found[found >= 0]
 
 
-def _best_sellers(arrays: PanelArrays, count: int) -> PanelArrays:
-    _, item_of = numbered(arrays["item_ids"])
-    total = np.bincount(item_of, np.nansum(arrays["units"], axis=1, dtype=np.float64))
+def _best_sellers(panel: Panel, count: int) -> Panel:
+    _, item_of = numbered(panel.item_ids)
+    total = np.bincount(item_of, np.nansum(panel.units, axis=1, dtype=np.float64))
     best = np.argsort(-total, kind="stable")[:count]  # among equals the first by name
-    keep = np.isin(item_of, best)
-    return PanelArrays(
-        store_ids=arrays["store_ids"][keep],
-        item_ids=arrays["item_ids"][keep],
-        categories=arrays["categories"][keep],
-        first_date=arrays["first_date"],
-        units=arrays["units"][keep],
-        price=arrays["price"][keep],
-        promotion=arrays["promotion"][keep],
-        open=arrays["open"][keep],
-        holiday=arrays["holiday"][keep],
-        public_holiday=arrays["public_holiday"],
-        covariates={name: values[keep] for name, values in arrays["covariates"].items()},
-        planned=arrays["planned"],
-    )
+    return panel.of_series(np.isin(item_of, best))
 
 
 def _objects(values: Iterable[str]) -> NDArray[np.object_]:

@@ -12,11 +12,11 @@ from datetime import date
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from daybreak.facts.panel import HORIZON
 from daybreak.features.layout import (
     CHANNELS,
     FEATURES,
     HISTORY,
+    HORIZON,
     LAYOUT,
     OVERRIDABLE,
     SAME_WEEKDAY,

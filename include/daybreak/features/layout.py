@@ -6,7 +6,8 @@ its ``HORIZON`` days side by side. Nothing else knows these positions.
 
 from __future__ import annotations
 
-from daybreak.facts.panel import HORIZON
+HORIZON = 28
+"""Days ahead that a snapshot covers and the model scores."""
 
 COVARIATE_SLOTS = 4
 """Extra known-ahead covariates that a data set may have; in the order of their names."""

@@ -17,9 +17,9 @@ import pandas as pd
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from daybreak.facts.panel import HORIZON, Panel
+from daybreak.facts.panel import Panel
 from daybreak.features.assemble import assemble
-from daybreak.features.layout import FEATURES
+from daybreak.features.layout import FEATURES, HORIZON
 from daybreak.features.snapshot import snapshot
 from daybreak.models.base import Progress, Trained, quiet
 from daybreak.models.sales_forecast.baselines import baselines

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from daybreak.facts.panel import HORIZON, Panel
+from daybreak.facts.panel import Panel
+from daybreak.features.layout import HORIZON
 from daybreak.features.recent import Recent, gather, quantiles
 
 POINTS = ("seasonal_naive", "mean_28", "median_56")

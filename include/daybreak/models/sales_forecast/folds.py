@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 
 from daybreak.clock import AsOf
 from daybreak.errors import NoData
-from daybreak.facts.panel import HORIZON, Panel
 from daybreak.facts.sales import read_actuals, read_panel
+from daybreak.features.layout import HORIZON
 from daybreak.models.sales_forecast.backtest import Fold, origins_of
 from daybreak.models.sales_forecast.train import LEAST_DAYS, Options
 
@@ -33,7 +33,7 @@ def read_folds(
     Raises ``NoData`` where the history is too short for that many origins.
     """
     now = AsOf(last, cutoff_of(last))
-    whole = Panel(**read_panel(warehouse, now))
+    whole = read_panel(warehouse, now)
     sold = np.nan_to_num(whole.units).any(axis=0)
     start = int(sold.argmax())
     is_open = np.asarray(whole.open[:, start : whole.days].any(axis=0))
@@ -53,11 +53,11 @@ def read_folds(
 
 
 def _best_sellers(warehouse: Connection, as_of: AsOf, items: int) -> list[str]:
-    return sorted(set(read_panel(warehouse, as_of, top_items=items)["item_ids"].tolist()))
+    return sorted(set(read_panel(warehouse, as_of, top_items=items).item_ids.tolist()))
 
 
 def _fold(warehouse: Connection, as_of: AsOf, now: AsOf, items: list[str]) -> Fold:
-    panel = Panel(**read_panel(warehouse, as_of, days=Options().panel_days, items=items))
+    panel = read_panel(warehouse, as_of, days=Options().panel_days, items=items)
     first = as_of.business_date + timedelta(days=1)
     last = min(as_of.business_date + timedelta(days=HORIZON), now.business_date)
     series = list(zip(panel.store_ids.tolist(), panel.item_ids.tolist(), strict=True))

@@ -114,7 +114,7 @@ def _with_champion(
         **{name: manifest["params"][name] for name in ("held_out_origins", "held_out_rows")}
     )
     days = int(manifest["window"]["panel_days"])
-    panel = Panel(**read_panel(warehouse, as_of, days=days))
+    panel = read_panel(warehouse, as_of, days=days)
     after = date.fromisoformat(champion.manifest["trained_through"])
     return {
         "after": after.isoformat(),

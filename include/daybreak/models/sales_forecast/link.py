@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daybreak.errors import ArtifactAltered
-from daybreak.facts.panel import HORIZON
-from daybreak.features.layout import FEATURES
+from daybreak.features.layout import FEATURES, HORIZON
 
 Float32 = NDArray[np.float32]
 

@@ -12,9 +12,9 @@ from pydantic import BaseModel
 from sqlalchemy import Connection, FromClause, Select, Table
 
 from daybreak.clock import AsOf
-from daybreak.facts.panel import HORIZON, Panel
+from daybreak.facts.panel import Panel
 from daybreak.facts.sales import read_panel
-from daybreak.features.layout import FEATURES, LAYOUT
+from daybreak.features.layout import FEATURES, HORIZON, LAYOUT
 from daybreak.features.snapshot import snapshot as snapshot_values
 from daybreak.models.base import (
     NO_OPTIONS,
@@ -72,7 +72,7 @@ class SalesForecast:
     ) -> Snapshot:
         """One row for each series with a sale in the panel. Raises ``NoData``."""
         chosen(options, {})
-        return Snapshot(_batches(Panel(**read_panel(warehouse, as_of))))
+        return Snapshot(_batches(read_panel(warehouse, as_of)))
 
     def scorer(self, artifact: Artifact, context: Context, business_date: date) -> Scorer:
         """The version at work on the days after ``business_date``."""

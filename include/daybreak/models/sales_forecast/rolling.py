@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from daybreak.facts.panel import HORIZON
+from daybreak.features.layout import HORIZON
 from daybreak.models.base import AsOfDay, Progress, quiet
 from daybreak.models.options import Option, chosen
 from daybreak.models.sales_forecast.backtest import backtest

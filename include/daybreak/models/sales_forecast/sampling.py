@@ -9,9 +9,9 @@ from datetime import timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from daybreak.facts.panel import HORIZON, Panel
+from daybreak.facts.panel import Panel
 from daybreak.features.assemble import assemble
-from daybreak.features.layout import FEATURES, HISTORY
+from daybreak.features.layout import FEATURES, HISTORY, HORIZON
 from daybreak.features.snapshot import snapshot
 
 SCALE = FEATURES.index("scale")

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from daybreak.errors import OutsideHorizon
-from daybreak.facts.panel import HORIZON
 from daybreak.features.assemble import assemble
+from daybreak.features.layout import HORIZON
 from daybreak.models.base import Columns, Float32, Question, ScoringRows, SnapshotRows
 from daybreak.models.sales_forecast.link import link
 from daybreak.models.sales_forecast.request import ForecastRequest

@@ -18,9 +18,9 @@ from sqlalchemy import Connection
 
 from daybreak.clock import AsOf
 from daybreak.errors import NoData
-from daybreak.facts.panel import HORIZON, Panel
+from daybreak.facts.panel import Panel
 from daybreak.facts.sales import read_panel
-from daybreak.features.layout import CHANNELS, FEATURES, HISTORY, LAYOUT
+from daybreak.features.layout import CHANNELS, FEATURES, HISTORY, HORIZON, LAYOUT
 from daybreak.features.recent import MEMORY, SELLING_DAYS
 from daybreak.models.base import Progress, Trained, quiet
 from daybreak.models.sales_forecast.booster import QUANTILES, Learning, Rows, grow
@@ -63,7 +63,7 @@ def train(warehouse: Connection, as_of: AsOf, progress: Progress = quiet) -> Tra
     """Learn from facts visible at ``as_of``. Raises ``NoData`` where there are too few."""
     options = Options()
     progress(f"Reading {options.panel_days} days of sales up to {as_of.business_date}")
-    panel = Panel(**read_panel(warehouse, as_of, days=options.panel_days))
+    panel = read_panel(warehouse, as_of, days=options.panel_days)
     return train_panel(panel, seed=SEED, options=options, progress=progress)
 
 
