@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, insert, text
 
 from benchmarks.facts import AHEAD, BUSINESS_DATE, CUTOFF, fill, temporary_warehouse
-from daybreak.warehouse import generations
+from daybreak.ledger import generations
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.partitions import ensure_partition
 from daybreak.warehouse.tables import score_recommendation, score_sales_forecast, snapshot

@@ -10,13 +10,13 @@ from sqlalchemy import Engine
 
 from benchmarks.facts import BUSINESS_DATE, CUTOFF
 from benchmarks.stages import Stages
+from daybreak.ledger.generations import mark_audited, mark_staged, open_generation, publish
 from daybreak.models.base import Model
 from daybreak.registry.registry import Artifact
 from daybreak.scoring.audit import audit_generation
 from daybreak.scoring.batch import plan_shards, score_shard
 from daybreak.scoring.predictor import Predictor
 from daybreak.warehouse.engine import begin
-from daybreak.warehouse.generations import mark_audited, mark_staged, open_generation, publish
 
 SCORING = ("score shards", "audit", "publish")
 

@@ -10,9 +10,9 @@ import numpy as np
 from flask.testing import FlaskClient
 from sqlalchemy import REAL, Engine, select
 
+from daybreak.ledger.generations import Generation, published_generation
 from daybreak.models.base import Model
 from daybreak.warehouse.engine import connect
-from daybreak.warehouse.generations import Generation, published_generation
 
 Ask = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """A request body to the answer of the endpoint, as JSON."""

@@ -11,12 +11,12 @@ from daybreak.clock import AsOf, scheduled_cutoff
 from daybreak.facts.interactions import read_events
 from daybreak.facts.sales import read_panel
 from daybreak.jobs.ingest import load_new_files
+from daybreak.ledger.champions import promote
 from daybreak.models.base import Trained
 from daybreak.models.recommendations.train import Options as ListOptions
 from daybreak.models.recommendations.train import Ranker, train_events
 from daybreak.models.sales_forecast.booster import Learning
 from daybreak.models.sales_forecast.train import Options, train_panel
-from daybreak.registry.champions import promote
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.warehouse.engine import begin, connect
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
-from daybreak.warehouse import generations as g
+from daybreak.ledger import generations as g
 from daybreak.warehouse import tables
 from daybreak.warehouse.partitions import ensure_partition
 

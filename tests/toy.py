@@ -21,6 +21,15 @@ from sqlalchemy import Connection, FromClause, Select
 
 from daybreak.clock import AsOf
 from daybreak.errors import OutsideHorizon
+from daybreak.ledger.champions import promote
+from daybreak.ledger.generations import (
+    Generation,
+    get_generation,
+    mark_audited,
+    mark_staged,
+    open_generation,
+    publish,
+)
 from daybreak.models import GROUP
 from daybreak.models.base import (
     NO_OPTIONS,
@@ -36,7 +45,6 @@ from daybreak.models.base import (
     Trained,
     quiet,
 )
-from daybreak.registry.champions import promote
 from daybreak.registry.registry import Artifact
 from daybreak.runtime import Runtime
 from daybreak.scoring.audit import audit_generation
@@ -44,14 +52,6 @@ from daybreak.scoring.batch import score_shard
 from daybreak.scoring.predictor import Predictor
 from daybreak.scoring.snapshots import write_snapshot
 from daybreak.warehouse.engine import begin
-from daybreak.warehouse.generations import (
-    Generation,
-    get_generation,
-    mark_audited,
-    mark_staged,
-    open_generation,
-    publish,
-)
 from daybreak.warehouse.tables import score_sales_forecast, snapshot_sales_forecast
 
 HORIZON = 7

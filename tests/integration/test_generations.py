@@ -11,11 +11,11 @@ from sqlalchemy import Connection, Engine, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from daybreak.errors import IllegalTransition, NotFound, NotPublished
-from daybreak.warehouse import generations as g
+from daybreak.ledger import generations as g
+from daybreak.ledger.generations import TRANSITIONS, Generation, State
 from daybreak.warehouse import tables
 from daybreak.warehouse.bulk import copy_in
 from daybreak.warehouse.engine import begin, make_engine
-from daybreak.warehouse.generations import TRANSITIONS, Generation, State
 from daybreak.warehouse.partitions import ensure_partition
 
 MODEL = "sales_forecast"

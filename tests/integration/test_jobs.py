@@ -32,10 +32,10 @@ from daybreak.jobs.inputs import knowledge_cutoff, newest_closed_day
 from daybreak.jobs.report import sla_rows
 from daybreak.jobs.run import score_day
 from daybreak.jobs.waiting import Look, look_for_inputs, maybe
-from daybreak.registry.champions import promote
+from daybreak.ledger.champions import promote
+from daybreak.ledger.generations import get_generation, published_generation
 from daybreak.runtime import Runtime
 from daybreak.warehouse.engine import begin, connect
-from daybreak.warehouse.generations import get_generation, published_generation
 from daybreak.warehouse.tables import (
     day_closed,
     generation,

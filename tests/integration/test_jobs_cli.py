@@ -16,9 +16,9 @@ from daybreak import models
 from daybreak.cli import app as every_command
 from daybreak.cli.runs import app
 from daybreak.errors import InputsLate, InvalidRequest, NotFound
+from daybreak.ledger.champions import promote
+from daybreak.ledger.verdicts import record_verdict
 from daybreak.platform import operation
-from daybreak.registry.champions import promote
-from daybreak.registry.verdicts import record_verdict
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.warehouse.engine import begin
 from daybreak.warehouse.tables import day_closed

@@ -28,6 +28,8 @@ from daybreak.jobs.ingest import dataset, load_new_files
 from daybreak.jobs.promoting import promote
 from daybreak.jobs.run import score_day
 from daybreak.jobs.versions import champion_history, versions
+from daybreak.ledger.champions import champion_at, history
+from daybreak.ledger.verdicts import gate_of
 from daybreak.models.base import (
     NO_OPTIONS,
     AsOfDay,
@@ -38,9 +40,7 @@ from daybreak.models.base import (
     Verdict,
     quiet,
 )
-from daybreak.registry.champions import champion_at, history
 from daybreak.registry.registry import Artifact
-from daybreak.registry.verdicts import gate_of
 from daybreak.runtime import Runtime
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.tables import day_closed, sales

@@ -39,8 +39,10 @@ from daybreak.errors import (
 from daybreak.jobs import publishing, scoring
 from daybreak.jobs.addresses import GenerationAddress, run_address
 from daybreak.jobs.waiting import look_for_inputs
+from daybreak.ledger import generations
+from daybreak.ledger.champions import promote
+from daybreak.ledger.generations import Generation
 from daybreak.models.base import Model, SnapshotRows, Trained
-from daybreak.registry.champions import promote
 from daybreak.registry.registry import BOOSTER, MANIFEST, Artifact
 from daybreak.runtime import Runtime
 from daybreak.scoring.audit import audit_generation
@@ -51,9 +53,7 @@ from daybreak.scoring.snapshots import read_context, read_snapshot, write_snapsh
 from daybreak.serving.app import create_app
 from daybreak.serving.auth import Caller
 from daybreak.settings import Settings
-from daybreak.warehouse import generations
 from daybreak.warehouse.engine import begin, connect, make_engine
-from daybreak.warehouse.generations import Generation
 from daybreak.warehouse.tables import SERVICE_ROLE, WRITER_ROLE, sla, snapshot
 from model_cases import NAMES, ModelCase, bits, case_of, outside_installed
 from model_shop import AFTERWARDS, AS_OF, CUTOFF, DAY

@@ -28,14 +28,14 @@ from daybreak.jobs import publishing, scoring, training
 from daybreak.jobs.addresses import run_address
 from daybreak.jobs.backtesting import backtest
 from daybreak.jobs.run import score_day
+from daybreak.ledger.champions import promote
+from daybreak.ledger.generations import published_generation
 from daybreak.models import get_model, model_names, model_tables
 from daybreak.models.base import Model
-from daybreak.registry.champions import promote
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.serving.app import create_app
 from daybreak.serving.auth import Caller
 from daybreak.warehouse.engine import begin, connect, make_engine
-from daybreak.warehouse.generations import published_generation
 from daybreak.warehouse.migrate import check_current, migrate
 from model_cases import OUTSIDE, outside_installed
 from model_shop import AS_OF, CUTOFF, DAY

@@ -25,7 +25,7 @@ from daybreak.errors import (
     NotFound,
     StorageFull,
 )
-from daybreak.registry.champions import champion_at, history, promote
+from daybreak.ledger.champions import champion_at, history, promote
 from daybreak.registry.disk import DiskStore
 from daybreak.registry.registry import Registry, canonical_json, sha256
 from daybreak.warehouse.engine import begin, connect

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Engine, insert, text
 
 import recommendation_lists
 from daybreak.errors import ConfigError
-from daybreak.registry.verdicts import record_verdict
-from daybreak.warehouse import generations as g
+from daybreak.ledger import generations as g
+from daybreak.ledger.verdicts import record_verdict
 from daybreak.warehouse import tables
 from daybreak.warehouse.engine import begin
 from daybreak.warehouse.partitions import ensure_partition

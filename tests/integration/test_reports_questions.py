@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Connection, Engine, insert, text
 from utilsforecast.losses import coverage, mae, mqloss
 
-from daybreak.warehouse import generations as g
+from daybreak.ledger import generations as g
 from daybreak.warehouse import tables
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.partitions import ensure_partition

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, insert, text
 
-from daybreak.warehouse import generations as g
+from daybreak.ledger import generations as g
 from daybreak.warehouse import tables
 from daybreak.warehouse.engine import begin
 from recommendation_lists import CUTOFF, DAY, MODEL, MONDAY, buy, publish

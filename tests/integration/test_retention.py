@@ -20,12 +20,13 @@ from daybreak import models
 from daybreak.errors import ArtifactMissing, NotFound, NotPublished, NotReady
 from daybreak.jobs import maintenance, publishing
 from daybreak.jobs.run import score_day
-from daybreak.registry.champions import champion_at, promote
+from daybreak.ledger import generations as g
+from daybreak.ledger import retention
+from daybreak.ledger.champions import champion_at, promote
 from daybreak.runtime import Runtime
 from daybreak.scoring.snapshots import read_context
 from daybreak.settings import Settings
-from daybreak.warehouse import generations as g
-from daybreak.warehouse import retention, tables
+from daybreak.warehouse import tables
 from daybreak.warehouse.bulk import copy_in
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.partitions import ensure_partition

@@ -11,6 +11,13 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 import small_shop
 from daybreak.errors import AuditFailed, IllegalTransition, NotReady, OutsideHorizon
+from daybreak.ledger.generations import (
+    Generation,
+    mark_audited,
+    mark_staged,
+    open_generation,
+    publish,
+)
 from daybreak.models import get_model
 from daybreak.models.sales_forecast.link import SCORES
 from daybreak.models.sales_forecast.model import SalesForecast
@@ -21,13 +28,6 @@ from daybreak.scoring.batch import MOST_SHARDS, plan_shards, score_shard
 from daybreak.scoring.predictor import Predictor
 from daybreak.scoring.snapshots import read_entity, read_snapshot, write_snapshot
 from daybreak.warehouse.engine import begin, connect
-from daybreak.warehouse.generations import (
-    Generation,
-    mark_audited,
-    mark_staged,
-    open_generation,
-    publish,
-)
 from daybreak.warehouse.tables import score_sales_forecast as scored
 from small_shop import AS_OF, CUTOFF, DAY
 

@@ -18,15 +18,15 @@ from sqlalchemy import delete, update
 
 from day_equality import assert_day_equals, published_rows
 from daybreak.errors import ConfigError, Unauthenticated
+from daybreak.ledger.generations import rollback
+from daybreak.ledger.verdicts import record_verdict
 from daybreak.registry.registry import Artifact
-from daybreak.registry.verdicts import record_verdict
 from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
 from daybreak.serving.auth import Caller
 from daybreak.serving.rows import OVERHEAD, RowCache
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import begin, make_engine
-from daybreak.warehouse.generations import rollback
 from daybreak.warehouse.tables import published, snapshot
 from toy import (
     DAY,

@@ -15,8 +15,8 @@ from sqlalchemy import insert
 import small_shop
 from day_equality import assert_day_equals, assert_row_equals, published_rows, request_body
 from daybreak.jobs.run import score_day
+from daybreak.ledger.champions import promote
 from daybreak.models import get_model
-from daybreak.registry.champions import promote
 from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
 from daybreak.serving.auth import Caller

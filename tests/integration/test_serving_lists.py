@@ -20,10 +20,10 @@ from daybreak.errors import AuditFailed, ConfigError, InvalidRequest, NotReady
 from daybreak.jobs.addresses import run_address
 from daybreak.jobs.run import score_day
 from daybreak.jobs.scoring import build_snapshot
+from daybreak.ledger.champions import promote
 from daybreak.models import get_model
 from daybreak.models.base import Trained
 from daybreak.models.recommendations.numbers import DEFAULT
-from daybreak.registry.champions import promote
 from daybreak.runtime import Runtime
 from daybreak.scoring.audit import audit_generation
 from daybreak.scoring.snapshots import read_context, write_snapshot

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, insert, select
 
+from daybreak.ledger import generations
 from daybreak.monitoring import sla
 from daybreak.monitoring.metrics import NullMetrics
 from daybreak.monitoring.steps import begin_run, record_step, timed_step
-from daybreak.warehouse import generations
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.tables import run, snapshot, step
 from daybreak.warehouse.tables import sla as sla_table

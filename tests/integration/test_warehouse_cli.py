@@ -17,7 +17,8 @@ from typer.testing import CliRunner, Result
 from daybreak import runtime
 from daybreak.cli.warehouse import app
 from daybreak.errors import PlatformError
-from daybreak.warehouse import generations, tables
+from daybreak.ledger import generations
+from daybreak.warehouse import tables
 from daybreak.warehouse.engine import begin
 from daybreak.warehouse.migrate import head_revision
 

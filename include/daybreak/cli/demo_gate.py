@@ -11,8 +11,8 @@ from sqlalchemy import Connection, text
 
 from daybreak.cli.demo_words import title
 from daybreak.cli.tables import print_table
+from daybreak.ledger.verdicts import mark, newest_verdict
 from daybreak.platform.airflow_api import Days
-from daybreak.registry.verdicts import mark, newest_verdict
 
 VERSION = text(
     """

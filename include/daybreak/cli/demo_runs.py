@@ -13,12 +13,12 @@ from daybreak.clock import scheduled_cutoff
 from daybreak.errors import NoChampion, PlatformError
 from daybreak.jobs import training
 from daybreak.jobs.promoting import promote
+from daybreak.ledger.champions import champion_at
 from daybreak.models import get_model
 from daybreak.platform import airflow_env
 from daybreak.platform.airflow_api import AirflowApi, Days
 from daybreak.platform.folder import StateFolder
 from daybreak.platform.status import status
-from daybreak.registry.champions import champion_at
 from daybreak.runtime import Runtime
 from daybreak.warehouse.engine import connect
 

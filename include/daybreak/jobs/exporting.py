@@ -30,13 +30,13 @@ from sqlalchemy import (
 )
 
 from daybreak.errors import Conflict, InvalidRequest
+from daybreak.ledger.generations import published_generation
+from daybreak.ledger.states import Generation
 from daybreak.models import get_model
 from daybreak.models.base import Progress, quiet
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.warehouse.bulk import copy_csv_out
 from daybreak.warehouse.engine import connect
-from daybreak.warehouse.generation_states import Generation
-from daybreak.warehouse.generations import published_generation
 
 Format = Literal["csv", "parquet"]
 

@@ -9,11 +9,11 @@ from sqlalchemy import select
 
 from daybreak.errors import InvalidRequest
 from daybreak.jobs.report import as_json
+from daybreak.ledger.generations import State, get_generation
+from daybreak.ledger.verdicts import gate_of
 from daybreak.models import get_model
-from daybreak.registry.verdicts import gate_of
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.warehouse.engine import connect
-from daybreak.warehouse.generations import State, get_generation
 from daybreak.warehouse.tables import generation as generations
 from daybreak.warehouse.tables import step
 

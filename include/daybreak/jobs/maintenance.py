@@ -16,14 +16,14 @@ from typing import Any
 
 from daybreak.errors import PlatformError
 from daybreak.jobs.publishing import ABANDONED_AFTER, sweep
+from daybreak.ledger import retention
+from daybreak.ledger.generations import abandoned
+from daybreak.ledger.retention import Windows
 from daybreak.models import get_model, model_names
 from daybreak.registry.retention import expired_versions, prune_versions
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.settings import Settings
-from daybreak.warehouse import retention
 from daybreak.warehouse.engine import connect
-from daybreak.warehouse.generations import abandoned
-from daybreak.warehouse.retention import Windows
 
 
 def prunable(runtime: Runtime | None = None) -> dict[str, Any]:

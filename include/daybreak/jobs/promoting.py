@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any, TypedDict
 
 from daybreak.errors import InvalidRequest
+from daybreak.ledger import champions
+from daybreak.ledger.verdicts import Gate, gate_of
 from daybreak.models import get_model
-from daybreak.registry import champions
-from daybreak.registry.verdicts import Gate, gate_of
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.warehouse.engine import begin
 

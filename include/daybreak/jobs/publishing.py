@@ -8,11 +8,11 @@ from typing import Any
 from daybreak.clock import due_at
 from daybreak.jobs.addresses import GenerationAddress, day_of
 from daybreak.jobs.report import as_json
+from daybreak.ledger import generations
 from daybreak.models import get_model, model_names
 from daybreak.monitoring import sla
 from daybreak.monitoring.steps import measured, timed_step
 from daybreak.runtime import Runtime, get_runtime
-from daybreak.warehouse import generations
 from daybreak.warehouse.engine import begin
 
 ABANDONED_AFTER = timedelta(days=2)

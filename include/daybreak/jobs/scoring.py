@@ -24,16 +24,16 @@ from daybreak.jobs.addresses import (
 )
 from daybreak.jobs.inputs import knowledge_cutoff
 from daybreak.jobs.options import model_options
+from daybreak.ledger import generations
+from daybreak.ledger.champions import champion_at
 from daybreak.models import get_model
 from daybreak.models.base import Options
 from daybreak.monitoring.steps import WHOLE, Timed, timed_step
-from daybreak.registry.champions import champion_at
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.scoring import audit as auditing
 from daybreak.scoring import batch
 from daybreak.scoring.predictor import Predictor
 from daybreak.scoring.snapshots import write_snapshot
-from daybreak.warehouse import generations
 from daybreak.warehouse.engine import begin
 from daybreak.warehouse.tables import snapshot as snapshots
 

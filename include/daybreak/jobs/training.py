@@ -13,12 +13,12 @@ from daybreak.errors import NoChampion, NoData
 from daybreak.jobs.addresses import run_address
 from daybreak.jobs.inputs import knowledge_cutoff, newest_closed_day
 from daybreak.jobs.options import model_options
+from daybreak.ledger.champions import champion_at, promote
+from daybreak.ledger.verdicts import record_verdict
 from daybreak.models import get_model
 from daybreak.models.base import Progress, logged
 from daybreak.monitoring.steps import measured
-from daybreak.registry.champions import champion_at, promote
 from daybreak.registry.registry import Artifact
-from daybreak.registry.verdicts import record_verdict
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.warehouse.engine import begin, connect
 

@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from daybreak.errors import NoChampion
+from daybreak.ledger.champions import champion_at, history
+from daybreak.ledger.verdicts import mark, newest_verdict
 from daybreak.models import get_model, model_names
-from daybreak.registry.champions import champion_at, history
-from daybreak.registry.verdicts import mark, newest_verdict
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.warehouse.engine import connect
 

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text, update
 
-from daybreak.registry.champions import hold_ledger
+from daybreak.ledger.champions import hold_ledger
 from daybreak.registry.registry import Registry
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.tables import model_version

@@ -19,10 +19,10 @@ from sqlalchemy import (
 )
 
 from daybreak.errors import AuditFailed
+from daybreak.ledger.generations import Generation
 from daybreak.models.base import Model, RowsOf
 from daybreak.scoring.snapshots import read_context, read_snapshot
 from daybreak.warehouse.bulk import copy_out
-from daybreak.warehouse.generations import Generation
 from daybreak.warehouse.tables import snapshot as snapshots
 
 ENTITIES_AT_ONCE = 2_000

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 import numpy as np
 from sqlalchemy import Connection, delete, exists, literal, select, text, true
 
+from daybreak.ledger.generations import Generation, hold_staging
 from daybreak.models.base import Columns, Model, SnapshotRows
 from daybreak.scoring.predictor import Predictor
 from daybreak.scoring.snapshots import read_context, read_snapshot
 from daybreak.warehouse.bulk import copy_in
-from daybreak.warehouse.generations import Generation, hold_staging
 from daybreak.warehouse.partitions import ensure_partition
 
 ENTITIES_PER_CHUNK = 500

@@ -7,8 +7,8 @@ from typing import Any
 from flask import Blueprint, Response
 
 from daybreak.errors import DaybreakError, NoChampion
+from daybreak.ledger.champions import champion_at
 from daybreak.models.base import Model
-from daybreak.registry.champions import champion_at
 from daybreak.serving.encoding import json_response
 from daybreak.serving.publications import Publication
 from daybreak.serving.schemas import Fault, ModelDetail, ModelList, ModelSummary, Published

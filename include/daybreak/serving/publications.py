@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from daybreak.ledger.generations import Generation, published_generation
+from daybreak.ledger.verdicts import Gate, gate_of
 from daybreak.models.base import Model, Scorer
-from daybreak.registry.verdicts import Gate, gate_of
 from daybreak.runtime import Runtime
 from daybreak.scoring.predictor import Predictor
 from daybreak.scoring.snapshots import read_context
 from daybreak.serving.held import Held
 from daybreak.warehouse.engine import connect
-from daybreak.warehouse.generations import Generation, published_generation
 
 logger = logging.getLogger(__name__)
 

@@ -6,11 +6,11 @@ from collections import OrderedDict
 from threading import Lock
 
 from daybreak.errors import NotFound
+from daybreak.ledger.generations import Generation
 from daybreak.models.base import Model, SnapshotRows
 from daybreak.runtime import Runtime
 from daybreak.scoring.snapshots import read_entity
 from daybreak.warehouse.engine import connect
-from daybreak.warehouse.generations import Generation
 
 CAPACITY = 16 << 20
 """Bytes of rows held a worker: some 16,000 rows of 1 kB."""

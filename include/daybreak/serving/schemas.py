@@ -8,8 +8,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from sqlalchemy import Date, Integer, SmallInteger, Table
 
+from daybreak.ledger.verdicts import Gate
 from daybreak.models.base import Model
-from daybreak.registry.verdicts import Gate
 from daybreak.serving.answers import prediction_columns
 
 GATE = "What the gate said of the version last; one that was refused may be in force by hand."

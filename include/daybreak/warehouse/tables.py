@@ -342,7 +342,7 @@ generation = Table(
     ),
     schema="ops",
 )
-"""``warehouse/generations.py`` is the only writer; docs/generations.md draws the states."""
+"""``ledger/generations.py`` is the only writer; docs/generations.md draws the states."""
 
 published = Table(
     "published",

@@ -21,8 +21,8 @@ import psycopg
 from sqlalchemy import Connection, Engine, Table, delete, exists, select, text, update
 from sqlalchemy.exc import DBAPIError
 
+from daybreak.ledger.states import take_turn
 from daybreak.warehouse.engine import begin, connect
-from daybreak.warehouse.generation_states import take_turn
 from daybreak.warehouse.partitions import drop_partition, first_and_after, try_month
 from daybreak.warehouse.tables import generation as generations
 from daybreak.warehouse.tables import snapshot as snapshots

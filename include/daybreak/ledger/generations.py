@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Select, Table, delete, func, insert, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from daybreak.errors import IllegalTransition, NotPublished
-from daybreak.warehouse.generation_states import (
+from daybreak.ledger.states import (
     TRANSITIONS,
     UNPUBLISHED,
     Generation,
