@@ -23,9 +23,9 @@ from benchmarks.night import SCORING, run, table
 from benchmarks.stages import Stages
 from daybreak.clock import AsOf
 from daybreak.facts.sales import read_panel
-from daybreak.features.layout import FEATURES
-from daybreak.features.snapshot import snapshot as snapshot_values
 from daybreak.models.base import NO_OPTIONS, Float32, Options, Snapshot, SnapshotRows
+from daybreak.models.sales_forecast.features.layout import FEATURES
+from daybreak.models.sales_forecast.features.snapshot import snapshot as snapshot_values
 from daybreak.models.sales_forecast.model import SalesForecast
 from daybreak.models.sales_forecast.scorer import ForecastScorer
 from daybreak.registry.registry import Artifact

@@ -15,8 +15,8 @@ from daybreak.ledger.champions import promote
 from daybreak.models.base import Trained
 from daybreak.models.recommendations.train import Options as ListOptions
 from daybreak.models.recommendations.train import Ranker, train_events
-from daybreak.models.sales_forecast.booster import Learning
-from daybreak.models.sales_forecast.train import Options, train_panel
+from daybreak.models.sales_forecast.learn.booster import Learning
+from daybreak.models.sales_forecast.learn.train import Options, train_panel
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.warehouse.engine import begin, connect
 

@@ -25,7 +25,7 @@ from daybreak.models import get_model
 from daybreak.models.base import Model, Trained
 from daybreak.models.recommendations import train as recommendations
 from daybreak.models.recommendations.numbers import DEFAULT
-from daybreak.models.sales_forecast.train import train_panel
+from daybreak.models.sales_forecast.learn.train import train_panel
 
 OUTSIDE = Path(__file__).parent / "outside"
 

@@ -15,7 +15,7 @@ import xgboost
 from sqlalchemy import Connection, Engine
 
 from daybreak.clock import AsOf
-from daybreak.features.layout import FEATURES
+from daybreak.models.sales_forecast.features.layout import FEATURES
 from daybreak.registry.registry import Artifact
 from daybreak.warehouse.bulk import copy_in
 from daybreak.warehouse.engine import begin

@@ -15,7 +15,7 @@ import pytest
 from shop import DAYS, ITEMS, STORES, Shop, open_shop, wait_until
 from sqlalchemy import func, select, text
 
-from daybreak.features.layout import HORIZON
+from daybreak.models.sales_forecast.features.layout import HORIZON
 from daybreak.warehouse.engine import connect, make_engine
 from daybreak.warehouse.tables import generation, published, score_sales_forecast, sla
 

@@ -14,14 +14,14 @@ import pytest
 import xgboost as xgb
 from sqlalchemy import Engine
 
-from daybreak.features.assemble import assemble
-from daybreak.features.layout import HISTORY, HORIZON
-from daybreak.features.snapshot import snapshot
 from daybreak.models.base import Trained
-from daybreak.models.sales_forecast.backtest import Fold, backtest
-from daybreak.models.sales_forecast.folds import read_folds
+from daybreak.models.sales_forecast.features.assemble import assemble
+from daybreak.models.sales_forecast.features.layout import HISTORY, HORIZON
+from daybreak.models.sales_forecast.features.snapshot import snapshot
+from daybreak.models.sales_forecast.learn.backtest import Fold, backtest
+from daybreak.models.sales_forecast.learn.folds import read_folds
+from daybreak.models.sales_forecast.learn.train import train_panel
 from daybreak.models.sales_forecast.link import link
-from daybreak.models.sales_forecast.train import train_panel
 from daybreak.sources.load import load_dataset
 from daybreak.sources.spec import load_spec
 from daybreak.sources.synthetic import Shop, ShopOptions, floor_wape, generate

@@ -16,12 +16,12 @@ from daybreak.clock import AsOf
 from daybreak.errors import NoData
 from daybreak.facts.panel import Panel
 from daybreak.facts.sales import read_panel
-from daybreak.features.layout import FEATURES, HORIZON
 from daybreak.models.base import Trained
-from daybreak.models.sales_forecast import gate
-from daybreak.models.sales_forecast.booster import Learning
-from daybreak.models.sales_forecast.evidence import measures
-from daybreak.models.sales_forecast.train import (
+from daybreak.models.sales_forecast.features.layout import FEATURES, HORIZON
+from daybreak.models.sales_forecast.learn import gate
+from daybreak.models.sales_forecast.learn.booster import Learning
+from daybreak.models.sales_forecast.learn.evidence import measures
+from daybreak.models.sales_forecast.learn.train import (
     Options,
     counts_units,
     origins_between,

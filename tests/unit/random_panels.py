@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import numpy as np
 
 from daybreak.facts.panel import Panel
-from daybreak.features.layout import HORIZON
+from daybreak.models.sales_forecast.features.layout import HORIZON
 
 
 def random_panel(seed: int, days: int = 120, stores: int = 2, items: int = 4) -> Panel:

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_panels import random_panel
 
-from daybreak.features.assemble import assemble
-from daybreak.features.layout import (
+from daybreak.models.sales_forecast.features.assemble import assemble
+from daybreak.models.sales_forecast.features.layout import (
     CHANNELS,
     FEATURES,
     HISTORY,
@@ -20,7 +20,7 @@ from daybreak.features.layout import (
     STATISTICS,
     channel_start,
 )
-from daybreak.features.snapshot import snapshot
+from daybreak.models.sales_forecast.features.snapshot import snapshot
 
 DAY = date(2026, 2, 20)
 ROWS = snapshot(random_panel(7))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import xgboost as xgb
 
-from daybreak.features.layout import FEATURES
-from daybreak.models.sales_forecast.booster import Grown, Learning, Rows, grow, merge
+from daybreak.models.sales_forecast.features.layout import FEATURES
+from daybreak.models.sales_forecast.learn.booster import Grown, Learning, Rows, grow, merge
 
 pytestmark = pytest.mark.slow  # grows boosters
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from daybreak.models.sales_forecast.calibrate import (
+from daybreak.models.sales_forecast.learn.calibrate import (
     TOLERANCE,
     by_horizon,
     in_units,

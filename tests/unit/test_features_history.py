@@ -13,11 +13,18 @@ from hypothesis import strategies as st
 from random_panels import ending_at, random_panel, series_of
 
 from daybreak.errors import DatasetError
-from daybreak.features import recent
-from daybreak.features.groups import code
-from daybreak.features.layout import CHANNELS, FEATURES, HISTORY, HORIZON, LAYOUT, channel_start
-from daybreak.features.recent import gather, quantiles
-from daybreak.features.snapshot import snapshot
+from daybreak.models.sales_forecast.features import recent
+from daybreak.models.sales_forecast.features.groups import code
+from daybreak.models.sales_forecast.features.layout import (
+    CHANNELS,
+    FEATURES,
+    HISTORY,
+    HORIZON,
+    LAYOUT,
+    channel_start,
+)
+from daybreak.models.sales_forecast.features.recent import gather, quantiles
+from daybreak.models.sales_forecast.features.snapshot import snapshot
 
 seeds = st.integers(0, 2**32 - 1)
 

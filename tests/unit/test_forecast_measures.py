@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from random_panels import random_panel
 
-from daybreak.models.sales_forecast.backtest import bars, origins_of, volume_classes
-from daybreak.models.sales_forecast.baselines import baselines
-from daybreak.models.sales_forecast.measures import measure, measure_by
+from daybreak.models.sales_forecast.learn.backtest import bars, origins_of, volume_classes
+from daybreak.models.sales_forecast.learn.baselines import baselines
+from daybreak.models.sales_forecast.learn.measures import measure, measure_by
 
 
 def table() -> pd.DataFrame:

@@ -16,13 +16,13 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from daybreak.facts.panel import Panel
-from daybreak.features.assemble import assemble
-from daybreak.features.layout import HORIZON
-from daybreak.features.snapshot import snapshot
 from daybreak.models.base import Trained
-from daybreak.models.sales_forecast.booster import Learning
+from daybreak.models.sales_forecast.features.assemble import assemble
+from daybreak.models.sales_forecast.features.layout import HORIZON
+from daybreak.models.sales_forecast.features.snapshot import snapshot
+from daybreak.models.sales_forecast.learn.booster import Learning
+from daybreak.models.sales_forecast.learn.train import Options, train_panel
 from daybreak.models.sales_forecast.link import SCORES, link
-from daybreak.models.sales_forecast.train import Options, train_panel
 
 pytestmark = pytest.mark.slow  # it fits a model
 

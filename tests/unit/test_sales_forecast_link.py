@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from daybreak.errors import ArtifactAltered
-from daybreak.features.layout import FEATURES
+from daybreak.models.sales_forecast.features.layout import FEATURES
 from daybreak.models.sales_forecast.link import SCORES, link
 
 MARGINS = st.floats(-(2.0**20), 2.0**20, width=32, allow_nan=False, allow_subnormal=False)

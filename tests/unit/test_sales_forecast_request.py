@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from daybreak.errors import NotFound
-from daybreak.features.numbers import to_float32
 from daybreak.models import get_model, model_names
+from daybreak.models.sales_forecast.features.numbers import to_float32
 from daybreak.models.sales_forecast.request import ForecastRequest
 
 PLAIN = {"store": "S1", "item": "tea", "date": "2026-03-11"}

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daybreak.errors import ArtifactAltered
-from daybreak.features.layout import FEATURES, HORIZON
+from daybreak.models.sales_forecast.features.layout import FEATURES, HORIZON
 
 Float32 = NDArray[np.float32]
 

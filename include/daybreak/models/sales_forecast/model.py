@@ -14,8 +14,6 @@ from sqlalchemy import Connection, FromClause, Select, Table
 from daybreak.clock import AsOf
 from daybreak.facts.panel import Panel
 from daybreak.facts.sales import read_panel
-from daybreak.features.layout import FEATURES, HORIZON, LAYOUT
-from daybreak.features.snapshot import snapshot as snapshot_values
 from daybreak.models.base import (
     NO_OPTIONS,
     AsOfDay,
@@ -31,6 +29,8 @@ from daybreak.models.base import (
     quiet,
 )
 from daybreak.models.options import chosen
+from daybreak.models.sales_forecast.features.layout import FEATURES, HORIZON, LAYOUT
+from daybreak.models.sales_forecast.features.snapshot import snapshot as snapshot_values
 from daybreak.models.sales_forecast.link import SCORES
 from daybreak.models.sales_forecast.request import ForecastRequest
 from daybreak.models.sales_forecast.scorer import ForecastScorer
@@ -97,7 +97,7 @@ class SalesForecast:
         """Learn from facts visible at ``as_of``. There are no options."""
         chosen(options, {})
         # Training brings packages that neither scoring nor serving needs.
-        from daybreak.models.sales_forecast.train import train  # noqa: PLC0415
+        from daybreak.models.sales_forecast.learn.train import train  # noqa: PLC0415
 
         return train(warehouse, as_of, progress)
 
@@ -110,7 +110,7 @@ class SalesForecast:
         progress: Progress = quiet,
     ) -> Verdict:
         """The gate: against the baselines, and against the champion on days new to both."""
-        from daybreak.models.sales_forecast.gate import judge  # noqa: PLC0415 - as for `train`
+        from daybreak.models.sales_forecast.learn.gate import judge  # noqa: PLC0415 - as for `train`
 
         return judge(warehouse, as_of, challenger, champion, progress)
 
@@ -123,13 +123,13 @@ class SalesForecast:
         progress: Progress = quiet,
     ) -> dict[str, Any]:
         """Rolling origins up to ``last``. Options: ``items``, ``horizon``, ``origins``."""
-        from daybreak.models.sales_forecast.rolling import roll  # noqa: PLC0415 - as above
+        from daybreak.models.sales_forecast.learn.rolling import roll  # noqa: PLC0415 - as above
 
         return roll(warehouse, last, as_of, options, progress)
 
     def describe_backtest(self, found: Mapping[str, Any]) -> list[str]:
         """The measures beside those of the baselines."""
-        from daybreak.models.sales_forecast.rolling import describe  # noqa: PLC0415 - as above
+        from daybreak.models.sales_forecast.learn.rolling import describe  # noqa: PLC0415 - as above
 
         return describe(found)
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from daybreak.features.layout import OVERRIDABLE
-from daybreak.features.numbers import to_float32
+from daybreak.models.sales_forecast.features.layout import OVERRIDABLE
+from daybreak.models.sales_forecast.features.numbers import to_float32
 
 
 def _scorable(value: float) -> float:

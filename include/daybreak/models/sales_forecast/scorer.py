@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from daybreak.errors import OutsideHorizon
-from daybreak.features.assemble import assemble
-from daybreak.features.layout import HORIZON
 from daybreak.models.base import Columns, Float32, Question, ScoringRows, SnapshotRows
+from daybreak.models.sales_forecast.features.assemble import assemble
+from daybreak.models.sales_forecast.features.layout import HORIZON
 from daybreak.models.sales_forecast.link import link
 from daybreak.models.sales_forecast.request import ForecastRequest
 

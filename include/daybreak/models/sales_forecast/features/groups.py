@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from daybreak.facts.names import numbered
 from daybreak.facts.panel import Panel
-from daybreak.features.recent import MEMORY, Matrix, chunks, first_sale
+from daybreak.models.sales_forecast.features.recent import MEMORY, Matrix, chunks, first_sale
 
 YEAR = 364
 """Days back to the same weekday of last year."""

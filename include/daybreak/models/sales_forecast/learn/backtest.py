@@ -18,14 +18,14 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from daybreak.facts.panel import Panel
-from daybreak.features.assemble import assemble
-from daybreak.features.layout import FEATURES, HORIZON
-from daybreak.features.snapshot import snapshot
 from daybreak.models.base import Progress, Trained, quiet
-from daybreak.models.sales_forecast.baselines import baselines
+from daybreak.models.sales_forecast.features.assemble import assemble
+from daybreak.models.sales_forecast.features.layout import FEATURES, HORIZON
+from daybreak.models.sales_forecast.features.snapshot import snapshot
+from daybreak.models.sales_forecast.learn.baselines import baselines
+from daybreak.models.sales_forecast.learn.measures import measure, measure_by
+from daybreak.models.sales_forecast.learn.train import Options, train_panel
 from daybreak.models.sales_forecast.link import link
-from daybreak.models.sales_forecast.measures import measure, measure_by
-from daybreak.models.sales_forecast.train import Options, train_panel
 
 CLASSES = ((0.8, "A"), (0.95, "B"), (1.01, "C"))
 """Share of all units up to which a series, from the best seller down, belongs to a class."""

@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from daybreak.features.layout import HORIZON
 from daybreak.models.base import AsOfDay, Progress, quiet
 from daybreak.models.options import Option, chosen
-from daybreak.models.sales_forecast.backtest import backtest
-from daybreak.models.sales_forecast.folds import read_folds
+from daybreak.models.sales_forecast.features.layout import HORIZON
+from daybreak.models.sales_forecast.learn.backtest import backtest
+from daybreak.models.sales_forecast.learn.folds import read_folds
 
 OPTIONS = {
     "items": Option(1000, 1, whole=True),

@@ -18,10 +18,10 @@ from daybreak.clock import AsOf
 from daybreak.facts.panel import Panel
 from daybreak.facts.sales import read_panel
 from daybreak.models.base import Headline, Progress, Verdict, quiet
-from daybreak.models.sales_forecast.booster import QUANTILES
-from daybreak.models.sales_forecast.evidence import QUANTILE_NAMES, Days, measures, tally
+from daybreak.models.sales_forecast.learn.booster import QUANTILES
+from daybreak.models.sales_forecast.learn.evidence import QUANTILE_NAMES, Days, measures, tally
+from daybreak.models.sales_forecast.learn.train import Options, draw_held_out, panel_sha256
 from daybreak.models.sales_forecast.link import link
-from daybreak.models.sales_forecast.train import Options, draw_held_out, panel_sha256
 from daybreak.registry.booster import open_booster
 from daybreak.registry.registry import Artifact
 

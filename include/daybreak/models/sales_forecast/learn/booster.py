@@ -18,7 +18,7 @@ import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from daybreak.features.layout import FEATURES
+from daybreak.models.sales_forecast.features.layout import FEATURES
 from daybreak.models.sales_forecast.link import SCORES
 
 QUANTILES = (0.1, 0.5, 0.9)

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daybreak.facts.panel import Panel
-from daybreak.features.groups import (
+from daybreak.models.sales_forecast.features.groups import (
     CategoryYear,
     Groups,
     category_year,
@@ -37,8 +37,15 @@ from daybreak.features.groups import (
     middle,
     total,
 )
-from daybreak.features.layout import SAME_WEEKDAY, STATISTICS, WEEKDAY_PROFILE
-from daybreak.features.recent import SELLING_DAYS, Matrix, Recent, chunks, gather, quantiles
+from daybreak.models.sales_forecast.features.layout import SAME_WEEKDAY, STATISTICS, WEEKDAY_PROFILE
+from daybreak.models.sales_forecast.features.recent import (
+    SELLING_DAYS,
+    Matrix,
+    Recent,
+    chunks,
+    gather,
+    quantiles,
+)
 
 PROMOTED_WEIGHT = 0.1
 """A promoted day counts this much in the level: its units are not those of a usual day."""

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from utilsforecast import losses
 
-from daybreak.models.sales_forecast.baselines import EMPIRICAL, POINTS
-from daybreak.models.sales_forecast.booster import QUANTILES
+from daybreak.models.sales_forecast.learn.baselines import EMPIRICAL, POINTS
+from daybreak.models.sales_forecast.learn.booster import QUANTILES
 
 COVERAGE = 80
 _P = ("p10", "p50", "p90")

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daybreak.facts.panel import Panel
-from daybreak.features.assemble import assemble
-from daybreak.features.layout import FEATURES, HISTORY, HORIZON
-from daybreak.features.snapshot import snapshot
+from daybreak.models.sales_forecast.features.assemble import assemble
+from daybreak.models.sales_forecast.features.layout import FEATURES, HISTORY, HORIZON
+from daybreak.models.sales_forecast.features.snapshot import snapshot
 
 SCALE = FEATURES.index("scale")
 AGE, LEVEL = HISTORY.index("age"), HISTORY.index("scale")

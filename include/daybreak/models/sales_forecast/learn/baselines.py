@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daybreak.facts.panel import Panel
-from daybreak.features.layout import HORIZON
-from daybreak.features.recent import Recent, gather, quantiles
+from daybreak.models.sales_forecast.features.layout import HORIZON
+from daybreak.models.sales_forecast.features.recent import Recent, gather, quantiles
 
 POINTS = ("seasonal_naive", "mean_28", "median_56")
 EMPIRICAL = ("empirical_p10", "empirical_p50", "empirical_p90")

@@ -11,9 +11,9 @@ from sqlalchemy import Connection
 from daybreak.clock import AsOf
 from daybreak.errors import NoData
 from daybreak.facts.sales import read_actuals, read_panel
-from daybreak.features.layout import HORIZON
-from daybreak.models.sales_forecast.backtest import Fold, origins_of
-from daybreak.models.sales_forecast.train import LEAST_DAYS, Options
+from daybreak.models.sales_forecast.features.layout import HORIZON
+from daybreak.models.sales_forecast.learn.backtest import Fold, origins_of
+from daybreak.models.sales_forecast.learn.train import LEAST_DAYS, Options
 
 CutoffOf = Callable[[date], datetime]
 """Knowledge cutoff of the run for a business date."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from daybreak.features.layout import HORIZON
+from daybreak.models.sales_forecast.features.layout import HORIZON
 
 TOLERANCE = 0.01
 """Half of what the gate allows: the coming days are not quite like the held-out ones."""

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daybreak.facts.panel import Panel
-from daybreak.models.sales_forecast.baselines import EMPIRICAL, POINTS, baselines
-from daybreak.models.sales_forecast.booster import QUANTILES
+from daybreak.models.sales_forecast.learn.baselines import EMPIRICAL, POINTS, baselines
+from daybreak.models.sales_forecast.learn.booster import QUANTILES
+from daybreak.models.sales_forecast.learn.sampling import Sample
 from daybreak.models.sales_forecast.link import SCORES
-from daybreak.models.sales_forecast.sampling import Sample
 
 Sums = dict[str, float]
 Days = dict[str, Sums]

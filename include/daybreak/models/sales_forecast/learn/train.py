@@ -20,18 +20,24 @@ from daybreak.clock import AsOf
 from daybreak.errors import NoData
 from daybreak.facts.panel import Panel
 from daybreak.facts.sales import read_panel
-from daybreak.features.layout import CHANNELS, FEATURES, HISTORY, HORIZON, LAYOUT
-from daybreak.features.recent import MEMORY, SELLING_DAYS
 from daybreak.models.base import Progress, Trained, quiet
-from daybreak.models.sales_forecast.booster import QUANTILES, Learning, Rows, grow
-from daybreak.models.sales_forecast.calibrate import (
+from daybreak.models.sales_forecast.features.layout import (
+    CHANNELS,
+    FEATURES,
+    HISTORY,
+    HORIZON,
+    LAYOUT,
+)
+from daybreak.models.sales_forecast.features.recent import MEMORY, SELLING_DAYS
+from daybreak.models.sales_forecast.learn.booster import QUANTILES, Learning, Rows, grow
+from daybreak.models.sales_forecast.learn.calibrate import (
     by_horizon,
     mean_offset,
     quantile_offset,
 )
-from daybreak.models.sales_forecast.evidence import Days, measures, tally
+from daybreak.models.sales_forecast.learn.evidence import Days, measures, tally
+from daybreak.models.sales_forecast.learn.sampling import Sample, draw, subset
 from daybreak.models.sales_forecast.link import SCORES, link
-from daybreak.models.sales_forecast.sampling import Sample, draw, subset
 
 SEED = 7
 LEAST_DAYS = SELLING_DAYS + 2 * HORIZON

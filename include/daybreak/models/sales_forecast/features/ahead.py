@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from daybreak.errors import DatasetError
 from daybreak.facts.panel import Panel
-from daybreak.features.groups import YEAR, CategoryYear, Groups, season
-from daybreak.features.layout import CHANNELS, COVARIATE_SLOTS, HORIZON
+from daybreak.models.sales_forecast.features.groups import YEAR, CategoryYear, Groups, season
+from daybreak.models.sales_forecast.features.layout import CHANNELS, COVARIATE_SLOTS, HORIZON
 
 FAR = 4.0
 """Distances to a public holiday stop here: one that is a fortnight off is a date, not a cause."""

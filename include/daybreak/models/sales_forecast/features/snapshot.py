@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daybreak.facts.panel import Panel
-from daybreak.features.ahead import ahead
-from daybreak.features.groups import groups_of
-from daybreak.features.history import LEAST_SCALE, history
-from daybreak.features.layout import HISTORY
+from daybreak.models.sales_forecast.features.ahead import ahead
+from daybreak.models.sales_forecast.features.groups import groups_of
+from daybreak.models.sales_forecast.features.history import LEAST_SCALE, history
+from daybreak.models.sales_forecast.features.layout import HISTORY
 
 
 def snapshot(panel: Panel, origin: int | None = None) -> NDArray[np.float32]:

@@ -1,0 +1,1 @@
+"""Features of the sales forecast: facts to float32, pure functions on dense matrices."""
