@@ -13,8 +13,8 @@ from daybreak.facts.sales import read_panel
 from daybreak.jobs.ingest import load_new_files
 from daybreak.ledger.champions import promote
 from daybreak.models.base import Trained
-from daybreak.models.recommendations.train import Options as ListOptions
-from daybreak.models.recommendations.train import Ranker, train_events
+from daybreak.models.recommendations.learn.train import Options as ListOptions
+from daybreak.models.recommendations.learn.train import Ranker, train_events
 from daybreak.models.sales_forecast.learn.booster import Learning
 from daybreak.models.sales_forecast.learn.train import Options, train_panel
 from daybreak.runtime import Runtime, get_runtime

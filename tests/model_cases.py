@@ -23,7 +23,7 @@ from daybreak.facts.interactions import read_events
 from daybreak.facts.sales import read_panel
 from daybreak.models import get_model
 from daybreak.models.base import Model, Trained
-from daybreak.models.recommendations import train as recommendations
+from daybreak.models.recommendations.learn import train as recommendations
 from daybreak.models.recommendations.numbers import DEFAULT
 from daybreak.models.sales_forecast.learn.train import train_panel
 

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 import numpy as np
 
 from daybreak.facts.events import UNKNOWN_USER, Events
-from daybreak.models.recommendations.cells import where
+from daybreak.models.recommendations.features.cells import where
 
 TODAY = date(2026, 3, 31)
 DAY = (TODAY - date(1970, 1, 1)).days

@@ -19,22 +19,22 @@ from daybreak.errors import InvalidRequest
 from daybreak.facts.events import Events
 from daybreak.models.base import SnapshotRows, Trained
 from daybreak.models.recommendations import MODEL
-from daybreak.models.recommendations import backtest as backtest_module
-from daybreak.models.recommendations.assemble import assemble
-from daybreak.models.recommendations.backtest import backtest_windows, bars
-from daybreak.models.recommendations.baselines import BASELINES
-from daybreak.models.recommendations.candidates import Ragged, Wish, candidates
-from daybreak.models.recommendations.catalogue import EPOCH
-from daybreak.models.recommendations.cells import until
-from daybreak.models.recommendations.evaluate import MEASURES, model_lister
-from daybreak.models.recommendations.examples import Day, chosen, day_of
-from daybreak.models.recommendations.histories import stranger
-from daybreak.models.recommendations.learned import FILE, Learned
+from daybreak.models.recommendations.features.assemble import assemble
+from daybreak.models.recommendations.features.candidates import Ragged, Wish, candidates
+from daybreak.models.recommendations.features.catalogue import EPOCH
+from daybreak.models.recommendations.features.cells import until
+from daybreak.models.recommendations.features.histories import stranger
+from daybreak.models.recommendations.features.learned import FILE, Learned
+from daybreak.models.recommendations.learn import backtest as backtest_module
+from daybreak.models.recommendations.learn.backtest import backtest_windows, bars
+from daybreak.models.recommendations.learn.baselines import BASELINES
+from daybreak.models.recommendations.learn.evaluate import MEASURES, model_lister
+from daybreak.models.recommendations.learn.examples import Day, chosen, day_of
+from daybreak.models.recommendations.learn.neighbours import Kernels
+from daybreak.models.recommendations.learn.rolling import describe, roll
+from daybreak.models.recommendations.learn.train import Options, Ranker, train_events
 from daybreak.models.recommendations.lists import best, square
-from daybreak.models.recommendations.neighbours import Kernels
 from daybreak.models.recommendations.reasons import reasons
-from daybreak.models.recommendations.rolling import describe, roll
-from daybreak.models.recommendations.train import Options, Ranker, train_events
 from daybreak.sources.load import load_dataset
 from daybreak.sources.spec import load_spec
 from daybreak.sources.synthetic import Shop, ShopOptions, generate

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 import model_shop
 from daybreak.facts.events import UNKNOWN_USER
 from daybreak.facts.interactions import item_totals, read_events
-from daybreak.models.recommendations.catalogue import ItemDays, build_catalogue, item_days
+from daybreak.models.recommendations.features.catalogue import ItemDays, build_catalogue, item_days
 from daybreak.models.recommendations.numbers import DEFAULT
 from daybreak.warehouse.engine import begin, connect, make_engine
 from model_shop import AS_OF, DAY

@@ -8,11 +8,11 @@ import numpy as np
 from scipy import sparse
 
 from daybreak.models.base import SnapshotRows
-from daybreak.models.recommendations import candidates as candidates_module
-from daybreak.models.recommendations.candidates import TAKEN
-from daybreak.models.recommendations.catalogue import Catalogue
-from daybreak.models.recommendations.histories import RECORD
-from daybreak.models.recommendations.learned import NEIGHBOURS, OnTheDay
+from daybreak.models.recommendations.features import candidates as candidates_module
+from daybreak.models.recommendations.features.candidates import TAKEN
+from daybreak.models.recommendations.features.catalogue import Catalogue
+from daybreak.models.recommendations.features.histories import RECORD
+from daybreak.models.recommendations.features.learned import NEIGHBOURS, OnTheDay
 
 Entry = tuple[float, int]
 """Score and rank, from 1."""

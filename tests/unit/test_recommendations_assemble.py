@@ -9,13 +9,13 @@ import pytest
 from recommendation_oracle import records_of
 
 from daybreak.models.arrays import pack, unpack
-from daybreak.models.recommendations.assemble import FEATURES, PERSONAL, assemble
-from daybreak.models.recommendations.candidates import SOURCES, Ragged, Wish, candidates
-from daybreak.models.recommendations.catalogue import Catalogue
-from daybreak.models.recommendations.cells import spread
-from daybreak.models.recommendations.examples import Day, day_of
-from daybreak.models.recommendations.histories import LAYOUT, RECORD, stranger
-from daybreak.models.recommendations.neighbours import Kernels, learn
+from daybreak.models.recommendations.features.assemble import FEATURES, PERSONAL, assemble
+from daybreak.models.recommendations.features.candidates import SOURCES, Ragged, Wish, candidates
+from daybreak.models.recommendations.features.catalogue import Catalogue
+from daybreak.models.recommendations.features.cells import spread
+from daybreak.models.recommendations.features.histories import LAYOUT, RECORD, stranger
+from daybreak.models.recommendations.learn.examples import Day, day_of
+from daybreak.models.recommendations.learn.neighbours import Kernels, learn
 from random_events import DAY, random_events
 
 

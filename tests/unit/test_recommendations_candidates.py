@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from recommendation_oracle import candidates_of, records_of
 
 from daybreak.models.base import SnapshotRows
-from daybreak.models.recommendations import candidates as candidates_module
-from daybreak.models.recommendations.assemble import FEATURES, assemble
-from daybreak.models.recommendations.candidates import (
+from daybreak.models.recommendations.features import candidates as candidates_module
+from daybreak.models.recommendations.features.assemble import FEATURES, assemble
+from daybreak.models.recommendations.features.candidates import (
     SOURCES,
     TAKEN,
     Candidates,
@@ -22,9 +22,9 @@ from daybreak.models.recommendations.candidates import (
     candidates,
     cut,
 )
-from daybreak.models.recommendations.examples import Day, chosen, day_of
-from daybreak.models.recommendations.histories import stranger
-from daybreak.models.recommendations.neighbours import Kernels, learn
+from daybreak.models.recommendations.features.histories import stranger
+from daybreak.models.recommendations.learn.examples import Day, chosen, day_of
+from daybreak.models.recommendations.learn.neighbours import Kernels, learn
 from random_events import DAY, random_events, with_later
 
 KERNELS = Kernels(neighbours=6, factors=4, iterations=3)

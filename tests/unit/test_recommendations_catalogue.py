@@ -11,14 +11,14 @@ from daybreak.errors import DatasetError, NoData
 from daybreak.facts.events import Events
 from daybreak.models import get_model
 from daybreak.models.arrays import pack, unpack
-from daybreak.models.recommendations import catalogue as catalogue_module
-from daybreak.models.recommendations.catalogue import (
+from daybreak.models.recommendations.features import catalogue as catalogue_module
+from daybreak.models.recommendations.features.catalogue import (
     ITEM_STATISTICS,
     Catalogue,
     build_catalogue,
     item_days,
 )
-from daybreak.models.recommendations.cells import where
+from daybreak.models.recommendations.features.cells import where
 from daybreak.models.recommendations.numbers import DEFAULT, NUMBERS, OF_A_DAY, PUBLISHED
 from daybreak.scoring.snapshots import snapshot_layout
 from random_events import DAY, TODAY, ago, random_events, with_later

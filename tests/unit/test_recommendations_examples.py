@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from daybreak.facts.events import UNKNOWN_USER, Events
-from daybreak.models.recommendations.assemble import FEATURES
-from daybreak.models.recommendations.candidates import Wish, candidates
-from daybreak.models.recommendations.cells import spread, until
-from daybreak.models.recommendations.examples import (
+from daybreak.models.recommendations.features.assemble import FEATURES
+from daybreak.models.recommendations.features.candidates import Wish, candidates
+from daybreak.models.recommendations.features.cells import spread, until
+from daybreak.models.recommendations.learn.examples import (
     Day,
     begun_baskets,
     bought_after,
@@ -20,7 +20,7 @@ from daybreak.models.recommendations.examples import (
     examples,
     marks,
 )
-from daybreak.models.recommendations.neighbours import Kernels, learn
+from daybreak.models.recommendations.learn.neighbours import Kernels, learn
 from random_events import DAY, random_events
 
 WINDOW = 7

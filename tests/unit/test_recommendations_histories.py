@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from daybreak.facts.events import Events
 from daybreak.models.base import SnapshotRows
-from daybreak.models.recommendations.cells import until, where
-from daybreak.models.recommendations.histories import (
+from daybreak.models.recommendations.features.cells import until, where
+from daybreak.models.recommendations.features.histories import (
     LAYOUT,
     RECORD,
     STRANGER,

@@ -11,14 +11,14 @@ import pytest
 from daybreak.errors import ArtifactAltered
 from daybreak.facts.events import Events
 from daybreak.models.arrays import pack, unpack
-from daybreak.models.recommendations.catalogue import build_catalogue, item_days
-from daybreak.models.recommendations.learned import (
+from daybreak.models.recommendations.features.catalogue import build_catalogue, item_days
+from daybreak.models.recommendations.features.learned import (
     LEARNED_STATISTICS,
     NEIGHBOURS,
     Learned,
     on_the_day,
 )
-from daybreak.models.recommendations.neighbours import Kernels, learn
+from daybreak.models.recommendations.learn.neighbours import Kernels, learn
 from random_events import TODAY, random_events
 
 KERNELS = Kernels(neighbours=5, factors=4, iterations=3)

@@ -7,8 +7,8 @@ from math import log2
 import numpy as np
 import pytest
 
-from daybreak.models.recommendations.candidates import Ragged
-from daybreak.models.recommendations.measures import (
+from daybreak.models.recommendations.features.candidates import Ragged
+from daybreak.models.recommendations.learn.measures import (
     Lists,
     average_precision,
     compare,

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from recommendation_oracle import records_of
 
-from daybreak.models.recommendations.candidates import SOURCES, Ragged, Wish, candidates
-from daybreak.models.recommendations.cells import spread
-from daybreak.models.recommendations.examples import Day, day_of
-from daybreak.models.recommendations.histories import stranger
-from daybreak.models.recommendations.neighbours import Kernels, learn
+from daybreak.models.recommendations.features.candidates import SOURCES, Ragged, Wish, candidates
+from daybreak.models.recommendations.features.cells import spread
+from daybreak.models.recommendations.features.histories import stranger
+from daybreak.models.recommendations.learn.examples import Day, day_of
+from daybreak.models.recommendations.learn.neighbours import Kernels, learn
 from daybreak.models.recommendations.reasons import REASONS, reasons
 from random_events import DAY, random_events
 

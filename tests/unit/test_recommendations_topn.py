@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daybreak.models.recommendations.topn import MOST_COLUMNS, MOST_ROWS, ranked
+from daybreak.models.recommendations.features.topn import MOST_COLUMNS, MOST_ROWS, ranked
 
 scores = st.floats(-1, 2.0**100, width=32) | st.sampled_from([0.0, 1.0, 1.5, float("nan"), 1e-45])
 cells = st.dictionaries(

@@ -16,12 +16,18 @@ import xgboost as xgb
 from daybreak.errors import NoData
 from daybreak.facts.events import Events
 from daybreak.models.base import Trained
-from daybreak.models.recommendations import train as train_module
-from daybreak.models.recommendations.assemble import FEATURES, assemble
-from daybreak.models.recommendations.baselines import BASELINES, LENGTH, baselines
-from daybreak.models.recommendations.candidates import candidates, record_column, record_user
-from daybreak.models.recommendations.cells import spread, until, where
-from daybreak.models.recommendations.evaluate import (
+from daybreak.models.recommendations.features.assemble import FEATURES, assemble
+from daybreak.models.recommendations.features.candidates import (
+    candidates,
+    record_column,
+    record_user,
+)
+from daybreak.models.recommendations.features.cells import spread, until, where
+from daybreak.models.recommendations.features.histories import LAYOUT, RECORD
+from daybreak.models.recommendations.features.learned import FILE, Learned
+from daybreak.models.recommendations.learn import train as train_module
+from daybreak.models.recommendations.learn.baselines import BASELINES, LENGTH, baselines
+from daybreak.models.recommendations.learn.evaluate import (
     MEASURES,
     ceiling,
     differences,
@@ -29,13 +35,10 @@ from daybreak.models.recommendations.evaluate import (
     model_lister,
     pooled,
 )
-from daybreak.models.recommendations.examples import Day, day_of
-from daybreak.models.recommendations.gate import best_source, deciding, judge
-from daybreak.models.recommendations.histories import LAYOUT, RECORD
-from daybreak.models.recommendations.learned import FILE, Learned
-from daybreak.models.recommendations.lists import best, square
-from daybreak.models.recommendations.neighbours import Kernels, learn
-from daybreak.models.recommendations.train import (
+from daybreak.models.recommendations.learn.examples import Day, day_of
+from daybreak.models.recommendations.learn.gate import best_source, deciding, judge
+from daybreak.models.recommendations.learn.neighbours import Kernels, learn
+from daybreak.models.recommendations.learn.train import (
     Options,
     Ranker,
     choose,
@@ -43,6 +46,7 @@ from daybreak.models.recommendations.train import (
     list_days,
     train_events,
 )
+from daybreak.models.recommendations.lists import best, square
 from daybreak.registry.registry import Artifact
 from random_events import DAY, TODAY, ago, firsts_only, purchases, random_events, with_later
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from daybreak.models.recommendations.candidates import Candidates
-from daybreak.models.recommendations.cells import spread
+from daybreak.models.recommendations.features.candidates import Candidates
+from daybreak.models.recommendations.features.cells import spread
 
 
 def best(found: Candidates, margins: NDArray[np.float32], count: int) -> NDArray[np.int64]:

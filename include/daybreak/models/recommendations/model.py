@@ -27,9 +27,9 @@ from daybreak.models.base import (
     Verdict,
     quiet,
 )
-from daybreak.models.recommendations.assemble import FEATURES
-from daybreak.models.recommendations.catalogue import Catalogue, ItemDays, build_catalogue
-from daybreak.models.recommendations.histories import (
+from daybreak.models.recommendations.features.assemble import FEATURES
+from daybreak.models.recommendations.features.catalogue import Catalogue, ItemDays, build_catalogue
+from daybreak.models.recommendations.features.histories import (
     LAYOUT,
     RECORD,
     STRANGER,
@@ -116,7 +116,7 @@ class Recommendations:
         Raises ``NoData``.
         """
         # Training brings packages that neither scoring nor serving needs.
-        from daybreak.models.recommendations import train as training  # noqa: PLC0415
+        from daybreak.models.recommendations.learn import train as training  # noqa: PLC0415
 
         numbers = Numbers.chosen(options)
         days = numbers.history_days
@@ -138,7 +138,7 @@ class Recommendations:
         progress: Progress = quiet,
     ) -> Verdict:
         """The gate: against the best single source, and against the champion."""
-        from daybreak.models.recommendations.gate import judge  # noqa: PLC0415 - as for `train`
+        from daybreak.models.recommendations.learn.gate import judge  # noqa: PLC0415 - as for `train`
 
         days = Numbers.of(challenger.manifest).history_days
         return judge(
@@ -158,7 +158,7 @@ class Recommendations:
         progress: Progress = quiet,
     ) -> dict[str, Any]:
         """The last weekly windows up to ``last``. Options: ``windows``, and as for ``train``."""
-        from daybreak.models.recommendations.rolling import roll  # noqa: PLC0415 - as above
+        from daybreak.models.recommendations.learn.rolling import roll  # noqa: PLC0415 - as above
 
         return roll(
             lambda day, days: read_events(warehouse, as_of(day), days=days),
@@ -169,7 +169,7 @@ class Recommendations:
 
     def describe_backtest(self, found: Mapping[str, Any]) -> list[str]:
         """The measures beside those of the single sources."""
-        from daybreak.models.recommendations.rolling import describe  # noqa: PLC0415 - as above
+        from daybreak.models.recommendations.learn.rolling import describe  # noqa: PLC0415 - as above
 
         return describe(found)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from daybreak.models.base import SnapshotRows
-from daybreak.models.recommendations.candidates import (
+from daybreak.models.recommendations.features.candidates import (
     SOURCES,
     Candidates,
     Ragged,
@@ -19,9 +19,9 @@ from daybreak.models.recommendations.candidates import (
     record_user,
     voices,
 )
-from daybreak.models.recommendations.catalogue import Catalogue
-from daybreak.models.recommendations.cells import firsts, spread
-from daybreak.models.recommendations.learned import OnTheDay
+from daybreak.models.recommendations.features.catalogue import Catalogue
+from daybreak.models.recommendations.features.cells import firsts, spread
+from daybreak.models.recommendations.features.learned import OnTheDay
 
 REASONS = ("again", "together", "similar", "trending", "popular")
 """Bought before; bought in one basket with ...; bought by those who bought ...; bought by many

@@ -22,8 +22,8 @@ from daybreak.models.base import (
     ScoringRows,
     SnapshotRows,
 )
-from daybreak.models.recommendations.assemble import assemble
-from daybreak.models.recommendations.candidates import (
+from daybreak.models.recommendations.features.assemble import assemble
+from daybreak.models.recommendations.features.candidates import (
     Candidates,
     Ragged,
     Wish,
@@ -32,10 +32,10 @@ from daybreak.models.recommendations.candidates import (
     record_column,
     record_user,
 )
-from daybreak.models.recommendations.catalogue import Catalogue
-from daybreak.models.recommendations.cells import spread
-from daybreak.models.recommendations.histories import STRANGER
-from daybreak.models.recommendations.learned import FILE, Learned, on_the_day
+from daybreak.models.recommendations.features.catalogue import Catalogue
+from daybreak.models.recommendations.features.cells import spread
+from daybreak.models.recommendations.features.histories import STRANGER
+from daybreak.models.recommendations.features.learned import FILE, Learned, on_the_day
 from daybreak.models.recommendations.lists import best
 from daybreak.models.recommendations.numbers import EXCLUDED, HAS, LISTED, Numbers
 from daybreak.models.recommendations.reasons import reasons

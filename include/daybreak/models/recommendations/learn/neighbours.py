@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from daybreak.facts.events import UNKNOWN_USER, Events
-from daybreak.models.recommendations.cells import Cells, cells, firsts, sums
-from daybreak.models.recommendations.histories import decay
-from daybreak.models.recommendations.learned import LEARNED_STATISTICS, Learned
+from daybreak.models.recommendations.features.cells import Cells, cells, firsts, sums
+from daybreak.models.recommendations.features.histories import decay
+from daybreak.models.recommendations.features.learned import LEARNED_STATISTICS, Learned
 from daybreak.models.recommendations.numbers import DEFAULT, Numbers
 
 AT_ONCE = 512

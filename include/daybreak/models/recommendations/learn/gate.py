@@ -16,12 +16,12 @@ from typing import Any
 
 from daybreak.facts.events import Events
 from daybreak.models.base import Headline, Progress, Verdict, quiet
-from daybreak.models.recommendations.assemble import FEATURES
-from daybreak.models.recommendations.baselines import BASELINES
-from daybreak.models.recommendations.catalogue import EPOCH
-from daybreak.models.recommendations.evaluate import READINGS, evaluate, model_lister, pooled
-from daybreak.models.recommendations.examples import day_of
-from daybreak.models.recommendations.learned import FILE, Learned
+from daybreak.models.recommendations.features.assemble import FEATURES
+from daybreak.models.recommendations.features.catalogue import EPOCH
+from daybreak.models.recommendations.features.learned import FILE, Learned
+from daybreak.models.recommendations.learn.baselines import BASELINES
+from daybreak.models.recommendations.learn.evaluate import READINGS, evaluate, model_lister, pooled
+from daybreak.models.recommendations.learn.examples import day_of
 from daybreak.models.recommendations.numbers import Numbers
 from daybreak.registry.booster import open_booster
 from daybreak.registry.registry import Artifact

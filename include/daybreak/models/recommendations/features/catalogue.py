@@ -18,9 +18,9 @@ from daybreak.facts.events import PURCHASE, UNKNOWN_USER, Events, Further
 from daybreak.facts.names import numbered
 from daybreak.models.arrays import from_names, to_names
 from daybreak.models.base import Context, Float32
-from daybreak.models.recommendations.cells import firsts, offsets_of, sums
+from daybreak.models.recommendations.features.cells import firsts, offsets_of, sums
+from daybreak.models.recommendations.features.topn import MOST_COLUMNS
 from daybreak.models.recommendations.numbers import DEFAULT, Numbers
-from daybreak.models.recommendations.topn import MOST_COLUMNS
 
 EPOCH = date(1970, 1, 1)
 _TEXTS = ("item_id", "category_name")

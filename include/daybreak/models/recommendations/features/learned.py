@@ -17,7 +17,7 @@ from scipy import sparse
 from daybreak.errors import ArtifactAltered
 from daybreak.facts.names import place_of
 from daybreak.models.arrays import from_names, pack, to_names, unpack
-from daybreak.models.recommendations.catalogue import Catalogue
+from daybreak.models.recommendations.features.catalogue import Catalogue
 
 NEIGHBOURS = ("bm25", "basket", "factors")
 """Item-item matrices: bought by the same users, in the same baskets, and by factorisation."""

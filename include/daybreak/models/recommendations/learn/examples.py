@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from daybreak.facts.events import PURCHASE, UNKNOWN_USER, Events
 from daybreak.facts.names import place_of
 from daybreak.models.base import Float32, SnapshotRows
-from daybreak.models.recommendations.assemble import FEATURES, assemble
-from daybreak.models.recommendations.candidates import (
+from daybreak.models.recommendations.features.assemble import FEATURES, assemble
+from daybreak.models.recommendations.features.candidates import (
     Candidates,
     Ragged,
     Wish,
@@ -27,13 +27,13 @@ from daybreak.models.recommendations.candidates import (
     record_offsets,
     record_user,
 )
-from daybreak.models.recommendations.catalogue import (
+from daybreak.models.recommendations.features.catalogue import (
     EPOCH,
     Catalogue,
     build_catalogue,
     item_days,
 )
-from daybreak.models.recommendations.cells import (
+from daybreak.models.recommendations.features.cells import (
     between,
     cells,
     firsts,
@@ -41,8 +41,8 @@ from daybreak.models.recommendations.cells import (
     spread,
     until,
 )
-from daybreak.models.recommendations.histories import histories, stranger
-from daybreak.models.recommendations.learned import Learned, OnTheDay, on_the_day
+from daybreak.models.recommendations.features.histories import histories, stranger
+from daybreak.models.recommendations.features.learned import Learned, OnTheDay, on_the_day
 from daybreak.models.recommendations.numbers import DEFAULT, Numbers
 
 USERS_AT_ONCE = 500

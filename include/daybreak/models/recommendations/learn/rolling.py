@@ -9,9 +9,9 @@ from typing import Any
 from daybreak.facts.events import Events
 from daybreak.models.base import Progress, quiet
 from daybreak.models.options import Option, chosen
-from daybreak.models.recommendations.backtest import JUDGED, WINDOWS, backtest_windows
-from daybreak.models.recommendations.baselines import BASELINES
-from daybreak.models.recommendations.evaluate import MEASURES, READINGS
+from daybreak.models.recommendations.learn.backtest import JUDGED, WINDOWS, backtest_windows
+from daybreak.models.recommendations.learn.baselines import BASELINES
+from daybreak.models.recommendations.learn.evaluate import MEASURES, READINGS
 from daybreak.models.recommendations.numbers import LEARNED, Numbers
 
 OPTIONS = {"windows": Option(WINDOWS, 1, 104, whole=True), **LEARNED}

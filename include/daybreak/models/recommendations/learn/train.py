@@ -23,28 +23,28 @@ import xgboost as xgb
 from daybreak.errors import NoData
 from daybreak.facts.events import PURCHASE, UNKNOWN_USER, Events
 from daybreak.models.base import Progress, Trained, quiet
-from daybreak.models.recommendations.assemble import FEATURES
-from daybreak.models.recommendations.baselines import baselines
-from daybreak.models.recommendations.candidates import SOURCES, TAKEN
-from daybreak.models.recommendations.catalogue import EPOCH, ITEM_STATISTICS
-from daybreak.models.recommendations.cells import until
-from daybreak.models.recommendations.evaluate import (
+from daybreak.models.recommendations.features.assemble import FEATURES
+from daybreak.models.recommendations.features.candidates import SOURCES, TAKEN
+from daybreak.models.recommendations.features.catalogue import EPOCH, ITEM_STATISTICS
+from daybreak.models.recommendations.features.cells import until
+from daybreak.models.recommendations.features.histories import LAYOUT, RECORD
+from daybreak.models.recommendations.features.learned import FILE
+from daybreak.models.recommendations.learn.baselines import baselines
+from daybreak.models.recommendations.learn.evaluate import (
     differences,
     evaluate,
     model_lister,
     pooled,
     repeat_share,
 )
-from daybreak.models.recommendations.examples import (
+from daybreak.models.recommendations.learn.examples import (
     Day,
     Examples,
     day_of,
     examples,
     joined,
 )
-from daybreak.models.recommendations.histories import LAYOUT, RECORD
-from daybreak.models.recommendations.learned import FILE
-from daybreak.models.recommendations.neighbours import Kernels, learn
+from daybreak.models.recommendations.learn.neighbours import Kernels, learn
 from daybreak.models.recommendations.numbers import DEFAULT, Numbers
 
 SEED = 7

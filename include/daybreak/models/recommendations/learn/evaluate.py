@@ -10,11 +10,12 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from daybreak.facts.events import Events
-from daybreak.models.recommendations.assemble import assemble
-from daybreak.models.recommendations.baselines import LENGTH, Lister
-from daybreak.models.recommendations.candidates import Ragged, Wish, candidates
-from daybreak.models.recommendations.cells import spread
-from daybreak.models.recommendations.examples import (
+from daybreak.models.recommendations.features.assemble import assemble
+from daybreak.models.recommendations.features.candidates import Ragged, Wish, candidates
+from daybreak.models.recommendations.features.cells import spread
+from daybreak.models.recommendations.features.learned import LEARNED_STATISTICS
+from daybreak.models.recommendations.learn.baselines import LENGTH, Lister
+from daybreak.models.recommendations.learn.examples import (
     USERS_AT_ONCE,
     Day,
     bought_after,
@@ -22,9 +23,7 @@ from daybreak.models.recommendations.examples import (
     chosen_items,
     marks,
 )
-from daybreak.models.recommendations.learned import LEARNED_STATISTICS
-from daybreak.models.recommendations.lists import best, square
-from daybreak.models.recommendations.measures import (
+from daybreak.models.recommendations.learn.measures import (
     average_precision,
     compare,
     coverage,
@@ -33,6 +32,7 @@ from daybreak.models.recommendations.measures import (
     novelty,
     recall,
 )
+from daybreak.models.recommendations.lists import best, square
 
 MEASURES = ("ndcg@10", "recall@20", "map@12", "hit_rate@20", "coverage", "novelty")
 READINGS = {"all": False, "new": True}

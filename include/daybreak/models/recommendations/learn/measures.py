@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from daybreak.models.recommendations.candidates import Ragged
-from daybreak.models.recommendations.cells import spread
+from daybreak.models.recommendations.features.candidates import Ragged
+from daybreak.models.recommendations.features.cells import spread
 
 Floats = NDArray[np.float64]
 

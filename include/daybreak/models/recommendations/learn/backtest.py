@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from daybreak.facts.events import Events
 from daybreak.models.base import Progress, Trained, quiet
-from daybreak.models.recommendations.baselines import BASELINES, baselines
-from daybreak.models.recommendations.catalogue import EPOCH
-from daybreak.models.recommendations.evaluate import (
+from daybreak.models.recommendations.features.catalogue import EPOCH
+from daybreak.models.recommendations.features.learned import FILE, Learned
+from daybreak.models.recommendations.learn.baselines import BASELINES, baselines
+from daybreak.models.recommendations.learn.evaluate import (
     READINGS,
     Values,
     ceiling,
@@ -27,10 +28,9 @@ from daybreak.models.recommendations.evaluate import (
     model_lister,
     pooled,
 )
-from daybreak.models.recommendations.examples import day_of
-from daybreak.models.recommendations.learned import FILE, Learned
+from daybreak.models.recommendations.learn.examples import day_of
+from daybreak.models.recommendations.learn.train import SEED, Options, train_events
 from daybreak.models.recommendations.numbers import DEFAULT, Numbers
-from daybreak.models.recommendations.train import SEED, Options, train_events
 
 WINDOWS = 4
 LEAST_GAIN = {"all": 0.05, "new": 0.10}

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from daybreak.models.base import Float32, SnapshotRows
-from daybreak.models.recommendations.candidates import (
+from daybreak.models.recommendations.features.candidates import (
     SOURCES,
     Candidates,
     Ragged,
@@ -16,10 +16,10 @@ from daybreak.models.recommendations.candidates import (
     record_user,
     voices,
 )
-from daybreak.models.recommendations.catalogue import ITEM_STATISTICS, Catalogue
-from daybreak.models.recommendations.cells import offsets_of, spread
-from daybreak.models.recommendations.histories import LAYOUT, RECORD
-from daybreak.models.recommendations.learned import LEARNED_STATISTICS, OnTheDay
+from daybreak.models.recommendations.features.catalogue import ITEM_STATISTICS, Catalogue
+from daybreak.models.recommendations.features.cells import offsets_of, spread
+from daybreak.models.recommendations.features.histories import LAYOUT, RECORD
+from daybreak.models.recommendations.features.learned import LEARNED_STATISTICS, OnTheDay
 
 PERSONAL = tuple(name for name in SOURCES if not name.startswith("trending"))
 _OF_RECORD = tuple(name for name in RECORD if name not in {"item", "strongest"})

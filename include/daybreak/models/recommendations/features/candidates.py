@@ -15,12 +15,12 @@ from scipy import sparse
 
 from daybreak.facts.events import PURCHASE
 from daybreak.models.base import Float32, SnapshotRows
-from daybreak.models.recommendations.catalogue import Catalogue
-from daybreak.models.recommendations.cells import firsts, offsets_of, spread
-from daybreak.models.recommendations.histories import RECORD
-from daybreak.models.recommendations.learned import OnTheDay
+from daybreak.models.recommendations.features.catalogue import Catalogue
+from daybreak.models.recommendations.features.cells import firsts, offsets_of, spread
+from daybreak.models.recommendations.features.histories import RECORD
+from daybreak.models.recommendations.features.learned import OnTheDay
+from daybreak.models.recommendations.features.topn import Ranked, ranked
 from daybreak.models.recommendations.request import MOST_LISTED
-from daybreak.models.recommendations.topn import Ranked, ranked
 
 SOURCES = (
     "repeat",

@@ -14,8 +14,15 @@ from numpy.typing import NDArray
 
 from daybreak.facts.events import Events
 from daybreak.models.base import SnapshotRows
-from daybreak.models.recommendations.catalogue import EPOCH
-from daybreak.models.recommendations.cells import Cells, cells, firsts, offsets_of, sums, until
+from daybreak.models.recommendations.features.catalogue import EPOCH
+from daybreak.models.recommendations.features.cells import (
+    Cells,
+    cells,
+    firsts,
+    offsets_of,
+    sums,
+    until,
+)
 from daybreak.models.recommendations.numbers import DEFAULT, Numbers
 
 LAYOUT = (

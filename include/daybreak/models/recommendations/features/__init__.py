@@ -1,0 +1,1 @@
+"""Features of the recommendations: the day's catalogue, histories, candidates and their rows."""

@@ -1,0 +1,1 @@
+"""How the recommendations learn and are judged. Neither scoring nor serving imports it."""
