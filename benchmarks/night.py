@@ -15,7 +15,7 @@ from daybreak.models.base import Model
 from daybreak.registry.registry import Artifact
 from daybreak.scoring.audit import audit_generation
 from daybreak.scoring.batch import plan_shards, score_shard
-from daybreak.scoring.predictor import Predictor
+from daybreak.scoring.engines.predictor import Predictor
 from daybreak.warehouse.engine import begin
 
 SCORING = ("score shards", "audit", "publish")

@@ -49,7 +49,7 @@ from daybreak.registry.registry import Artifact
 from daybreak.runtime import Runtime
 from daybreak.scoring.audit import audit_generation
 from daybreak.scoring.batch import score_shard
-from daybreak.scoring.predictor import Predictor
+from daybreak.scoring.engines.predictor import Predictor
 from daybreak.scoring.snapshots import write_snapshot
 from daybreak.warehouse.engine import begin
 from daybreak.warehouse.tables import score_sales_forecast, snapshot_sales_forecast

@@ -47,7 +47,7 @@ from daybreak.registry.registry import BOOSTER, MANIFEST, Artifact
 from daybreak.runtime import Runtime
 from daybreak.scoring.audit import audit_generation
 from daybreak.scoring.batch import score_shard
-from daybreak.scoring.predictor import Predictor
+from daybreak.scoring.engines.predictor import Predictor
 from daybreak.scoring.snapshot_bytes import pack, unpack
 from daybreak.scoring.snapshots import read_context, read_snapshot, write_snapshot
 from daybreak.serving.app import create_app

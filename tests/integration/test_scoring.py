@@ -25,7 +25,7 @@ from daybreak.models.sales_forecast.request import ForecastRequest
 from daybreak.scoring import batch
 from daybreak.scoring.audit import audit_generation
 from daybreak.scoring.batch import MOST_SHARDS, plan_shards, score_shard
-from daybreak.scoring.predictor import Predictor
+from daybreak.scoring.engines.predictor import Predictor
 from daybreak.scoring.snapshots import read_entity, read_snapshot, write_snapshot
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.tables import score_sales_forecast as scored

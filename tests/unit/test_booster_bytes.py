@@ -18,7 +18,7 @@ from daybreak.errors import InvalidBooster
 from daybreak.registry.booster import check_booster, open_booster
 from daybreak.registry.registry import Artifact
 from daybreak.registry.ubjson import NotUbjson, loads
-from daybreak.scoring.predictor import Predictor
+from daybreak.scoring.engines.predictor import Predictor
 
 MANIFEST = {"features": ["a", "b", "c"], "outputs": ["low", "high"]}
 X = np.random.default_rng(0).normal(size=(300, 3)).astype(np.float32)

@@ -11,7 +11,7 @@ import xgboost
 
 from daybreak.errors import NotReady
 from daybreak.registry.registry import Artifact
-from daybreak.scoring.predictor import Predictor
+from daybreak.scoring.engines.predictor import Predictor
 
 X = np.random.default_rng(0).normal(size=(200, 5)).astype(np.float32)
 X[::7, 2] = np.nan

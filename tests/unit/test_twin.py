@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from daybreak.scoring.twin import (
+from daybreak.scoring.engines.twin import (
     Forest,
     NotCompilableError,
     Twin,

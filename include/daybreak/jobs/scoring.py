@@ -32,7 +32,7 @@ from daybreak.monitoring.steps import WHOLE, Timed, timed_step
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.scoring import audit as auditing
 from daybreak.scoring import batch
-from daybreak.scoring.predictor import Predictor
+from daybreak.scoring.engines.predictor import Predictor
 from daybreak.scoring.snapshots import write_snapshot
 from daybreak.warehouse.engine import begin
 from daybreak.warehouse.tables import snapshot as snapshots

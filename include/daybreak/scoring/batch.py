@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, exists, literal, select, text, true
 
 from daybreak.ledger.generations import Generation, hold_staging
 from daybreak.models.base import Columns, Model, SnapshotRows
-from daybreak.scoring.predictor import Predictor
+from daybreak.scoring.engines.predictor import Predictor
 from daybreak.scoring.snapshots import read_context, read_snapshot
 from daybreak.warehouse.bulk import copy_in
 from daybreak.warehouse.partitions import ensure_partition

@@ -12,7 +12,7 @@ from daybreak.ledger.generations import Generation, published_generation
 from daybreak.ledger.verdicts import Gate, gate_of
 from daybreak.models.base import Model, Scorer
 from daybreak.runtime import Runtime
-from daybreak.scoring.predictor import Predictor
+from daybreak.scoring.engines.predictor import Predictor
 from daybreak.scoring.snapshots import read_context
 from daybreak.serving.held import Held
 from daybreak.warehouse.engine import connect

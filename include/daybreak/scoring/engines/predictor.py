@@ -15,7 +15,7 @@ from daybreak.registry.booster import open_booster
 from daybreak.registry.registry import Artifact
 
 if TYPE_CHECKING:
-    from daybreak.scoring.twin import Twin
+    from daybreak.scoring.engines.twin import Twin
 
 Float32 = NDArray[np.float32]
 
@@ -74,7 +74,7 @@ class Predictor:
     @cached_property
     def _twin(self) -> Twin | None:
         # ONNX Runtime costs a batch job 0.3 s and 60 MB that it has no use for.
-        from daybreak.scoring.twin import Twin, prove, read_forest  # noqa: PLC0415
+        from daybreak.scoring.engines.twin import Twin, prove, read_forest  # noqa: PLC0415
 
         try:
             forest = read_forest(self._booster)

@@ -1,0 +1,1 @@
+"""What turns rows of features into margins: the booster, and its twin for single rows."""
