@@ -11,7 +11,7 @@ from flask import Request
 from jwt import InvalidTokenError
 
 from daybreak.errors import Unauthenticated
-from daybreak.serving.auth import Caller
+from daybreak.serving.http.auth import Caller
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 

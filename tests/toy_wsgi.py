@@ -2,7 +2,7 @@
 
 from daybreak.runtime import get_runtime
 from daybreak.serving.app import create_app
-from daybreak.serving.auth import ApiKeys
+from daybreak.serving.http.auth import ApiKeys
 from toy import TOY
 
 runtime = get_runtime("service")

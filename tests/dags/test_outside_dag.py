@@ -24,7 +24,7 @@ from sqlalchemy import text
 from test_executed import counted, received
 
 from daybreak.runtime import Runtime
-from daybreak.serving.keys import create_key
+from daybreak.serving.http.keys import create_key
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import begin, connect
 from gunicorn_server import gunicorn

@@ -17,8 +17,8 @@ from daybreak.cli.keys import app as keys_cli
 from daybreak.errors import InvalidRequest, NotFound
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.serving.app import create_app
-from daybreak.serving.auth import ApiKeys
-from daybreak.serving.keys import create_key, find_key, list_keys, revoke_key
+from daybreak.serving.http.auth import ApiKeys
+from daybreak.serving.http.keys import create_key, find_key, list_keys, revoke_key
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import begin, connect, make_engine
 from daybreak.warehouse.tables import api_key

@@ -51,7 +51,7 @@ from daybreak.scoring.engines.predictor import Predictor
 from daybreak.scoring.snapshot_bytes import pack, unpack
 from daybreak.scoring.snapshots import read_context, read_snapshot, write_snapshot
 from daybreak.serving.app import create_app
-from daybreak.serving.auth import Caller
+from daybreak.serving.http.auth import Caller
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import begin, connect, make_engine
 from daybreak.warehouse.tables import SERVICE_ROLE, WRITER_ROLE, sla, snapshot

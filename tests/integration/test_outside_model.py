@@ -34,7 +34,7 @@ from daybreak.models import get_model, model_names, model_tables
 from daybreak.models.base import Model
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.serving.app import create_app
-from daybreak.serving.auth import Caller
+from daybreak.serving.http.auth import Caller
 from daybreak.warehouse.engine import begin, connect, make_engine
 from daybreak.warehouse.migrate import check_current, migrate
 from model_cases import OUTSIDE, outside_installed

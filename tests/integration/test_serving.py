@@ -23,7 +23,7 @@ from daybreak.ledger.verdicts import record_verdict
 from daybreak.registry.registry import Artifact
 from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
-from daybreak.serving.auth import Caller
+from daybreak.serving.http.auth import Caller
 from daybreak.serving.rows import OVERHEAD, RowCache
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import begin, make_engine

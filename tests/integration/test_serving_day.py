@@ -19,8 +19,8 @@ from daybreak.ledger.champions import promote
 from daybreak.models import get_model
 from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
-from daybreak.serving.auth import Caller
-from daybreak.serving.keys import create_key
+from daybreak.serving.http.auth import Caller
+from daybreak.serving.http.keys import create_key
 from daybreak.warehouse.engine import begin
 from daybreak.warehouse.tables import day_closed
 from gunicorn_server import gunicorn

@@ -19,7 +19,7 @@ import pytest
 
 from day_equality import assert_row_equals, published_rows
 from daybreak.runtime import Runtime
-from daybreak.serving.keys import create_key, revoke_key
+from daybreak.serving.http.keys import create_key, revoke_key
 from daybreak.warehouse.engine import begin
 from gunicorn_server import Server, gunicorn
 from toy import DAY, HORIZON, KEYS, TOY, publish_day

@@ -28,7 +28,7 @@ from daybreak.runtime import Runtime
 from daybreak.scoring.audit import audit_generation
 from daybreak.scoring.snapshots import read_context, write_snapshot
 from daybreak.serving.app import create_app
-from daybreak.serving.auth import Caller
+from daybreak.serving.http.auth import Caller
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import begin, connect
 from model_cases import case_of

@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
 from daybreak.errors import Unauthenticated, WarehouseUnavailable
 from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
-from daybreak.serving.auth import Caller
+from daybreak.serving.http.auth import Caller
 from toy import DAY, ITEMS, STORES, TOY, publish_day
 
 KEY = {"X-API-Key": "right"}

@@ -12,7 +12,7 @@ from daybreak import errors
 from daybreak.models import get_model, model_names
 from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
-from daybreak.serving.body import DEEPEST
+from daybreak.serving.http.body import DEEPEST
 from daybreak.serving.rows import CAPACITY
 from daybreak.settings import Settings
 

@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from daybreak.errors import InvalidRequest
 from daybreak.models import get_model, model_names
-from daybreak.serving.body import DEEPEST, parse
-from daybreak.serving.encoding import json_response, json_values
+from daybreak.serving.http.body import DEEPEST, parse
+from daybreak.serving.http.encoding import json_response, json_values
 
 
 class Overrides(BaseModel):

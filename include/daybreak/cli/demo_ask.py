@@ -18,7 +18,7 @@ import typer
 from daybreak.errors import PlatformError
 from daybreak.platform.status import status
 from daybreak.runtime import Runtime
-from daybreak.serving.keys import create_key, list_keys, revoke_key
+from daybreak.serving.http.keys import create_key, list_keys, revoke_key
 from daybreak.warehouse.engine import begin
 
 KEY_NAME = "demo"

@@ -19,7 +19,7 @@ def create(
 ) -> None:
     """Make a key and show it, this once."""
     from daybreak.runtime import get_runtime
-    from daybreak.serving.keys import create_key
+    from daybreak.serving.http.keys import create_key
     from daybreak.warehouse.engine import begin
 
     runtime = get_runtime()
@@ -39,7 +39,7 @@ def create(
 def list_(as_json: AsJson = False) -> None:
     """All keys, in force and revoked; never their secrets."""
     from daybreak.runtime import get_runtime
-    from daybreak.serving.keys import list_keys
+    from daybreak.serving.http.keys import list_keys
     from daybreak.warehouse.engine import connect
 
     with connect(get_runtime().engine) as conn:
@@ -61,7 +61,7 @@ def revoke(
 ) -> None:
     """Close a key for good; running services follow within DAYBREAK_REFRESH_SECONDS."""
     from daybreak.runtime import get_runtime
-    from daybreak.serving.keys import revoke_key
+    from daybreak.serving.http.keys import revoke_key
     from daybreak.warehouse.engine import begin
 
     runtime = get_runtime()

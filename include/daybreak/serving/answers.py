@@ -13,7 +13,7 @@ from sqlalchemy import Table
 
 from daybreak.errors import InvalidRequest
 from daybreak.models.base import Columns, Model
-from daybreak.serving.encoding import json_values
+from daybreak.serving.http.encoding import json_values
 from daybreak.serving.publications import Publication
 from daybreak.serving.rows import RowCache
 

@@ -9,11 +9,11 @@ from flask import Flask
 from daybreak.models import get_model, model_names
 from daybreak.models.base import Model
 from daybreak.runtime import Runtime
-from daybreak.serving import catalog, health, openapi, predict
-from daybreak.serving.auth import Authenticator, close_by_default
-from daybreak.serving.body import limit_bodies
-from daybreak.serving.envelope import answer_errors_as_json, trace_requests
+from daybreak.serving.http.auth import Authenticator, close_by_default
+from daybreak.serving.http.body import limit_bodies
+from daybreak.serving.http.envelope import answer_errors_as_json, trace_requests
 from daybreak.serving.publications import Publications
+from daybreak.serving.routes import catalog, health, openapi, predict
 from daybreak.serving.rows import RowCache
 from daybreak.serving.service import Service, attach
 

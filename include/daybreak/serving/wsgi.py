@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from daybreak.runtime import get_runtime
 from daybreak.serving.app import create_app
-from daybreak.serving.auth import ApiKeys
+from daybreak.serving.http.auth import ApiKeys
 
 runtime = get_runtime("service")
 app = create_app(runtime, authenticator=ApiKeys(runtime))

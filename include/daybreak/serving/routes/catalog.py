@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 from daybreak.errors import DaybreakError, NoChampion
 from daybreak.ledger.champions import champion_at
 from daybreak.models.base import Model
-from daybreak.serving.encoding import json_response
+from daybreak.serving.http.encoding import json_response
 from daybreak.serving.publications import Publication
 from daybreak.serving.schemas import Fault, ModelDetail, ModelList, ModelSummary, Published
 from daybreak.serving.service import Service, current_service

@@ -10,8 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import ProgrammingError
 
 from daybreak.errors import DaybreakError, NotPublished, NotReady
-from daybreak.serving.auth import public
-from daybreak.serving.encoding import json_response
+from daybreak.serving.http.auth import public
+from daybreak.serving.http.encoding import json_response
 from daybreak.serving.schemas import Health, Readiness
 from daybreak.serving.service import Service, current_service
 from daybreak.warehouse.engine import connect

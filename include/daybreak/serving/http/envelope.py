@@ -18,8 +18,8 @@ from daybreak.errors import (
     Unauthenticated,
     UnsupportedMediaType,
 )
-from daybreak.serving.body import too_large
-from daybreak.serving.encoding import json_response
+from daybreak.serving.http.body import too_large
+from daybreak.serving.http.encoding import json_response
 
 logger = logging.getLogger(__name__)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -12,7 +12,7 @@ from flask import Flask, Request, current_app, g, request
 from daybreak.errors import Unauthenticated
 from daybreak.runtime import Runtime
 from daybreak.serving.held import Held
-from daybreak.serving.keys import StoredKey, find_key, split_token
+from daybreak.serving.http.keys import StoredKey, find_key, split_token
 from daybreak.warehouse.engine import connect
 
 View = TypeVar("View", bound=Callable[..., Any])

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from daybreak.models.base import Model
-from daybreak.serving.encoding import json_response
+from daybreak.serving.http.encoding import json_response
 from daybreak.serving.schemas import (
     Failure,
     Health,

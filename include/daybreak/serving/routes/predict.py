@@ -6,8 +6,8 @@ import time
 
 from flask import Blueprint, Response, g, request
 
-from daybreak.serving.body import parse, read_body
-from daybreak.serving.encoding import json_response
+from daybreak.serving.http.body import parse, read_body
+from daybreak.serving.http.encoding import json_response
 from daybreak.serving.service import current_service
 
 blueprint = Blueprint("predict", __name__)

@@ -10,7 +10,7 @@ from flask import Flask, Request
 from pydantic import BaseModel, ValidationError
 
 from daybreak.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
-from daybreak.serving.moments import miswritten
+from daybreak.serving.http.moments import miswritten
 
 Typed = TypeVar("Typed", bound=BaseModel)
 DEEPEST = 16
