@@ -18,8 +18,8 @@ from sqlalchemy import Engine, text
 from daybreak.clock import AsOf, scheduled_cutoff
 from daybreak.models import model_tables
 from daybreak.settings import Settings
+from daybreak.sources.contract.spec import load_spec
 from daybreak.sources.load import load_dataset
-from daybreak.sources.spec import load_spec
 from daybreak.warehouse.engine import begin, make_engine
 from daybreak.warehouse.migrate import migrate
 from daybreak.warehouse.tables import WRITER_ROLE

@@ -35,8 +35,8 @@ from daybreak.models.recommendations.learn.rolling import describe, roll
 from daybreak.models.recommendations.learn.train import Options, Ranker, train_events
 from daybreak.models.recommendations.lists import best, square
 from daybreak.models.recommendations.reasons import reasons
+from daybreak.sources.contract.spec import load_spec
 from daybreak.sources.load import load_dataset
-from daybreak.sources.spec import load_spec
 from daybreak.sources.synthetic import Shop, ShopOptions, generate
 from daybreak.warehouse.engine import connect, make_engine
 from random_events import TODAY, random_events

@@ -22,8 +22,8 @@ from daybreak.models.sales_forecast.learn.backtest import Fold, backtest
 from daybreak.models.sales_forecast.learn.folds import read_folds
 from daybreak.models.sales_forecast.learn.train import train_panel
 from daybreak.models.sales_forecast.link import link
+from daybreak.sources.contract.spec import load_spec
 from daybreak.sources.load import load_dataset
-from daybreak.sources.spec import load_spec
 from daybreak.sources.synthetic import Shop, ShopOptions, floor_wape, generate
 from daybreak.warehouse.engine import connect, make_engine
 

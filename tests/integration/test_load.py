@@ -13,10 +13,10 @@ import pytest
 from sqlalchemy import Engine, text
 
 from daybreak.errors import ConfigError, DatasetError
+from daybreak.sources.contract.spec import load_spec
 from daybreak.sources.load import load_dataset
-from daybreak.sources.quarantine import quarantined
+from daybreak.sources.merging.quarantine import quarantined
 from daybreak.sources.report import LoadReport
-from daybreak.sources.spec import load_spec
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)

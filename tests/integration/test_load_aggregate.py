@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
+from daybreak.sources.contract.spec import load_spec
 from daybreak.sources.load import load_dataset
 from daybreak.sources.report import FileReport
-from daybreak.sources.spec import load_spec
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KEYS = ["business_date", "store_id", "item_id"]

@@ -15,9 +15,9 @@ import pytest
 from moto.server import ThreadedMotoServer
 from sqlalchemy import Engine, create_engine, text
 
-from daybreak.sources import csv_reader, readers
+from daybreak.sources.contract.spec import load_spec
 from daybreak.sources.load import load_dataset
-from daybreak.sources.spec import load_spec
+from daybreak.sources.reading import csv_reader, readers
 from daybreak.warehouse.engine import make_engine
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -15,11 +15,11 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from daybreak.errors import DatasetError
-from daybreak.sources import readers
+from daybreak.sources.contract.spec import load_spec
 from daybreak.sources.load import load_dataset
-from daybreak.sources.origins import origins
+from daybreak.sources.reading import readers
+from daybreak.sources.reading.origins import origins
 from daybreak.sources.report import LoadReport
-from daybreak.sources.spec import load_spec
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HEADER = "day,store,sku,qty\n"

@@ -30,7 +30,7 @@ LOAD = """
 import resource, sys
 from datetime import UTC, datetime
 from daybreak.sources.load import load_dataset
-from daybreak.sources.spec import load_spec
+from daybreak.sources.contract.spec import load_spec
 from daybreak.warehouse.engine import make_engine
 
 load_dataset(make_engine(sys.argv[1]), load_spec(sys.argv[2]), now=datetime.now(UTC))

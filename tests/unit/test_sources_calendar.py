@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from daybreak.sources.calendar import days, is_open
-from daybreak.sources.knowledge import ALWAYS, Knowledge
-from daybreak.sources.spec import Calendar, load_spec
+from daybreak.sources.contract.spec import Calendar, load_spec
+from daybreak.sources.merging.calendar import days, is_open
+from daybreak.sources.merging.knowledge import ALWAYS, Knowledge
 
 SHOP = Calendar.model_validate(
     {

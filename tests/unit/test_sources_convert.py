@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daybreak.sources.canonical import CanonicalColumn, Kind
-from daybreak.sources.convert import Converted, WrongTypeError, convert
-from daybreak.sources.filters import holds
-from daybreak.sources.sections import Condition, Source
+from daybreak.sources.contract.canonical import CanonicalColumn, Kind
+from daybreak.sources.contract.sections import Condition, Source
+from daybreak.sources.parsing.convert import Converted, WrongTypeError, convert
+from daybreak.sources.parsing.filters import holds
 
 LONDON = ZoneInfo("Europe/London")
 

@@ -16,12 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from daybreak.errors import DatasetError
-from daybreak.sources import csv_records
 from daybreak.sources.check import check_dataset
-from daybreak.sources.csv_reader import open_csv
+from daybreak.sources.contract.sections import Items
+from daybreak.sources.contract.spec import load_spec
+from daybreak.sources.reading import csv_records
+from daybreak.sources.reading.csv_reader import open_csv
 from daybreak.sources.report import FileReport
-from daybreak.sources.sections import Items
-from daybreak.sources.spec import load_spec
 
 COLUMNS = {"item_id": "a", "name": "b", "category": "c"}
 WORDS = st.text(st.sampled_from('ab ",;\n\r\tä'), max_size=6)
@@ -71,7 +71,7 @@ def test_values_and_lines_are_those_of_pythons_csv(
     table: list[tuple[str, str, str] | None],
     how: Written,
 ) -> None:
-    monkeypatch.setattr("daybreak.sources.csv_reader.BLOCK_BYTES", how.block)
+    monkeypatch.setattr("daybreak.sources.reading.csv_reader.BLOCK_BYTES", how.block)
     text = _as_csv(table, how)
     file = tmp_path / "x.csv"
     file.write_bytes(text.encode(how.encoding))

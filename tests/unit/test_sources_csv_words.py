@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daybreak.sources.check import check_dataset
-from daybreak.sources.number_text import NumberText
+from daybreak.sources.contract.sections import Csv
+from daybreak.sources.contract.spec import load_spec
+from daybreak.sources.reading.number_text import NumberText
 from daybreak.sources.report import FileReport
-from daybreak.sources.sections import Csv
-from daybreak.sources.spec import load_spec
 
 CONTRACT = Path(__file__).parents[2] / "docs" / "data-contract.md"
 CONTINENTAL = 'csv: {delimiter: ";", decimal: ",", thousands: "."}'

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from daybreak.sources.canonical import CanonicalColumn, Kind
-from daybreak.sources.convert import convert
-from daybreak.sources.local_time import to_local, to_utc
-from daybreak.sources.sections import Source
+from daybreak.sources.contract.canonical import CanonicalColumn, Kind
+from daybreak.sources.contract.sections import Source
+from daybreak.sources.parsing.convert import convert
+from daybreak.sources.parsing.local_time import to_local, to_utc
 
 ZONES = st.sampled_from(
     ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Santiago", "Pacific/Apia"]

@@ -18,11 +18,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from daybreak.errors import DatasetError
-from daybreak.sources import csv_encoding, csv_reader, readers
 from daybreak.sources.check import check_dataset
-from daybreak.sources.origins import origins
+from daybreak.sources.contract.spec import DatasetSpec, load_spec
+from daybreak.sources.reading import csv_encoding, csv_reader, readers
+from daybreak.sources.reading.origins import origins
 from daybreak.sources.report import FileReport
-from daybreak.sources.spec import DatasetSpec, load_spec
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HEADER = "day,store,sku,qty,price\n"

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daybreak.errors import DatasetError
-from daybreak.sources.durations import parse_duration, write_duration
-from daybreak.sources.spec import dataset_names, load_spec
+from daybreak.sources.contract.durations import parse_duration, write_duration
+from daybreak.sources.contract.spec import dataset_names, load_spec
 
 MINIMAL = """
     name: mine

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 import daybreak
-from daybreak.sources.canonical import SECTIONS
-from daybreak.sources.spec import load_spec
+from daybreak.sources.contract.canonical import SECTIONS
+from daybreak.sources.contract.spec import load_spec
 from daybreak.sources.synthetic import SCHEMAS, ShopOptions, generate, shop_options
 from daybreak.sources.synthetic.store_sales import store_sales, write_store_sales
 

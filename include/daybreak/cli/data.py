@@ -10,8 +10,8 @@ import typer
 
 if TYPE_CHECKING:
     from daybreak.settings import Settings
+    from daybreak.sources.contract.spec import DatasetSpec
     from daybreak.sources.report import FileReport, LoadReport
-    from daybreak.sources.spec import DatasetSpec
 
 app = typer.Typer(help="Data sets: check, load, and what was refused.", no_args_is_help=True)
 
@@ -85,7 +85,7 @@ def load(
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """The data sets that ship with Daybreak."""
-    from daybreak.sources.spec import dataset_names, load_spec
+    from daybreak.sources.contract.spec import dataset_names, load_spec
 
     found = [{"name": name, "description": load_spec(name).description} for name in dataset_names()]
     if as_json:
@@ -103,7 +103,7 @@ def quarantine(
 ) -> None:
     """Rows that were refused: file, row number, field and reason; the newest load first."""
     from daybreak.runtime import get_runtime
-    from daybreak.sources.quarantine import quarantined
+    from daybreak.sources.merging.quarantine import quarantined
     from daybreak.warehouse.engine import connect
 
     with connect(get_runtime().engine) as conn:
@@ -121,7 +121,7 @@ def quarantine(
 
 def _spec(dataset: str | None, path: str | None, settings: Settings) -> DatasetSpec:
     """The data set asked for; DAYBREAK_DATASET_PATH moves only the one of DAYBREAK_DATASET."""
-    from daybreak.sources.spec import load_spec
+    from daybreak.sources.contract.spec import load_spec
 
     own = dataset is None or dataset == settings.dataset
     moved = path or (settings.dataset_path if own else None)

@@ -17,7 +17,7 @@ from daybreak.models.base import Progress, logged
 from daybreak.monitoring.steps import measured
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.settings import DATASET_SUFFIXES
-from daybreak.sources.spec import load_spec
+from daybreak.sources.contract.spec import load_spec
 from daybreak.warehouse.engine import connect
 from daybreak.warehouse.tables import load
 

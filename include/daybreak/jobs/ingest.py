@@ -8,8 +8,8 @@ from typing import Any
 from daybreak.models.base import Progress, logged
 from daybreak.monitoring.steps import measured
 from daybreak.runtime import Runtime, get_runtime
+from daybreak.sources.contract.spec import DatasetSpec, load_spec
 from daybreak.sources.load import load_dataset
-from daybreak.sources.spec import DatasetSpec, load_spec
 
 
 def load_new_files(

@@ -8,10 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from daybreak.sources.origins import Origin, origins
+from daybreak.sources.contract.spec import DatasetSpec
+from daybreak.sources.parsing.transform import Clean, Transform
+from daybreak.sources.reading.origins import Origin, origins
 from daybreak.sources.report import FileReport, LoadReport
-from daybreak.sources.spec import DatasetSpec
-from daybreak.sources.transform import Clean, Transform
 
 FIRST_ROWS = 3
 

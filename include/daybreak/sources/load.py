@@ -16,21 +16,21 @@ from sqlalchemy import Connection, Engine, Table, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from daybreak.errors import ConfigError, DatasetError
-from daybreak.sources import calendar as business
-from daybreak.sources.knowledge import Knowledge
-from daybreak.sources.merge_interactions import merge_interactions
-from daybreak.sources.merge_master import master_key, merge_master
-from daybreak.sources.merge_plan import merge_plan, plan_key
-from daybreak.sources.merge_sales import KEYS as SALES_KEYS
-from daybreak.sources.merge_sales import merge_sales
-from daybreak.sources.merging import Merge, Merged, closed_dates, quarantine_repeats
-from daybreak.sources.origins import Origin, origins
-from daybreak.sources.readers import Rows
+from daybreak.sources.contract.sections import Interactions, Items, Plan, Sales, Section, Stores
+from daybreak.sources.contract.spec import DatasetSpec
+from daybreak.sources.merging import calendar as business
+from daybreak.sources.merging.interactions import merge_interactions
+from daybreak.sources.merging.knowledge import Knowledge
+from daybreak.sources.merging.master import master_key, merge_master
+from daybreak.sources.merging.plan import merge_plan, plan_key
+from daybreak.sources.merging.sales import KEYS as SALES_KEYS
+from daybreak.sources.merging.sales import merge_sales
+from daybreak.sources.merging.shared import Merge, Merged, closed_dates, quarantine_repeats
+from daybreak.sources.merging.staging import create_staging, stage, write_quarantine
+from daybreak.sources.parsing.transform import Transform
+from daybreak.sources.reading.origins import Origin, origins
+from daybreak.sources.reading.readers import Rows
 from daybreak.sources.report import FileReport, LoadReport
-from daybreak.sources.sections import Interactions, Items, Plan, Sales, Section, Stores
-from daybreak.sources.spec import DatasetSpec
-from daybreak.sources.staging import create_staging, stage, write_quarantine
-from daybreak.sources.transform import Transform
 from daybreak.warehouse.engine import begin
 from daybreak.warehouse.tables import calendar, day_closed, load
 

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
-from daybreak.sources.readers import Rows
-from daybreak.sources.tally import Tally
+from daybreak.sources.parsing.tally import Tally
+from daybreak.sources.reading.readers import Rows
 
 
 @dataclass

@@ -12,7 +12,7 @@ from typing import Any
 from daybreak.errors import DatasetError
 from daybreak.sources.arrow import Array
 from daybreak.sources.arrow import compute as pc
-from daybreak.sources.sections import Section
+from daybreak.sources.contract.sections import Section
 
 EXAMPLES = 5
 WHOLE_COLUMN = 0.5

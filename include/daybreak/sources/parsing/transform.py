@@ -20,14 +20,14 @@ from daybreak.errors import DatasetError
 from daybreak.sources import arrow
 from daybreak.sources.arrow import Array, Mask, as_mask
 from daybreak.sources.arrow import compute as pc
-from daybreak.sources.canonical import LONGEST_KEY, CanonicalColumn, Kind
-from daybreak.sources.convert import TYPES, WrongTypeError, convert
-from daybreak.sources.filters import holds
-from daybreak.sources.number_text import NumberText
-from daybreak.sources.readers import Chunk, Rows
-from daybreak.sources.sections import Interactions, Sales, Section, Source
-from daybreak.sources.spec import Calendar
-from daybreak.sources.tally import BadRow, Tally
+from daybreak.sources.contract.canonical import LONGEST_KEY, CanonicalColumn, Kind
+from daybreak.sources.contract.sections import Interactions, Sales, Section, Source
+from daybreak.sources.contract.spec import Calendar
+from daybreak.sources.parsing.convert import TYPES, WrongTypeError, convert
+from daybreak.sources.parsing.filters import holds
+from daybreak.sources.parsing.tally import BadRow, Tally
+from daybreak.sources.reading.number_text import NumberText
+from daybreak.sources.reading.readers import Chunk, Rows
 
 LARGEST_COUNT = 2.0**24
 """float32 counts every unit up to here; beyond it two counts could become one."""

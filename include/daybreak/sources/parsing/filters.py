@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from daybreak.sources.arrow import Array, Mask, as_mask
 from daybreak.sources.arrow import compute as pc
-from daybreak.sources.convert import plain, to_choice, to_number, to_text
-from daybreak.sources.sections import Condition, scalar_text
+from daybreak.sources.contract.sections import Condition, scalar_text
+from daybreak.sources.parsing.convert import plain, to_choice, to_number, to_text
 
 _COMPARE = {
     "below": pc.less,

@@ -8,10 +8,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Table, and_, case, func, literal, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from daybreak.sources.calendar import is_open
-from daybreak.sources.canonical import COVARIATES, CanonicalColumn, Kind
-from daybreak.sources.merge_plan import merge_derived_plan
-from daybreak.sources.merging import (
+from daybreak.sources.contract.canonical import COVARIATES, CanonicalColumn, Kind
+from daybreak.sources.contract.sections import Aggregate, Sales
+from daybreak.sources.merging.calendar import is_open
+from daybreak.sources.merging.plan import merge_derived_plan
+from daybreak.sources.merging.shared import (
     Merge,
     Merged,
     append,
@@ -23,8 +24,7 @@ from daybreak.sources.merging import (
     later,
     newest,
 )
-from daybreak.sources.sections import Aggregate, Sales
-from daybreak.sources.staging import ROW, stage_clock, staging_columns, temporary
+from daybreak.sources.merging.staging import ROW, stage_clock, staging_columns, temporary
 from daybreak.warehouse.tables import sales
 
 KEYS = ("business_date", "store_id", "item_id")

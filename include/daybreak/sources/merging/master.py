@@ -18,10 +18,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 
-from daybreak.sources.knowledge import ALWAYS
-from daybreak.sources.merging import Merge, Merged, append, dates_of, differs, later, newest
-from daybreak.sources.sections import Items, Stores
-from daybreak.sources.staging import ROW, stage_clock, temporary
+from daybreak.sources.contract.sections import Items, Stores
+from daybreak.sources.merging.knowledge import ALWAYS
+from daybreak.sources.merging.shared import Merge, Merged, append, dates_of, differs, later, newest
+from daybreak.sources.merging.staging import ROW, stage_clock, temporary
 from daybreak.warehouse.tables import Instant, item, store
 
 ALL = "categories"

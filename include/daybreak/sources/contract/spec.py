@@ -28,9 +28,9 @@ from pydantic import (
 )
 
 from daybreak.errors import DatasetError
-from daybreak.sources.canonical import SECTIONS
-from daybreak.sources.durations import Duration
-from daybreak.sources.sections import (
+from daybreak.sources.contract.canonical import SECTIONS
+from daybreak.sources.contract.durations import Duration
+from daybreak.sources.contract.sections import (
     Interactions,
     Items,
     Name,

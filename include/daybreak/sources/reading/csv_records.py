@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daybreak.errors import DatasetError
-from daybreak.sources.readers import Lines
+from daybreak.sources.reading.readers import Lines
 
 Positions = NDArray[np.intp]
 

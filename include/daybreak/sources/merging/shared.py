@@ -28,10 +28,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, distinct_on
 
-from daybreak.sources.knowledge import Knowledge
-from daybreak.sources.spec import Calendar
-from daybreak.sources.staging import ROW
-from daybreak.sources.tally import BadRow, Tally
+from daybreak.sources.contract.spec import Calendar
+from daybreak.sources.merging.knowledge import Knowledge
+from daybreak.sources.merging.staging import ROW
+from daybreak.sources.parsing.tally import BadRow, Tally
 from daybreak.warehouse.tables import day_closed
 
 MOMENT = literal(timedelta(microseconds=1), Interval)

@@ -21,11 +21,18 @@ import pyarrow.csv as arrow_csv
 from daybreak.errors import DatasetError
 from daybreak.sources.arrow import Array
 from daybreak.sources.arrow import compute as pc
-from daybreak.sources.csv_encoding import first_undecodable, utf8_pieces
-from daybreak.sources.csv_records import Block, RecordReader
-from daybreak.sources.number_text import NumberText
-from daybreak.sources.readers import Chunk, Lines, Malformed, Rows, unreadable, wanted_columns
-from daybreak.sources.sections import Csv, Section
+from daybreak.sources.contract.sections import Csv, Section
+from daybreak.sources.reading.csv_encoding import first_undecodable, utf8_pieces
+from daybreak.sources.reading.csv_records import Block, RecordReader
+from daybreak.sources.reading.number_text import NumberText
+from daybreak.sources.reading.readers import (
+    Chunk,
+    Lines,
+    Malformed,
+    Rows,
+    unreadable,
+    wanted_columns,
+)
 
 if TYPE_CHECKING:
     from pyarrow.csv import InvalidRow

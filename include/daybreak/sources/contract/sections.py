@@ -22,8 +22,8 @@ from pydantic import (
     model_validator,
 )
 
-from daybreak.sources.canonical import SECTIONS, CanonicalColumn, Kind, extra_covariate
-from daybreak.sources.durations import Duration
+from daybreak.sources.contract.canonical import SECTIONS, CanonicalColumn, Kind, extra_covariate
+from daybreak.sources.contract.durations import Duration
 
 DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType({"view": 0.1, "cart": 0.5, "purchase": 1.0})
 

@@ -1,7 +1,7 @@
 """Where the rows of a section lie: local files, S3 objects, a query or a generator.
 
 An ``Origin`` names one unit that is loaded wholly or not at all. Opening it gives rows in
-batches (``daybreak.sources.readers``); nothing is read before.
+batches (``daybreak.sources.reading.readers``); nothing is read before.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daybreak.errors import DatasetError
-from daybreak.sources import s3
-from daybreak.sources.csv_reader import open_csv
-from daybreak.sources.generators import Generator, open_generator
-from daybreak.sources.readers import Rows, open_generated, open_parquet, open_query
-from daybreak.sources.sections import Section
-from daybreak.sources.spec import DatasetSpec
+from daybreak.sources.contract.sections import Section
+from daybreak.sources.contract.spec import DatasetSpec
+from daybreak.sources.reading import s3
+from daybreak.sources.reading.csv_reader import open_csv
+from daybreak.sources.reading.generators import Generator, open_generator
+from daybreak.sources.reading.readers import Rows, open_generated, open_parquet, open_query
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,9 @@ from sqlalchemy import (
     union_all,
 )
 
-from daybreak.sources.merging import Merge, Merged, append, closed_dates
-from daybreak.sources.sections import Interactions
-from daybreak.sources.staging import ROW, stage_clock
+from daybreak.sources.contract.sections import Interactions
+from daybreak.sources.merging.shared import Merge, Merged, append, closed_dates
+from daybreak.sources.merging.staging import ROW, stage_clock
 from daybreak.warehouse.tables import interaction
 
 _EVENT = ("event_at", "user_id", "item_id", "kind", "quantity", "price")

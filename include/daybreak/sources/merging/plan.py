@@ -22,8 +22,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from daybreak.sources.canonical import COVARIATES, STORE_LEVEL, Kind
-from daybreak.sources.merging import (
+from daybreak.sources.contract.canonical import COVARIATES, STORE_LEVEL, Kind
+from daybreak.sources.contract.sections import Plan, Sales
+from daybreak.sources.merging.shared import (
     Merge,
     Merged,
     append,
@@ -34,8 +35,7 @@ from daybreak.sources.merging import (
     later,
     newest,
 )
-from daybreak.sources.sections import Plan, Sales
-from daybreak.sources.staging import stage_clock, staging_columns, temporary
+from daybreak.sources.merging.staging import stage_clock, staging_columns, temporary
 from daybreak.warehouse.tables import plan
 
 KEYS = ("business_date", "store_id", "item_id")

@@ -1,0 +1,1 @@
+"""What a data set file may say: sections, canonical columns, durations."""

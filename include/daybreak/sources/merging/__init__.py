@@ -1,0 +1,1 @@
+"""Canonical rows into the warehouse, beside what it knows already."""

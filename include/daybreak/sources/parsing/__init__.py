@@ -1,0 +1,1 @@
+"""Source rows to canonical rows: values, filters, checks, counts."""
