@@ -12,7 +12,8 @@ import sys
 import typer
 
 from daybreak import __version__
-from daybreak.cli import data, demo, export, generations, keys, models, platform, runs, warehouse
+from daybreak.cli import data, export, generations, keys, models, platform, runs, warehouse
+from daybreak.cli.demo import command as demo
 from daybreak.errors import DaybreakError
 from daybreak.platform.recall import recall_environment
 

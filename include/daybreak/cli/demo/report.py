@@ -6,9 +6,11 @@ from typing import Any
 
 import typer
 
-from daybreak.cli import demo_forecast, demo_gate, demo_lists
-from daybreak.cli.demo_ask import open_service
-from daybreak.cli.demo_words import title
+from daybreak.cli.demo import forecast as demo_forecast
+from daybreak.cli.demo import gate as demo_gate
+from daybreak.cli.demo import lists as demo_lists
+from daybreak.cli.demo.ask import open_service
+from daybreak.cli.demo.words import title
 from daybreak.cli.runs import print_sla
 from daybreak.jobs.report import sla_rows
 from daybreak.platform import airflow_env

@@ -36,7 +36,8 @@ def demo(
 
     Everything is left running; `daybreak down` stops it.
     """
-    from daybreak.cli import demo_report, demo_runs
+    from daybreak.cli.demo import report as demo_report
+    from daybreak.cli.demo import runs as demo_runs
     from daybreak.runtime import Runtime
     from daybreak.settings import load_settings
 

@@ -9,8 +9,8 @@ import typer
 from rich.table import Table
 from sqlalchemy import Connection, text
 
-from daybreak.cli.demo_ask import Service, expect_equal
-from daybreak.cli.demo_words import percent, title
+from daybreak.cli.demo.ask import Service, expect_equal
+from daybreak.cli.demo.words import percent, title
 from daybreak.cli.tables import print_table
 from daybreak.platform.airflow_api import Days
 

@@ -1,0 +1,1 @@
+"""`daybreak demo`: seven business days from nothing, and what they show."""
