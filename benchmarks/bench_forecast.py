@@ -28,7 +28,7 @@ from daybreak.models.sales_forecast.features.layout import FEATURES
 from daybreak.models.sales_forecast.features.snapshot import snapshot as snapshot_values
 from daybreak.models.sales_forecast.model import SalesForecast
 from daybreak.models.sales_forecast.scorer import ForecastScorer
-from daybreak.registry.registry import Artifact
+from daybreak.registry.artifact import Artifact
 from daybreak.scoring.snapshots import read_snapshot, write_snapshot
 from daybreak.warehouse.engine import begin, connect
 

@@ -22,7 +22,7 @@ from daybreak.facts.events import Events
 from daybreak.facts.interactions import stream_events
 from daybreak.models import get_model
 from daybreak.models.recommendations.learn.train import LEAST_WEEKS, Options, Ranker, train_events
-from daybreak.registry.registry import Artifact
+from daybreak.registry.artifact import Artifact
 from daybreak.scoring.engines.predictor import Predictor
 from daybreak.scoring.snapshots import read_context, read_snapshot, write_snapshot
 from daybreak.warehouse.engine import begin, connect

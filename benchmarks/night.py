@@ -12,7 +12,7 @@ from benchmarks.facts import BUSINESS_DATE, CUTOFF
 from benchmarks.stages import Stages
 from daybreak.ledger.generations import mark_audited, mark_staged, open_generation, publish
 from daybreak.models.base import Model
-from daybreak.registry.registry import Artifact
+from daybreak.registry.artifact import Artifact
 from daybreak.scoring.audit import audit_generation
 from daybreak.scoring.batch import plan_shards, score_shard
 from daybreak.scoring.engines.predictor import Predictor

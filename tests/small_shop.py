@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine
 
 from daybreak.clock import AsOf
 from daybreak.models.sales_forecast.features.layout import FEATURES
-from daybreak.registry.registry import Artifact
+from daybreak.registry.artifact import Artifact
 from daybreak.warehouse.bulk import copy_in
 from daybreak.warehouse.engine import begin
 from daybreak.warehouse.tables import calendar, item, plan, sales

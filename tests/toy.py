@@ -45,7 +45,7 @@ from daybreak.models.base import (
     Trained,
     quiet,
 )
-from daybreak.registry.registry import Artifact
+from daybreak.registry.artifact import Artifact
 from daybreak.runtime import Runtime
 from daybreak.scoring.audit import audit_generation
 from daybreak.scoring.batch import score_shard

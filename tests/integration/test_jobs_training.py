@@ -40,7 +40,7 @@ from daybreak.models.base import (
     Verdict,
     quiet,
 )
-from daybreak.registry.registry import Artifact
+from daybreak.registry.artifact import Artifact
 from daybreak.runtime import Runtime
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.tables import day_closed, sales

@@ -43,7 +43,8 @@ from daybreak.ledger import generations
 from daybreak.ledger.champions import promote
 from daybreak.ledger.generations import Generation
 from daybreak.models.base import Model, SnapshotRows, Trained
-from daybreak.registry.registry import BOOSTER, MANIFEST, Artifact
+from daybreak.registry.artifact import Artifact
+from daybreak.registry.registry import BOOSTER, MANIFEST
 from daybreak.runtime import Runtime
 from daybreak.scoring.audit import audit_generation
 from daybreak.scoring.batch import score_shard

@@ -20,7 +20,7 @@ from day_equality import assert_day_equals, published_rows
 from daybreak.errors import ConfigError, Unauthenticated
 from daybreak.ledger.generations import rollback
 from daybreak.ledger.verdicts import record_verdict
-from daybreak.registry.registry import Artifact
+from daybreak.registry.artifact import Artifact
 from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
 from daybreak.serving.http.auth import Caller

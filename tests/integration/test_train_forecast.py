@@ -28,7 +28,7 @@ from daybreak.models.sales_forecast.learn.train import (
     panel_sha256,
     train_panel,
 )
-from daybreak.registry.registry import Artifact
+from daybreak.registry.artifact import Artifact
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.tables import sales
 from small_shop import AS_OF, DAY

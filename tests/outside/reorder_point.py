@@ -18,7 +18,7 @@ from daybreak.facts.panel import Panel
 from daybreak.facts.sales import read_actuals, read_panel
 from daybreak.models import base
 from daybreak.models.options import chosen
-from daybreak.registry.registry import Artifact
+from daybreak.registry.artifact import Artifact
 from daybreak.warehouse.model_tables import score_table, snapshot_table
 
 WEEKS = tuple(f"week_{n}" for n in range(1, 9))  # units of the last eight weeks, the newest first

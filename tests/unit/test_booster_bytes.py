@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daybreak.errors import InvalidBooster
+from daybreak.registry.artifact import Artifact
 from daybreak.registry.booster import check_booster, open_booster
-from daybreak.registry.registry import Artifact
 from daybreak.registry.ubjson import NotUbjson, loads
 from daybreak.scoring.engines.predictor import Predictor
 

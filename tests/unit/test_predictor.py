@@ -10,7 +10,7 @@ import pytest
 import xgboost
 
 from daybreak.errors import NotReady
-from daybreak.registry.registry import Artifact
+from daybreak.registry.artifact import Artifact
 from daybreak.scoring.engines.predictor import Predictor
 
 X = np.random.default_rng(0).normal(size=(200, 5)).astype(np.float32)

@@ -47,7 +47,7 @@ from daybreak.models.recommendations.learn.train import (
     train_events,
 )
 from daybreak.models.recommendations.lists import best, square
-from daybreak.registry.registry import Artifact
+from daybreak.registry.artifact import Artifact
 from random_events import DAY, TODAY, ago, firsts_only, purchases, random_events, with_later
 
 pytestmark = pytest.mark.slow  # trains

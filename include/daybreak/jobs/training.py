@@ -18,7 +18,7 @@ from daybreak.ledger.verdicts import record_verdict
 from daybreak.models import get_model
 from daybreak.models.base import Progress, logged
 from daybreak.monitoring.steps import measured
-from daybreak.registry.registry import Artifact
+from daybreak.registry.artifact import Artifact
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.warehouse.engine import begin, connect
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from sqlalchemy import Connection, FromClause, Select, Table
 
 from daybreak.clock import AsOf
-from daybreak.registry.registry import Artifact
+from daybreak.registry.artifact import Artifact
 
 logger = logging.getLogger(__name__)
 

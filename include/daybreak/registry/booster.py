@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daybreak.errors import InvalidBooster
+from daybreak.registry.artifact import Artifact
 from daybreak.registry.ubjson import NotUbjson, loads
 
 if TYPE_CHECKING:
     import xgboost
-
-    from daybreak.registry.registry import Artifact
 
 REMEDY = (
     'Give what `booster.save_raw("ubj")` returned, of a booster trained on the features that the '

@@ -7,7 +7,6 @@ import json
 import platform
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from importlib.metadata import version as installed
 from typing import Any
@@ -17,6 +16,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.dialects.postgresql import insert
 
 from daybreak.errors import ArtifactAltered, ArtifactMissing, Conflict, InvalidRequest, NotFound
+from daybreak.registry.artifact import Artifact
 from daybreak.registry.booster import check_booster
 from daybreak.registry.store import ArtifactStore
 from daybreak.warehouse.engine import begin, connect
@@ -26,20 +26,6 @@ BOOSTER = "model.ubj"
 MANIFEST = "manifest.json"
 _ADDED = ("name", "version", "sha256", "libraries")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """One version as it was registered, its bytes proven by the sha256 in the ledger.
-
-    ``booster``: bytes of ``model.ubj``. ``files``: whatever else the version carries.
-    """
-
-    model: str
-    version: str
-    booster: bytes = field(repr=False)
-    manifest: dict[str, Any] = field(repr=False)
-    files: dict[str, bytes] = field(default_factory=dict, repr=False)
 
 
 class Registry:

@@ -47,7 +47,7 @@ from daybreak.models.recommendations.reasons import REASONS
 from daybreak.models.recommendations.request import Notes, RecommendationRequest
 from daybreak.models.recommendations.rules import broken_between_rows
 from daybreak.models.recommendations.scorer import RecommendationScorer, list_lengths
-from daybreak.registry.registry import Artifact
+from daybreak.registry.artifact import Artifact
 from daybreak.warehouse.tables import score_recommendation, snapshot_recommendations
 
 

@@ -40,7 +40,7 @@ from daybreak.models.recommendations.lists import best
 from daybreak.models.recommendations.numbers import EXCLUDED, HAS, LISTED, Numbers
 from daybreak.models.recommendations.reasons import reasons
 from daybreak.models.recommendations.request import RecommendationRequest
-from daybreak.registry.registry import Artifact
+from daybreak.registry.artifact import Artifact
 
 
 def list_lengths(context: Context) -> int | RowsOf:

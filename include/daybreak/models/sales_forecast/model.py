@@ -34,7 +34,7 @@ from daybreak.models.sales_forecast.features.snapshot import snapshot as snapsho
 from daybreak.models.sales_forecast.link import SCORES
 from daybreak.models.sales_forecast.request import ForecastRequest
 from daybreak.models.sales_forecast.scorer import ForecastScorer
-from daybreak.registry.registry import Artifact
+from daybreak.registry.artifact import Artifact
 from daybreak.warehouse.tables import score_sales_forecast, snapshot_sales_forecast
 
 SERIES_PER_BATCH = 5_000

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daybreak.errors import NotReady
+from daybreak.registry.artifact import Artifact
 from daybreak.registry.booster import open_booster
-from daybreak.registry.registry import Artifact
 
 if TYPE_CHECKING:
     from daybreak.scoring.engines.twin import Twin

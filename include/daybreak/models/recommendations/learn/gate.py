@@ -23,8 +23,8 @@ from daybreak.models.recommendations.learn.baselines import BASELINES
 from daybreak.models.recommendations.learn.evaluate import READINGS, evaluate, model_lister, pooled
 from daybreak.models.recommendations.learn.examples import day_of
 from daybreak.models.recommendations.numbers import Numbers
+from daybreak.registry.artifact import Artifact
 from daybreak.registry.booster import open_booster
-from daybreak.registry.registry import Artifact
 
 MEASURE = "ndcg@10"
 POPULARITY = "popularity"

@@ -22,8 +22,8 @@ from daybreak.models.sales_forecast.learn.booster import QUANTILES
 from daybreak.models.sales_forecast.learn.evidence import QUANTILE_NAMES, Days, measures, tally
 from daybreak.models.sales_forecast.learn.train import Options, draw_held_out, panel_sha256
 from daybreak.models.sales_forecast.link import link
+from daybreak.registry.artifact import Artifact
 from daybreak.registry.booster import open_booster
-from daybreak.registry.registry import Artifact
 
 CALIBRATION_TOLERANCE = 0.05
 """Two weeks of a shop move together more than the rows' number says; the backtest asks for 0.02."""
