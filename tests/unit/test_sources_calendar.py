@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from daybreak.sources.contract.spec import Calendar, load_spec
+from daybreak.sources.contract.calendar import Calendar
+from daybreak.sources.contract.spec import load_spec
 from daybreak.sources.merging.calendar import days, is_open
 from daybreak.sources.merging.knowledge import ALWAYS, Knowledge
 

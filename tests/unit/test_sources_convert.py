@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daybreak.sources.contract.canonical import CanonicalColumn, Kind
-from daybreak.sources.contract.sections import Condition, Source
+from daybreak.sources.contract.section import Condition, Source
 from daybreak.sources.parsing.convert import Converted, WrongTypeError, convert
 from daybreak.sources.parsing.filters import holds
 

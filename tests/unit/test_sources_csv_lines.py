@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from daybreak.errors import DatasetError
 from daybreak.sources.check import check_dataset
-from daybreak.sources.contract.sections import Items
 from daybreak.sources.contract.spec import load_spec
 from daybreak.sources.reading import csv_records
 from daybreak.sources.reading.csv_reader import open_csv
 from daybreak.sources.report import FileReport
+from daybreak.sources.sections.items import Items
 
 COLUMNS = {"item_id": "a", "name": "b", "category": "c"}
 WORDS = st.text(st.sampled_from('ab ",;\n\r\tä'), max_size=6)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daybreak.sources.check import check_dataset
-from daybreak.sources.contract.sections import Csv
+from daybreak.sources.contract.section import Csv
 from daybreak.sources.contract.spec import load_spec
 from daybreak.sources.reading.number_text import NumberText
 from daybreak.sources.report import FileReport

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from daybreak.sources.contract.canonical import CanonicalColumn, Kind
-from daybreak.sources.contract.sections import Source
+from daybreak.sources.contract.section import Source
 from daybreak.sources.parsing.convert import convert
 from daybreak.sources.parsing.local_time import to_local, to_utc
 

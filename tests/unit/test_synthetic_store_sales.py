@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 import daybreak
-from daybreak.sources.contract.canonical import SECTIONS
 from daybreak.sources.contract.spec import load_spec
 from daybreak.sources.synthetic import SCHEMAS, ShopOptions, generate, shop_options
 from daybreak.sources.synthetic.store_sales import store_sales, write_store_sales
@@ -63,7 +62,7 @@ def test_every_table_of_the_shop_is_loaded_under_canonical_names() -> None:
     tables = {section.table or section.kind: section for section in spec.sections}
     assert set(tables) == set(SCHEMAS)
     for table, section in tables.items():
-        assert set(SCHEMAS[table].names) <= {column.name for column in SECTIONS[section.kind]}
+        assert set(SCHEMAS[table].names) <= {column.name for column in section.canonical}
 
 
 def test_the_store_sales_data_set_names_columns_that_the_files_have() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from daybreak.sources.contract.spec import DatasetSpec
-from daybreak.sources.parsing.transform import Clean, Transform
+from daybreak.sources.parsing.clean import Clean
+from daybreak.sources.parsing.transform import Transform
 from daybreak.sources.reading.origins import Origin, origins
 from daybreak.sources.report import FileReport, LoadReport
 

@@ -8,31 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from math import ceil
+from datetime import date, datetime
 from uuid import uuid4
 
-from sqlalchemy import Connection, Engine, Table, func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from daybreak.errors import ConfigError, DatasetError
-from daybreak.sources.contract.sections import Interactions, Items, Plan, Sales, Section, Stores
+from daybreak.sources.closing import close_days
+from daybreak.sources.contract.section import Section
 from daybreak.sources.contract.spec import DatasetSpec
-from daybreak.sources.merging import calendar as business
-from daybreak.sources.merging.interactions import merge_interactions
 from daybreak.sources.merging.knowledge import Knowledge
-from daybreak.sources.merging.master import master_key, merge_master
-from daybreak.sources.merging.plan import merge_plan, plan_key
-from daybreak.sources.merging.sales import KEYS as SALES_KEYS
-from daybreak.sources.merging.sales import merge_sales
-from daybreak.sources.merging.shared import Merge, Merged, closed_dates, quarantine_repeats
+from daybreak.sources.merging.shared import Merge, quarantine_repeats
 from daybreak.sources.merging.staging import create_staging, stage, write_quarantine
 from daybreak.sources.parsing.transform import Transform
 from daybreak.sources.reading.origins import Origin, origins
 from daybreak.sources.reading.readers import Rows
 from daybreak.sources.report import FileReport, LoadReport
+from daybreak.sources.sections.table import kind_of
 from daybreak.warehouse.engine import begin
-from daybreak.warehouse.tables import calendar, day_closed, load
+from daybreak.warehouse.tables import load
 
 Progress = Callable[[str], None]
 WORK_MEMORY = "128MB"
@@ -91,7 +85,7 @@ def load_dataset(
             report.files.append(_load_origin(conn, run, origin))
     with begin(engine) as conn:
         _wait_for_turn(conn, spec)
-        report.days_closed, report.last_closed = _close_days(conn, run)
+        report.days_closed, report.last_closed = close_days(conn, spec, knowledge, through)
     return report
 
 
@@ -149,7 +143,9 @@ def _lines(file: FileReport) -> dict[str, int | None]:
 
 def _load_rows(conn: Connection, run: _Run, section: Section, rows: Rows) -> FileReport:
     now = run.knowledge.now
-    transform = Transform(section, run.spec.calendar, rows, now, _last_date(section, run.through))
+    kind, through = kind_of(section), run.through
+    last_date = kind.last_date(section, through) if through else None
+    transform = Transform(section, run.spec.calendar, rows, now, last_date)
     conn.execute(select(func.set_config("work_mem", WORK_MEMORY, True)))  # this transaction
     load_id = _open_load(conn, run, section, rows.uri)
     staged = create_staging(conn, transform.canonical)
@@ -158,53 +154,18 @@ def _load_rows(conn: Connection, run: _Run, section: Section, rows: Rows) -> Fil
         stage(conn, staged, clean)
         write_quarantine(conn, clean.bad, load_id, now)
         run.progress(f"{section.kind} · {rows.uri}: {transform.tally.rows:,} rows read")
-    merge = Merge(conn, load_id, run.knowledge, run.spec.calendar, transform.tally, run.through)
-    if keys := _unique_key(section, staged):
+    merge = Merge(
+        conn, load_id, kind.table, run.knowledge, run.spec.calendar, transform.tally, through
+    )
+    if keys := kind.unique(section, staged.c.keys()):
         write_quarantine(conn, quarantine_repeats(merge, staged, keys), load_id, now)
     transform.finish()
     run.progress(f"{section.kind} · {rows.uri}: merging {transform.tally.kept:,} rows")
-    merged = _merge(merge, section, staged)
+    merged = kind.merge(merge, section, staged)
     file = FileReport.of(section.kind, rows, transform.tally)
     file.load_id, file.loaded, file.planned = load_id, merged.loaded, merged.planned
     file.first_date, file.last_date = merged.first_date, merged.last_date
     return file
-
-
-def _merge(merge: Merge, section: Section, staged: Table) -> Merged:
-    if isinstance(section, Sales):
-        return merge_sales(merge, section, staged)
-    if isinstance(section, Plan):
-        return merge_plan(merge, section, staged)
-    if isinstance(section, Items | Stores):
-        return merge_master(merge, section, staged)
-    if isinstance(section, Interactions):
-        return merge_interactions(merge, section, staged)
-    raise TypeError(f"{section.kind} has no table to be merged into")
-
-
-def _unique_key(section: Section, staged: Table) -> tuple[str, ...]:
-    """The columns that may stand once in a file; none where lines are merged or have no key."""
-    if isinstance(section, Sales):
-        return () if section.aggregate else SALES_KEYS
-    if isinstance(section, Plan):
-        return plan_key(staged)
-    if isinstance(section, Items | Stores) and section.duplicates == "quarantine":
-        return (master_key(section),)
-    return ()
-
-
-def _last_date(section: Section, through: date | None) -> date | None:
-    """The last date worth staging: what is known ahead of ``through`` comes along."""
-    if through is None or isinstance(section, Interactions):
-        return through
-    if isinstance(section, Sales):
-        ahead = list(section.known_ahead.values())
-    elif isinstance(section, Plan) and section.known_ahead is not None:
-        ahead = [section.known_ahead]
-    else:
-        return None
-    days = max((ceil(duration.total_seconds() / 86_400) for duration in ahead), default=0)
-    return date.fromordinal(through.toordinal() + days)
 
 
 def _open_load(conn: Connection, run: _Run, section: Section, uri: str) -> int:
@@ -236,71 +197,3 @@ def _is_loaded(conn: Connection, run: _Run, section: Section, sha256: str) -> bo
 def _already(run: _Run, section: Section, uri: str, sha256: str) -> FileReport:
     run.progress(f"{section.kind} · {uri}: already loaded, nothing to do")
     return FileReport(section.kind, uri, sha256, already_loaded=True)
-
-
-def _close_days(conn: Connection, run: _Run) -> tuple[int, date | None]:
-    """Close the days that loads of sales cover, closed days between them and right after them.
-
-    No file comes for a Saturday on which the shop is closed: such a day is complete once it is
-    over, and the run for it must not wait for Monday's file.
-    """
-    spans = conn.execute(
-        select(load.c.first_date, load.c.last_date, load.c.load_id)
-        .where(load.c.source == "sales", load.c.first_date.is_not(None))
-        .order_by(load.c.load_id)
-    ).all()
-    if not spans:
-        return 0, None
-    covered = {
-        day: span.load_id
-        for span in spans
-        for day in business.each_day(span.first_date, span.last_date)
-    }
-    first, last = min(covered), _last_closable(run, max(covered))
-    _fill_calendar(conn, run, first, last)
-    newest_load = max(covered.values())
-    already = closed_dates(conn, [first, last])
-    rows = [
-        {
-            "business_date": day,
-            "closed_at": run.knowledge.first_known(day),
-            "load_id": covered.get(day, newest_load),
-        }
-        for day in business.each_day(first, last)
-        if day not in already
-        and run.knowledge.is_over(day)
-        and (day in covered or not business.is_open(run.spec.calendar, day))
-    ]
-    if rows:
-        conn.execute(insert(day_closed), rows)
-    return len(rows), conn.scalar(select(func.max(day_closed.c.business_date)))
-
-
-def _last_closable(run: _Run, covered: date) -> date:
-    """The last of the days after ``covered`` on which the business is closed, else ``covered``."""
-    last, following = covered, covered + timedelta(days=1)
-    while (
-        not business.is_open(run.spec.calendar, following)
-        and run.knowledge.is_over(following)
-        and (run.through is None or following <= run.through)
-    ):
-        last, following = following, following + timedelta(days=1)
-    return last
-
-
-def _fill_calendar(conn: Connection, run: _Run, first: date, last: date) -> None:
-    known = {row.business_date: row for row in conn.execute(select(calendar))}
-    wanted = business.days(run.spec.calendar, first - business.BEFORE, last + business.AFTER)
-    changed = [
-        vars(day)
-        for day in wanted
-        if (old := known.get(day.business_date)) is None
-        or (old.open, old.holiday) != (day.open, day.holiday)
-    ]
-    if changed:
-        statement = upsert(calendar)
-        new = {"open": statement.excluded.open, "holiday": statement.excluded.holiday}
-        conn.execute(
-            statement.on_conflict_do_update(index_elements=[calendar.c.business_date], set_=new),
-            changed,
-        )

@@ -1,13 +1,14 @@
-"""The canonical columns: what each section of a data set can fill, and of which kind it is.
+"""Canonical columns: what a section of a data set can fill, and of which kind a column is.
 
-The kind decides how a source value is parsed; nothing else in a data set file says types.
+The kind decides how a source value is parsed; nothing else in a data set file says types. Here are
+the columns that several sections share; each section's own are listed in its file of
+``daybreak.sources.sections``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
 
 LONGEST_KEY = 200
 """Characters of an id: what a request to the endpoint takes, and what an index can hold."""
@@ -44,6 +45,7 @@ class CanonicalColumn:
     """A column that a section may fill. ``required``: mapped, and never null in a row.
 
     ``key``: what rows are found by; a text among them has ``LONGEST_KEY`` characters at most.
+    ``counts``: whole things are counted in it, so it ends where float32 stops counting.
     """
 
     name: str
@@ -51,16 +53,18 @@ class CanonicalColumn:
     required: bool = False
     key: bool = False
     non_negative: bool = False
+    counts: bool = False
 
 
-_DAY = CanonicalColumn("business_date", Kind.DATE, required=True, key=True)
-_STORE = CanonicalColumn("store_id", Kind.TEXT, required=True, key=True)
-_ITEM = CanonicalColumn("item_id", Kind.TEXT, required=True, key=True)
-_PRICE = CanonicalColumn("price", Kind.NUMBER, non_negative=True)
-_KNOWN_FROM = CanonicalColumn("known_from", Kind.DATE)
+DAY = CanonicalColumn("business_date", Kind.DATE, required=True, key=True)
+STORE = CanonicalColumn("store_id", Kind.TEXT, required=True, key=True)
+ITEM = CanonicalColumn("item_id", Kind.TEXT, required=True, key=True)
+NAME = CanonicalColumn("name", Kind.TEXT)
+PRICE = CanonicalColumn("price", Kind.NUMBER, non_negative=True)
+KNOWN_FROM = CanonicalColumn("known_from", Kind.DATE)
 
 COVARIATES = (
-    _PRICE,
+    PRICE,
     CanonicalColumn("promotion", Kind.NUMBER, non_negative=True),
     CanonicalColumn("open", Kind.FLAG),
     CanonicalColumn("holiday", Kind.NUMBER, non_negative=True),
@@ -69,42 +73,6 @@ COVARIATES = (
 
 STORE_LEVEL = frozenset({"open", "holiday"})
 """Covariates that hold for a whole store: their plan has item_id ''."""
-
-SECTIONS = MappingProxyType(
-    {
-        "sales": (_DAY, _STORE, _ITEM, CanonicalColumn("units", Kind.NUMBER, True), *COVARIATES),
-        "plan": (
-            _DAY,
-            _STORE,
-            CanonicalColumn("item_id", Kind.TEXT, key=True),
-            *COVARIATES,
-            CanonicalColumn("known_at", Kind.INSTANT),
-        ),
-        "items": (
-            _ITEM,
-            CanonicalColumn("name", Kind.TEXT),
-            CanonicalColumn("category", Kind.TEXT),
-            CanonicalColumn("categories", Kind.TEXTS),
-            _KNOWN_FROM,
-        ),
-        "stores": (
-            _STORE,
-            CanonicalColumn("name", Kind.TEXT),
-            CanonicalColumn("region", Kind.TEXT),
-            _KNOWN_FROM,
-        ),
-        "interactions": (
-            CanonicalColumn("event_at", Kind.INSTANT, required=True),
-            CanonicalColumn("user_id", Kind.TEXT, key=True),
-            _ITEM,
-            CanonicalColumn("kind", Kind.TEXT, required=True),
-            CanonicalColumn("basket_id", Kind.TEXT, key=True),
-            CanonicalColumn("quantity", Kind.NUMBER),
-            _PRICE,
-        ),
-    }
-)
-"""Section -> its columns in order. Sections are loaded in this order too."""
 
 
 def extra_covariate(name: str) -> CanonicalColumn:

@@ -32,3 +32,24 @@ def write_duration(duration: timedelta) -> str:
 Duration = Annotated[
     timedelta, BeforeValidator(parse_duration), PlainSerializer(write_duration, return_type=str)
 ]
+
+
+def parse_ahead(value: object) -> timedelta | None:
+    """A duration, or None for ``false``: never known ahead. Raises ``ValueError`` otherwise."""
+    if value is None or value is False:
+        return None
+    if value is True:
+        raise ValueError("say how long before its date it is known, such as 28d; false is never")
+    return parse_duration(value)
+
+
+def _write_ahead(ahead: timedelta | None) -> str | None:
+    return None if ahead is None else write_duration(ahead)
+
+
+Ahead = Annotated[
+    timedelta | None,
+    BeforeValidator(parse_ahead),
+    PlainSerializer(_write_ahead, return_type=str | None),
+]
+"""How long before its date a value was known; None: only afterwards."""

@@ -8,100 +8,31 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from datetime import date, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from difflib import get_close_matches
 from importlib.resources import files as package_files
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Any, Self, TypeVar
 
-import holidays
 import yaml
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, ValidationError, create_model, model_validator
 
 from daybreak.errors import DatasetError
-from daybreak.sources.contract.canonical import SECTIONS
+from daybreak.sources.contract.calendar import Calendar
 from daybreak.sources.contract.durations import Duration
-from daybreak.sources.contract.sections import (
-    Interactions,
-    Items,
-    Name,
-    Plan,
-    Sales,
-    Section,
-    Stores,
-    Strict,
-)
+from daybreak.sources.contract.section import Facts, Name, Section, Strict
+from daybreak.sources.sections.kind import SectionKind
+from daybreak.sources.sections.plan import Plan
+from daybreak.sources.sections.sales import Sales
+from daybreak.sources.sections.table import FACTS, KINDS
 
-Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
+_S = TypeVar("_S", bound=Section)
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}")
-_CLOSED = re.compile(r"(\d{4}-)?\d{2}-\d{2}(\.\.\d{4}-\d{2}-\d{2})?")
-
-
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ValueError(f"{name!r} is not an IANA time zone such as Europe/London") from error
-    return name
-
-
-def _known_country(code: str) -> str:
-    if code not in holidays.list_supported_countries():
-        raise ValueError(f"{code!r} has no public holidays known here; write an ISO code like GB")
-    return code
-
-
-def _closed_dates(value: object) -> str:
-    text = str(value)  # YAML reads a bare 2011-12-25 as a date
-    if not _CLOSED.fullmatch(text):
-        raise ValueError(
-            f"{text!r} is none of 2011-12-25, 12-25 (every year), 2011-12-24..2012-01-03"
-        )
-    try:
-        for part in text.split(".."):
-            date.fromisoformat(part if len(part) == 10 else f"2000-{part}")
-    except ValueError as error:
-        raise ValueError(f"{text!r} holds a date that does not exist") from error
-    return text
-
-
-class Calendar(Strict):
-    """On which days the business as a whole is open, and whose holidays it lives with."""
-
-    timezone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
-    country: Annotated[str, AfterValidator(_known_country)] | None = None
-    subdivision: str | None = Field(None, description="state or province, for its own holidays")
-    closed_weekdays: list[Weekday] = Field([])
-    closed_dates: list[Annotated[str, BeforeValidator(_closed_dates)]] = Field(
-        [], description="2011-12-25, 12-25 (every year) or 2011-12-24..2012-01-03"
-    )
-
-    @model_validator(mode="after")
-    def _known_subdivision(self) -> Self:
-        if self.subdivision is not None:
-            known = holidays.list_supported_countries().get(self.country or "", [])
-            if self.subdivision not in known:
-                raise ValueError(f"`subdivision` {self.subdivision!r} is none of {sorted(known)}")
-        return self
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """The time zone in which a business day begins and ends."""
-        return ZoneInfo(self.timezone)
 
 
 class DatasetSpec(Strict):
-    """One data set. ``sections`` are in the order in which they are loaded."""
+    """One data set, with whatever sections it has; ``dataset_model`` adds a field for each kind."""
 
     name: Name
     description: str = ""
@@ -112,16 +43,6 @@ class DatasetSpec(Strict):
     generators: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="generator -> its options"
     )
-    sales: Sales
-    plan: list[Plan] = Field([], description="one, or a list where plans lie in several places")
-    items: Items | None = None
-    stores: Stores | None = None
-    interactions: Interactions | None = None
-
-    @field_validator("plan", mode="before")
-    @classmethod
-    def _one_plan(cls, plan: Any) -> Any:
-        return [plan] if isinstance(plan, dict) else plan
 
     @model_validator(mode="after")
     def _known_generators(self) -> Self:
@@ -130,21 +51,63 @@ class DatasetSpec(Strict):
             raise ValueError(f"`generators` has {unused}, which no section uses")
         return self
 
+    @model_validator(mode="after")
+    def _some_section_closes_days(self) -> Self:
+        facts = [section.kind for section in self.sections if isinstance(section, Facts)]
+        if not facts:
+            raise ValueError(
+                f"no section says what happened on which day, so no day is ever closed: add "
+                f"{' or '.join(f'`{name}`' for name in FACTS)}"
+            )
+        if not self.closing:
+            raise ValueError(
+                f"`closes_days` is false in {' and '.join(facts)}, so no day is ever closed: leave "
+                "it out of one of them"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _history_is_not_planned(self) -> Self:
+        history = {name for one in self._all(Sales) for name in one.history_only}
+        for plan in self._all(Plan):
+            given = set(plan.columns) or {column.name for column in plan.canonical}
+            if clash := sorted(history & given):
+                raise ValueError(
+                    f"`plan` gives {clash}, of which `sales.known_ahead` says false, never known "
+                    "ahead: take it out of one of the two (a plan that maps no `columns` gives all)"
+                )
+        return self
+
     @property
     def sections(self) -> tuple[Section, ...]:
-        """The sections that the file has."""
+        """The sections that the file has, in the order in which they are loaded."""
         found: list[Section] = []
-        for name in SECTIONS:
+        for name in type(self).model_fields:
             value = getattr(self, name)
-            found += value if isinstance(value, list) else [value] if value else []
+            if isinstance(value, Section):
+                found.append(value)
+            elif isinstance(value, list):
+                found += [one for one in value if isinstance(one, Section)]
         return tuple(found)
 
+    @property
+    def closing(self) -> tuple[str, ...]:
+        """The kinds of sections that a business day waits for; at least one."""
+        found = (section.kind for section in self._all(Facts) if section.closes_days)
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def main(self) -> Section:
+        """The section whose file is the data set's main one: the first that closes days."""
+        return next(section for section in self.sections if section.kind in self.closing)
+
     def at(self, path: str) -> DatasetSpec:
-        """The same data set with its main file (that of ``sales``) somewhere else."""
-        if not self.sales.files:
+        """The same data set with its main file somewhere else, in all sections that read it."""
+        main = self.main
+        if not main.files:
             raise DatasetError(
-                f"The data set {self.name!r} reads its sales from no file, so its path cannot be "
-                "overridden.",
+                f"The data set {self.name!r} reads its {main.kind} from no file, so its path "
+                "cannot be overridden.",
                 remedy="Unset DAYBREAK_DATASET_PATH.",
                 dataset=self.name,
             )
@@ -152,10 +115,39 @@ class DatasetSpec(Strict):
         def move(value: Any) -> Any:
             if isinstance(value, list):
                 return [move(inner) for inner in value]
-            main = value is not None and value.files == self.sales.files
-            return value.model_copy(update={"files": path}) if main else value
+            reads = isinstance(value, Section) and value.files == main.files
+            return value.model_copy(update={"files": path}) if reads else value
 
-        return self.model_copy(update={name: move(getattr(self, name)) for name in SECTIONS})
+        names = type(self).model_fields
+        return self.model_copy(update={name: move(getattr(self, name)) for name in names})
+
+    def _all(self, model: type[_S]) -> list[_S]:
+        return [section for section in self.sections if isinstance(section, model)]
+
+
+def dataset_model(kinds: Sequence[SectionKind[Any]] = KINDS) -> type[DatasetSpec]:
+    """The form of a data set file: ``DatasetSpec`` with a field for each kind, none obligatory."""
+    fields: dict[str, Any] = {}
+    for kind in kinds:
+        one_or_list = Annotated[list[kind.model], BeforeValidator(_listed)]  # type: ignore[name-defined]
+        fields[kind.name] = (
+            (one_or_list, Field([], description="one, or a list where they lie in several places"))
+            if kind.several
+            else (kind.model | None, None)
+        )
+    return create_model("DatasetSpec", __base__=DatasetSpec, **fields)
+
+
+def _listed(given: Any) -> Any:
+    return [given] if isinstance(given, dict) else given
+
+
+_FORM = dataset_model()
+
+
+def sections_of(spec: DatasetSpec) -> frozenset[str]:
+    """The names of the kinds of sections that a data set has, such as ``sales`` and ``items``."""
+    return frozenset(section.kind for section in spec.sections)
 
 
 def dataset_names() -> tuple[str, ...]:
@@ -184,7 +176,7 @@ def load_spec(name_or_path: str | Path, *, path: str | None = None) -> DatasetSp
         )
     variables = {**os.environ, "HERE": str(file.parent.absolute())}
     try:
-        spec = DatasetSpec.model_validate(_expand(content, variables, file))
+        spec = _FORM.model_validate(_expand(content, variables, file))
     except ValidationError as error:
         faults = [_fault(part["loc"], part["msg"]) for part in error.errors()]
         raise DatasetError(

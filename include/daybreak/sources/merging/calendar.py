@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 import holidays
 
-from daybreak.sources.contract.spec import WEEKDAYS, Calendar
+from daybreak.sources.contract.calendar import WEEKDAYS, Calendar
 
 BEFORE = timedelta(days=60)
 AFTER = timedelta(days=400)

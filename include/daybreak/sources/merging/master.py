@@ -1,9 +1,11 @@
-"""Items and stores: what they are called and where they belong, as it changes."""
+"""Master data, such as items and stores: names and categories, as they change."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection
+from typing import Any, ClassVar, Literal
 
+from pydantic import Field
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -18,25 +20,34 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 
-from daybreak.sources.contract.sections import Items, Stores
+from daybreak.sources.contract.section import Section
 from daybreak.sources.merging.knowledge import ALWAYS
 from daybreak.sources.merging.shared import Merge, Merged, append, dates_of, differs, later, newest
 from daybreak.sources.merging.staging import ROW, stage_clock, temporary
-from daybreak.warehouse.tables import Instant, item, store
+from daybreak.warehouse.tables import Instant
 
 ALL = "categories"
 KNOWN_AT = "known_at"
 
 
-def master_key(section: Items | Stores) -> str:
-    """The column that names an item or a store."""
-    return "item_id" if isinstance(section, Items) else "store_id"
+class Master(Section):
+    """A section that names things by ``key``, the first canonical column."""
+
+    key: ClassVar[str]
+
+    duplicates: Literal["quarantine", "first", "last"] = Field(
+        "quarantine", description="first, last: take that value of each column in file order"
+    )
 
 
-def merge_master(merge: Merge, section: Items | Stores, staged: Table) -> Merged:
+def unique_key(section: Master, _: Collection[str]) -> tuple[str, ...]:
+    """The column that may stand once in a file; none where ``duplicates`` merges its rows."""
+    return (section.key,) if section.duplicates == "quarantine" else ()
+
+
+def merge_master(merge: Merge, section: Master, staged: Table) -> Merged:
     """Append what is new, known from its first day, and what has changed, known from now on."""
-    key = master_key(section)
-    target = item if isinstance(section, Items) else store
+    key, target = section.key, merge.target
     rows = _one_per_key(merge, section, staged)
     known = newest(target, (key,))
     is_new = known.c[key].is_(None)
@@ -60,9 +71,9 @@ def merge_master(merge: Merge, section: Items | Stores, staged: Table) -> Merged
     return Merged(append(merge.conn, target, columns, query))
 
 
-def _one_per_key(merge: Merge, section: Items | Stores, staged: Table) -> Table:
+def _one_per_key(merge: Merge, section: Master, staged: Table) -> Table:
     """One row a key with the first (or last) value of each column, and when it was known."""
-    key = master_key(section)
+    key = section.key
     given: dict[str, ColumnElement[Any]] = {
         name: staged.c[name] for name in ("name", "region") if name in staged.c
     }
@@ -111,7 +122,7 @@ def _listed(category: ColumnElement[Any]) -> ColumnElement[Any]:
     return case((category.is_not(None), func.jsonb_build_array(category, type_=JSONB)))
 
 
-def _value(section: Items | Stores, new: Any, before: Any) -> ColumnElement[Any]:
+def _value(section: Master, new: Any, before: Any) -> ColumnElement[Any]:
     """A first name stays the first one in later files too; a last one gives way."""
     if section.duplicates == "first":
         return func.coalesce(before, new)

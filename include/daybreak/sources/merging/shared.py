@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, distinct_on
 
-from daybreak.sources.contract.spec import Calendar
+from daybreak.sources.contract.calendar import Calendar
 from daybreak.sources.merging.knowledge import Knowledge
 from daybreak.sources.merging.staging import ROW
 from daybreak.sources.parsing.tally import BadRow, Tally
@@ -40,10 +40,14 @@ REPEATED = "repeats the key of an earlier row"
 
 @dataclass(frozen=True)
 class Merge:
-    """The load that staged rows belong to. ``through``: the last date to load, None for all."""
+    """The load that staged rows belong to, and the table that they go to.
+
+    ``through``: the last date to load, None for all.
+    """
 
     conn: Connection
     load_id: int
+    target: Table
     knowledge: Knowledge
     calendar: Calendar
     tally: Tally

@@ -17,8 +17,8 @@ from sqlalchemy.types import TypeEngine
 from daybreak.sources.arrow import Array
 from daybreak.sources.arrow import compute as pc
 from daybreak.sources.contract.canonical import CanonicalColumn, Kind
+from daybreak.sources.parsing.clean import Clean
 from daybreak.sources.parsing.tally import BadRow
-from daybreak.sources.parsing.transform import Clean
 from daybreak.warehouse.bulk import copy_in
 from daybreak.warehouse.copy_encode import Texts, Values
 from daybreak.warehouse.tables import Instant, quarantine

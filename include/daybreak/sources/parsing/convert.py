@@ -21,7 +21,7 @@ import pyarrow as pa
 from daybreak.sources.arrow import Array, Mask, as_mask
 from daybreak.sources.arrow import compute as pc
 from daybreak.sources.contract.canonical import CanonicalColumn, Kind
-from daybreak.sources.contract.sections import Source, scalar_text
+from daybreak.sources.contract.section import Source, scalar_text
 from daybreak.sources.parsing.local_time import Micros, to_local, to_utc
 
 _NUMBER = r"^[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|(?i:inf(inity)?))$"

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from daybreak.sources.arrow import Array, Mask, as_mask
 from daybreak.sources.arrow import compute as pc
-from daybreak.sources.contract.sections import Condition, scalar_text
+from daybreak.sources.contract.section import Condition, scalar_text
 from daybreak.sources.parsing.convert import plain, to_choice, to_number, to_text
 
 _COMPARE = {

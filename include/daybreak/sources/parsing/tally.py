@@ -12,7 +12,7 @@ from typing import Any
 from daybreak.errors import DatasetError
 from daybreak.sources.arrow import Array
 from daybreak.sources.arrow import compute as pc
-from daybreak.sources.contract.sections import Section
+from daybreak.sources.contract.section import Section
 
 EXAMPLES = 5
 WHOLE_COLUMN = 0.5
@@ -83,11 +83,11 @@ class Tally:
         if len(self.examples) < EXAMPLES:
             self.examples.append(row)
 
-    def keep(self, columns: Mapping[str, Array], count: int) -> None:
+    def keep(self, count: int, dates: Array | None) -> None:
         """Count good rows and widen the range of dates."""
         self.kept += count
-        if count and (days := columns.get("business_date", columns.get("event_at"))) is not None:
-            low, high = (_as_date(bound.as_py()) for bound in pc.min_max(days).values())
+        if count and dates is not None:
+            low, high = (_as_date(bound.as_py()) for bound in pc.min_max(dates).values())
             self.first_date = min(self.first_date or low, low)
             self.last_date = max(self.last_date or high, high)
 

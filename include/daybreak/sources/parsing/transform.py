@@ -6,8 +6,6 @@ but counts and a few examples.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from difflib import get_close_matches
 from typing import Any
@@ -20,32 +18,22 @@ from daybreak.errors import DatasetError
 from daybreak.sources import arrow
 from daybreak.sources.arrow import Array, Mask, as_mask
 from daybreak.sources.arrow import compute as pc
+from daybreak.sources.contract.calendar import Calendar
 from daybreak.sources.contract.canonical import LONGEST_KEY, CanonicalColumn, Kind
-from daybreak.sources.contract.sections import Interactions, Sales, Section, Source
-from daybreak.sources.contract.spec import Calendar
-from daybreak.sources.parsing.convert import TYPES, WrongTypeError, convert
+from daybreak.sources.contract.section import Section, Source
+from daybreak.sources.parsing.clean import Clean
+from daybreak.sources.parsing.convert import WrongTypeError, convert
 from daybreak.sources.parsing.filters import holds
 from daybreak.sources.parsing.tally import BadRow, Tally
 from daybreak.sources.reading.number_text import NumberText
 from daybreak.sources.reading.readers import Chunk, Rows
+from daybreak.sources.sections.table import kind_of
 
 LARGEST_COUNT = 2.0**24
 """float32 counts every unit up to here; beyond it two counts could become one."""
 
 LARGEST_NUMBER = 1e30
 """float32 ends at 3.4e38; below this, also what is added up of prices stays clear of it."""
-
-
-@dataclass(frozen=True)
-class Clean:
-    """Canonical rows of one chunk. ``columns``: name -> Arrow array (n,), nulls allowed."""
-
-    columns: Mapping[str, Array]
-    row_numbers: NDArray[np.int64]
-    bad: tuple[BadRow, ...]
-
-    def __len__(self) -> int:
-        return len(self.row_numbers)
 
 
 class Transform:
@@ -65,6 +53,7 @@ class Transform:
         self.section = section
         self.uri = rows.uri
         self.tally = Tally()
+        self._kind = kind_of(section)
         self._zone = calendar.zone
         self._today = now.astimezone(calendar.zone).date()
         self._last_date = last_date
@@ -108,7 +97,7 @@ class Transform:
             chosen = pa.array(keep)
             columns = {name: values.filter(chosen) for name, values in columns.items()}
             numbers = numbers[keep]
-        self.tally.keep(columns, len(numbers))
+        self.tally.keep(len(numbers), self._dates(columns))
         return Clean(columns, numbers, tuple(bad))
 
     def finish(self) -> None:
@@ -189,50 +178,36 @@ class Transform:
                 too_long = pc.greater(pc.utf8_length(values), LONGEST_KEY)
                 checks.append((as_mask(too_long), f"is longer than {LONGEST_KEY} characters"))
         if column.kind is Kind.NUMBER:
-            counts = column.name in ("units", "quantity")
-            bound, wording = (LARGEST_COUNT, "2^24") if counts else (LARGEST_NUMBER, "1e30")
+            bound = LARGEST_COUNT if column.counts else LARGEST_NUMBER
+            wording = "2^24" if column.counts else "1e30"
             checks.append((as_mask(pc.greater(pc.abs(values), bound)), f"is beyond {wording}"))
-        if column.non_negative or (column.name == "units" and not self._nets):
+        if column.non_negative:
             checks.append((as_mask(pc.less(values, 0.0)), "is negative"))
-        if column.name == "business_date" and self.section.kind == "sales":
-            today: Any = self._today
-            late = pc.greater(values, arrow.scalar(today, pa.date32()))
-            checks.append((as_mask(late), "lies in the future"))
-        if column.name == "kind" and isinstance(self.section, Interactions):
-            weights = self.section.weight_of
-            unnamed = pc.invert(pc.is_in(values, value_set=pa.array(list(weights))))
-            mask = as_mask(pc.and_(pc.is_valid(values), unnamed))
-            remedy = "" if self.section.weights else "; name it in `weights`"
-            checks.append((mask, f"is none of {sorted(weights)}{remedy}"))
-        if column.name == "event_at":
-            end: Any = datetime.combine(self._today + timedelta(1), datetime.min.time(), self._zone)
-            late = pc.greater_equal(values, arrow.scalar(end, TYPES[Kind.INSTANT]))
-            checks.append((as_mask(late), "lies in the future"))
+        checks += self._kind.checks(self.section, column, values)
+        if self._kind.is_fact and column.name == self._kind.date_column:
+            checks.append((self._after(self._today, values), "lies in the future"))
         return checks
-
-    @property
-    def _nets(self) -> bool:
-        section = self.section
-        return (
-            isinstance(section, Sales)
-            and section.aggregate is not None
-            and section.aggregate.negative == "net"
-        )
 
     def _in_time(self, columns: dict[str, Array]) -> Mask:
         """Rows up to the last date; the others wait for a later load."""
-        clock = next((columns[n] for n in ("business_date", "event_at") if n in columns), None)
-        size = len(next(iter(columns.values())))
-        if clock is None or self._last_date is None:
-            return np.ones(size, dtype=bool)
-        bound: Any = self._last_date
-        if pa.types.is_timestamp(clock.type):
-            bound = datetime.combine(bound + timedelta(1), datetime.min.time(), self._zone)
-            late = as_mask(pc.greater_equal(clock, arrow.scalar(bound, clock.type)))
-        else:
-            late = as_mask(pc.greater(clock, arrow.scalar(bound, pa.date32())))
+        dates = self._dates(columns)
+        if dates is None or self._last_date is None:
+            return np.ones(len(next(iter(columns.values()))), dtype=bool)
+        late = self._after(self._last_date, dates)
         self.tally.rules["later_than_asked"] += int(late.sum())
         return ~late
+
+    def _dates(self, columns: dict[str, Array]) -> Array | None:
+        """The column that dates the rows; None where nothing does."""
+        return columns.get(self._kind.date_column) if self._kind.date_column else None
+
+    def _after(self, day: date, values: Array) -> Mask:
+        """Which dates or moments lie after ``day``."""
+        bound: Any = day
+        if pa.types.is_timestamp(values.type):
+            bound = datetime.combine(day + timedelta(1), datetime.min.time(), self._zone)
+            return as_mask(pc.greater_equal(values, arrow.scalar(bound, values.type)))
+        return as_mask(pc.greater(values, arrow.scalar(bound, pa.date32())))
 
 
 def _row(batch: pa.RecordBatch, index: int) -> dict[str, Any]:

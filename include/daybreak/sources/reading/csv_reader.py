@@ -21,7 +21,7 @@ import pyarrow.csv as arrow_csv
 from daybreak.errors import DatasetError
 from daybreak.sources.arrow import Array
 from daybreak.sources.arrow import compute as pc
-from daybreak.sources.contract.sections import Csv, Section
+from daybreak.sources.contract.section import Csv, Section
 from daybreak.sources.reading.csv_encoding import first_undecodable, utf8_pieces
 from daybreak.sources.reading.csv_records import Block, RecordReader
 from daybreak.sources.reading.number_text import NumberText

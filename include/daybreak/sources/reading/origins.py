@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daybreak.errors import DatasetError
-from daybreak.sources.contract.sections import Section
+from daybreak.sources.contract.section import Section
 from daybreak.sources.contract.spec import DatasetSpec
 from daybreak.sources.reading import s3
 from daybreak.sources.reading.csv_reader import open_csv
@@ -75,7 +75,7 @@ def origins(
     """All units of a section in order of name.
 
     Raises ``DatasetError`` where a pattern matches no file: data that are silently absent would
-    look like days without sales.
+    look like days on which nothing happened.
     """
     if section.generator:
         generator = open_generator(section.generator, spec.generators.get(section.generator, {}))
@@ -107,7 +107,7 @@ def _local(pattern: str) -> list[str]:
 
 
 def _elsewhere(spec: DatasetSpec, section: Section) -> str:
-    if section.files == spec.sales.files:
+    if section.files == spec.main.files:
         return "say where it lies by --path or DAYBREAK_DATASET_PATH (a path, glob or s3:// URL)"
     return "correct `files` in the data set file"
 

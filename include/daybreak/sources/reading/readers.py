@@ -27,7 +27,7 @@ from sqlalchemy.pool import NullPool
 from daybreak.errors import DatasetError
 from daybreak.sources.arrow import Array
 from daybreak.sources.arrow import compute as pc
-from daybreak.sources.contract.sections import Section
+from daybreak.sources.contract.section import Section
 from daybreak.sources.reading.generators import Generator
 from daybreak.sources.reading.number_text import NumberText
 from daybreak.warehouse.faults import without_values

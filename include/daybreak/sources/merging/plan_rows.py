@@ -6,6 +6,7 @@ before it: null never hides a value.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -23,10 +24,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from daybreak.sources.contract.canonical import COVARIATES, STORE_LEVEL, Kind
-from daybreak.sources.contract.sections import Plan, Sales
+from daybreak.sources.contract.section import WithCovariates
 from daybreak.sources.merging.shared import (
     Merge,
-    Merged,
     append,
     closed_dates,
     covariates_json,
@@ -43,25 +43,10 @@ WHOLE_STORE = ""
 _OWN = tuple(column.name for column in COVARIATES)
 
 
-def plan_key(staged: Table) -> tuple[str, ...]:
-    """The columns that may stand once in a file of plans."""
-    return tuple(name for name in (*KEYS, "known_at") if name in staged.c)
-
-
-def merge_plan(merge: Merge, section: Plan, staged: Table) -> Merged:
-    """Append a plan section's new rows."""
-    names = [column.name for column in section.canonical if column.name in staged.c]
-    covariates = [name for name in names if name not in (*KEYS, "known_at")]
-    if section.known_ahead is None:
-        loaded = _append_vintages(merge, section, staged, covariates)
-    else:
-        loaded = _append(merge, staged, covariates, section.covariates, section.known_ahead)
-    dates = dates_of(merge.conn, staged)
-    return Merged(loaded, 0, min(dates, default=None), max(dates, default=None))
-
-
-def merge_derived_plan(merge: Merge, section: Sales, rows: Table) -> int:
-    """Plan rows from the sales file itself, for covariates declared ``known_ahead``.
+def append_derived_plan(
+    merge: Merge, section: WithCovariates, known_ahead: Mapping[str, timedelta], rows: Table
+) -> int:
+    """Plan rows from a file of facts itself, for the covariates of ``known_ahead``.
 
     A covariate known later joins those known earlier. Opening and holidays hold for the store.
     """
@@ -69,18 +54,18 @@ def merge_derived_plan(merge: Merge, section: Sales, rows: Table) -> int:
     for for_store in (False, True):
         ahead = {
             name: duration
-            for name, duration in section.known_ahead.items()
+            for name, duration in known_ahead.items()
             if (name in STORE_LEVEL) == for_store and name in rows.c
         }
         source = _per_store(merge, section, rows, list(ahead)) if for_store and ahead else rows
         for duration in sorted(set(ahead.values()), reverse=True):
             # The earliest comes first; each later one carries along what is known before it.
             names = [name for name in ahead if ahead[name] == duration]
-            planned += _append(merge, source, names, section.covariates, duration)
+            planned += append_plan(merge, source, names, section.covariates, duration)
     return planned
 
 
-def _per_store(merge: Merge, section: Sales, rows: Table, names: list[str]) -> Table:
+def _per_store(merge: Merge, section: WithCovariates, rows: Table, names: list[str]) -> Table:
     canonical = [c for c in section.canonical if c.name in (*KEYS, *names)]
     table = temporary(merge.conn, "per_store", *staging_columns(canonical))
     kinds = {column.name: column.kind for column in canonical}
@@ -99,7 +84,7 @@ def _item_of(rows: Table) -> ColumnElement[Any]:
     )
 
 
-def _append(
+def append_plan(
     merge: Merge, rows: Table, names: list[str], extras: list[str], ahead: timedelta
 ) -> int:
     """Append rows whose values were known ``ahead`` of their date."""
@@ -163,13 +148,13 @@ def _carried(name: str, given: ColumnElement[Any] | None, known: Any) -> ColumnE
     return func.coalesce(given, before)
 
 
-def _append_vintages(merge: Merge, section: Plan, staged: Table, names: list[str]) -> int:
+def append_vintages(merge: Merge, staged: Table, names: list[str], extras: list[str]) -> int:
     """Append rows that say themselves when they became known; several may stand for one day.
 
     Other values for a moment that is loaded already are a correction, known from now on.
     """
     given: dict[str, ColumnElement[Any]] = {name: staged.c[name] for name in _OWN if name in names}
-    more = [name for name in section.covariates if name in names]
+    more = [name for name in extras if name in names]
     if more:
         given["covariates"] = covariates_json(staged, more)
     now = literal(merge.knowledge.now, plan.c.loaded_at.type)

@@ -1,4 +1,6 @@
-"""Interactions have no key: a customer may buy the same thing twice in one minute.
+"""Interactions: who did what with which item. Rows of ``raw.interaction``.
+
+Interactions have no key: a customer may buy the same thing twice in one minute.
 
 So a file that covers known dates again is compared as a bag of rows: what it has more of is
 appended; what it has less of stays, because a fact that was known cannot become unknown. Only
@@ -8,9 +10,14 @@ the same kind, is no new event.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
-from typing import Any
+from math import isfinite
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Self
 
+import pyarrow as pa
+from pydantic import AfterValidator, Field, field_validator, model_validator
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -31,14 +38,71 @@ from sqlalchemy import (
     union_all,
 )
 
-from daybreak.sources.contract.sections import Interactions
+from daybreak.sources.arrow import Array, as_mask
+from daybreak.sources.arrow import compute as pc
+from daybreak.sources.contract.canonical import ITEM, PRICE, CanonicalColumn, Kind
+from daybreak.sources.contract.section import Facts, scalar_text
 from daybreak.sources.merging.shared import Merge, Merged, append, closed_dates
 from daybreak.sources.merging.staging import ROW, stage_clock
+from daybreak.sources.sections.kind import Check, SectionKind
 from daybreak.warehouse.tables import interaction
 
+DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType({"view": 0.1, "cart": 0.5, "purchase": 1.0})
 _EVENT = ("event_at", "user_id", "item_id", "kind", "quantity", "price")
 _BASKET = "basket_id"
 _VALUES = (*_EVENT, _BASKET)
+
+
+def _weighable(weight: float) -> float:
+    if not (isfinite(weight) and weight >= 0):
+        raise ValueError(f"{weight} is no weight: give a finite number from 0 up")
+    return weight
+
+
+Weight = Annotated[float, AfterValidator(_weighable)]
+
+
+class Interactions(Facts):
+    """Who did what with which item; the recommender learns from them."""
+
+    kind: ClassVar[str] = "interactions"
+    own_columns: ClassVar[tuple[CanonicalColumn, ...]] = (
+        CanonicalColumn("event_at", Kind.INSTANT, required=True),
+        CanonicalColumn("user_id", Kind.TEXT, key=True),
+        ITEM,
+        CanonicalColumn("kind", Kind.TEXT, required=True),
+        CanonicalColumn("basket_id", Kind.TEXT, key=True),
+        CanonicalColumn("quantity", Kind.NUMBER, counts=True),
+        PRICE,
+    )
+
+    weights: dict[str, Weight] | None = Field(
+        None,
+        min_length=1,
+        description="kind -> how much an event says, 1 or more being a purchase; another kind is "
+        "a bad row. Default: view 0.1, cart 0.5, purchase 1",
+    )
+
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _kinds_as_text(cls, weights: Any) -> Any:
+        if not isinstance(weights, dict):
+            return weights
+        return {scalar_text(kind): weight for kind, weight in weights.items()}
+
+    @model_validator(mode="after")
+    def _constant_weighs(self) -> Self:
+        kind = self.columns.get("kind")
+        if kind and kind.const is not None and scalar_text(kind.const) not in self.weight_of:
+            name = scalar_text(kind.const)
+            named = "`weights` names" if self.weights else "without `weights` there are"
+            raise ValueError(f"each kind is {name!r}, but {named} {sorted(self.weight_of)}")
+        return self
+
+    @property
+    def weight_of(self) -> Mapping[str, float]:
+        """Kind to weight. A row of a kind that is not there is bad."""
+        return DEFAULT_WEIGHTS if self.weights is None else self.weights
 
 
 def merge_interactions(merge: Merge, section: Interactions, staged: Table) -> Merged:
@@ -115,3 +179,27 @@ def _weight(section: Interactions, kind: ColumnElement[str]) -> ColumnElement[fl
 
 def _absent(name: str) -> ColumnElement[Any]:
     return cast(null(), interaction.c[name].type).label(name)
+
+
+def _checks(section: Interactions, column: CanonicalColumn, values: Array) -> list[Check]:
+    if column.name != "kind":
+        return []
+    weights = section.weight_of
+    unnamed = pc.invert(pc.is_in(values, value_set=pa.array(list(weights))))
+    remedy = "" if section.weights else "; name it in `weights`"
+    mask = as_mask(pc.and_(pc.is_valid(values), unnamed))
+    return [(mask, f"is none of {sorted(weights)}{remedy}")]
+
+
+def _last_date(_: Interactions, through: date) -> date:
+    return through
+
+
+INTERACTIONS = SectionKind(
+    model=Interactions,
+    table=interaction,
+    merge=merge_interactions,
+    date_column="event_at",
+    checks=_checks,
+    last_date=_last_date,
+)

@@ -1,16 +1,14 @@
-"""The sections of a data set file: where rows come from and how they become canonical.
+"""What all sections of a data set file share: where rows come from, how they become canonical.
 
 A closed, declarative vocabulary: what is not named here is refused, and nothing here runs code.
-``docs/data-contract.md`` explains it by example.
+``docs/data-contract.md`` explains it by example. What each section has of its own is in
+``daybreak.sources.sections``.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
-from math import isfinite
-from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
@@ -22,16 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from daybreak.sources.contract.canonical import SECTIONS, CanonicalColumn, Kind, extra_covariate
-from daybreak.sources.contract.durations import Duration
-
-DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType({"view": 0.1, "cart": 0.5, "purchase": 1.0})
-
-
-def _weighable(weight: float) -> float:
-    if not (isfinite(weight) and weight >= 0):
-        raise ValueError(f"{weight} is no weight: give a finite number from 0 up")
-    return weight
+from daybreak.sources.contract.canonical import CanonicalColumn, Kind, extra_covariate
 
 
 def _separates(sign: str) -> str:
@@ -52,8 +41,6 @@ Delimiter = Annotated[str, AfterValidator(_separates)]
 Encoding = Annotated[str, AfterValidator(_known_encoding)]
 Scalar = str | int | float | bool
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-Weight = Annotated[float, AfterValidator(_weighable)]
-Reduction = Literal["first", "last", "max", "min", "mean", "sum", "weighted_mean"]
 
 
 def scalar_text(value: Scalar) -> str:
@@ -191,29 +178,11 @@ class Csv(Strict):
         return self
 
 
-class Aggregate(Strict):
-    """Lines become one row a key. Units are summed; each covariate has its reduction, the mean
-    where an extra one names none. For yes or no, ``max`` is any and ``min`` is all.
-
-    ``first`` and ``last`` are in file order; ``weighted_mean`` weighs by units sold (lines with
-    positive units only).
-    """
-
-    negative: Literal["net", "quarantine"] = Field(
-        "quarantine",
-        description="net: negative units cancel units of the same key; never below 0",
-    )
-    price: Reduction = "weighted_mean"
-    promotion: Reduction = "max"
-    open: Literal["first", "last", "max", "min"] = "max"
-    holiday: Reduction = "max"
-    covariates: dict[str, Reduction] = {}
-
-
 class Section(Strict):
     """What all sections share: one origin of rows, the mapping, the filters, the patience."""
 
     kind: ClassVar[str]
+    own_columns: ClassVar[tuple[CanonicalColumn, ...]]
 
     files: str | list[str] | None = Field(None, description="paths, globs or s3:// URLs")
     query: str | None = Field(None, description="SQL, run on the database that `url_env` names")
@@ -231,6 +200,16 @@ class Section(Strict):
     longest_text: int = Field(
         10_000, ge=1, le=1_000_000, description="bytes (UTF-8) of a text; a longer one is a bad row"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_facts_close_days(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "closes_days" in given and not issubclass(cls, Facts):
+            raise ValueError(
+                f"`closes_days` is for sections of what has happened; {cls.kind} closes no days, "
+                "so leave it out"
+            )
+        return given
 
     @field_validator("columns", mode="before")
     @classmethod
@@ -276,7 +255,7 @@ class Section(Strict):
     def canonical(self) -> tuple[CanonicalColumn, ...]:
         """The canonical columns this section may fill, extra covariates included."""
         extras = getattr(self, "covariates", ())
-        return (*SECTIONS[self.kind], *(extra_covariate(name) for name in extras))
+        return (*self.own_columns, *(extra_covariate(name) for name in extras))
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -285,120 +264,31 @@ class Section(Strict):
         return (files,) if isinstance(files, str) else tuple(files)
 
     def reading(self) -> str:
-        """Hash of everything but where the rows lie: the same bytes read so give the same rows."""
-        text = self.model_dump_json(exclude={"files", "url_env"}, by_alias=True)
+        """Hash of how bytes become rows; not of where they lie, nor of whether they close days."""
+        apart = {"files", "url_env", "closes_days"}
+        text = self.model_dump_json(exclude=apart, by_alias=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-class _WithCovariates(Section):
+class Facts(Section):
+    """What has happened: no row lies in the future, and a business day waits for these rows."""
+
+    closes_days: bool = Field(
+        True, description="whether a business day is closed only once this section has reached it"
+    )
+
+
+class WithCovariates(Section):
+    """A section with further numbers, each kept by its name."""
+
     covariates: list[Name] = Field([], description="more covariates, each a number, by name")
 
     @field_validator("covariates")
     @classmethod
     def _new_names(cls, names: list[str]) -> list[str]:
-        taken = {column.name for columns in SECTIONS.values() for column in columns}
+        taken = {"units", "known_at", *(column.name for column in cls.own_columns)}
         if clash := sorted(set(names) & taken):
             raise ValueError(f"{clash} are canonical columns and need no listing")
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"{repeated} stand twice")
         return names
-
-
-class Sales(_WithCovariates):
-    """Facts: units sold a day, store and item."""
-
-    kind: ClassVar[str] = "sales"
-
-    aggregate: Aggregate | None = Field(
-        None, description="default: each (date, store, item) stands once; a second one is bad"
-    )
-    known_ahead: dict[str, Duration] = Field(
-        default_factory=dict,
-        description="covariate -> how long before its date it was known; fills raw.plan",
-    )
-    complete_days: bool = Field(
-        False, description="a key absent from a day and store of the file sold nothing"
-    )
-
-    @model_validator(mode="after")
-    def _known_columns(self) -> Self:
-        covariates = {column.name for column in self.canonical[4:]}
-        if unknown := sorted(set(self.known_ahead) - covariates):
-            raise ValueError(f"`known_ahead` has {unknown}; covariates are {sorted(covariates)}")
-        if self.aggregate and (extra := set(self.aggregate.covariates) - set(self.covariates)):
-            raise ValueError(f"`aggregate.covariates` has {sorted(extra)}, not in `covariates`")
-        return self
-
-
-class Plan(_WithCovariates):
-    """Covariates with a clock of their own: prices, promotions, opening days known ahead.
-
-    Without ``item_id`` a row holds for the whole store. The moment it became known is either a
-    column ``known_at`` or ``known_ahead`` before its date.
-    """
-
-    kind: ClassVar[str] = "plan"
-
-    known_ahead: Duration | None = None
-
-    @model_validator(mode="after")
-    def _one_clock(self) -> Self:
-        if not self.generator and (self.known_ahead is None) == ("known_at" not in self.columns):
-            raise ValueError("give either `known_ahead` or a column for `known_at`")
-        return self
-
-
-class _Master(Section):
-    duplicates: Literal["quarantine", "first", "last"] = Field(
-        "quarantine", description="first, last: take that value of each column in file order"
-    )
-
-
-class Items(_Master):
-    """What is sold. An item has one ``category``, or several ``categories``."""
-
-    kind: ClassVar[str] = "items"
-
-    @model_validator(mode="after")
-    def _one_or_several(self) -> Self:
-        if {"category", "categories"} <= set(self.columns):
-            raise ValueError("give either `category` or `categories`, whose first one it is")
-        return self
-
-
-class Stores(_Master):
-    """Where it is sold."""
-
-    kind: ClassVar[str] = "stores"
-
-
-class Interactions(Section):
-    """Who did what with which item; the recommender learns from them."""
-
-    kind: ClassVar[str] = "interactions"
-
-    weights: dict[str, Weight] | None = Field(
-        None,
-        min_length=1,
-        description="kind -> how much an event says, 1 or more being a purchase; another kind is "
-        "a bad row. Default: view 0.1, cart 0.5, purchase 1",
-    )
-
-    @field_validator("weights", mode="before")
-    @classmethod
-    def _kinds_as_text(cls, weights: Any) -> Any:
-        if not isinstance(weights, dict):
-            return weights
-        return {scalar_text(kind): weight for kind, weight in weights.items()}
-
-    @model_validator(mode="after")
-    def _constant_weighs(self) -> Self:
-        kind = self.columns.get("kind")
-        if kind and kind.const is not None and scalar_text(kind.const) not in self.weight_of:
-            name = scalar_text(kind.const)
-            named = "`weights` names" if self.weights else "without `weights` there are"
-            raise ValueError(f"each kind is {name!r}, but {named} {sorted(self.weight_of)}")
-        return self
-
-    @property
-    def weight_of(self) -> Mapping[str, float]:
-        """Kind to weight. A row of a kind that is not there is bad."""
-        return DEFAULT_WEIGHTS if self.weights is None else self.weights

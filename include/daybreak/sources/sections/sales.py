@@ -1,17 +1,29 @@
-"""Staged sales lines become rows of ``raw.sales``, and of ``raw.plan`` where known ahead."""
+"""Sales: units a day, store and item. Rows of ``raw.sales``, of ``raw.plan`` where known ahead."""
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Any
+from collections.abc import Collection
+from datetime import date, timedelta
+from typing import Any, ClassVar, Literal, Self
 
+from pydantic import Field, model_validator
 from sqlalchemy import ColumnElement, Select, Table, and_, case, func, literal, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from daybreak.sources.contract.canonical import COVARIATES, CanonicalColumn, Kind
-from daybreak.sources.contract.sections import Aggregate, Sales
+from daybreak.sources.arrow import Array, as_mask
+from daybreak.sources.arrow import compute as pc
+from daybreak.sources.contract.canonical import (
+    COVARIATES,
+    DAY,
+    ITEM,
+    STORE,
+    CanonicalColumn,
+    Kind,
+)
+from daybreak.sources.contract.durations import Ahead
+from daybreak.sources.contract.section import Facts, Strict, WithCovariates
 from daybreak.sources.merging.calendar import is_open
-from daybreak.sources.merging.plan import merge_derived_plan
+from daybreak.sources.merging.plan_rows import append_derived_plan
 from daybreak.sources.merging.shared import (
     Merge,
     Merged,
@@ -25,11 +37,81 @@ from daybreak.sources.merging.shared import (
     newest,
 )
 from daybreak.sources.merging.staging import ROW, stage_clock, staging_columns, temporary
+from daybreak.sources.sections.kind import Check, SectionKind, days_after
 from daybreak.warehouse.tables import sales
 
+Reduction = Literal["first", "last", "max", "min", "mean", "sum", "weighted_mean"]
 KEYS = ("business_date", "store_id", "item_id")
 _OWN = tuple(column.name for column in COVARIATES)
 _VALUES = ("units", *_OWN, "covariates")
+
+
+class Aggregate(Strict):
+    """Lines become one row a key. Units are summed; each covariate has its reduction, the mean
+    where an extra one names none. For yes or no, ``max`` is any and ``min`` is all.
+
+    ``first`` and ``last`` are in file order; ``weighted_mean`` weighs by units sold (lines with
+    positive units only).
+    """
+
+    negative: Literal["net", "quarantine"] = Field(
+        "quarantine",
+        description="net: negative units cancel units of the same key; never below 0",
+    )
+    price: Reduction = "weighted_mean"
+    promotion: Reduction = "max"
+    open: Literal["first", "last", "max", "min"] = "max"
+    holiday: Reduction = "max"
+    covariates: dict[str, Reduction] = Field({})
+
+
+class Sales(WithCovariates, Facts):
+    """Facts: units sold a day, store and item."""
+
+    kind: ClassVar[str] = "sales"
+    own_columns: ClassVar[tuple[CanonicalColumn, ...]] = (
+        DAY,
+        STORE,
+        ITEM,
+        CanonicalColumn("units", Kind.NUMBER, required=True, counts=True),
+        *COVARIATES,
+    )
+
+    aggregate: Aggregate | None = Field(
+        None, description="default: each (date, store, item) stands once; a second one is bad"
+    )
+    known_ahead: dict[str, Ahead] = Field(
+        default_factory=dict,
+        description="covariate -> how long before its date it was known, which fills raw.plan; "
+        "false: only afterwards, so that no plan may give it",
+    )
+    complete_days: bool = Field(
+        False, description="a key absent from a day and store of the file sold nothing"
+    )
+
+    @model_validator(mode="after")
+    def _known_columns(self) -> Self:
+        covariates = {column.name for column in self.canonical[4:]}
+        if unknown := sorted(set(self.known_ahead) - covariates):
+            raise ValueError(f"`known_ahead` has {unknown}; covariates are {sorted(covariates)}")
+        if self.aggregate and (extra := set(self.aggregate.covariates) - set(self.covariates)):
+            raise ValueError(f"`aggregate.covariates` has {sorted(extra)}, not in `covariates`")
+        return self
+
+    @property
+    def ahead(self) -> dict[str, timedelta]:
+        """Covariate to how long before its date it was known."""
+        return {name: ahead for name, ahead in self.known_ahead.items() if ahead is not None}
+
+    @property
+    def history_only(self) -> frozenset[str]:
+        """Covariates that are said to be known only afterwards."""
+        return frozenset(self.known_ahead) - frozenset(self.ahead)
+
+    @property
+    def nets(self) -> bool:
+        """Whether lines of negative units cancel others."""
+        return self.aggregate is not None and self.aggregate.negative == "net"
 
 
 def merge_sales(merge: Merge, section: Sales, staged: Table) -> Merged:
@@ -41,7 +123,7 @@ def merge_sales(merge: Merge, section: Sales, staged: Table) -> Merged:
     if dates:
         loaded = _append(merge, section, rows, dates)
         _count_sold_while_closed(merge, rows, dates)
-    planned = merge_derived_plan(merge, section, rows)
+    planned = append_derived_plan(merge, section, section.ahead, rows)
     return Merged(loaded, planned, min(dates, default=None), max(dates, default=None))
 
 
@@ -173,3 +255,29 @@ def _absent(
         .where(there.c.item_id.is_(None), known.c.units != 0)
     )
     return [*KEYS, *_VALUES, "load_id", "loaded_at"], query
+
+
+def _unique(section: Sales, _: Collection[str]) -> tuple[str, ...]:
+    return () if section.aggregate else KEYS  # else lines of a key are merged
+
+
+def _checks(section: Sales, column: CanonicalColumn, values: Array) -> list[Check]:
+    if column.name != "units" or section.nets:
+        return []
+    return [(as_mask(pc.less(values, 0.0)), "is negative")]
+
+
+def _last_date(section: Sales, through: date) -> date:
+    """What is known ahead of ``through`` comes along."""
+    return days_after(through, max(section.ahead.values(), default=timedelta(0)))
+
+
+SALES = SectionKind(
+    model=Sales,
+    table=sales,
+    merge=merge_sales,
+    date_column="business_date",
+    unique=_unique,
+    checks=_checks,
+    last_date=_last_date,
+)

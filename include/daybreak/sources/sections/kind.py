@@ -1,0 +1,74 @@
+"""What Daybreak knows of a kind of section. One entry says all of it; ``table.py`` lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from math import ceil
+from typing import Generic, TypeAlias, TypeVar
+
+from sqlalchemy import Table
+
+from daybreak.sources.arrow import Array, Mask
+from daybreak.sources.contract.canonical import CanonicalColumn
+from daybreak.sources.contract.section import Facts, Section
+from daybreak.sources.merging.shared import Merge, Merged
+
+S = TypeVar("S", bound=Section)
+Check: TypeAlias = tuple[Mask, str]
+"""Which values, bool (n,), are bad, and why, as a message goes on after the column's name."""
+
+
+def _no_key(_section: Section, _columns: Collection[str]) -> tuple[str, ...]:
+    return ()
+
+
+def _no_check(_section: Section, _column: CanonicalColumn, _values: Array) -> Sequence[Check]:
+    return ()
+
+
+def _all_dates(_section: Section, _through: date) -> date | None:
+    return None
+
+
+@dataclass(frozen=True)
+class SectionKind(Generic[S]):
+    """A kind of section: its form in the YAML file, and the way of its rows into the warehouse.
+
+    ``model``: the section as it stands in the file, with ``kind`` (its name) and ``own_columns``.
+    A subclass of ``Facts`` is about what has happened, which closes days.
+    ``table``: where its rows go.
+    ``merge(merge, section, staged)``: appends what is new of the staged rows of one file.
+    ``date_column``: the canonical column, required, that dates a row; None for master data.
+    ``unique(section, columns)``: which of the staged columns are a key that stands once in a file.
+    ``checks(section, column, values)``: what a value must keep beyond its type and the rules that
+    ``CanonicalColumn`` states; ``values`` is an Arrow array with nulls.
+    ``last_date(section, through)``: the last date worth staging where facts are loaded up to
+    ``through``; None: all.
+    ``several``: whether the file may have a list of them.
+    """
+
+    model: type[S]
+    table: Table
+    merge: Callable[[Merge, S, Table], Merged]
+    date_column: str | None = None
+    unique: Callable[[S, Collection[str]], tuple[str, ...]] = _no_key
+    checks: Callable[[S, CanonicalColumn, Array], Sequence[Check]] = _no_check
+    last_date: Callable[[S, date], date | None] = _all_dates
+    several: bool = False
+
+    @property
+    def name(self) -> str:
+        """The section's name in the file, in messages and in ``ops.load.source``."""
+        return self.model.kind
+
+    @property
+    def is_fact(self) -> bool:
+        """Whether its rows have happened: none lies in the future, and they may close days."""
+        return issubclass(self.model, Facts)
+
+
+def days_after(day: date, ahead: timedelta) -> date:
+    """``day`` and ``ahead``, in whole days and rather one more."""
+    return day + timedelta(days=ceil(ahead.total_seconds() / 86_400))
