@@ -12,17 +12,19 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, exists, func, select
+from sqlalchemy import Connection, func, select
 
 from daybreak.clock import local_moment
-from daybreak.errors import InputsNotComing
+from daybreak.errors import DatasetError, InputsNotComing
 from daybreak.jobs.addresses import RunAddress, day_of, queued_at_of
 from daybreak.jobs.dates import FROM_THE_TIMETABLE
+from daybreak.jobs.ingest import dataset
 from daybreak.jobs.inputs import closed_at, inputs_late, newest_closed_day
 from daybreak.monitoring.steps import begin_run, record_step
 from daybreak.runtime import Runtime, get_runtime
+from daybreak.sources.closing import awaited
 from daybreak.warehouse.engine import begin
-from daybreak.warehouse.tables import day_closed, load
+from daybreak.warehouse.tables import day_closed
 
 STEP = "wait_for_inputs"
 log = logging.getLogger(__name__)
@@ -68,7 +70,7 @@ def look_for_inputs(
     with begin(runtime.engine) as conn:
         closed = closed_at(conn, day)
         newest = newest_closed_day(conn)
-        missing = "" if closed else _missing(conn, day)
+        missing = "" if closed else _missing(conn, day, runtime)
         if closed is None:
             _refuse_in_vain(conn, run, newest, None if coming else missing, runtime)
         begin_run(
@@ -101,14 +103,17 @@ def _said(*, ready: bool, text: str) -> Look:
     return Look(ready, text)
 
 
-def _missing(conn: Connection, day: date) -> str:
-    """Why ``day`` is not closed, as far as the loads tell."""
-    covered = exists().where(
-        load.c.source == "sales", load.c.first_date <= day, load.c.last_date >= day
-    )
-    if conn.scalar(select(covered)):
-        return "its sales are loaded, but the ingest that closes the day has not ended well"
-    return "no file with its sales is loaded"
+def _missing(conn: Connection, day: date, runtime: Runtime) -> str:
+    """Why ``day`` is not closed, as far as the data set and its loads tell."""
+    try:
+        spec = dataset(runtime)
+    except DatasetError as error:  # the ingest says it too, and then somebody mends the file
+        return f"the data set cannot be read ({error.message})"
+    lacking = awaited(conn, spec, day)
+    if not lacking:
+        loaded = " and ".join(spec.closing)
+        return f"its {loaded} are loaded, but the ingest that closes the day has not ended well"
+    return f"no file with its {' or '.join(lacking)} is loaded"
 
 
 def _refuse_in_vain(
