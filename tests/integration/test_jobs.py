@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -105,15 +106,17 @@ def close(runtime: Runtime, day: date, at: datetime) -> None:
         conn.execute(insert(day_closed).values(business_date=day, closed_at=at, load_id=1))
 
 
-def load_sales(runtime: Runtime, first: date, last: date) -> None:
-    """Note a loaded file of sales with these days, as the load does."""
+def load_facts(
+    runtime: Runtime, first: date, last: date, source: str = "sales", digit: str = "0"
+) -> None:
+    """Note a loaded file of facts with these days, as the load does."""
     with begin(runtime.engine) as conn:
         conn.execute(
             insert(load).values(
                 dataset="shop",
-                source="sales",
-                uri="sales.csv",
-                sha256="0" * 64,
+                source=source,
+                uri=f"{source}.csv",
+                sha256=digit * 64,
                 reading="{}",
                 rows_read=1,
                 rows_loaded=1,
@@ -271,6 +274,30 @@ def test_the_cutoff_is_what_the_first_run_knew(
         assert knowledge_cutoff(conn, a_run(knowledge="latest"), runtime.settings, now) == now
 
 
+def test_a_wait_names_the_section_that_is_missing(
+    make_runtime: MakeRuntime, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "name: shop\n"
+        "sales: {files: s.csv, columns: {business_date: d, store_id: s, item_id: i, units: u}}\n"
+        "interactions: {files: i.csv, columns: {event_at: d, item_id: i, kind: k}}\n"
+    )
+    runtime = make_runtime(now=NOW, dataset=str(file))
+
+    def said() -> str:
+        return look_for_inputs(a_run(), NOW.isoformat(), nothing_comes, runtime).text
+
+    assert "no file with its sales or interactions is loaded" in said()
+    load_facts(runtime, DAY - timedelta(days=3), DAY)
+    load_facts(runtime, DAY - timedelta(days=3), DAY - timedelta(days=1), "interactions")
+    assert "no file with its interactions is loaded" in said()
+    load_facts(runtime, DAY, DAY, "interactions", "1")
+    assert "its sales and interactions are loaded, but the ingest" in said()
+    file.write_text("name: shop\n")
+    assert "the data set cannot be read (mine.yaml has 1 fault(s)" in said()
+
+
 def test_an_open_day_is_waited_for_and_then_given_up_with_a_reason(
     make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -289,7 +316,7 @@ def test_an_open_day_is_waited_for_and_then_given_up_with_a_reason(
         "day: 2026-02-01; gives up at 2026-02-02 04:30 UTC."
     )
     assert look(0) == look(89) == Look(ready=False, text=waiting)
-    load_sales(make_runtime(), DAY, DAY + timedelta(days=1))
+    load_facts(make_runtime(), DAY, DAY + timedelta(days=1))
     assert "its sales are loaded, but the ingest that closes the day has not" in look(89).text
     assert caplog.messages[:2] == [waiting, waiting], "each look is a line of the log"
     with pytest.raises(
