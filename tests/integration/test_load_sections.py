@@ -13,6 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import Engine, text
 
+from daybreak.clock import AsOf
+from daybreak.facts.sales import read_panel
+from daybreak.sources.check import check_dataset
 from daybreak.sources.contract.spec import load_spec
 from daybreak.sources.load import load_dataset
 from daybreak.sources.report import LoadReport
@@ -494,3 +497,50 @@ def test_a_list_column_of_parquet(load: Load, rows: Rows, tmp_path: Path) -> Non
     load("items: {files: '${HERE}/items.parquet', columns: {item_id: sku, categories: kinds}}", {})
 
     assert rows(KINDS) == [("x", "a", ["a", "b"]), ("y", None, None)]
+
+
+MANY = {"price": "28d", "promotion": "14d", "heat": "7d", "rain": "7d", "wind": "7d"}
+AFTERWARDS = ("customers", "returns", "queue")
+
+
+def test_any_number_of_covariates_of_which_some_are_known_only_afterwards(
+    warehouse: Engine, rows: Rows, tmp_path: Path
+) -> None:
+    names = [*MANY, *AFTERWARDS]
+    ahead = ", ".join(
+        [*(f"{name}: {days}" for name, days in MANY.items()), "customers: false, returns: false"]
+    )  # the queue is not named at all, which says the same
+    extra = [name for name in names if name not in ("price", "promotion")]
+    (tmp_path / "mine.yaml").write_text(
+        f"""
+name: mine
+sales:
+  files: ${{HERE}}/sales.csv
+  columns: {{business_date: day, store_id: store, item_id: sku, units: qty, {
+            ", ".join(f"{name}: {name}" for name in names)
+        }}}
+  covariates: [{", ".join(extra)}]
+  known_ahead: {{{ahead}}}
+"""
+    )
+    values = ",".join(str(number) for number in range(1, len(names) + 1))
+    (tmp_path / "sales.csv").write_text(
+        f"day,store,sku,qty,{','.join(names)}\n2025-03-01,a,x,2,{values}\n2025-03-02,a,x,3,{values}\n"
+    )
+    spec = load_spec(tmp_path / "mine.yaml")
+
+    checked = check_dataset(spec, now=NOW)
+    load_dataset(warehouse, spec, now=NOW)
+
+    assert checked.covariates == {
+        **{name: f"{days} ahead" for name, days in MANY.items()},
+        **dict.fromkeys(AFTERWARDS),
+    }
+    sold = {name: number for number, name in enumerate(names, 1) if name in extra}
+    assert rows("SELECT DISTINCT price, promotion, covariates FROM raw.sales") == [(1, 2, sold)]
+    planned = {key for (key,) in rows("SELECT jsonb_object_keys(covariates) FROM raw.plan")}
+    assert planned == {"heat", "rain", "wind"}
+
+    with warehouse.connect() as conn:
+        panel = read_panel(conn, AsOf(date(2025, 3, 2), LATER), days=28)
+    assert set(panel.covariates) == planned, "what is not planned is never read ahead"

@@ -135,6 +135,10 @@ def _show(report: LoadReport, as_json: bool, *, loaded: bool) -> None:
     typer.echo(f"Data set {report.dataset}")
     for file in report.files:
         _show_file(file, loaded=loaded)
+    if report.covariates:
+        typer.echo("\nCovariates")
+        for name, known in report.covariates.items():
+            typer.echo(f"  {name}: {f'known {known}' if known else 'history only'}")
     if loaded:
         last = f", through {report.last_closed}" if report.last_closed else ""
         typer.echo(f"\n{report.loaded:,} new rows; {report.days_closed} days closed{last}.")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 
+from daybreak.sources.contract.canonical import COVARIATES, CanonicalColumn, extra_covariate
+from daybreak.sources.contract.section import Section, WithCovariates
 from daybreak.sources.contract.spec import DatasetSpec
 from daybreak.sources.parsing.clean import Clean
 from daybreak.sources.parsing.transform import Transform
@@ -29,16 +31,29 @@ def check_dataset(
     Rows are counted before lines of one key are merged and before they are compared with what is
     known, which both need the warehouse. Raises ``DatasetError`` where a load would.
     """
-    report = LoadReport(spec.name)
+    report = LoadReport(spec.name, covariates={})
     for section in spec.sections:
         for origin in origins(spec, section, s3_endpoint_url):
-            report.files.append(_check(spec, origin, now, progress))
+            file, canonical = _check(spec, origin, now, progress)
+            report.files.append(file)
+            _note_covariates(report, section, canonical)
     return report
+
+
+def _note_covariates(
+    report: LoadReport, section: Section, canonical: Sequence[CanonicalColumn]
+) -> None:
+    """Add what the section's rows carry; what one section gives ahead is known ahead."""
+    if report.covariates is None or not isinstance(section, WithCovariates):
+        return
+    names = {column.name for column in (*COVARIATES, *map(extra_covariate, section.covariates))}
+    for name in (column.name for column in canonical if column.name in names):
+        report.covariates[name] = report.covariates.get(name) or section.known(name)
 
 
 def _check(
     spec: DatasetSpec, origin: Origin, now: datetime, progress: Callable[[str], None]
-) -> FileReport:
+) -> tuple[FileReport, tuple[CanonicalColumn, ...]]:
     kind = origin.section.kind
     first: list[dict[str, Any]] = []
     with origin.open() as rows:
@@ -51,7 +66,7 @@ def _check(
         transform.finish()
         file = FileReport.of(kind, rows, transform.tally)
     file.first_rows = first
-    return file
+    return file, transform.canonical
 
 
 def _first_rows(clean: Clean, count: int) -> list[dict[str, Any]]:

@@ -56,12 +56,17 @@ class FileReport:
 
 @dataclass
 class LoadReport:
-    """All files of a data set, and the days whose facts are now complete."""
+    """All files of a data set, and the days whose facts are now complete.
+
+    ``covariates``, of a check: each covariate that some section gives, and when it is known, as in
+    "28d ahead"; None where it is only known afterwards, so that no forecast may look at it ahead.
+    """
 
     dataset: str
     files: list[FileReport] = field(default_factory=list)
     days_closed: int = 0
     last_closed: date | None = None
+    covariates: dict[str, str | None] | None = None
 
     @property
     def loaded(self) -> int:

@@ -292,3 +292,7 @@ class WithCovariates(Section):
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"{repeated} stand twice")
         return names
+
+    def known(self, _covariate: str) -> str | None:
+        """When a covariate of this section is known, as in "28d ahead"; None: only afterwards."""
+        return None

@@ -10,7 +10,7 @@ from pydantic import model_validator
 from sqlalchemy import Table
 
 from daybreak.sources.contract.canonical import COVARIATES, DAY, STORE, CanonicalColumn, Kind
-from daybreak.sources.contract.durations import Duration
+from daybreak.sources.contract.durations import Duration, write_duration
 from daybreak.sources.contract.section import WithCovariates
 from daybreak.sources.merging.plan_rows import KEYS, append_plan, append_vintages
 from daybreak.sources.merging.shared import Merge, Merged, dates_of
@@ -41,6 +41,10 @@ class Plan(WithCovariates):
         if not self.generator and (self.known_ahead is None) == ("known_at" not in self.columns):
             raise ValueError("give either `known_ahead` or a column for `known_at`")
         return self
+
+    def known(self, _covariate: str) -> str:
+        """When what this section plans is known."""
+        return f"{write_duration(self.known_ahead)} ahead" if self.known_ahead else "from known_at"
 
 
 def merge_plan(merge: Merge, section: Plan, staged: Table) -> Merged:

@@ -20,7 +20,7 @@ from daybreak.sources.contract.canonical import (
     CanonicalColumn,
     Kind,
 )
-from daybreak.sources.contract.durations import Ahead
+from daybreak.sources.contract.durations import Ahead, write_duration
 from daybreak.sources.contract.section import Facts, Strict, WithCovariates
 from daybreak.sources.merging.calendar import is_open
 from daybreak.sources.merging.plan_rows import append_derived_plan
@@ -102,6 +102,11 @@ class Sales(WithCovariates, Facts):
     def ahead(self) -> dict[str, timedelta]:
         """Covariate to how long before its date it was known."""
         return {name: ahead for name, ahead in self.known_ahead.items() if ahead is not None}
+
+    def known(self, covariate: str) -> str | None:
+        """When the covariate is known; None: only with the sale."""
+        ahead = self.ahead.get(covariate)
+        return None if ahead is None else f"{write_duration(ahead)} ahead"
 
     @property
     def history_only(self) -> frozenset[str]:
