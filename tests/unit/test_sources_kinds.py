@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -144,6 +145,30 @@ def test_a_section_of_no_kind_is_not_found() -> None:
 
     with pytest.raises(KeyError, match="stray"):
         kind_of(Stray(files="a.csv", columns={"business_date": {"column": "d"}}))
+
+
+CONTRACT = Path(__file__).parents[2] / "docs" / "data-contract.md"
+
+
+def test_the_contract_lists_each_kind_with_its_columns(kind: SectionKind[Any]) -> None:
+    row = next(r for r in CONTRACT.read_text().splitlines() if r.startswith(f"| `{kind.name}` |"))
+    columns, own_keys = (cell.strip() for cell in row.strip("|").split("|")[1:])
+
+    named = re.findall(r"(\**)(\w+)\1", columns.replace(" or ", ", "))
+    assert [(name, bool(bold)) for bold, name in named] == [
+        (column.name, column.required) for column in kind.model.own_columns
+    ]
+    own = set(kind.model.model_fields) - set(Section.model_fields)
+    assert set(re.findall(r"`(\w+)`", own_keys)) == own
+
+
+@pytest.mark.parametrize("name", ["mine", "films"])
+def test_the_data_sets_of_the_contract_are_valid(tmp_path: Path, name: str) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", CONTRACT.read_text(), re.DOTALL)
+    (text,) = [block for block in blocks if block.startswith(f"name: {name}\n")]
+    (tmp_path / "it.yaml").write_text(text)
+
+    assert load_spec(tmp_path / "it.yaml").name == name
 
 
 # --- which sections a data set may have -------------------------------------------------------

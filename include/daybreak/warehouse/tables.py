@@ -149,7 +149,10 @@ day_closed = Table(
     Column("load_id", BigInteger, nullable=False),
     schema="raw",
 )
-"""From ``closed_at`` on, all facts of the business date are known. Never updated."""
+"""From ``closed_at`` on, all facts of the date are known, of every section that closes days.
+
+``load_id``: of a load that covers the date. Never updated.
+"""
 
 quarantine = Table(
     "quarantine",
