@@ -12,6 +12,7 @@ import platform
 import statistics
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,12 +24,14 @@ from benchmarks.night import SCORING, run, table
 from benchmarks.stages import Stages
 from daybreak.clock import AsOf
 from daybreak.facts.sales import read_panel
-from daybreak.models.base import NO_OPTIONS, Float32, Options, Snapshot, SnapshotRows
+from daybreak.models.base import NO_OPTIONS, Day, Float32, Options, Snapshot, SnapshotRows
 from daybreak.models.sales_forecast.features.layout import FEATURES
 from daybreak.models.sales_forecast.features.snapshot import snapshot as snapshot_values
-from daybreak.models.sales_forecast.model import SalesForecast
+from daybreak.models.sales_forecast.model import MODEL
+from daybreak.models.sales_forecast.nightly import ForecastNightly
 from daybreak.models.sales_forecast.scorer import ForecastScorer
 from daybreak.registry.artifact import Artifact
+from daybreak.scoring.batch import rows_of_a_night
 from daybreak.scoring.snapshots import read_snapshot, write_snapshot
 from daybreak.warehouse.engine import begin, connect
 
@@ -36,7 +39,7 @@ ROUNDS, DEPTH, OUTPUTS = 200, 6, 4
 SERIES_PER_SHARD = 2000
 
 
-class Measured(SalesForecast):
+class Measured(ForecastNightly):
     """The sales forecast with a clock between reading facts and making features of them."""
 
     def __init__(self, stages: Stages) -> None:
@@ -59,7 +62,7 @@ class Measured(SalesForecast):
 def measure(stores: int, items: int, days: int, rounds: int = ROUNDS) -> dict[str, Any]:
     """Run everything once in a temporary warehouse and return what it took."""
     stages = Stages()
-    model = Measured(stages)
+    model = replace(MODEL, nightly=Measured(stages))
     with temporary_warehouse() as engine:
         started = time.perf_counter()
         facts = fill(engine, stores, items, days)
@@ -68,7 +71,9 @@ def measure(stores: int, items: int, days: int, rounds: int = ROUNDS) -> dict[st
             snapshot_id = write_snapshot(conn, model, AS_OF, CUTOFF)
         with connect(engine) as conn:
             snapshot = read_snapshot(conn, model, snapshot_id, 0, stores * items)
-        rows = ForecastScorer({}, BUSINESS_DATE).batch_rows(snapshot)
+        day = Day(BUSINESS_DATE)
+        scorer = ForecastScorer(Artifact(MODEL.name, "bench", b"", {}), day)
+        rows = rows_of_a_night(model.night, scorer, day, snapshot)
         artifact = grow(rows.features, rounds)
         bare = [bare_seconds(artifact, rows.features) for _ in range(2)]
         run(
@@ -86,7 +91,7 @@ def measure(stores: int, items: int, days: int, rounds: int = ROUNDS) -> dict[st
     predict = statistics.median(bare)
     return {
         "series": len(snapshot),
-        "rows": len(rows),
+        "rows": len(rows.features),
         "features": rows.features.shape[1],
         "trees": rounds * OUTPUTS,
         "facts": facts,
@@ -95,7 +100,7 @@ def measure(stores: int, items: int, days: int, rounds: int = ROUNDS) -> dict[st
         "peak_mb": {name: round(value) for name, value in stages.peak_mb.items()},
         "bare_predict_seconds": round(predict, 3),
         "scoring_seconds": round(scoring, 3),
-        "rows_per_second": round(len(rows) / scoring),
+        "rows_per_second": round(len(rows.features) / scoring),
         "ratio_to_bare_predict": round(scoring / predict, 2),
         "machine": f"{os.cpu_count()} cores, Python {platform.python_version()}, "
         f"xgboost {xgboost.__version__}, load {os.getloadavg()[0]:.1f}",

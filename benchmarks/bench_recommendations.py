@@ -21,8 +21,10 @@ from benchmarks.stages import Stages
 from daybreak.facts.events import Events
 from daybreak.facts.interactions import stream_events
 from daybreak.models import get_model
+from daybreak.models.base import Day
 from daybreak.models.recommendations.learn.train import LEAST_WEEKS, Options, Ranker, train_events
 from daybreak.registry.artifact import Artifact
+from daybreak.scoring.batch import rows_of_a_night
 from daybreak.scoring.engines.predictor import Predictor
 from daybreak.scoring.snapshots import read_context, read_snapshot, write_snapshot
 from daybreak.warehouse.engine import begin, connect
@@ -62,7 +64,7 @@ def measure(users: int, rounds: int = ROUNDS) -> dict[str, Any]:
         "users": users,
         "events": events,
         "candidates_per_user": round(candidates / looked_at, 1),
-        "features": len(MODEL.features()),
+        "features": len(MODEL.features),
         "trees": xgboost.Booster(model_file=bytearray(artifact.booster)).num_boosted_rounds(),
         "seconds": {name: round(value, 2) for name, value in stages.seconds.items()},
         "peak_mb": {name: round(value) for name, value in stages.peak_mb.items()},
@@ -85,7 +87,7 @@ def learn(engine: Engine, rounds: int) -> Artifact:
         weeks=LEAST_WEEKS, enough=0, ranker=Ranker(rounds=rounds, least_rounds=rounds)
     )
     trained = train_events(events, BUSINESS_DATE, options=options)
-    return Artifact("recommendations", "bench", trained.booster, trained.manifest, trained.files)
+    return Artifact("recommendations", "bench", trained.trees, trained.manifest, trained.files)
 
 
 def look_at_some(
@@ -96,13 +98,14 @@ def look_at_some(
     with connect(engine) as conn:
         context = read_context(conn, MODEL, snapshot_id)
         users = read_snapshot(conn, MODEL, snapshot_id, 1, 1 + number)
-    rows = MODEL.scorer(artifact, context, BUSINESS_DATE).batch_rows(users)
+    day = Day(BUSINESS_DATE, context)
+    rows = rows_of_a_night(MODEL.night, MODEL.scorer(artifact, day), day, users)
     predictor = Predictor(artifact)
     predictor.batch(rows.features)
     for _ in range(5):
         with stages.stage("bare"):
             predictor.batch(rows.features)
-    return len(rows), stages.seconds["bare"] / 5
+    return len(rows.features), stages.seconds["bare"] / 5
 
 
 def report(result: dict[str, Any]) -> str:

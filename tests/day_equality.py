@@ -50,7 +50,7 @@ def published_rows(
     engine: Engine, model: Model, business_date: date
 ) -> tuple[Generation, list[Mapping[str, Any]]]:
     """The published generation of a day and its rows in the score table."""
-    scores = model.score_table
+    scores = model.night.score_table
     with connect(engine) as conn:
         generation = published_generation(conn, model.name, business_date)
         query = (
@@ -74,7 +74,9 @@ def assert_row_equals(
     assert answer["generation"] == generation.generation_id
     assert answer["business_date"] == row["business_date"].isoformat()
     (prediction,) = answer["predictions"]
-    floats = [column.name for column in model.score_table.columns if isinstance(column.type, REAL)]
+    floats = [
+        column.name for column in model.night.score_table.columns if isinstance(column.type, REAL)
+    ]
     assert _bits(prediction[name] for name in floats) == _bits(row[name] for name in floats), (
         prediction,
         row,

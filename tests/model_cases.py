@@ -21,7 +21,7 @@ from daybreak import models
 from daybreak.clock import AsOf
 from daybreak.facts.interactions import read_events
 from daybreak.facts.sales import read_panel
-from daybreak.models import get_model
+from daybreak.models import get_learning, get_model
 from daybreak.models.base import Model, Trained
 from daybreak.models.recommendations.learn import train as recommendations
 from daybreak.models.recommendations.numbers import DEFAULT
@@ -68,7 +68,7 @@ def case_of(name: str) -> ModelCase:
     train, request, breakages = {
         "sales_forecast": (_train_forecast, _ask_forecast, _BROKEN_FORECASTS),
         "recommendations": (_train_recommendations, _ask_list, _BROKEN_LISTS),
-        "reorder_point": (model.train, _ask_stock, _BROKEN_ORDERS),
+        "reorder_point": (_train_orders, _ask_stock, _BROKEN_ORDERS),
     }[name]
     return ModelCase(model, train, request, breakages)
 
@@ -123,6 +123,10 @@ _BROKEN_LISTS: dict[str, Breakage] = {
     ),
     "reasons are unknown": lambda t: update(t).where(t.c.rank == 1).values(reason="because"),
 }
+
+
+def _train_orders(conn: Connection, as_of: AsOf) -> Trained:
+    return get_learning("reorder_point").train(conn, as_of)
 
 
 def _ask_stock(row: Row) -> dict[str, Any]:

@@ -6,18 +6,17 @@ its two tables, which are borrowed so that no migration is needed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from importlib.metadata import EntryPoint
 from itertools import product
-from typing import Any
 
 import numpy as np
 import xgboost
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Connection, FromClause, Select
+from sqlalchemy import Connection
 
 from daybreak.clock import AsOf
 from daybreak.errors import OutsideHorizon
@@ -33,16 +32,23 @@ from daybreak.ledger.generations import (
 from daybreak.models import GROUP
 from daybreak.models.base import (
     NO_OPTIONS,
-    Columns,
+    Answers,
     Context,
+    Day,
+    Endpoint,
     Float32,
+    Given,
+    Learning,
+    Model,
+    Nightly,
     Options,
     Progress,
-    Question,
-    ScoringRows,
+    Questions,
+    Remarks,
     Snapshot,
     SnapshotRows,
     Trained,
+    Verdict,
     quiet,
 )
 from daybreak.registry.artifact import Artifact
@@ -73,16 +79,12 @@ class ToyRequest(BaseModel):
     price: float | None = Field(None, gt=0, lt=1e6, allow_inf_nan=False)
 
 
-class Toy:
-    """Scores from two snapshot values (level, price), the weekday and the horizon."""
+class ToyNightly(Nightly):
+    """Every entity for a week ahead; ``level`` moves every score."""
 
-    name = "toy"
-    keys: tuple[str, ...] = ("store_id", "item_id")
-    stranger = None
-    notes = None
+    keys = ("store_id", "item_id")
     snapshot_table = snapshot_sales_forecast
     score_table = score_sales_forecast
-    request: type[BaseModel] = ToyRequest
 
     def __init__(self, level: float = 1.0) -> None:
         self.level = level
@@ -90,29 +92,100 @@ class Toy:
     def layout(self) -> tuple[str, ...]:
         return ("level", "price")
 
-    def record_layout(self) -> tuple[str, ...]:
-        return ()
-
-    def context_layout(self) -> tuple[str, ...]:
-        return ()
-
-    def features(self) -> tuple[str, ...]:
-        return ("level", "price", "weekday", "horizon")
-
     def build_snapshot(
         self, warehouse: Connection, as_of: AsOf, options: Options = NO_OPTIONS
     ) -> Snapshot:
         return Snapshot(iter([snapshot_rows(self.level)]))
 
-    def scorer(self, artifact: Artifact, context: Context, business_date: date) -> ToyScorer:
-        return ToyScorer(artifact.manifest, business_date)
+    def questions(self, day: Day, entities: int) -> Questions:
+        assert day.business_date is not None
+        ahead = np.datetime64(day.business_date, "D") + np.arange(1, HORIZON + 1)
+        return Questions(
+            np.repeat(np.arange(entities), HORIZON), {"date": np.tile(ahead, entities)}
+        )
 
     def rows_per_entity(self, context: Context) -> int:
         return HORIZON
 
-    def entity(self, request: BaseModel) -> tuple[str, ...]:
-        assert isinstance(request, ToyRequest)
-        return (request.store, request.item)
+
+@dataclass(frozen=True)
+class ToyRows:
+    """Scores from two snapshot values (level, price), the weekday and the horizon."""
+
+    business_date: date
+    scale: np.float32
+    entities: SnapshotRows
+    place: NDArray[np.int64]
+    horizon: NDArray[np.int64]
+    price: Float32
+
+    @property
+    def target(self) -> NDArray[np.datetime64]:
+        return np.datetime64(self.business_date, "D") + self.horizon
+
+    @property
+    def features(self) -> Float32:
+        planned = self.planned
+        given = ~np.isnan(self.price)
+        planned[given, 1] = self.price[given]
+        return planned
+
+    @property
+    def planned(self) -> Float32:
+        features = np.empty((len(self.place), 4), np.float32)
+        features[:, :2] = self.entities.values[self.place]
+        features[:, 2] = (self.target.astype(np.int64) + 3) % 7
+        features[:, 3] = self.horizon
+        return features
+
+    def answers(self, margins: Float32) -> Answers:
+        ordered = np.maximum(np.sort(margins[:, :3], axis=1) * self.scale, np.float32(0))
+        columns = np.column_stack([ordered, margins[:, 3] * self.scale])
+        identity = {
+            "store_id": self.entities.keys[0][self.place],
+            "item_id": self.entities.keys[1][self.place],
+            "horizon": self.horizon.astype(np.int16),
+            "target_date": self.target,
+        }
+        return Answers({**identity, **{name: columns[:, i] for i, name in enumerate(SCORES)}})
+
+    def remarks(self, question: int) -> Remarks:
+        same = self.features[question].tobytes() == self.planned[question].tobytes()
+        return Remarks("published" if same else "live")
+
+
+class ToyScorer:
+    """``scale`` of the manifest multiplies the scores."""
+
+    def __init__(self, artifact: Artifact, day: Day) -> None:
+        assert day.business_date is not None
+        self.scale = np.float32(artifact.manifest["scale"])
+        self.business_date = day.business_date
+
+    def rows(self, given: Given, questions: Questions) -> ToyRows:
+        asked = questions.columns["date"].astype("M8[D]")
+        horizon = (asked - np.datetime64(self.business_date, "D")).astype(np.int64)
+        for day in asked[(horizon < 1) | (horizon > HORIZON)]:
+            first, last = (self.business_date + timedelta(days=n) for n in (1, HORIZON))
+            raise OutsideHorizon(
+                f"date {day} lies outside the horizon.",
+                remedy=f"Ask for a date from {first} to {last}.",
+                field="date",
+                first=first.isoformat(),
+                last=last.isoformat(),
+            )
+        return ToyRows(
+            self.business_date,
+            self.scale,
+            given.entities,
+            questions.entity,
+            horizon,
+            questions.number("price"),
+        )
+
+
+class ToyLearning(Learning):
+    """Learns nothing and is never refused."""
 
     def train(
         self,
@@ -123,76 +196,31 @@ class Toy:
     ) -> Trained:
         return Trained(booster(), {"trained_through": as_of.business_date.isoformat()})
 
-    def audit(self, columns: Mapping[str, NDArray[Any]]) -> list[str]:
-        return []
-
-    def audit_queries(self, scored: FromClause) -> dict[str, Select[int]]:
-        return {}
-
-
-class ToyScorer:
-    """``scale`` of the manifest multiplies the scores."""
-
-    def __init__(self, manifest: Mapping[str, Any], business_date: date) -> None:
-        self.scale = np.float32(manifest["scale"])
-        self.business_date = business_date
-
-    def batch_rows(self, snapshot: SnapshotRows) -> ScoringRows:
-        row, horizon = (
-            grid.ravel()
-            for grid in np.meshgrid(
-                np.arange(len(snapshot)), np.arange(1, HORIZON + 1), indexing="ij"
-            )
-        )
-        return self._rows(snapshot, row, horizon, None)
-
-    def question(self, snapshot: SnapshotRows, request: BaseModel) -> Question:
-        assert isinstance(request, ToyRequest)
-        horizon = (request.date - self.business_date).days
-        if not 1 <= horizon <= HORIZON:
-            first, last = (self.business_date + timedelta(days=n) for n in (1, HORIZON))
-            raise OutsideHorizon(
-                f"date {request.date} lies outside the horizon.",
-                remedy=f"Ask for a date from {first} to {last}.",
-                field="date",
-                first=first.isoformat(),
-                last=last.isoformat(),
-            )
-        place, day = np.array([0]), np.array([horizon])
-        rows = self._rows(snapshot, place, day, request.price)
-        planned = self._rows(snapshot, place, day, None)
-        same = rows.features.tobytes() == planned.features.tobytes()
-        return Question(rows, "published" if same else "live")
-
-    def answers(self, margins: Float32, rows: ScoringRows) -> Columns:
-        ordered = np.maximum(np.sort(margins[:, :3], axis=1) * self.scale, np.float32(0))
-        columns = np.column_stack([ordered, margins[:, 3] * self.scale])
-        return {**rows.identity, **{name: columns[:, i] for i, name in enumerate(SCORES)}}
-
-    def _rows(
+    def judge(
         self,
-        snapshot: SnapshotRows,
-        row: NDArray[np.int64],
-        horizon: NDArray[np.int64],
-        price: float | None,
-    ) -> ScoringRows:
-        target = np.datetime64(self.business_date, "D") + horizon
-        features = np.empty((len(row), 4), np.float32)
-        features[:, :2] = snapshot.values[row]
-        if price is not None:
-            features[:, 1] = np.float32(price)
-        features[:, 2] = (target.astype(np.int64) + 3) % 7
-        features[:, 3] = horizon
-        identity = {
-            "store_id": snapshot.keys[0][row],
-            "item_id": snapshot.keys[1][row],
-            "horizon": horizon.astype(np.int16),
-            "target_date": target,
-        }
-        return ScoringRows(features, identity)
+        warehouse: Connection,
+        as_of: AsOf,
+        challenger: Artifact,
+        champion: Artifact | None,
+        progress: Progress = quiet,
+    ) -> Verdict:
+        return Verdict(True, "Passed.", {})
 
 
-TOY = Toy()
+def toy(level: float = 1.0) -> Model[ToyRequest]:
+    """The model; ``level`` changes its snapshots."""
+    return Model(
+        "toy",
+        Endpoint(ToyRequest, entity=lambda request: (request.store, request.item)),
+        scorer=ToyScorer,
+        features=("level", "price", "weekday", "horizon"),
+        nightly=ToyNightly(level),
+        learning="toy:LEARNING",
+    )
+
+
+LEARNING = ToyLearning()
+TOY = toy()
 MODEL = TOY
 
 
@@ -235,7 +263,7 @@ def publish_day(
     """
     now = datetime.combine(business_date, datetime.min.time(), UTC) + timedelta(days=1, hours=2)
     cutoff = now + timedelta(seconds=level)  # another level is another snapshot
-    model = Toy(level)
+    model = toy(level)
     version = _put_in_force(runtime, now, scale)
     predictor = Predictor(runtime.registry.load(TOY.name, version), threads=1)
     with begin(runtime.engine) as conn:
@@ -262,7 +290,7 @@ def publish_day(
 def _put_in_force(runtime: Runtime, now: datetime, scale: float) -> str:
     manifest = {
         "trained_through": (now - timedelta(days=2)).date().isoformat(),
-        "features": list(TOY.features()),
+        "features": list(TOY.features),
         "scale": scale,
     }
     version = runtime.registry.register(TOY.name, booster(), manifest)
@@ -280,6 +308,7 @@ def _put_in_force(runtime: Runtime, now: datetime, scale: float) -> str:
     return version
 
 
-def only_the_toy() -> dict[str, EntryPoint]:
+def only_the_toy(group: str = GROUP) -> dict[str, EntryPoint]:
     """What ``daybreak.models`` finds where no other model is installed."""
-    return {"toy": EntryPoint("toy", "toy:MODEL", GROUP)}
+    place = "toy:MODEL" if group == GROUP else "daybreak.models.schedule:DAILY"
+    return {"toy": EntryPoint("toy", place, group)}

@@ -18,13 +18,13 @@ from daybreak.clock import AsOf
 from daybreak.errors import InvalidRequest
 from daybreak.facts.events import Events
 from daybreak.models.base import SnapshotRows, Trained
-from daybreak.models.recommendations import MODEL
 from daybreak.models.recommendations.features.assemble import assemble
 from daybreak.models.recommendations.features.candidates import Ragged, Wish, candidates
 from daybreak.models.recommendations.features.catalogue import EPOCH
 from daybreak.models.recommendations.features.cells import until
 from daybreak.models.recommendations.features.histories import stranger
 from daybreak.models.recommendations.features.learned import FILE, Learned
+from daybreak.models.recommendations.learn import LEARNING
 from daybreak.models.recommendations.learn import backtest as backtest_module
 from daybreak.models.recommendations.learn.backtest import backtest_windows, bars
 from daybreak.models.recommendations.learn.baselines import BASELINES
@@ -64,7 +64,7 @@ def real(postgres: Any, online_retail: Path) -> Iterator[Engine]:
 @pytest.mark.timeout(1200)  # four trainings, each a minute on a busy machine
 def test_on_real_sales_the_lists_are_better_than_every_single_source(real: Engine) -> None:
     with connect(real) as conn:
-        found = MODEL.backtest(conn, LAST, as_of, {"windows": 4})
+        found = LEARNING.backtest(conn, LAST, as_of, {"windows": 4})
 
     json.dumps(found)
     assert all(found["bars"].values()), found["bars"]

@@ -83,7 +83,7 @@ def champion(runtime: Runtime, scale: float, since: datetime = DUE_TO_RUN) -> st
     """Register a version, whose scores ``scale`` multiplies, and put it in force."""
     manifest = {
         "trained_through": "2026-01-31",
-        "features": list(toy.TOY.features()),
+        "features": list(toy.TOY.features),
         "scale": scale,
     }
     version = runtime.registry.register("toy", toy.booster(), manifest)

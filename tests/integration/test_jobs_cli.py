@@ -40,7 +40,7 @@ def runtime(
     made = get_runtime()
     manifest = {
         "trained_through": "2026-01-31",
-        "features": list(toy.TOY.features()),
+        "features": list(toy.TOY.features),
         "scale": 1.0,
     }
     version = made.registry.register("toy", toy.booster(), manifest)

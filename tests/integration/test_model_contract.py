@@ -42,12 +42,13 @@ from daybreak.jobs.waiting import look_for_inputs
 from daybreak.ledger import generations
 from daybreak.ledger.champions import promote
 from daybreak.ledger.generations import Generation
+from daybreak.models import base, get_learning
 from daybreak.models.base import Model, SnapshotRows, Trained
 from daybreak.registry.artifact import Artifact
 from daybreak.registry.registry import BOOSTER, MANIFEST
 from daybreak.runtime import Runtime
 from daybreak.scoring.audit import audit_generation
-from daybreak.scoring.batch import score_shard
+from daybreak.scoring.batch import rows_of_a_night, score_shard
 from daybreak.scoring.engines.predictor import Predictor
 from daybreak.scoring.snapshot_bytes import pack, unpack
 from daybreak.scoring.snapshots import read_context, read_snapshot, write_snapshot
@@ -142,11 +143,12 @@ def answers(
     with connect(day.engine) as conn:
         context = read_context(conn, model, day.address["snapshot_id"])
     predictor = Predictor(artifact, threads=1)
-    scorer = model.scorer(artifact, context, DAY)
+    of_day = base.Day(DAY, context)
+    scorer = model.scorer(artifact, of_day)
     scored = []
     for cut in cuts:
-        rows = scorer.batch_rows(cut)
-        scored.append(scorer.answers(predictor.batch(rows.features), rows))
+        rows = rows_of_a_night(model.night, scorer, of_day, cut)
+        scored.append(rows.answers(predictor.batch(rows.features)).columns)
     return bits({name: np.concatenate([part[name] for part in scored]) for name in scored[0]})
 
 
@@ -300,9 +302,9 @@ def test_without_facts_there_is_nothing_to_learn_from_or_to_score(
 ) -> None:
     with connect(warehouse) as conn:
         with pytest.raises(NoData):
-            day.model.train(conn, AS_OF)
+            get_learning(day.model.name).train(conn, AS_OF)
         with pytest.raises(NoData):
-            list(day.model.build_snapshot(conn, AS_OF).rows)
+            list(day.model.night.build_snapshot(conn, AS_OF).rows)
 
 
 def test_an_option_that_a_backtest_does_not_have_is_refused(day: Day) -> None:
@@ -310,7 +312,9 @@ def test_an_option_that_a_backtest_does_not_have_is_refused(day: Day) -> None:
         connect(day.engine) as conn,
         pytest.raises(InvalidRequest, match="no option moons"),
     ):
-        day.model.backtest(conn, DAY, lambda past: AsOf(past, CUTOFF), {"moons": 3})
+        get_learning(day.model.name).backtest(
+            conn, DAY, lambda past: AsOf(past, CUTOFF), {"moons": 3}
+        )
 
 
 # --- the two clocks --------------------------------------------------------------------------
@@ -342,7 +346,7 @@ def test_what_became_known_too_late_changes_no_bit(day: Day, postgres: Any, fact
 
 def test_a_snapshot_is_read_as_it_was_built(day: Day) -> None:
     with connect(day.engine) as conn:
-        built = list(day.model.build_snapshot(conn, AS_OF).rows)
+        built = list(day.model.night.build_snapshot(conn, AS_OF).rows)
     stored = day.snapshot_rows()
     keys = [key for batch in built for key in zip(*batch.keys, strict=True)]
     assert list(zip(*stored.keys, strict=True)) == keys
@@ -350,7 +354,7 @@ def test_a_snapshot_is_read_as_it_was_built(day: Day) -> None:
     assert len(keys) == day.address["rows"]
     for batch in built:
         packed = [bytes(memoryview(row)) for row in pack(batch)]
-        again = unpack(day.model, [column.tolist() for column in batch.keys], packed)
+        again = unpack(day.model.night, [column.tolist() for column in batch.keys], packed)
         assert snapshot_bits(again) == snapshot_bits(batch)
     joined = np.concatenate([batch.values for batch in built])
     assert stored.values.tobytes() == joined.tobytes()
@@ -414,11 +418,13 @@ def test_every_step_run_twice_leaves_the_same_rows(own_day: Day) -> None:
 
 
 def test_the_audit_finds_each_rule_broken(own_day: Day) -> None:
-    model, table = own_day.model, own_day.model.score_table
+    model, table = own_day.model, own_day.model.night.score_table
     floats = [column.name for column in table.columns if isinstance(column.type, REAL)]
     assert floats, "a model scores something"
     own = {rule: broken(table) for rule, broken in own_day.case.breakages.items()}
-    assert model.audit_queries(table).keys() <= own.keys(), "each rule between rows is broken here"
+    assert model.night.audit_queries(table).keys() <= own.keys(), (
+        "each rule between rows is broken here"
+    )
     entity = [table.c[name] for name in model.keys]
     first = own_day.rows[0]
     one = [table.c[name] == first[name] for name in (*model.keys, *identity_of(model))]
@@ -447,7 +453,7 @@ def test_the_audit_finds_each_rule_broken(own_day: Day) -> None:
 def identity_of(model: Model) -> list[str]:
     """Key columns of the score table beside the entity's."""
     fixed = {"business_date", "generation_id", *model.keys}
-    return [c.name for c in model.score_table.primary_key.columns if c.name not in fixed]
+    return [c.name for c in model.night.score_table.primary_key.columns if c.name not in fixed]
 
 
 # --- the endpoint ----------------------------------------------------------------------------
@@ -458,13 +464,15 @@ def test_every_published_row_is_answered_bit_for_bit_and_in_order(day: Day) -> N
     lists: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         lists.setdefault(json.dumps(day.case.request(row)), []).append(dict(row))
-    floats = {c.name for c in day.model.score_table.columns if isinstance(c.type, REAL)}
+    floats = {c.name for c in day.model.night.score_table.columns if isinstance(c.type, REAL)}
     client = day.client()
     for listed in lists.values():
         status, answer = day.ask(client, listed[0])
         assert status == 200, answer
         key = tuple(listed[0][name] for name in day.model.keys)
-        assert answer["source"] == ("default" if key == day.model.stranger else "published")
+        assert answer["source"] == (
+            "default" if key == day.model.endpoint.stranger else "published"
+        )
         assert answer["generation"] == generation.generation_id
         assert answer["version"] == generation.version
         expected = [
@@ -492,7 +500,7 @@ def plain(value: Any, is_float: bool) -> Any:
 
 def test_a_version_of_other_features_is_refused_by_batch_and_endpoint(own_day: Day) -> None:
     day = own_day
-    *kept, missing = day.model.features()
+    *kept, missing = day.model.features
     manifest = day.trained.manifest | {"features": [*kept, "another"]}
     version = day.runtime.registry.register(
         day.model.name, day.trained.booster, manifest, day.trained.files
@@ -535,4 +543,4 @@ def expect_refused(day: Day, row: dict[str, Any], error: type[DaybreakError]) ->
 
 def first_row(day: Day) -> dict[str, Any]:
     with connect(day.engine) as conn:
-        return dict(conn.execute(select(day.model.score_table).limit(1)).mappings().one())
+        return dict(conn.execute(select(day.model.night.score_table).limit(1)).mappings().one())

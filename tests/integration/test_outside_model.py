@@ -30,7 +30,7 @@ from daybreak.jobs.backtesting import backtest
 from daybreak.jobs.run import score_day
 from daybreak.ledger.champions import promote
 from daybreak.ledger.generations import published_generation
-from daybreak.models import get_model, model_names, model_tables
+from daybreak.models import get_learning, get_model, model_names, model_tables
 from daybreak.models.base import Model
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.serving.app import create_app
@@ -243,13 +243,14 @@ def test_its_gate_holds_a_challenger_against_the_champion(
 ) -> None:
     artifact = runtime.registry.load(NAME, champion)
     with connect(runtime.engine) as conn:
-        verdict = model.judge(conn, AS_OF, artifact, artifact)
+        learning = get_learning(model.name)
+        verdict = learning.judge(conn, AS_OF, artifact, artifact)
         assert not verdict.passed, "a champion of the day itself has seen every week"
         assert verdict.reason.startswith("Refused. Units lost in 0 weeks")
         earlier = AsOf(DAY - timedelta(weeks=2), CUTOFF)
-        trained = model.train(conn, earlier)
-        old = type(artifact)(NAME, "old", trained.booster, trained.manifest)
-        verdict = model.judge(conn, AS_OF, artifact, old)
+        trained = learning.train(conn, earlier)
+        old = type(artifact)(NAME, "old", trained.trees, trained.manifest)
+        verdict = learning.judge(conn, AS_OF, artifact, old)
     assert "in 2 weeks" in verdict.reason
     assert verdict.evidence.keys() == {"model", "rule", "champion"}
     assert verdict.passed == (

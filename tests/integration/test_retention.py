@@ -434,7 +434,7 @@ def test_a_snapshot_that_went_is_made_again_with_its_day(toy_runtime: Runtime) -
             conn.execute(insert(tables.day_closed).values(closed))
     version = toy_runtime.registry.register(
         "toy", toy.booster(),
-        {"trained_through": "2026-01-31", "features": list(toy.TOY.features()), "scale": 1.0},
+        {"trained_through": "2026-01-31", "features": list(toy.TOY.features), "scale": 1.0},
     )  # fmt: skip
     with begin(toy_runtime.engine) as conn:
         promote(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,12 +20,13 @@ from daybreak.ledger.generations import (
     publish,
 )
 from daybreak.models import get_model
+from daybreak.models.base import Day, Given, Questions, ScoringRows, SnapshotRows
 from daybreak.models.sales_forecast.link import SCORES
-from daybreak.models.sales_forecast.model import SalesForecast
+from daybreak.models.sales_forecast.nightly import ForecastNightly
 from daybreak.models.sales_forecast.request import ForecastRequest
 from daybreak.scoring import batch
 from daybreak.scoring.audit import audit_generation
-from daybreak.scoring.batch import MOST_SHARDS, plan_shards, score_shard
+from daybreak.scoring.batch import MOST_SHARDS, plan_shards, rows_of_a_night, score_shard
 from daybreak.scoring.engines.predictor import Predictor
 from daybreak.scoring.snapshots import read_entity, read_snapshot, write_snapshot
 from daybreak.warehouse.engine import begin, connect
@@ -33,7 +35,11 @@ from small_shop import AS_OF, CUTOFF, DAY
 
 MODEL = get_model("sales_forecast")
 PREDICTOR = Predictor(small_shop.tiny_artifact(), threads=1)
-SCORER = MODEL.scorer(PREDICTOR.artifact, {}, DAY)
+SCORER = MODEL.scorer(PREDICTOR.artifact, Day(DAY))
+
+
+def ask(entity: SnapshotRows, request: ForecastRequest) -> ScoringRows:
+    return SCORER.rows(Given(entity), Questions.of([request]))
 
 
 @pytest.fixture
@@ -75,19 +81,19 @@ def all_rows(engine: Engine, *columns: Any) -> list[Any]:
 def test_batch_equals_online_bit_for_bit(staged: tuple[Engine, Generation]) -> None:
     engine, generation = staged
     assert score(engine, generation) == 280
-    assert PREDICTOR.engine == "twin"
+    assert PREDICTOR.name == "twin"
     rows = all_rows(engine)
     assert len(rows) == 280
     with connect(engine) as conn:
         for row in rows:
             request = ForecastRequest(store=row.store_id, item=row.item_id, date=row.target_date)
-            entity = read_entity(conn, MODEL, generation.snapshot_id, DAY, MODEL.entity(request))
-            asked = SCORER.question(entity, request).rows
-            scores = SCORER.answers(PREDICTOR.single(asked.features), asked)
+            key = (row.store_id, row.item_id)
+            asked = ask(read_entity(conn, MODEL, generation.snapshot_id, DAY, key), request)
+            scores = asked.answers(PREDICTOR.single(asked.features)).columns
             online = np.array([scores[name][0] for name in SCORES])
             table = np.array([getattr(row, name) for name in SCORES], np.float32)
             assert online.tobytes() == table.tobytes()
-            assert asked.identity["horizon"].tolist() == [row.horizon]
+            assert scores["horizon"].tolist() == [row.horizon]
 
 
 def test_the_rows_say_what_they_are(staged: tuple[Engine, Generation]) -> None:
@@ -244,15 +250,15 @@ def test_overrides_change_only_what_they_should(staged: tuple[Engine, Generation
         entity = read_snapshot(conn, MODEL, generation.snapshot_id, 4, 5)
     store, name = (key.item() for key in entity.keys)
     plain = {"store": store, "item": name, "date": small_shop.day(3)}
-    rows = SCORER.question(entity, ForecastRequest(**plain)).rows
-    whole = SCORER.batch_rows(entity)
+    rows = ask(entity, ForecastRequest(**plain))
+    whole = rows_of_a_night(MODEL.night, SCORER, Day(DAY), entity)
     assert rows.features.tobytes() == whole.features[2].tobytes()
-    changed = SCORER.question(entity, ForecastRequest(**plain, price=0.99, promotion=1.0)).rows
-    names = np.array(MODEL.features())
+    changed = ask(entity, ForecastRequest(**plain, price=0.99, promotion=1.0))
+    names = np.array(MODEL.features)
     differing = set(names[rows.features[0] != changed.features[0]])
     both_missing = set(names[np.isnan(rows.features[0]) & np.isnan(changed.features[0])])
     assert differing - both_missing == {"price", "promotion", "price_ratio", "price_change"}
-    assert changed.features[0, MODEL.features().index("price")] == np.float32(0.99)
+    assert changed.features[0, MODEL.features.index("price")] == np.float32(0.99)
 
 
 @pytest.mark.parametrize("offset", [0, -3, 29, 4000])
@@ -262,22 +268,24 @@ def test_a_date_outside_the_horizon(staged: tuple[Engine, Generation], offset: i
         entity = read_snapshot(conn, MODEL, generation.snapshot_id, 0, 1)
     request = ForecastRequest(store="A", item="bread", date=small_shop.day(offset))
     with pytest.raises(OutsideHorizon, match="is not within 2026-03-11 to 2026-04-07") as error:
-        SCORER.question(entity, request)
+        ask(entity, request)
     assert error.value.details["field"] == "date"
 
 
 def test_a_snapshot_of_another_layout_is_not_scored(staged: tuple[Engine, Generation]) -> None:
     engine, generation = staged
 
-    class Later(SalesForecast):
+    class Later(ForecastNightly):
         def context_layout(self) -> tuple[str, ...]:
             return ("calendar",)
 
+    later = replace(MODEL, nightly=Later())
+
     with begin(engine) as conn:
         with pytest.raises(NotReady, match="laid out by another release") as error:
-            score_shard(conn, Later(), PREDICTOR, generation, shard=0, first=0, last=10)
+            score_shard(conn, later, PREDICTOR, generation, shard=0, first=0, last=10)
         assert error.value.remedy.startswith("Score the day again")
-        assert write_snapshot(conn, Later(), AS_OF, CUTOFF) != generation.snapshot_id
+        assert write_snapshot(conn, later, AS_OF, CUTOFF) != generation.snapshot_id
 
 
 def test_counted_units_come_whole(shop: Engine) -> None:

@@ -20,8 +20,10 @@ from day_equality import assert_day_equals, published_rows
 from daybreak.errors import ConfigError, Unauthenticated
 from daybreak.ledger.generations import rollback
 from daybreak.ledger.verdicts import record_verdict
+from daybreak.models.base import Day
 from daybreak.registry.artifact import Artifact
 from daybreak.runtime import Runtime
+from daybreak.scoring.batch import rows_of_a_night
 from daybreak.serving.app import create_app
 from daybreak.serving.http.auth import Caller
 from daybreak.serving.rows import OVERHEAD, RowCache
@@ -35,7 +37,6 @@ from toy import (
     KEYS,
     SCORES,
     TOY,
-    Toy,
     booster,
     publish_day,
     snapshot_rows,
@@ -259,8 +260,8 @@ def test_a_version_trained_on_other_features_is_never_served(
     runtime: Runtime, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish_day(runtime)
-    of_the_next_release = tuple(reversed(TOY.features()))
-    monkeypatch.setattr(Toy, "features", lambda _self: of_the_next_release)
+    of_the_next_release = tuple(reversed(TOY.features))
+    monkeypatch.setitem(TOY.__dict__, "features", of_the_next_release)
     error_of(client.post(PREDICT, json=BODY), 503, "not_ready")
     assert client.get("/readyz").status_code == 503
 
@@ -546,5 +547,7 @@ def test_nothing_connects_before_it_is_asked(tmp_path: Path) -> None:
 def test_the_toy_is_deterministic() -> None:
     """Otherwise a difference of bits above would say nothing of the endpoint."""
     assert booster() is booster()
-    rows = TOY.scorer(Artifact("toy", "1", b"", {"scale": 1}), {}, date(2026, 2, 1))
-    assert rows.batch_rows(snapshot_rows(1.0)).features.dtype == "float32"
+    day = Day(date(2026, 2, 1))
+    scorer = TOY.scorer(Artifact("toy", "1", b"", {"scale": 1}), day)
+    rows = rows_of_a_night(TOY.night, scorer, day, snapshot_rows(1.0))
+    assert rows.features.dtype == "float32"

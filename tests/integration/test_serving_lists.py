@@ -22,7 +22,7 @@ from daybreak.jobs.run import score_day
 from daybreak.jobs.scoring import build_snapshot
 from daybreak.ledger.champions import promote
 from daybreak.models import get_model
-from daybreak.models.base import Trained
+from daybreak.models.base import Day, Trained
 from daybreak.models.recommendations.numbers import DEFAULT
 from daybreak.runtime import Runtime
 from daybreak.scoring.audit import audit_generation
@@ -396,9 +396,9 @@ def test_a_day_is_built_with_the_numbers_of_its_version(runtime: Runtime) -> Non
     artifact = runtime.registry.load(MODEL, runtime.registry.versions(MODEL)[0]["version"])
     assert artifact.manifest["options"] == DEFAULT.to_json()
     with pytest.raises(NotReady, match="trained with another short_half_life"):
-        model.scorer(artifact, context, earlier)
+        model.scorer(artifact, Day(earlier, context))
     manifest = artifact.manifest | {"options": DEFAULT.to_json() | numbers}
-    model.scorer(replace(artifact, manifest=manifest), context, earlier)
+    model.scorer(replace(artifact, manifest=manifest), Day(earlier, context))
 
 
 def published_lists(runtime: Runtime) -> dict[str, list[dict[str, Any]]]:

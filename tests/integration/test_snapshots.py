@@ -13,7 +13,7 @@ from sqlalchemy import Engine, delete, func, select
 from daybreak.errors import NoData, NotFound, NotReady
 from daybreak.models import get_model
 from daybreak.models.base import Snapshot, SnapshotRows
-from daybreak.models.sales_forecast.model import SalesForecast
+from daybreak.models.sales_forecast.nightly import ForecastNightly
 from daybreak.scoring.snapshots import (
     layout_hash,
     read_context,
@@ -28,7 +28,7 @@ from small_shop import AS_OF, CUTOFF, DAY
 MODEL = get_model("sales_forecast")
 
 
-class Rebatched(SalesForecast):
+class Rebatched(ForecastNightly):
     """The same rows in batches of another size."""
 
     def __init__(self, size: int) -> None:
@@ -46,7 +46,7 @@ class Rebatched(SalesForecast):
 
 def test_written_once_and_read_back(shop: Engine) -> None:
     with begin(shop) as conn:
-        built = next(MODEL.build_snapshot(conn, AS_OF).rows)
+        built = next(MODEL.night.build_snapshot(conn, AS_OF).rows)
         snapshot_id = write_snapshot(conn, MODEL, AS_OF, CUTOFF)
         assert write_snapshot(conn, MODEL, AS_OF, CUTOFF + timedelta(days=9)) == snapshot_id
         assert len(built) == 10
@@ -67,7 +67,11 @@ def test_written_once_and_read_back(shop: Engine) -> None:
 
 def test_the_hash_is_of_the_contents(shop: Engine) -> None:
     hashes = []
-    for model in (MODEL, Rebatched(1), Rebatched(3)):
+    for model in (
+        MODEL,
+        replace(MODEL, nightly=Rebatched(1)),
+        replace(MODEL, nightly=Rebatched(3)),
+    ):
         with begin(shop) as conn:
             write_snapshot(conn, model, AS_OF, CUTOFF)
             hashes.append(conn.scalar(select(snapshot.c.sha256)))
@@ -81,19 +85,20 @@ def test_the_hash_is_of_the_contents(shop: Engine) -> None:
 
 
 def test_another_layout_is_another_snapshot(shop: Engine) -> None:
-    class Later(SalesForecast):
+    class Later(ForecastNightly):
         def context_layout(self) -> tuple[str, ...]:
             return ("calendar",)
 
+    changed = replace(MODEL, nightly=Later())
     with begin(shop) as conn:
         first = write_snapshot(conn, MODEL, AS_OF, CUTOFF)
         layout = conn.scalar(select(snapshot.c.layout))
-        assert layout == layout_hash(MODEL.layout()), "as before contexts had a layout"
-        later = write_snapshot(conn, Later(), AS_OF, CUTOFF)
+        assert layout == layout_hash(MODEL.night.layout()), "as before contexts had a layout"
+        later = write_snapshot(conn, changed, AS_OF, CUTOFF)
         assert later != first
-        assert read_context(conn, MODEL, first) == read_context(conn, Later(), later) == {}
+        assert read_context(conn, MODEL, first) == read_context(conn, changed, later) == {}
         with pytest.raises(NotReady, match="laid out by another release") as error:
-            read_context(conn, Later(), first)
+            read_context(conn, changed, first)
         assert error.value.remedy.startswith("Score the day again: `daybreak score sales_forecast")
 
 
@@ -133,7 +138,7 @@ def test_a_build_that_fails_leaves_nothing(warehouse: Engine) -> None:
 )
 def test_a_model_that_breaks_its_word(shop: Engine, fault: str, message: str) -> None:
 
-    class Faulty(SalesForecast):
+    class Faulty(ForecastNightly):
         def build_snapshot(self, warehouse, as_of, options):  # type: ignore[no-untyped-def]
             context = {"levels": np.array([1, np.inf])} if fault == "context" else {}
             return Snapshot(self._broken(super().build_snapshot(warehouse, as_of).rows), context)
@@ -149,7 +154,7 @@ def test_a_model_that_breaks_its_word(shop: Engine, fault: str, message: str) ->
                     yield batch
 
     with pytest.raises(ValueError, match=message), begin(shop) as conn:
-        write_snapshot(conn, Faulty(), AS_OF, CUTOFF)
+        write_snapshot(conn, replace(MODEL, nightly=Faulty()), AS_OF, CUTOFF)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -48,33 +49,44 @@ class StockRequest(BaseModel):
     on_hand: float = Field(0.0, ge=0, le=1e6, description="Units in stock; 0: an empty shelf.")
 
 
+@dataclass(frozen=True)
+class StockRows:
+    """One row a question; a nightly row is the answer for an empty shelf."""
+
+    items: base.SnapshotRows
+    place: NDArray[np.int64]
+    on_hand: base.Float32
+
+    @property
+    def features(self) -> base.Float32:
+        return as_shares(self.items.values[self.place])
+
+    def answers(self, margins: base.Float32) -> base.Answers:
+        stores, items = (names[self.place] for names in self.items.keys)
+        usual, enough = as_units(margins, self.items.values[self.place, 0]).T
+        missing = np.ceil(np.maximum(enough - self.on_hand, np.float32(0)))
+        keys = {"store_id": stores, "item_id": items}
+        return base.Answers({**keys, "usual": usual, "enough": enough, "reorder": missing})
+
+    def remarks(self, question: int) -> base.Remarks:
+        return base.Remarks("live" if self.on_hand[question] else "published")
+
+
 class StockScorer:
-    """A version at work. A nightly row is the answer for an empty shelf."""
+    """A version at work; all that it learned is in the trees."""
 
-    def batch_rows(self, snapshot: base.SnapshotRows, on_hand: float = 0.0) -> base.ScoringRows:
-        identity = dict(zip(ReorderPoint.keys, snapshot.keys, strict=True))
-        stock = np.full(len(snapshot), on_hand, np.float32)
-        return base.ScoringRows(as_shares(snapshot.values), {**identity, "on_hand": stock})
+    def __init__(self, artifact: Artifact, day: base.Day) -> None:
+        pass
 
-    def question(self, snapshot: base.SnapshotRows, request: Any) -> base.Question:
-        rows = self.batch_rows(snapshot, request.on_hand)
-        return base.Question(rows, "live" if request.on_hand else "published")
-
-    def answers(self, margins: base.Float32, rows: base.ScoringRows) -> base.Columns:
-        keys = {name: rows.identity[name] for name in ReorderPoint.keys}
-        usual, enough = as_units(margins, rows.features[:, 0]).T
-        missing = np.ceil(np.maximum(enough - rows.identity["on_hand"], np.float32(0)))
-        return {**keys, "usual": usual, "enough": enough, "reorder": missing}
+    def rows(self, given: base.Given, questions: base.Questions) -> StockRows:
+        on_hand = np.nan_to_num(questions.number("on_hand"))  # a night asks without a stock
+        return StockRows(given.entities, questions.entity, on_hand)
 
 
-class ReorderPoint:
-    """What ``daybreak.models.base.Model`` asks for; an entity is an item in a store."""
+class StockNightly(base.Nightly):
+    """Every item in every store."""
 
-    name = "reorder_point"
-    keys: tuple[str, ...] = ("store_id", "item_id")
-    stranger = None  # an item that nobody ever sold is an error, not a guess
-    notes = None
-    request: type[BaseModel] = StockRequest
+    keys = ("store_id", "item_id")
     snapshot_table = snapshot_table("reorder_point", keys)
     score_table = score_table(
         "reorder_point",
@@ -89,15 +101,6 @@ class ReorderPoint:
     def layout(self) -> tuple[str, ...]:
         return LAYOUT
 
-    def record_layout(self) -> tuple[str, ...]:
-        return ()
-
-    def context_layout(self) -> tuple[str, ...]:
-        return ()
-
-    def features(self) -> tuple[str, ...]:
-        return LAYOUT
-
     def build_snapshot(
         self, warehouse: Connection, as_of: AsOf, options: base.Options = base.NO_OPTIONS
     ) -> base.Snapshot:
@@ -106,14 +109,23 @@ class ReorderPoint:
         keys = (panel.store_ids, panel.item_ids)
         return base.Snapshot(iter([base.SnapshotRows(keys, known_at(panel))]))
 
-    def scorer(self, artifact: Artifact, context: base.Context, day: date) -> base.Scorer:
-        return StockScorer()
+    def audit(self, columns: Mapping[str, NDArray[Any]]) -> list[str]:
+        usual, enough, reorder = (columns[name] for name in ("usual", "enough", "reorder"))
+        rules = {
+            "units are negative": (usual < 0).any(),
+            "enough is less than usual": (enough < usual).any(),
+            "the order does not fill an empty shelf": (reorder != np.ceil(enough)).any(),
+        }
+        return [rule for rule, broken in rules.items() if broken]
 
-    def rows_per_entity(self, context: base.Context) -> int:
-        return 1
+    def audit_queries(self, scored: FromClause) -> dict[str, Select[int]]:
+        ordered, usual = func.sum(scored.c.reorder), func.sum(scored.c.usual) + func.count()
+        wild = select(ordered).having(ordered > 20 * usual).subquery("wild")
+        return {"the whole order is wild": select(func.count()).select_from(wild)}
 
-    def entity(self, request: Any) -> tuple[str, ...]:
-        return (request.store, request.item)
+
+class StockLearning(base.Learning):
+    """How versions come to be, and which may become champion."""
 
     def train(
         self,
@@ -176,20 +188,6 @@ class ReorderPoint:
     def describe_backtest(self, found: Mapping[str, Any]) -> list[str]:
         return [f"{name:6} {units:10.1f}" for name, units in found["lost_units_a_week"].items()]
 
-    def audit(self, columns: Mapping[str, NDArray[Any]]) -> list[str]:
-        usual, enough, reorder = (columns[name] for name in ("usual", "enough", "reorder"))
-        rules = {
-            "units are negative": (usual < 0).any(),
-            "enough is less than usual": (enough < usual).any(),
-            "the order does not fill an empty shelf": (reorder != np.ceil(enough)).any(),
-        }
-        return [rule for rule, broken in rules.items() if broken]
-
-    def audit_queries(self, scored: FromClause) -> dict[str, Select[int]]:
-        ordered, usual = func.sum(scored.c.reorder), func.sum(scored.c.usual) + func.count()
-        wild = select(ordered).having(ordered > 20 * usual).subquery("wild")
-        return {"the whole order is wild": select(func.count()).select_from(wild)}
-
 
 def known_at(panel: Panel, weeks_ago: int = 0) -> base.Float32:
     """What was known so many weeks ago, (n, S). A week before the first sale is missing: NaN."""
@@ -249,4 +247,12 @@ def pinball(sold: base.Float32, enough: base.Float32) -> float:
     return float(np.maximum(over * (1 - LIKELY), -over * LIKELY).sum())
 
 
-MODEL = ReorderPoint()
+LEARNING = StockLearning()
+MODEL = base.Model(
+    "reorder_point",
+    base.Endpoint(StockRequest, entity=lambda request: (request.store, request.item)),
+    scorer=StockScorer,
+    features=LAYOUT,
+    nightly=StockNightly(),
+    learning="reorder_point:LEARNING",
+)

@@ -46,7 +46,7 @@ def test_the_examples_are_requests_that_the_model_takes(name: str) -> None:
     bodies = re.findall(rf"/{name}/predict .*?-d '(.*?)'", PAGE, re.DOTALL)
     assert bodies
     for body in bodies:
-        get_model(name).request.model_validate_json(body)
+        get_model(name).endpoint.request.model_validate_json(body)
 
 
 def test_every_json_block_is_json() -> None:

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from daybreak.errors import InvalidRequest
-from daybreak.models import get_model, model_names
+from daybreak.models import get_learning, model_names
 from daybreak.models.options import Option, chosen
 from daybreak.models.recommendations.numbers import DEFAULT, LEARNED, OPTIONS, Numbers
 from daybreak.settings import Settings
@@ -90,4 +90,4 @@ def test_every_option_is_documented() -> None:
 def test_models_refuse_options_that_they_do_not_have() -> None:
     for name in model_names():
         with pytest.raises(InvalidRequest, match="no option nonsense"):
-            get_model(name).train(None, None, options={"nonsense": 1})  # type: ignore[arg-type]
+            get_learning(name).train(None, None, options={"nonsense": 1})  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ import xgboost
 
 from daybreak.errors import NotReady
 from daybreak.registry.artifact import Artifact
+from daybreak.scoring.engines.engine import expect_features
 from daybreak.scoring.engines.predictor import Predictor
 
 X = np.random.default_rng(0).normal(size=(200, 5)).astype(np.float32)
@@ -29,7 +30,7 @@ def artifact(base_score: float = 0.0) -> Artifact:
 @pytest.mark.parametrize("threads", [0, 1, 2])
 def test_single_equals_batch_bit_for_bit(threads: int) -> None:
     predictor = Predictor(artifact(), threads)
-    assert predictor.engine == "twin"
+    assert predictor.name == "twin"
     batch = predictor.batch(X)
     assert batch.dtype == np.float32
     assert batch.shape == (200, 3)
@@ -41,7 +42,7 @@ def test_single_equals_batch_bit_for_bit(threads: int) -> None:
 def test_falls_back_to_the_booster_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     predictor = Predictor(artifact(base_score=0.7))
     with caplog.at_level(logging.WARNING):
-        assert predictor.engine == "booster"
+        assert predictor.name == "booster"
     assert "demo 2026-01-01-00000000 is served by the booster" in caplog.text
     assert predictor.single(X[:1]).tobytes() == predictor.batch(X)[:1].tobytes()
 
@@ -55,9 +56,8 @@ def test_falls_back_to_the_booster_and_says_so(caplog: pytest.LogCaptureFixture)
     ],
 )
 def test_a_version_of_other_features_is_refused(made: tuple[str, ...], message: str) -> None:
-    predictor = Predictor(artifact(), threads=1)
-    predictor.expect_features(NAMES)
+    expect_features(artifact(), NAMES)
     names_only = replace(artifact(), manifest={"features": [*NAMES]})
-    Predictor(names_only, threads=1).expect_features(NAMES)
+    expect_features(names_only, NAMES)
     with pytest.raises(NotReady, match=message):
-        predictor.expect_features(made)
+        expect_features(artifact(), made)

@@ -134,7 +134,7 @@ def test_the_layout_of_the_context_names_its_arrays_and_the_order_of_the_statist
     layout = Catalogue.context_layout()
     assert list(layout) == [*arrays, *ITEM_STATISTICS]
     model = get_model("recommendations")
-    assert model.context_layout() == (*layout, *PUBLISHED, NUMBERS, *OF_A_DAY)
+    assert model.night.context_layout() == (*layout, *PUBLISHED, NUMBERS, *OF_A_DAY)
     before = snapshot_layout(model)
     monkeypatch.setattr(catalogue_module, "ITEM_STATISTICS", ITEM_STATISTICS[::-1])
     assert snapshot_layout(model) != before

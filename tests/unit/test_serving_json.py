@@ -173,7 +173,7 @@ def test_another_type_is_not_guessed_at(field: str, value: object) -> None:
 
 @pytest.mark.parametrize("name", model_names())
 def test_no_field_of_a_model_takes_another_type(name: str) -> None:
-    form = get_model(name).request
+    form = get_model(name).endpoint.request
     for field, schema in form.model_json_schema()["properties"].items():
         branches = schema.get("anyOf", [schema])
         kinds = {branch.get("format", branch["type"]) for branch in branches}

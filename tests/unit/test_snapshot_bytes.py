@@ -15,26 +15,28 @@ USERS = np.array(["ann", "ben", "cem"], object)
 
 def rows(offsets: tuple[int, ...] = (0, 2, 2, 5)) -> SnapshotRows:
     """Three users: two records, none, and three."""
-    values = np.zeros((3, len(MODEL.layout())), np.float32)
-    records = np.zeros((5, len(MODEL.record_layout())), np.float32)
+    values = np.zeros((3, len(MODEL.night.layout())), np.float32)
+    records = np.zeros((5, len(MODEL.night.record_layout())), np.float32)
     return SnapshotRows((USERS,), values, records, np.array(offsets, np.int64))
 
 
 def test_infinity_in_a_value_names_column_and_key() -> None:
     faulty = rows()
     faulty.values[1:, 0] = np.inf
-    message = rf"infinite values in {MODEL.layout()[0]}, first in the row of \('ben',\)"
+    message = rf"infinite values in {MODEL.night.layout()[0]}, first in the row of \('ben',\)"
     with pytest.raises(ValueError, match=message):
-        Contents(MODEL, b"").add(faulty)
+        Contents(MODEL.night, b"").add(faulty)
 
 
 @pytest.mark.parametrize(("record", "user"), [(0, "ann"), (1, "ann"), (2, "cem"), (4, "cem")])
 def test_infinity_in_a_record_names_whose_it_is(record: int, user: str) -> None:
     faulty = rows()
     faulty.records[record, -1] = -np.inf
-    message = rf"infinite values in {MODEL.record_layout()[-1]}, first in the row of \('{user}',\)"
+    message = (
+        rf"infinite values in {MODEL.night.record_layout()[-1]}, first in the row of \('{user}',\)"
+    )
     with pytest.raises(ValueError, match=message):
-        Contents(MODEL, b"").add(faulty)
+        Contents(MODEL.night, b"").add(faulty)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,7 @@ def test_infinity_in_a_record_names_whose_it_is(record: int, user: str) -> None:
 )
 def test_offsets_that_do_not_cut_the_records(offsets: tuple[int, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Contents(MODEL, b"").add(rows(offsets))
+        Contents(MODEL.night, b"").add(rows(offsets))
 
 
 def test_a_context_is_finite_but_for_what_is_missing() -> None:

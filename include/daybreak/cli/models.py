@@ -86,7 +86,7 @@ def backtest(  # noqa: PLR0917 - Typer calls it by name
     """
     from daybreak.cli.progress import working
     from daybreak.jobs.backtesting import backtest as test
-    from daybreak.models import get_model
+    from daybreak.models import get_learning
     from daybreak.runtime import get_runtime
 
     given = {"items": items, "horizon": horizon, "origins": origins, "windows": windows}
@@ -98,7 +98,7 @@ def backtest(  # noqa: PLR0917 - Typer calls it by name
         _print_json(found)
         return
     typer.echo(f"{model} on {found['dataset']}")
-    for line in get_model(model).describe_backtest(found):
+    for line in get_learning(model).describe_backtest(found):
         typer.echo(line)
 
 

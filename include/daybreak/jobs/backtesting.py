@@ -12,7 +12,7 @@ from daybreak.clock import AsOf
 from daybreak.errors import NoData
 from daybreak.jobs.addresses import run_address
 from daybreak.jobs.inputs import knowledge_cutoff, newest_closed_day
-from daybreak.models import get_model
+from daybreak.models import get_learning
 from daybreak.models.base import Progress, logged
 from daybreak.monitoring.steps import measured
 from daybreak.runtime import Runtime, get_runtime
@@ -35,7 +35,7 @@ def backtest(
     that the model does not have.
     """
     runtime = runtime or get_runtime()
-    tested, dataset = get_model(model), _name_of(runtime.settings.dataset)
+    tested, dataset = get_learning(model), _name_of(runtime.settings.dataset)
     with (
         measured(runtime.metrics, runtime.clock, f"{model}.backtest"),
         connect(runtime.engine) as conn,

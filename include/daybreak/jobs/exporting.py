@@ -61,7 +61,7 @@ def export_day(
     ``NotPublished`` where nothing is, ``InvalidRequest`` where the path cannot be written.
     """
     runtime = runtime or get_runtime()
-    table = get_model(model).score_table
+    table = get_model(model).night.score_table
     with connect(runtime.engine) as conn:
         generation = published_generation(conn, model, business_date)
         query = _published_rows(table, generation)

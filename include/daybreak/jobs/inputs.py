@@ -8,7 +8,9 @@ from sqlalchemy import Connection, func, select
 
 from daybreak.clock import scheduled_cutoff
 from daybreak.errors import InputsLate
+from daybreak.facts.scores import first_published
 from daybreak.jobs.addresses import RunAddress, day_of
+from daybreak.models import get_model
 from daybreak.settings import Settings
 from daybreak.warehouse.tables import day_closed
 
@@ -18,18 +20,43 @@ def knowledge_cutoff(
 ) -> datetime:
     """The latest knowledge time that a run may use.
 
-    ``as_was``: when the day's run was due to start, or when the day was closed where that came
-    later. A replay months afterwards gets the same moment, and so what the first run knew. A run
-    that starts earlier than it is due knows what is known now. ``latest``: now.
-    Raises ``InputsLate`` where the day is not closed.
+    ``as_was``: when the day's run was due to start, or when the day was closed or the scores that
+    the model stands on were first published where that came later. A replay months afterwards gets
+    the same moment, and so what the first run knew. A run that starts earlier than it is due knows
+    what is known now. ``latest``: now.
+    Raises ``InputsLate`` where the day is not closed, or those scores are not out.
     """
     day = day_of(run)
     closed = closed_at(conn, day)
     if closed is None:
         raise inputs_late(day, newest_closed_day(conn), None)
+    upstream = upstream_published(conn, run["model"], day)
+    late = [model for model, published in upstream.items() if published is None]
+    if late:
+        raise upstream_late(day, late, None)
     if run["knowledge"] == "latest":
         return now
-    return min(now, max(scheduled_cutoff(day, settings.run_at, settings.timezone), closed))
+    due = scheduled_cutoff(day, settings.run_at, settings.timezone)
+    return min(now, max(due, closed, *(moment for moment in upstream.values() if moment)))
+
+
+def upstream_published(conn: Connection, model: str, day: date) -> dict[str, datetime | None]:
+    """When each model that ``model`` stands on first published its scores of ``day``."""
+    inputs = get_model(model).inputs
+    return {one.model: first_published(conn, one.model, day) for one in inputs}
+
+
+def upstream_late(day: date, late: list[str], waited: timedelta | None) -> InputsLate:
+    """The error of a run whose models upstream have not published ``day``."""
+    after = f" after a wait of {waited.total_seconds() / 60:.0f} minutes" if waited else ""
+    return InputsLate(
+        f"Scores of {', '.join(late)} for {day} are not published{after}.",
+        remedy="Score the day there first: "
+        + "; ".join(f"`daybreak score {model} --business-date {day}`" for model in late)
+        + ".",
+        business_date=day.isoformat(),
+        upstream=late,
+    )
 
 
 def closed_at(conn: Connection, day: date) -> datetime | None:

@@ -19,7 +19,7 @@ from daybreak.jobs.publishing import ABANDONED_AFTER, sweep
 from daybreak.ledger import retention
 from daybreak.ledger.generations import abandoned
 from daybreak.ledger.retention import Windows
-from daybreak.models import get_model, model_names
+from daybreak.models import model_names, nightly_models
 from daybreak.registry.retention import expired_versions, prune_versions
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.settings import Settings
@@ -47,9 +47,9 @@ def prune(runtime: Runtime | None = None) -> dict[str, Any]:
     """Sweep, then take scores, snapshots and versions past their time; returns what went."""
     runtime = runtime or get_runtime()
     windows = _windows(runtime)
-    models = [get_model(name) for name in model_names()]
-    scores = {model.name: model.score_table for model in models}
-    features = {model.name: model.snapshot_table for model in models}
+    models = nightly_models()
+    scores = {model.name: model.night.score_table for model in models}
+    features = {model.name: model.night.snapshot_table for model in models}
     swept = sweep(runtime)["rows"]
     gone = {
         "generations": retention.as_json(

@@ -9,7 +9,7 @@ from daybreak.clock import due_at
 from daybreak.jobs.addresses import GenerationAddress, day_of
 from daybreak.jobs.report import as_json
 from daybreak.ledger import generations
-from daybreak.models import get_model, model_names
+from daybreak.models import get_model, nightly_models
 from daybreak.monitoring import sla
 from daybreak.monitoring.steps import measured, timed_step
 from daybreak.runtime import Runtime, get_runtime
@@ -69,7 +69,7 @@ def rollback(model: str, business_date: date, runtime: Runtime | None = None) ->
     Raises ``NotPublished`` where there is nothing to withdraw.
     """
     runtime = runtime or get_runtime()
-    get_model(model)
+    get_model(model).night  # noqa: B018 - raises where there is nothing to withdraw
     with (
         measured(runtime.metrics, runtime.clock, f"{model}.rollback"),
         begin(runtime.engine) as conn,
@@ -87,7 +87,7 @@ def rollback(model: str, business_date: date, runtime: Runtime | None = None) ->
 def sweep(runtime: Runtime | None = None) -> dict[str, int]:
     """Delete the invisible score rows that rejected and abandoned generations left behind."""
     runtime = runtime or get_runtime()
-    tables = {name: get_model(name).score_table for name in model_names()}
+    tables = {model.name: model.night.score_table for model in nightly_models()}
     with begin(runtime.engine) as conn:
         rows = generations.sweep(conn, tables, runtime.clock(), ABANDONED_AFTER)
     runtime.metrics.incr("sweep.rows", rows)

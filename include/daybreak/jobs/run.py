@@ -29,7 +29,7 @@ def score_day(
     nothing that a reader could see.
     """
     runtime = runtime or get_runtime()
-    get_model(model)
+    get_model(model).night  # noqa: B018 - raises where there is no night
     run = run_address(
         run_key=f"cli/{model}/{business_date}/{uuid.uuid4().hex[:8]}",
         run_type="cli",

@@ -32,7 +32,7 @@ from daybreak.monitoring.steps import WHOLE, Timed, timed_step
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.scoring import audit as auditing
 from daybreak.scoring import batch
-from daybreak.scoring.engines.predictor import Predictor
+from daybreak.scoring.engines.opening import open_engine
 from daybreak.scoring.snapshots import write_snapshot
 from daybreak.warehouse.engine import begin
 from daybreak.warehouse.tables import snapshot as snapshots
@@ -116,10 +116,10 @@ def score_shard(
     model = get_model(generation["model"])
     with _step(runtime, generation, "score_shard", shard["shard"]) as told:
         artifact = runtime.registry.load(generation["model"], generation["version"])
-        predictor = Predictor(artifact, runtime.settings.threads)
+        engine = open_engine(artifact, runtime.settings.threads)
         with begin(runtime.engine) as conn:
             target = generations.get_generation(conn, generation["generation_id"])
-            told.rows = batch.score_shard(conn, model, predictor, target, **shard)
+            told.rows = batch.score_shard(conn, model, engine, target, **shard)
     return {"shard": shard["shard"], "rows": told.rows}
 
 

@@ -15,7 +15,7 @@ from daybreak.jobs.inputs import knowledge_cutoff, newest_closed_day
 from daybreak.jobs.options import model_options
 from daybreak.ledger.champions import champion_at, promote
 from daybreak.ledger.verdicts import record_verdict
-from daybreak.models import get_model
+from daybreak.models import get_learning
 from daybreak.models.base import Progress, logged
 from daybreak.monitoring.steps import measured
 from daybreak.registry.artifact import Artifact
@@ -52,12 +52,12 @@ def train(
     where no such day is closed.
     """
     runtime = runtime or get_runtime()
-    trained_model, options = get_model(model), model_options(runtime, model)
+    learning, options = get_learning(model), model_options(runtime, model)
     with measured(runtime.metrics, runtime.clock, f"{model}.train"):
         with connect(runtime.engine) as conn:
             as_of = _as_of(conn, model, written_date(business_date), runtime)
             progress(f"Training {model} on what was known of {as_of.business_date}")
-            trained = trained_model.train(conn, as_of, progress, options)
+            trained = learning.train(conn, as_of, progress, options)
         version = runtime.registry.register(model, trained.booster, trained.manifest, trained.files)
         progress(f"Registered {version}")
     return {
@@ -88,7 +88,7 @@ def pass_the_gate(
             champion = _champion(conn, runtime, name, cutoff)
             if champion is not None and champion.version == version:
                 return {**challenger, "outcome": "in_force", "reason": "It is champion already."}
-            verdict = get_model(name).judge(
+            verdict = get_learning(name).judge(
                 conn, as_of, runtime.registry.load(name, version), champion, progress
             )
         said: dict[str, Any] = {

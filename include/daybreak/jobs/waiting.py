@@ -19,7 +19,13 @@ from daybreak.errors import DatasetError, InputsNotComing
 from daybreak.jobs.addresses import RunAddress, day_of, queued_at_of
 from daybreak.jobs.dates import FROM_THE_TIMETABLE
 from daybreak.jobs.ingest import dataset
-from daybreak.jobs.inputs import closed_at, inputs_late, newest_closed_day
+from daybreak.jobs.inputs import (
+    closed_at,
+    inputs_late,
+    newest_closed_day,
+    upstream_late,
+    upstream_published,
+)
 from daybreak.monitoring.steps import begin_run, record_step
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.sources.closing import awaited
@@ -71,6 +77,8 @@ def look_for_inputs(
         closed = closed_at(conn, day)
         newest = newest_closed_day(conn)
         missing = "" if closed else _missing(conn, day, runtime)
+        late = _late(conn, run) if closed else []
+        ready = closed is not None and not late
         if closed is None:
             _refuse_in_vain(conn, run, newest, None if coming else missing, runtime)
         begin_run(
@@ -82,15 +90,19 @@ def look_for_inputs(
             queued_at=queued_at_of(run),
             now=now,
         )
-        if closed is not None:
+        if ready:
             record_step(conn, run_key=run["run_key"], step=STEP, started_at=since, ended_at=now)
-    if closed is not None:
+    if ready:
         runtime.metrics.timing(f"{run['model']}.{STEP}.duration", (now - since).total_seconds())
         runtime.metrics.incr(f"{run['model']}.{STEP}.succeeded")
         return _said(ready=True, text=f"Business day {day} is closed.")
     if now >= give_up:
         runtime.metrics.incr(f"{run['model']}.{STEP}.failed")
-        raise inputs_late(day, newest, now - since)
+        raise (
+            upstream_late(day, late, now - since) if late else inputs_late(day, newest, now - since)
+        )
+    if late:
+        missing = f"{', '.join(late)} has not published it"
     return _said(
         ready=False,
         text=f"Waiting for business day {day}: {missing}; newest closed day: {newest or 'none'}; "
@@ -101,6 +113,12 @@ def look_for_inputs(
 def _said(*, ready: bool, text: str) -> Look:
     log.info(text)
     return Look(ready, text)
+
+
+def _late(conn: Connection, run: RunAddress) -> list[str]:
+    """The models upstream whose scores of the day are not out."""
+    published = upstream_published(conn, run["model"], day_of(run))
+    return [model for model, moment in published.items() if moment is None]
 
 
 def _missing(conn: Connection, day: date, runtime: Runtime) -> str:

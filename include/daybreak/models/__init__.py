@@ -1,35 +1,39 @@
 """One package a model: what it learns from, what it scores, how a request becomes a row.
 
 A model is found by its entry point in the group ``daybreak.models``, whose name is the model's;
-those that ship here come in by the same door as those of other packages.
+those that ship here come in by the same door as those of other packages. One that is scored by
+night has a second one of the same name in the group ``daybreak.schedules``.
 """
 
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from daybreak.errors import ConfigError, NotFound
+from daybreak.models.schedule import Schedule
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
 
-    from daybreak.models.base import Model
+    from daybreak.models.base import AnyModel, Learning
 
 GROUP = "daybreak.models"
+SCHEDULES = "daybreak.schedules"
 
 
 @cache
-def _installed() -> dict[str, EntryPoint]:
+def _installed(group: str = GROUP) -> dict[str, EntryPoint]:
     """Entry points by name. Nothing is imported, so that this is light enough for a DAG file."""
     found: dict[str, EntryPoint] = {}
-    for point in entry_points(group=GROUP):
+    for point in entry_points(group=group):
         known = found.setdefault(point.name, point)
         if known.value != point.value:
             raise ConfigError(
                 f"Two packages bring a model {point.name!r}: {known.value} and {point.value}.",
-                remedy=f"Rename one of the entry points in the group {GROUP}.",
+                remedy=f"Rename one of the entry points in the group {group}.",
                 model=point.name,
             )
     return found
@@ -40,7 +44,28 @@ def model_names() -> tuple[str, ...]:
     return tuple(sorted(_installed()))
 
 
-def get_model(name: str) -> Model:
+def schedules() -> dict[str, Schedule]:
+    """The schedule of every model that is scored by night, by the model's name, in its order.
+
+    Imports the light module of each schedule and no model. Raises ``ConfigError`` where an entry
+    point leads to something else.
+    """
+    found: dict[str, Schedule] = {}
+    for name, point in sorted(_installed(SCHEDULES).items()):
+        if name not in _installed():
+            continue  # what is left of a model that another package took away
+        schedule = _load(point)
+        if not isinstance(schedule, Schedule):
+            raise ConfigError(
+                f"The entry point {name!r} leads to {point.value}, which is no schedule.",
+                remedy=f"Let it name a Schedule, or take it out of the group {SCHEDULES}.",
+                model=name,
+            )
+        found[name] = schedule
+    return found
+
+
+def get_model(name: str) -> AnyModel:
     """The model of that name; its package is imported when it is first asked for.
 
     Raises ``NotFound``, naming the models that exist, and ``ConfigError`` where an entry point
@@ -55,14 +80,7 @@ def get_model(name: str) -> Model:
             field="model",
             models=list(model_names()),
         )
-    try:
-        model: Model = point.load()
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(
-            f"The model {name!r} cannot be loaded from {point.value}: {error}.",
-            remedy=f"Mend the entry point {name} in the group {GROUP}, or uninstall its package.",
-            model=name,
-        ) from error
+    model: AnyModel = _load(point)
     if getattr(model, "name", None) != name:
         raise ConfigError(
             f"The entry point {name!r} leads to {point.value}, which is no model of that name.",
@@ -72,7 +90,46 @@ def get_model(name: str) -> Model:
     return model
 
 
+def get_learning(name: str) -> Learning:
+    """The facet of a model that learns, imported now. Raises ``NotFound`` where it has none."""
+    place = get_model(name).learning
+    if place is None:
+        raise NotFound(
+            f"{name} does not learn: its versions are registered as they are.",
+            remedy=f"`daybreak models register {name}` registers one.",
+            field="model",
+            model=name,
+        )
+    module, _, attribute = place.partition(":")
+    try:
+        learning: Learning = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            f"How {name} learns cannot be loaded from {place}: {error}.",
+            remedy=f"Mend `learning` of the model {name}, or install what it needs.",
+            model=name,
+        ) from error
+    return learning
+
+
+def nightly_models() -> list[AnyModel]:
+    """Every model that is scored by night, in order of name; imports every model."""
+    return [model for model in map(get_model, model_names()) if model.nightly is not None]
+
+
 def model_tables() -> list[Table]:
     """The tables that all models keep their snapshots and scores in; imports every model."""
-    models = map(get_model, model_names())
-    return [table for model in models for table in (model.snapshot_table, model.score_table)]
+    nights = [model.night for model in nightly_models()]
+    return [table for each in nights for table in (each.snapshot_table, each.score_table)]
+
+
+def _load(point: EntryPoint) -> Any:
+    try:
+        return point.load()
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            f"The model {point.name!r} cannot be loaded from {point.value}: {error}.",
+            remedy=f"Mend the entry point {point.name} in the group {point.group}, or uninstall "
+            "its package.",
+            model=point.name,
+        ) from error

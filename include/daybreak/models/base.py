@@ -1,17 +1,23 @@
-"""What the platform asks of a model. Nothing outside ``models/`` knows which model it carries.
+"""What the platform asks of a model: a name, and the facets that it has.
 
-Shapes: ``n`` entities, ``S`` snapshot values, ``R`` values a record, ``m`` rows to score, ``F``
-features, ``K`` margins a row. Everything numeric is float32 from the snapshot to the score.
+Every model has an endpoint and a scorer. One that is scored by night has the facet ``Nightly``,
+one that learns has ``Learning``, which lies in modules that neither scoring nor serving imports.
+Nothing outside ``models/`` knows which model it carries.
+
+Shapes: ``n`` entities, ``S`` snapshot values, ``R`` values a record, ``q`` questions, ``m`` rows to
+score, ``F`` features, ``K`` margins a row. Everything numeric is float32 from the snapshot to the
+score.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +25,15 @@ from pydantic import BaseModel
 from sqlalchemy import Connection, FromClause, Select, Table
 
 from daybreak.clock import AsOf
+from daybreak.errors import InvalidRequest, NotFound
+from daybreak.models.schedule import DAILY, Schedule, ScoresOf
 from daybreak.registry.artifact import Artifact
 
 logger = logging.getLogger(__name__)
 
 Float32 = NDArray[np.float32]
 Progress = Callable[[str], None]
+Key = tuple[str, ...]
 Context = Mapping[str, NDArray[Any]]
 """What all entities of a day have in common: named arrays of numbers, dates or numpy text."""
 
@@ -37,6 +46,8 @@ NO_OPTIONS: Options = MappingProxyType({})
 AsOfDay = Callable[[date], AsOf]
 """The bound on both clocks that a run for a business date has."""
 
+RequestT = TypeVar("RequestT", bound=BaseModel)
+
 
 def quiet(_message: str) -> None:
     """A progress listener that says nothing."""
@@ -45,6 +56,9 @@ def quiet(_message: str) -> None:
 def logged(message: str) -> None:
     """A progress listener that writes to the log, which is where a task of Airflow shows it."""
     logger.info("%s", message)
+
+
+# What a scorer is given and asked.
 
 
 @dataclass(frozen=True)
@@ -65,6 +79,157 @@ class SnapshotRows:
         return len(self.values)
 
 
+NO_ENTITIES = SnapshotRows((), np.empty((0, 0), np.float32))
+
+
+@dataclass(frozen=True)
+class Day:
+    """What the rows of a snapshot share. A model without snapshots has no business date.
+
+    ``business_date``: the last day whose facts are known. ``context``: what all entities share.
+    """
+
+    business_date: date | None = None
+    context: Context = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the platform fetched before a scorer is asked.
+
+    ``entities``: the snapshot rows that the questions are about; none where the model has no
+    snapshot. ``scores``: by upstream model, its published rows of those entities, as columns of its
+    score table. ``identity``: what each of them is (``snapshot_id``, ``generation_id`` by model),
+    as JSON.
+    """
+
+    entities: SnapshotRows = NO_ENTITIES
+    scores: Mapping[str, Columns] = field(default_factory=dict)
+    identity: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Questions:
+    """``q`` requests as columns: what a night, a caller and another model ask in the same way.
+
+    ``entity``: int64 (q,), the row of ``Given.entities`` that each is about. ``columns``: (q,) by
+    field of the request. None, or NaN in a column of numbers, means that it was not given; so does
+    a field that has no column.
+    """
+
+    entity: NDArray[np.int64]
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.entity)
+
+    @classmethod
+    def of(cls, requests: Sequence[BaseModel]) -> Questions:
+        """Requests of one form, each about the entity at its own place."""
+        names = type(requests[0]).model_fields
+        return cls(
+            np.arange(len(requests)),
+            {name: _objects([getattr(one, name) for one in requests]) for name in names},
+        )
+
+    def number(self, name: str) -> Float32:
+        """A column of numbers, float32 (q,); NaN where nothing was given."""
+        given = self.columns.get(name)
+        if given is None:
+            return np.full(len(self), np.nan, np.float32)
+        return np.asarray(given, np.float32)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Rows of the score table without date, generation and shard.
+
+    ``columns``: (r,) each. ``offsets``: int64 (q + 1,): the answer to question i is rows
+    ``offsets[i]:offsets[i + 1]``; None where each question has one row.
+    """
+
+    columns: Columns
+    offsets: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    def of(self, question: int) -> Columns:
+        """The rows that answer one question."""
+        if self.offsets is None:
+            rows = slice(question, question + 1)
+        else:
+            rows = slice(*self.offsets[question : question + 2])
+        return {name: values[rows] for name, values in self.columns.items()}
+
+
+Source = Literal["published", "live", "default"]
+"""``published``: the answer is what batch published, bit for bit; ``default``: what batch published
+for those whom nobody knows; ``live``: with what the request says."""
+
+
+@dataclass(frozen=True)
+class Remarks:
+    """What a caller should know of one answer; ``notes`` in the form ``Endpoint.notes``."""
+
+    source: Source
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+class ScoringRows(Protocol):
+    """What the engine is asked, and the way from its margins to answers."""
+
+    @property
+    def features(self) -> Float32:
+        """Float32 (m, F) in manifest order; F is 0 where there is no engine."""
+        ...
+
+    def answers(self, margins: Float32) -> Answers:
+        """Margins (m, K) to answers.
+
+        Uses IEEE-exact operations only (+ - * min max floor compare sort), so that the bits do not
+        depend on the batch size, the processor or the number of threads.
+        """
+        ...
+
+    def remarks(self, question: int) -> Remarks:
+        """What to say beside the answer to one question."""
+        ...
+
+
+class Scorer(Protocol):
+    """A version at work on one day. A night, a caller and another model ask the same one."""
+
+    def rows(self, given: Given, questions: Questions) -> ScoringRows:
+        """The rows that answer the questions.
+
+        A row depends on its own question and entity only, not on those that stand beside it. Raises
+        ``OutsideHorizon`` and ``InvalidRequest`` for a question without an answer.
+        """
+        ...
+
+
+# The facets.
+
+
+@dataclass(frozen=True)
+class Endpoint(Generic[RequestT]):
+    """How one asks.
+
+    ``request``: form of a request. ``entity``: the snapshot row that a request is about, by its
+    key; None where it is about none. ``stranger``: key of the row that answers for an entity that
+    has none; None: it is an error. ``prediction``: form of one row of an answer; None: the columns
+    of the nightly score table. ``notes``: form of ``Remarks.notes``, whose fields stand in every
+    answer.
+    """
+
+    request: type[RequestT]
+    entity: Callable[[RequestT], Key] | None = None
+    stranger: Key | None = None
+    prediction: type[BaseModel] | None = None
+    notes: type[BaseModel] | None = None
+
+
 RowsOf = Callable[[SnapshotRows], NDArray[np.int64]]
 """How many rows of the score table each entity of (n,) has, (n,)."""
 
@@ -77,46 +242,79 @@ class Snapshot:
     context: Context = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class ScoringRows:
-    """What the booster is asked.
+class Nightly(ABC):
+    """Whole business dates: the snapshot, the score table, and what is true of published rows.
 
-    ``features``: float32 (m, F) in manifest order. ``identity``: what the scorer needs to turn
-    margins into answers (entity keys, horizon, candidate ...), each of length m.
+    ``keys``: columns of the snapshot and of the score table that name an entity.
     """
 
-    features: Float32
-    identity: dict[str, NDArray[Any]]
+    schedule: ClassVar[Schedule] = DAILY
+    keys: ClassVar[Key]
+    snapshot_table: ClassVar[Table]
+    score_table: ClassVar[Table]
 
-    def __len__(self) -> int:
-        return len(self.features)
+    @abstractmethod
+    def layout(self) -> tuple[str, ...]:
+        """Names of the S snapshot values, in order."""
 
+    def record_layout(self) -> tuple[str, ...]:
+        """Names of the R values of a record, in order; empty for a model without records."""
+        return ()
 
-@dataclass(frozen=True)
-class Question:
-    """A request made into rows.
+    def context_layout(self) -> tuple[str, ...]:
+        """Names of the context's arrays, and of whatever lies in them in order.
 
-    ``source``: ``published`` where the answer is what batch published, bit for bit; ``default``
-    where it is what batch published for those whom nobody knows; ``live`` otherwise. ``notes``:
-    what the caller should know beside the predictions, as JSON in the form ``Model.notes``.
-    """
+        Whatever renames, adds or moves something there changes this.
+        """
+        return ()
 
-    rows: ScoringRows
-    source: Literal["published", "live", "default"]
-    notes: dict[str, Any] = field(default_factory=dict)
+    @abstractmethod
+    def build_snapshot(
+        self, warehouse: Connection, as_of: AsOf, options: Options = NO_OPTIONS
+    ) -> Snapshot:
+        """A business date in key order, batch by batch, no fact past as_of. Raises ``NoData``.
+
+        ``options``: what the operator set for the model (``DAYBREAK_MODEL_OPTIONS``); what of it
+        scoring needs goes into the context, so that a day that is scored again keeps it. Raises
+        ``InvalidRequest`` for an option that the model does not have.
+        """
+
+    def questions(self, day: Day, entities: int) -> Questions:
+        """What a night asks about so many entities, entity by entity; here each of them once."""
+        return Questions(np.arange(entities))
+
+    def rows_per_entity(self, context: Context) -> int | RowsOf:
+        """How many rows of the score table each entity has; a function where they differ."""
+        return 1
+
+    def audit(self, columns: Mapping[str, NDArray[Any]]) -> list[str]:
+        """Rules on the numbers and dates of any run of published rows; those that are broken."""
+        return []
+
+    def audit_queries(self, scored: FromClause) -> dict[str, Select[int]]:
+        """Rules between rows: each query counts what breaks it among the rows of ``scored``."""
+        return {}
 
 
 @dataclass(frozen=True)
 class Trained:
     """A candidate version before it is registered.
 
-    ``booster``: bytes of ``model.ubj``. ``manifest``: everything but name, version, sha256 and
-    library versions, which the registry adds. ``files``: what else was learned, by file name.
+    ``booster``: bytes of ``model.ubj``; None for a formula. ``manifest``: everything but name,
+    version, sha256 and library versions, which the registry adds. ``files``: what else was learned,
+    by file name.
     """
 
-    booster: bytes
+    booster: bytes | None
     manifest: dict[str, Any]
     files: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def trees(self) -> bytes:
+        """The booster. Raises ``ValueError`` where there is none."""
+        if self.booster is None:
+            raise ValueError("a formula has no trees")
+        return self.booster
 
 
 @dataclass(frozen=True)
@@ -142,88 +340,10 @@ class Verdict:
     headline: Headline | None = None
 
 
-class Scorer(Protocol):
-    """A version at work on one business date. The same one serves batch and single requests."""
+class Learning(ABC):
+    """How versions come to be, and which of them may become champion."""
 
-    def batch_rows(self, snapshot: SnapshotRows) -> ScoringRows:
-        """The rows that a nightly run scores, by the same code as ``question``.
-
-        A row's features depend on its own entity only, not on the batch that it stands in.
-        """
-        ...
-
-    def question(self, snapshot: SnapshotRows, request: BaseModel) -> Question:
-        """The rows that answer one request about the entity of ``snapshot`` (n=1)."""
-        ...
-
-    def answers(self, margins: Float32, rows: ScoringRows) -> Columns:
-        """Margins (m, K) to columns of the score table, without date, generation and shard.
-
-        Uses IEEE-exact operations only (+ - * min max floor compare sort), so that the bits do
-        not depend on the batch size, the processor or the number of threads.
-        """
-        ...
-
-
-class Model(Protocol):
-    """A named scorer. Implementations are stateless; all they learned is in the artifact."""
-
-    name: str
-    keys: tuple[str, ...]
-    stranger: tuple[str, ...] | None
-    """Key of the snapshot row that answers for an entity that has none; None: it is an error."""
-    snapshot_table: Table
-    score_table: Table
-    request: type[BaseModel]
-    notes: type[BaseModel] | None
-    """Form of ``Question.notes``, whose fields stand in every answer; None: there are none."""
-
-    def layout(self) -> tuple[str, ...]:
-        """Names of the S snapshot values, in order."""
-        ...
-
-    def record_layout(self) -> tuple[str, ...]:
-        """Names of the R values of a record, in order; empty for a model without records."""
-        ...
-
-    def context_layout(self) -> tuple[str, ...]:
-        """Names of the context's arrays, and of whatever lies in them in order.
-
-        Whatever renames, adds or moves something there changes this. Empty for a model without a
-        context.
-        """
-        ...
-
-    def features(self) -> tuple[str, ...]:
-        """Names of the F features of the booster, in order."""
-        ...
-
-    def build_snapshot(
-        self, warehouse: Connection, as_of: AsOf, options: Options = NO_OPTIONS
-    ) -> Snapshot:
-        """A business date in key order, batch by batch, no fact past as_of. Raises ``NoData``.
-
-        ``options``: what the operator set for the model (``DAYBREAK_MODEL_OPTIONS``); what of it
-        scoring needs goes into the context, so that a day that is scored again keeps it. Raises
-        ``InvalidRequest`` for an option that the model does not have.
-        """
-        ...
-
-    def scorer(self, artifact: Artifact, context: Context, business_date: date) -> Scorer:
-        """The version at work on a day. Made once a day and version; may be costly."""
-        ...
-
-    def rows_per_entity(self, context: Context) -> int | RowsOf:
-        """How many rows of the score table a nightly run writes for each entity.
-
-        A function of the snapshot's rows where entities differ in it.
-        """
-        ...
-
-    def entity(self, request: BaseModel) -> tuple[str, ...]:
-        """The key of the snapshot row that a request is about, in the order of ``keys``."""
-        ...
-
+    @abstractmethod
     def train(
         self,
         warehouse: Connection,
@@ -233,12 +353,12 @@ class Model(Protocol):
     ) -> Trained:
         """Learn from facts visible at ``as_of``. Deterministic under the seed in the manifest.
 
-        ``options`` as for ``build_snapshot``. What of it scoring needs as it was in training
-        belongs into the manifest's ``options``: the version's days are built with these numbers,
-        whatever the operator sets later.
+        ``options`` as for ``Nightly.build_snapshot``. What of it scoring needs as it was in
+        training belongs into the manifest's ``options``: the version's days are built with these
+        numbers, whatever the operator sets later.
         """
-        ...
 
+    @abstractmethod
     def judge(
         self,
         warehouse: Connection,
@@ -248,7 +368,6 @@ class Model(Protocol):
         progress: Progress = quiet,
     ) -> Verdict:
         """The gate: challenger, champion and baselines on the same backtest up to ``as_of``."""
-        ...
 
     def backtest(
         self,
@@ -263,16 +382,62 @@ class Model(Protocol):
         ``last`` is the last closed day, ``options`` what the caller sets. Raises
         ``InvalidRequest`` for an option that the model does not have.
         """
-        ...
-
-    def audit(self, columns: Mapping[str, NDArray[Any]]) -> list[str]:
-        """Rules on the numbers and dates of any run of published rows; those that are broken."""
-        ...
-
-    def audit_queries(self, scored: FromClause) -> dict[str, Select[int]]:
-        """Rules between rows: each query counts what breaks it among the rows of ``scored``."""
-        ...
+        raise InvalidRequest(
+            "This model has no backtest.",
+            remedy="Its gate says what it measured: `daybreak models list`.",
+            field="model",
+        )
 
     def describe_backtest(self, found: Mapping[str, Any]) -> list[str]:
         """What ``backtest`` found, in lines for people."""
-        ...
+        return [f"{name}: {value}" for name, value in found.items()]
+
+
+@dataclass(frozen=True)
+class Model(Generic[RequestT]):
+    """A name and facets. Stateless: all that a model learned is in the artifact of a version.
+
+    ``scorer``: makes the version at work of a day; called once a day and version, may be costly.
+    ``features``: names of the F features of the engine, in order; none for a formula.
+    ``learning``: ``package.module:OBJECT`` of the facet ``Learning``, imported where it is used.
+    ``reads``: the inputs of a model that is not scored by night; else its schedule has them.
+    """
+
+    name: str
+    endpoint: Endpoint[RequestT]
+    scorer: Callable[[Artifact, Day], Scorer]
+    features: tuple[str, ...] = ()
+    nightly: Nightly | None = None
+    learning: str | None = None
+    reads: tuple[ScoresOf, ...] = ()
+
+    @property
+    def night(self) -> Nightly:
+        """The facet ``nightly``. Raises ``NotFound`` where the model has none."""
+        if self.nightly is None:
+            raise NotFound(
+                f"{self.name} is not scored by night: it only answers requests.",
+                remedy="Ask the endpoint; `daybreak models list` shows its versions.",
+                field="model",
+                model=self.name,
+            )
+        return self.nightly
+
+    @property
+    def inputs(self) -> tuple[ScoresOf, ...]:
+        """Other models' scores that it stands on: by its schedule, or by request."""
+        return self.nightly.schedule.inputs if self.nightly else self.reads
+
+    @property
+    def keys(self) -> Key:
+        """Columns that name an entity; none where requests are about no entity."""
+        return self.nightly.keys if self.nightly else ()
+
+
+AnyModel: TypeAlias = Model[Any]
+
+
+def _objects(values: list[Any]) -> NDArray[Any]:
+    found = np.empty(len(values), object)
+    found[:] = values
+    return found

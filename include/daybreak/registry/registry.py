@@ -16,7 +16,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.dialects.postgresql import insert
 
 from daybreak.errors import ArtifactAltered, ArtifactMissing, Conflict, InvalidRequest, NotFound
-from daybreak.registry.artifact import Artifact
+from daybreak.registry.artifact import Artifact, engine_of
 from daybreak.registry.booster import check_booster
 from daybreak.registry.store import ArtifactStore
 from daybreak.warehouse.engine import begin, connect
@@ -42,14 +42,15 @@ class Registry:
     def register(
         self,
         model: str,
-        booster: bytes,
+        booster: bytes | None,
         manifest: Mapping[str, Any],
         files: Mapping[str, bytes] | None = None,
     ) -> str:
         """Store a candidate and return its version, ``<trained_through>-<8 hex of content>``.
 
         ``manifest`` needs ``trained_through`` (ISO date) and may hold JSON values only; name,
-        version, sha256 of every file and library versions are added to it. The same content
+        version, sha256 of every file and library versions are added to it. ``booster``: None where
+        the manifest's engine is ``none``. The same content
         gives the same version, so registering twice changes nothing. Raises ``InvalidRequest``,
         ``InvalidBooster``, ``Conflict``, ``StorageFull`` or ``RegistryUnavailable``.
         """
@@ -60,13 +61,15 @@ class Registry:
                 field="model",
             )
         trained_through = _trained_through(manifest)
-        check_booster(booster, manifest, f"the new version of {model}")
-        contents = {BOOSTER: booster, **(files or {})}
+        contents = dict(files or {})
+        if booster is not None:
+            contents = {BOOSTER: booster, **contents}
+        _check_engine(model, booster, manifest)
         described = {
             **{name: value for name, value in manifest.items() if name not in _ADDED},
             "name": model,
             "sha256": {name: sha256(data) for name, data in contents.items()},
-            "libraries": library_versions(),
+            "libraries": library_versions(trees=booster is not None),
         }
         digest = sha256(canonical_json(described))
         version = f"{trained_through.isoformat()}-{digest[:8]}"
@@ -89,7 +92,7 @@ class Registry:
             name: self._read_checked(f"{model}/{version}/{name}", expected)
             for name, expected in files.items()
         }
-        booster = contents.pop(BOOSTER)
+        booster = contents.pop(BOOSTER, b"")
         manifest = json.loads(contents.pop(MANIFEST))
         return Artifact(model, version, booster, manifest, contents)
 
@@ -195,18 +198,39 @@ def canonical_json(value: Mapping[str, Any]) -> bytes:
         ) from error
 
 
-def library_versions() -> dict[str, str]:
+def library_versions(*, trees: bool) -> dict[str, str]:
     """Versions of what the bits of a score depend on."""
-    # Only whoever trained registers, so xgboost is imported already; those who load never pay.
-    # Its distribution has two names (xgboost-cpu, xgboost), the module knows its version.
-    import xgboost  # noqa: PLC0415
-
-    return {
+    libraries = {
         "daybreak": installed("daybreak"),
         "numpy": np.__version__,
         "python": platform.python_version(),
-        "xgboost": xgboost.__version__,
     }
+    if trees:
+        # Only whoever trained registers, so xgboost is imported already; those who load never pay.
+        # Its distribution has two names (xgboost-cpu, xgboost), the module knows its version.
+        import xgboost  # noqa: PLC0415
+
+        libraries["xgboost"] = xgboost.__version__
+    return libraries
+
+
+def _check_engine(model: str, booster: bytes | None, manifest: Mapping[str, Any]) -> None:
+    """Trees where the manifest's engine needs them, and only there."""
+    trees = engine_of(manifest) == "xgboost"
+    if trees and booster is not None:
+        check_booster(booster, manifest, f"the new version of {model}")
+    elif trees:
+        raise InvalidRequest(
+            f"The new version of {model} has no booster.",
+            remedy='Give the bytes of model.ubj, or let the manifest say "engine": "none".',
+            field="booster",
+        )
+    elif booster is not None:
+        raise InvalidRequest(
+            f"The new version of {model} has a booster, and its engine is none.",
+            remedy='Leave the booster out, or leave "engine" out of the manifest.',
+            field="engine",
+        )
 
 
 def _trained_through(manifest: Mapping[str, Any]) -> date:

@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from daybreak.errors import AuditFailed
 from daybreak.ledger.generations import Generation
-from daybreak.models.base import Model, RowsOf
+from daybreak.models.base import AnyModel, RowsOf
 from daybreak.scoring.snapshots import read_context, read_snapshot
 from daybreak.warehouse.bulk import copy_out
 from daybreak.warehouse.tables import snapshot as snapshots
@@ -31,7 +31,7 @@ ENTITIES_AT_ONCE = 2_000
 _KINDS = {REAL: "f4", SmallInteger: "i2", Date: "M8[D]"}
 
 
-def audit_generation(conn: Connection, model: Model, generation: Generation) -> int:
+def audit_generation(conn: Connection, model: AnyModel, generation: Generation) -> int:
     """Check all rows of a generation and return how many there are.
 
     Every entity of the snapshot has its full number of rows and nobody else has any; every score
@@ -58,8 +58,10 @@ def audit_generation(conn: Connection, model: Model, generation: Generation) -> 
     return rows
 
 
-def _check_values(conn: Connection, model: Model, generation: Generation) -> tuple[int, set[str]]:
-    columns = [column for column in model.score_table.columns if _is_checked(column)]
+def _check_values(
+    conn: Connection, model: AnyModel, generation: Generation
+) -> tuple[int, set[str]]:
+    columns = [column for column in model.night.score_table.columns if _is_checked(column)]
     dtype = np.dtype([(column.name, _KINDS[type(column.type)]) for column in columns])
     query = select(*columns).where(*_of_generation(model, generation))
     rows, broken = 0, set[str]()
@@ -71,21 +73,27 @@ def _check_values(conn: Connection, model: Model, generation: Generation) -> tup
             for name, values in fields.items()
             if values.dtype == np.float32 and not np.isfinite(values).all()
         }
-        broken |= set(model.audit(fields))
+        broken |= set(model.night.audit(fields))
     return rows, broken
 
 
-def _check_between_rows(conn: Connection, model: Model, generation: Generation) -> set[str]:
-    scored = select(model.score_table).where(*_of_generation(model, generation)).subquery("scored")
-    counts = {rule: conn.scalar(query) or 0 for rule, query in model.audit_queries(scored).items()}
+def _check_between_rows(conn: Connection, model: AnyModel, generation: Generation) -> set[str]:
+    scored = (
+        select(model.night.score_table).where(*_of_generation(model, generation)).subquery("scored")
+    )
+    counts = {
+        rule: conn.scalar(query) or 0 for rule, query in model.night.audit_queries(scored).items()
+    }
     return {f"{rule} ({count:,} times)" for rule, count in counts.items() if count}
 
 
-def _check_complete(conn: Connection, model: Model, generation: Generation, rows: int) -> set[str]:
+def _check_complete(
+    conn: Connection, model: AnyModel, generation: Generation, rows: int
+) -> set[str]:
     entities = conn.scalars(
         select(snapshots.c.rows).where(snapshots.c.snapshot_id == generation.snapshot_id)
     ).one()
-    each = model.rows_per_entity(read_context(conn, model, generation.snapshot_id))
+    each = model.night.rows_per_entity(read_context(conn, model, generation.snapshot_id))
     broken = set()
     if not isinstance(each, int):
         expected, incomplete = _compare_each(conn, model, generation, each, entities)
@@ -102,17 +110,17 @@ def _check_complete(conn: Connection, model: Model, generation: Generation, rows
     return broken
 
 
-def _count_incomplete(model: Model, generation: Generation, each: int) -> Any:
+def _count_incomplete(model: AnyModel, generation: Generation, each: int) -> Any:
     """How many entities of the snapshot have fewer or more rows than they should."""
     found = _found(model, generation).subquery()
     return select(func.count()).where(found.c.found != each)
 
 
 def _compare_each(
-    conn: Connection, model: Model, generation: Generation, rows_of: RowsOf, entities: int
+    conn: Connection, model: AnyModel, generation: Generation, rows_of: RowsOf, entities: int
 ) -> tuple[int, int]:
     """Rows that all entities should have, and how many entities have another number of them."""
-    query = _found(model, generation).order_by(model.snapshot_table.c.ordinal)
+    query = _found(model, generation).order_by(model.night.snapshot_table.c.ordinal)
     dtype = np.dtype([("ordinal", "i4"), ("found", "i8")])
     expected, incomplete, first = 0, 0, 0
     found = np.concatenate([np.empty(0, dtype), *copy_out(conn, query, dtype)])["found"]
@@ -125,9 +133,9 @@ def _compare_each(
     return expected, incomplete
 
 
-def _found(model: Model, generation: Generation) -> Select[Any]:
+def _found(model: AnyModel, generation: Generation) -> Select[Any]:
     """Entities of the snapshot by ordinal, and how many rows each has in the generation."""
-    snapshot, scored = model.snapshot_table.c, model.score_table.c
+    snapshot, scored = model.night.snapshot_table.c, model.night.score_table.c
     keys = [scored[name] for name in model.keys]
     counts = (
         select(*keys, func.count().label("found"))
@@ -138,7 +146,7 @@ def _found(model: Model, generation: Generation) -> Select[Any]:
     same = and_(*(snapshot[name] == counts.c[name] for name in model.keys))
     return (
         select(snapshot.ordinal, func.coalesce(counts.c.found, 0).label("found"))
-        .select_from(model.snapshot_table.outerjoin(counts, same))
+        .select_from(model.night.snapshot_table.outerjoin(counts, same))
         .where(
             snapshot.business_date == generation.business_date,
             snapshot.snapshot_id == generation.snapshot_id,
@@ -146,8 +154,8 @@ def _found(model: Model, generation: Generation) -> Select[Any]:
     )
 
 
-def _of_generation(model: Model, generation: Generation) -> list[Any]:
-    scored = model.score_table.c
+def _of_generation(model: AnyModel, generation: Generation) -> list[Any]:
+    scored = model.night.score_table.c
     return [
         scored.business_date == generation.business_date,
         scored.generation_id == generation.generation_id,

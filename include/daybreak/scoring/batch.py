@@ -12,8 +12,17 @@ import numpy as np
 from sqlalchemy import Connection, delete, exists, literal, select, text, true
 
 from daybreak.ledger.generations import Generation, hold_staging
-from daybreak.models.base import Columns, Model, SnapshotRows
-from daybreak.scoring.engines.predictor import Predictor
+from daybreak.models.base import (
+    AnyModel,
+    Columns,
+    Day,
+    Given,
+    Nightly,
+    Scorer,
+    ScoringRows,
+    SnapshotRows,
+)
+from daybreak.scoring.engines.engine import Engine, expect_features
 from daybreak.scoring.snapshots import read_context, read_snapshot
 from daybreak.warehouse.bulk import copy_in
 from daybreak.warehouse.partitions import ensure_partition
@@ -51,8 +60,8 @@ def plan_shards(rows: int, per_shard: int) -> list[dict[str, int]]:
 
 def score_shard(
     conn: Connection,
-    model: Model,
-    predictor: Predictor,
+    model: AnyModel,
+    engine: Engine,
     generation: Generation,
     *,
     shard: int,
@@ -66,10 +75,11 @@ def score_shard(
     Raises ``IllegalTransition`` where the generation is no longer being staged, and ``NotReady``
     where the version was trained on other features or the snapshot is laid out otherwise.
     """
-    predictor.expect_features(model.features())
+    expect_features(engine.artifact, model.features)
+    nightly = model.night
     hold_staging(conn, generation.generation_id)
-    ensure_partition(conn, model.score_table, generation.business_date)
-    _delete_scores(conn, model, generation, first, last)
+    ensure_partition(conn, nightly.score_table, generation.business_date)
+    _delete_scores(conn, nightly, generation, first, last)
     constants: dict[str, Any] = {
         "business_date": np.datetime64(generation.business_date, "D"),
         "generation_id": generation.generation_id,
@@ -81,20 +91,31 @@ def score_shard(
             conn, model, generation.snapshot_id, start, min(start + entities, last)
         )
 
-    context = read_context(conn, model, generation.snapshot_id)
-    scorer = model.scorer(predictor.artifact, context, generation.business_date)
+    day = Day(generation.business_date, read_context(conn, model, generation.snapshot_id))
+    scorer = model.scorer(engine.artifact, day)
+
+    def ask(snapshot: SnapshotRows) -> ScoringRows:
+        return rows_of_a_night(nightly, scorer, day, snapshot)
+
     probe = read(first, PROBED)
-    rows_each = max(1, len(scorer.batch_rows(probe)) // max(1, len(probe)))
+    rows_each = max(1, len(ask(probe).features) // max(1, len(probe)))
     step = max(1, min(ENTITIES_PER_CHUNK, ROWS_PER_CHUNK // rows_each))
 
     def score(snapshot: SnapshotRows) -> Columns:
-        rows = scorer.batch_rows(snapshot)
-        columns = scorer.answers(predictor.batch(rows.features), rows)
-        length = len(next(iter(columns.values())))
-        return {name: np.broadcast_to(value, length) for name, value in constants.items()} | columns
+        rows = ask(snapshot)
+        answers = rows.answers(engine.batch(rows.features))
+        constant = {name: np.broadcast_to(one, len(answers)) for name, one in constants.items()}
+        return constant | answers.columns
 
     chunks = (read(start, step) for start in range(first, last, step))
-    return sum(copy_in(conn, model.score_table, columns) for columns in _ahead(score, chunks))
+    return sum(copy_in(conn, nightly.score_table, columns) for columns in _ahead(score, chunks))
+
+
+def rows_of_a_night(
+    nightly: Nightly, scorer: Scorer, day: Day, snapshot: SnapshotRows
+) -> ScoringRows:
+    """What a night asks about these entities of a day."""
+    return scorer.rows(Given(snapshot), nightly.questions(day, len(snapshot)))
 
 
 def _ahead(work: Callable[[T], R], inputs: Iterable[T]) -> Iterator[R]:
@@ -114,12 +135,12 @@ def _ahead(work: Callable[[T], R], inputs: Iterable[T]) -> Iterator[R]:
 
 
 def _delete_scores(
-    conn: Connection, model: Model, generation: Generation, first: int, last: int
+    conn: Connection, nightly: Nightly, generation: Generation, first: int, last: int
 ) -> None:
     """Nearly always there is nothing to delete, so that is looked at first."""
-    scored, snapshot = model.score_table.c, model.snapshot_table.c
+    scored, snapshot = nightly.score_table.c, nightly.snapshot_table.c
     wanted = (
-        select(*(snapshot[name] for name in model.keys))
+        select(*(snapshot[name] for name in nightly.keys))
         .where(
             snapshot.business_date == generation.business_date,
             snapshot.snapshot_id == generation.snapshot_id,
@@ -131,12 +152,12 @@ def _delete_scores(
     theirs = [
         scored.business_date == generation.business_date,
         scored.generation_id == generation.generation_id,
-        *(scored[name] == wanted.c[name] for name in model.keys),
+        *(scored[name] == wanted.c[name] for name in nightly.keys),
     ]
     # PostgreSQL has no statistics of rows that are minutes old and picks a nested loop over all of
     # them: 13 s for 2,000 users. OFFSET keeps it to one look into the primary key an entity.
     one = select(literal(1)).where(*theirs).offset(0).lateral("one")
     if conn.scalar(select(exists().select_from(wanted.join(one, true())))):
         conn.execute(text("SET LOCAL enable_nestloop = off"))
-        conn.execute(delete(model.score_table).where(*theirs))
+        conn.execute(delete(nightly.score_table).where(*theirs))
         conn.execute(text("SET LOCAL enable_nestloop = on"))

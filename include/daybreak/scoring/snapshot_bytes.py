@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daybreak.models.base import Context, Model, SnapshotRows
+from daybreak.models.base import Context, Nightly, SnapshotRows
 
 _VALUES = np.dtype("<f4")
 
@@ -33,11 +33,13 @@ def pack(batch: SnapshotRows) -> NDArray[Any]:
     return packed
 
 
-def unpack(model: Model, keys: Sequence[Sequence[str]], packed: Sequence[bytes]) -> SnapshotRows:
+def unpack(
+    nightly: Nightly, keys: Sequence[Sequence[str]], packed: Sequence[bytes]
+) -> SnapshotRows:
     """Rows as they were packed. ``keys``: the values of each key column."""
     columns = tuple(np.array(key, dtype=object) for key in keys)
     flat = np.frombuffer(b"".join(packed), _VALUES).astype(np.float32, copy=False)
-    width, record = len(model.layout()), len(model.record_layout())
+    width, record = len(nightly.layout()), len(nightly.record_layout())
     if not record:
         return SnapshotRows(columns, flat.reshape(-1, width))
     lengths = np.fromiter(map(len, packed), np.int64, len(packed)) // _VALUES.itemsize
@@ -52,9 +54,9 @@ def unpack(model: Model, keys: Sequence[Sequence[str]], packed: Sequence[bytes])
 class Contents:
     """Checks the batches of a snapshot and sums up what they hold, however they were cut."""
 
-    def __init__(self, model: Model, context: bytes) -> None:
+    def __init__(self, nightly: Nightly, context: bytes) -> None:
         self.rows = 0
-        self._layout, self._record_layout = model.layout(), model.record_layout()
+        self._layout, self._record_layout = nightly.layout(), nightly.record_layout()
         self._last_key: tuple[str, ...] | None = None
         self._keys = hashlib.sha256()
         self._values = hashlib.sha256()

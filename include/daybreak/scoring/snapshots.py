@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from daybreak.clock import AsOf
 from daybreak.errors import NotFound, NotReady
 from daybreak.models import arrays
-from daybreak.models.base import NO_OPTIONS, Context, Model, Options, SnapshotRows
+from daybreak.models.base import NO_OPTIONS, AnyModel, Context, Options, SnapshotRows
 from daybreak.scoring.snapshot_bytes import Contents, check_context, pack, unpack
 from daybreak.warehouse.bulk import copy_in
 from daybreak.warehouse.partitions import ensure_partition
@@ -26,7 +26,7 @@ from daybreak.warehouse.tables import snapshot_context as contexts
 
 def write_snapshot(
     conn: Connection,
-    model: Model,
+    model: AnyModel,
     as_of: AsOf,
     now: datetime,
     options: Options = NO_OPTIONS,
@@ -62,19 +62,19 @@ def write_snapshot(
         same = [snapshots.c[name] == value for name, value in identity.items()]
         return int(conn.scalars(select(snapshots.c.snapshot_id).where(*same)).one())
 
-    built = model.build_snapshot(conn, as_of, {**options, **trained})
+    built = model.night.build_snapshot(conn, as_of, {**options, **trained})
     check_context(built.context)
     context = arrays.pack(built.context) if built.context else b""
     if context:
         conn.execute(insert(contexts).values(snapshot_id=snapshot_id, arrays=context))
-    ensure_partition(conn, model.snapshot_table, as_of.business_date)
-    contents = Contents(model, context)
+    ensure_partition(conn, model.night.snapshot_table, as_of.business_date)
+    contents = Contents(model.night, context)
     for batch in built.rows:
         first = contents.rows
         contents.add(batch)
         copy_in(
             conn,
-            model.snapshot_table,
+            model.night.snapshot_table,
             {
                 "business_date": _constant(np.datetime64(as_of.business_date, "D"), len(batch)),
                 "snapshot_id": _constant(snapshot_id, len(batch)),
@@ -91,7 +91,7 @@ def write_snapshot(
     return int(snapshot_id)
 
 
-def read_context(conn: Connection, model: Model, snapshot_id: int) -> Context:
+def read_context(conn: Connection, model: AnyModel, snapshot_id: int) -> Context:
     """What all entities of a snapshot have in common; empty where its model keeps nothing.
 
     Raises ``NotReady`` where code with another layout wrote the snapshot (its rows and arrays
@@ -121,19 +121,19 @@ def read_context(conn: Connection, model: Model, snapshot_id: int) -> Context:
 
 
 def read_snapshot(
-    conn: Connection, model: Model, snapshot_id: int, first: int, last: int
+    conn: Connection, model: AnyModel, snapshot_id: int, first: int, last: int
 ) -> SnapshotRows:
     """The rows at positions ``first`` to ``last - 1`` in key order."""
-    query = _range_query(model.snapshot_table, model.keys)
+    query = _range_query(model.night.snapshot_table, model.keys)
     found = conn.execute(query, {"snapshot_id": snapshot_id, "first": first, "last": last})
     return _snapshot_rows(model, found.all())
 
 
 def read_entity(
-    conn: Connection, model: Model, snapshot_id: int, business_date: date, key: tuple[str, ...]
+    conn: Connection, model: AnyModel, snapshot_id: int, business_date: date, key: tuple[str, ...]
 ) -> SnapshotRows:
     """The one row (n=1) of an entity. Raises ``NotFound`` naming the part of the key at fault."""
-    query = _entity_query(model.snapshot_table, model.keys)
+    query = _entity_query(model.night.snapshot_table, model.keys)
     address = {"snapshot_id": snapshot_id, "business_date": business_date}
     row = conn.execute(query, address | dict(zip(model.keys, key, strict=True))).first()
     if row is None:
@@ -141,9 +141,10 @@ def read_entity(
     return _snapshot_rows(model, [row])
 
 
-def snapshot_layout(model: Model) -> str:
+def snapshot_layout(model: AnyModel) -> str:
     """The layout of the snapshots that this code makes of a model, as ``ops.snapshot`` has it."""
-    return layout_hash(model.layout() + model.record_layout() + model.context_layout())
+    nightly = model.night
+    return layout_hash(nightly.layout() + nightly.record_layout() + nightly.context_layout())
 
 
 def _with_options(layout: str, trained: Options) -> str:
@@ -184,16 +185,16 @@ def _entity_query(table: Table, keys: tuple[str, ...]) -> Select[Any]:
     )
 
 
-def _snapshot_rows(model: Model, rows: Iterable[Row[Any]]) -> SnapshotRows:
+def _snapshot_rows(model: AnyModel, rows: Iterable[Row[Any]]) -> SnapshotRows:
     *keys, packed = [*zip(*rows, strict=True)] or [()] * (len(model.keys) + 1)
-    return unpack(model, keys, packed)
+    return unpack(model.night, keys, packed)
 
 
 def _unknown(
-    conn: Connection, model: Model, address: dict[str, Any], key: tuple[str, ...]
+    conn: Connection, model: AnyModel, address: dict[str, Any], key: tuple[str, ...]
 ) -> NotFound:
     """Which part of the key nobody has; where each exists alone, the last one is to blame."""
-    c = model.snapshot_table.c
+    c = model.night.snapshot_table.c
     snapshot = [c[name] == value for name, value in address.items()]
     given = dict(zip(model.keys, key, strict=True))
     strangers = [

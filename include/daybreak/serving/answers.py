@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from itertools import chain
 from math import isfinite
 from typing import Any
@@ -12,46 +11,59 @@ from pydantic import BaseModel
 from sqlalchemy import Table
 
 from daybreak.errors import InvalidRequest
-from daybreak.models.base import Columns, Model
+from daybreak.models.base import AnyModel, Columns, Questions
 from daybreak.serving.http.encoding import json_values
+from daybreak.serving.inputs import Inputs
 from daybreak.serving.publications import Publication
-from daybreak.serving.rows import RowCache
 
 NOT_PREDICTED = frozenset({"business_date", "generation_id", "shard"})
 """Columns of a score table that the answer gives once, or that only batch needs."""
 
 
-@cache
-def prediction_columns(table: Table) -> tuple[str, ...]:
-    """Identity and score columns of an answer: those of the score table, in its order."""
+def prediction_columns(model: AnyModel) -> tuple[str, ...]:
+    """Columns of a prediction, in order: those of its form, or of the score table."""
+    if model.endpoint.prediction is not None:
+        return tuple(model.endpoint.prediction.model_fields)
+    return score_columns(model.night.score_table)
+
+
+def score_columns(table: Table) -> tuple[str, ...]:
+    """Identity and score columns of a score table, in its order."""
     return tuple(column.name for column in table.columns if column.name not in NOT_PREDICTED)
 
 
 def answer(
-    model: Model, publication: Publication, cache: RowCache, asked: BaseModel
+    model: AnyModel, publication: Publication, inputs: Inputs, asked: BaseModel
 ) -> dict[str, Any]:
     """Score one request as of a publication; everything but ``latency_ms``.
 
     Raises ``NotFound`` (unknown entity), ``OutsideHorizon``, ``InvalidRequest`` or
     ``WarehouseUnavailable``.
     """
-    generation, scorer = publication.generation, publication.scorer
-    question = scorer.question(cache.get(model, generation, model.entity(asked)), asked)
-    rows = question.rows
-    columns = scorer.answers(publication.predictor.single(rows.features), rows)
+    given, watermark = inputs.of(model, publication, asked)
+    rows = publication.scorer.rows(given, Questions.of([asked]))
+    answers = rows.answers(publication.engine.single(rows.features))
+    remarks = rows.remarks(0)
+    generation = publication.generation
+    if generation is not None:
+        basis = {
+            "generation": generation.generation_id,
+            "business_date": generation.business_date.isoformat(),
+        }
+    else:
+        basis = {"watermark": watermark.isoformat()}
     return {
         "model": model.name,
-        "version": generation.version,
+        "version": publication.version,
         "gate": publication.gate,
-        "generation": generation.generation_id,
-        "business_date": generation.business_date.isoformat(),
-        "source": question.source,
-        "predictions": _records(model.score_table, columns),
-        **question.notes,
+        **basis,
+        "source": remarks.source,
+        "predictions": _records(prediction_columns(model), answers.of(0)),
+        **remarks.notes,
     }
 
 
-def _records(table: Table, columns: Columns) -> list[dict[str, Any]]:
+def _records(names: tuple[str, ...], columns: Columns) -> list[dict[str, Any]]:
     listed = {name: json_values(column) for name, column in columns.items()}
     scores = (listed[name] for name, column in columns.items() if column.dtype == np.float32)
     if not all(map(isfinite, chain.from_iterable(scores))):
@@ -60,6 +72,5 @@ def _records(table: Table, columns: Columns) -> list[dict[str, Any]]:
             remedy="Give values of the size that the model has seen.",
             field="body",
         )
-    names = prediction_columns(table)
     values = (listed[name] for name in names)
     return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]

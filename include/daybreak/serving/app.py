@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from flask import Flask
 
 from daybreak.models import get_model, model_names
-from daybreak.models.base import Model
+from daybreak.models.base import AnyModel
 from daybreak.runtime import Runtime
 from daybreak.serving.http.auth import Authenticator, close_by_default
 from daybreak.serving.http.body import limit_bodies
 from daybreak.serving.http.envelope import answer_errors_as_json, trace_requests
+from daybreak.serving.inputs import Inputs
 from daybreak.serving.publications import Publications
 from daybreak.serving.routes import catalog, health, openapi, predict
 from daybreak.serving.rows import RowCache
@@ -19,7 +20,7 @@ from daybreak.serving.service import Service, attach
 
 
 def create_app(
-    runtime: Runtime, *, authenticator: Authenticator, models: Iterable[Model] | None = None
+    runtime: Runtime, *, authenticator: Authenticator, models: Iterable[AnyModel] | None = None
 ) -> Flask:
     """The service for ``models`` (default: all of them), closed by ``authenticator``."""
     served = {model.name: model for model in models or map(get_model, model_names())}
@@ -28,10 +29,9 @@ def create_app(
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
 
-    attach(
-        app,
-        Service(runtime, served, Publications(runtime, served.values()), RowCache(runtime)),
-    )
+    publications = Publications(runtime, served.values())
+    inputs = Inputs(runtime, served, publications, RowCache(runtime))
+    attach(app, Service(runtime, served, publications, inputs))
     limit_bodies(app, runtime.settings.max_body_bytes)
     trace_requests(app)
     close_by_default(app, authenticator)

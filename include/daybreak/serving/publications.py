@@ -1,4 +1,4 @@
-"""What is published, held in memory with the artifact that made it."""
+"""What is in force of each model, held in memory with the engine that scores it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sqlalchemy import Connection
+
+from daybreak.ledger.champions import champion_at
 from daybreak.ledger.generations import Generation, published_generation
 from daybreak.ledger.verdicts import Gate, gate_of
-from daybreak.models.base import Model, Scorer
+from daybreak.models.base import AnyModel, Day, Scorer
 from daybreak.runtime import Runtime
-from daybreak.scoring.engines.predictor import Predictor
+from daybreak.scoring.engines.engine import Engine, expect_features
+from daybreak.scoring.engines.opening import open_engine
 from daybreak.scoring.snapshots import read_context
 from daybreak.serving.held import Held
 from daybreak.warehouse.engine import connect
@@ -22,27 +26,29 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Publication:
-    """A published generation and the very version that scored it.
+    """The version that answers, and the published generation that it answers from.
 
-    ``gate``: what the gate said of that version last.
+    ``generation``: None for a model that is not scored by night; its champion answers. ``gate``:
+    what the gate said of the version last.
 
     A request takes one of these and uses nothing else, so that its answer comes wholly from one
     generation, also while a publish flips the pointer.
     """
 
-    generation: Generation
-    predictor: Predictor
+    version: str
+    generation: Generation | None
+    engine: Engine
     scorer: Scorer
     gate: Gate
 
     @property
     def manifest(self) -> dict[str, Any]:
         """What the version says of itself."""
-        return self.predictor.artifact.manifest
+        return self.engine.artifact.manifest
 
 
 class Publications:
-    """The newest publication of each model, at most ``settings.refresh_seconds`` old.
+    """What is in force of each model, at most ``settings.refresh_seconds`` old.
 
     While the warehouse is down the last one stays in force for ``settings.stale_seconds``.
     """
@@ -50,7 +56,7 @@ class Publications:
     def __init__(
         self,
         runtime: Runtime,
-        models: Iterable[Model],
+        models: Iterable[AnyModel],
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -66,34 +72,50 @@ class Publications:
         }
 
     def current(self, model: str) -> Publication:
-        """Raises ``NotPublished``, ``ArtifactMissing``, ``ArtifactAltered``, ``NotReady``."""
+        """Raises ``NotPublished``, ``NoChampion``, ``ArtifactMissing``, ``ArtifactAltered`` or
+        ``NotReady``."""
         return self._held[model].get()
 
-    def _reader(self, model: Model) -> Callable[[Publication | None], Publication]:
+    def _reader(self, model: AnyModel) -> Callable[[Publication | None], Publication]:
         def read(previous: Publication | None) -> Publication:
             with connect(self._runtime.engine) as conn:
-                generation = published_generation(conn, model.name)
-                gate = gate_of(conn, model.name, generation.version)
-                if previous is not None and _same_inputs(previous.generation, generation):
+                generation = published_generation(conn, model.name) if model.nightly else None
+                version = self._version(conn, model, generation)
+                gate = gate_of(conn, model.name, version)
+                if previous is not None and _same_inputs(previous, version, generation):
                     return replace(previous, generation=generation, gate=gate)
-                context = read_context(conn, model, generation.snapshot_id)
-            if previous is not None and previous.generation.version == generation.version:
-                predictor = previous.predictor
+                day = Day()
+                if generation is not None:
+                    context = read_context(conn, model, generation.snapshot_id)
+                    day = Day(generation.business_date, context)
+            if previous is not None and previous.version == version:
+                engine = previous.engine
             else:
-                predictor = self._load(model, generation.version)
-            scorer = model.scorer(predictor.artifact, context, generation.business_date)
-            return Publication(generation, predictor, scorer, gate)
+                engine = self._load(model, version)
+            return Publication(
+                version, generation, engine, model.scorer(engine.artifact, day), gate
+            )
 
         return read
 
-    def _load(self, model: Model, version: str) -> Predictor:
+    def _version(self, conn: Connection, model: AnyModel, generation: Generation | None) -> str:
+        if generation is not None:
+            return generation.version
+        return champion_at(conn, model.name, self._runtime.clock())
+
+    def _load(self, model: AnyModel, version: str) -> Engine:
         # One thread: a single row gains nothing from more, and workers share the cores.
-        predictor = Predictor(self._runtime.registry.load(model.name, version), threads=1)
-        predictor.expect_features(model.features())
-        logger.info("serving %s %s by the %s", model.name, version, predictor.engine)
-        return predictor
+        artifact = self._runtime.registry.load(model.name, version)
+        expect_features(artifact, model.features)
+        engine = open_engine(artifact, threads=1)
+        logger.info("serving %s %s by the %s", model.name, version, engine.name)
+        return engine
 
 
-def _same_inputs(one: Generation, other: Generation) -> bool:
-    """Whether both were scored by one version from one snapshot."""
-    return one.version == other.version and one.snapshot_id == other.snapshot_id
+def _same_inputs(previous: Publication, version: str, generation: Generation | None) -> bool:
+    """Whether both are of one version, on one snapshot."""
+    if previous.version != version:
+        return False
+    if previous.generation is None or generation is None:
+        return previous.generation is generation
+    return previous.generation.snapshot_id == generation.snapshot_id

@@ -7,7 +7,7 @@ from threading import Lock
 
 from daybreak.errors import NotFound
 from daybreak.ledger.generations import Generation
-from daybreak.models.base import Model, SnapshotRows
+from daybreak.models.base import AnyModel, SnapshotRows
 from daybreak.runtime import Runtime
 from daybreak.scoring.snapshots import read_entity
 from daybreak.warehouse.engine import connect
@@ -29,7 +29,7 @@ class RowCache:
         self._bytes = 0
         self._lock = Lock()
 
-    def get(self, model: Model, generation: Generation, key: tuple[str, ...]) -> SnapshotRows:
+    def get(self, model: AnyModel, generation: Generation, key: tuple[str, ...]) -> SnapshotRows:
         """The one row (n=1) of an entity in the generation's snapshot, else the stranger's.
 
         Raises ``NotFound``, naming the field, where the model knows no strangers, and
@@ -51,17 +51,17 @@ class RowCache:
                 self._bytes -= _size(oldest)
         return row
 
-    def _read(self, model: Model, generation: Generation, key: tuple[str, ...]) -> SnapshotRows:
+    def _read(self, model: AnyModel, generation: Generation, key: tuple[str, ...]) -> SnapshotRows:
         try:
             with connect(self._runtime.engine) as conn:
                 return read_entity(
                     conn, model, generation.snapshot_id, generation.business_date, key
                 )
         except NotFound:
-            if model.stranger is None or key == model.stranger:
+            if model.endpoint.stranger is None or key == model.endpoint.stranger:
                 raise
         # Held under the key that was asked for, so that the same stranger is looked up once.
-        return self.get(model, generation, model.stranger)
+        return self.get(model, generation, model.endpoint.stranger)
 
 
 def _size(row: SnapshotRows) -> int:

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from sqlalchemy import Date, Integer, SmallInteger, Table
 
 from daybreak.ledger.verdicts import Gate
-from daybreak.models.base import Model
-from daybreak.serving.answers import prediction_columns
+from daybreak.models.base import AnyModel
+from daybreak.serving.answers import score_columns
 
 GATE = "What the gate said of the version last; one that was refused may be in force by hand."
 
@@ -66,7 +66,9 @@ class ModelSummary(Form):
 
     model: str
     champion: str | None = Field(description="The version in force now.")
-    published: Published | None
+    published: Published | None = Field(
+        description="null: nothing is, or the model only answers requests, by its champion."
+    )
     problem: Fault | None = Field(description="Why nothing is published, or it cannot be served.")
 
 
@@ -84,17 +86,25 @@ class ModelDetail(ModelSummary):
     manifest: dict[str, Any] | None = Field(description="Manifest of the served version.")
 
 
-def prediction_form(model: Model) -> type[BaseModel]:
+_OF_A_GENERATION: dict[str, Any] = {
+    "generation": (int, Field(description="Its row in ops.generation.")),
+    "business_date": (date, Field(description="The last day whose facts are known.")),
+}
+_OF_A_MOMENT: dict[str, Any] = {
+    "watermark": (datetime, Field(description="Nothing that became known later is in it.")),
+}
+
+
+def prediction_form(model: AnyModel) -> type[BaseModel]:
     """The answer to a prediction of ``model``, from the columns of its score table."""
-    row = create_model(
-        f"{_camel(model.name)}Prediction", __base__=Form, **_fields(model.score_table)
+    row = model.endpoint.prediction or create_model(
+        f"{_camel(model.name)}Prediction", __base__=Form, **_fields(model.night.score_table)
     )
     fields: dict[str, Any] = {
         "model": (Literal[model.name], ...),
         "version": (str, Field(description="The artifact that spoke.")),
         "gate": (Gate, Field(description=GATE)),
-        "generation": (int, Field(description="Its row in ops.generation.")),
-        "business_date": (date, Field(description="The last day whose facts are known.")),
+        **(_OF_A_GENERATION if model.nightly else _OF_A_MOMENT),
         "source": (
             Literal["published", "live", "default"],
             Field(
@@ -102,10 +112,11 @@ def prediction_form(model: Model) -> type[BaseModel]:
                 "whom nobody knows; live: with what the request says."
             ),
         ),
-        "predictions": (list[row], ...),
+        "predictions": (list[row], ...),  # type: ignore[valid-type]  # made a few lines above
         "latency_ms": (float, Field(description="Time inside the service.", ge=0)),
     }
-    notes = model.notes.model_fields if model.notes else {}
+    form = model.endpoint.notes
+    notes = form.model_fields if form else {}
     fields |= {name: (field.annotation, field) for name, field in notes.items()}
     return create_model(f"{_camel(model.name)}Answer", __base__=Form, **fields)
 
@@ -113,7 +124,7 @@ def prediction_form(model: Model) -> type[BaseModel]:
 def _fields(table: Table) -> dict[str, Any]:
     return {
         name: (_python_type(table.c[name].type), Field(description=table.c[name].comment or ""))
-        for name in prediction_columns(table)
+        for name in score_columns(table)
     }
 
 

@@ -10,11 +10,11 @@ from flask import Flask, current_app
 from pydantic import BaseModel
 
 from daybreak.errors import NotFound
-from daybreak.models.base import Model
+from daybreak.models.base import AnyModel
 from daybreak.runtime import Runtime
 from daybreak.serving.answers import answer
+from daybreak.serving.inputs import Inputs
 from daybreak.serving.publications import Publications
-from daybreak.serving.rows import RowCache
 
 _EXTENSION = "daybreak"
 
@@ -24,11 +24,11 @@ class Service:
     """The models and what is held in memory for them. Safe for many threads."""
 
     runtime: Runtime
-    models: Mapping[str, Model]
+    models: Mapping[str, AnyModel]
     publications: Publications
-    rows: RowCache
+    inputs: Inputs
 
-    def model(self, name: str) -> Model:
+    def model(self, name: str) -> AnyModel:
         """Raises ``NotFound``, naming the models that exist."""
         if name not in self.models:
             known = sorted(self.models)
@@ -40,9 +40,9 @@ class Service:
             )
         return self.models[name]
 
-    def predict(self, model: Model, asked: BaseModel) -> dict[str, Any]:
+    def predict(self, model: AnyModel, asked: BaseModel) -> dict[str, Any]:
         """The answer to one typed request, wholly from one publication."""
-        return answer(model, self.publications.current(model.name), self.rows, asked)
+        return answer(model, self.publications.current(model.name), self.inputs, asked)
 
 
 def attach(app: Flask, service: Service) -> None:

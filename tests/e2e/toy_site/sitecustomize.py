@@ -4,4 +4,6 @@ from importlib.metadata import EntryPoint
 
 from daybreak import models
 
-models._installed = lambda: {"toy": EntryPoint("toy", "toy:MODEL", models.GROUP)}
+_FOUND = {models.GROUP: "toy:MODEL", models.SCHEDULES: "daybreak.models.schedule:DAILY"}
+
+models._installed = lambda group=models.GROUP: {"toy": EntryPoint("toy", _FOUND[group], group)}

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from functools import cached_property
 from itertools import chain
-from typing import cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
 
 from daybreak.errors import NotReady
 from daybreak.models.base import (
+    Answers,
     Columns,
     Context,
+    Day,
     Float32,
-    Question,
+    Given,
+    Questions,
+    Remarks,
     RowsOf,
-    ScoringRows,
     SnapshotRows,
+    Source,
 )
 from daybreak.models.recommendations.features.assemble import assemble
 from daybreak.models.recommendations.features.candidates import (
@@ -28,6 +31,7 @@ from daybreak.models.recommendations.features.candidates import (
     Ragged,
     Wish,
     candidates,
+    cut,
     owned,
     record_column,
     record_user,
@@ -35,7 +39,7 @@ from daybreak.models.recommendations.features.candidates import (
 from daybreak.models.recommendations.features.catalogue import Catalogue
 from daybreak.models.recommendations.features.cells import spread
 from daybreak.models.recommendations.features.histories import STRANGER
-from daybreak.models.recommendations.features.learned import FILE, Learned, on_the_day
+from daybreak.models.recommendations.features.learned import FILE, Learned, OnTheDay, on_the_day
 from daybreak.models.recommendations.lists import best
 from daybreak.models.recommendations.numbers import EXCLUDED, HAS, LISTED, Numbers
 from daybreak.models.recommendations.reasons import reasons
@@ -61,20 +65,87 @@ def list_lengths(context: Context) -> int | RowsOf:
     return lengths
 
 
+_NOTHING = dict(RecommendationRequest())
+"""What a request that says nothing asks for, by field."""
+
+
 @dataclass(frozen=True)
-class ListRows(ScoringRows):
-    """Rows of candidates, with what turns their margins into lists of ``k`` items."""
+class Lists:
+    """Candidates of users with one wish, and what turns their margins into lists of ``k`` items.
+
+    ``remarks``: of each list; none where a night asks.
+    """
 
     users: SnapshotRows
     found: Candidates
+    features: Float32
     wish: Wish
     k: int
+    remarks: Remarks | None = None
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
+@dataclass(frozen=True)
+class ListRows:
+    """Rows of candidates, wish by wish in the order of the questions."""
+
+    catalogue: Catalogue
+    learned: OnTheDay
+    parts: Sequence[Lists]
+
+    @cached_property
+    def features(self) -> Float32:
+        """Float32 (m, F)."""
+        if len(self.parts) == 1:
+            return self.parts[0].features
+        return np.concatenate([part.features for part in self.parts])
+
+    def answers(self, margins: Float32) -> Answers:
+        """The ``k`` best of each user, best first; among equals the first by item_id."""
+        ends = np.cumsum([len(part) for part in self.parts])
+        found = [
+            self._answer(margins[end - len(part) : end, 0], part)
+            for part, end in zip(self.parts, ends, strict=True)
+        ]
+        lengths = np.concatenate([length for _, length in found])
+        columns = [columns for columns, _ in found]
+        joined = {name: np.concatenate([part[name] for part in columns]) for name in columns[0]}
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        return Answers(columns[0] if len(columns) == 1 else joined, offsets)
+
+    def remarks(self, question: int) -> Remarks:
+        """Of the list that answers one request."""
+        said = self.parts[question].remarks
+        if said is None:
+            raise ValueError("A night's lists have no remarks.")
+        return said
+
+    def _answer(self, score: Float32, part: Lists) -> tuple[Columns, NDArray[np.int64]]:
+        """Columns, and how many rows each user has."""
+        chosen = best(part.found, score, part.k)
+        user = spread(part.found.offsets)[chosen]
+        reason, because = reasons(
+            part.users, self.catalogue, self.learned, part.found, chosen, part.wish.session
+        )
+        ids = self.catalogue.item_id
+        columns = {
+            "user_id": part.users.keys[0][user],
+            "rank": (np.arange(len(user)) - np.searchsorted(user, user) + 1).astype(np.int16),
+            "item_id": ids[part.found.item[chosen]],
+            "score": score[chosen],
+            "reason": reason,
+            "because": np.where(because >= 0, ids[because], ""),
+        }
+        return columns, np.bincount(user, minlength=len(part.users))
 
 
 class RecommendationScorer:
     """Implements ``models.base.Scorer``."""
 
-    def __init__(self, artifact: Artifact, context: Context, business_date: date) -> None:
+    def __init__(self, artifact: Artifact, day: Day) -> None:
+        context = day.context
         self._catalogue = Catalogue.from_context(context)
         self._listed = int(context[LISTED])
         self._new_only, self._has = bool(context[EXCLUDED]), float(context[HAS])
@@ -82,9 +153,9 @@ class RecommendationScorer:
         if differing:
             raise NotReady(
                 f"{artifact.version} was trained with another {differing[0]} than the snapshot of "
-                f"{business_date} was built with.",
+                f"{day.business_date} was built with.",
                 remedy="Score the day again: "
-                f"`daybreak score {artifact.model} --business-date {business_date}`.",
+                f"`daybreak score {artifact.model} --business-date {day.business_date}`.",
                 model=artifact.model,
                 version=artifact.version,
                 differing=differing,
@@ -92,61 +163,58 @@ class RecommendationScorer:
         self._place = {name: n for n, name in enumerate(self._catalogue.item_id.tolist())}
         self._learned = on_the_day(Learned.from_bytes(artifact.files[FILE]), self._catalogue)
 
-    def batch_rows(self, snapshot: SnapshotRows) -> ListRows:
-        """The candidates of every user."""
-        return self._rows(snapshot, self._usual(), self._listed)
+    def rows(self, given: Given, questions: Questions) -> ListRows:
+        """The candidates of each user, and of the session, within what may be offered.
 
-    def question(self, snapshot: SnapshotRows, request: BaseModel) -> Question:
-        """The candidates of one user, and of the session, within what may be offered."""
-        asked = cast(RecommendationRequest, request)
-        named = chain(asked.session, asked.exclude, asked.allow or ())
+        Columns: the fields of ``RecommendationRequest``. Without any, every user is asked for once
+        and gets the list that is published.
+        """
+        users, place = given.entities, questions.entity
+        if not questions.columns and np.array_equal(place, np.arange(len(users))):
+            asked = [self._lists(users, self._usual(), self._listed)]
+        else:
+            asked = [self._asked(users, questions, n) for n in range(len(questions))]
+        return ListRows(self._catalogue, self._learned, asked)
+
+    def _asked(self, entities: SnapshotRows, questions: Questions, question: int) -> Lists:
+        """What one request asks for, of one user."""
+        asked = _NOTHING | {name: values[question] for name, values in questions.columns.items()}
+        named = chain(asked["session"], asked["exclude"], asked["allow"] or ())
         notes = {"unknown_items": self._unknown(list(dict.fromkeys(named)))}
-        stranger = snapshot.keys[0][0] == STRANGER
-        wish, k = self._wish(asked, stranger), asked.k or self._listed
-        rows = self._rows(snapshot, wish, k)
-        if not wish.is_as(self._usual()):
-            return Question(rows, "live", notes)
-        if stranger:
-            return Question(rows, "default", notes)  # of any length
-        return Question(rows, "published" if k <= self._listed else "live", notes)
+        place = int(questions.entity[question])
+        user = entities if len(entities) == 1 else cut(entities, place, place + 1)
+        stranger = user.keys[0][0] == STRANGER
+        wish, k = self._wish(asked, stranger), asked["k"] or self._listed
+        source: Source = "live"
+        if wish.is_as(self._usual()):
+            if stranger:
+                source = "default"  # of any length
+            elif k <= self._listed:
+                source = "published"
+        return self._lists(user, wish, k, Remarks(source, notes))
 
-    def answers(self, margins: Float32, rows: ScoringRows) -> Columns:
-        """The ``k`` best of each user, best first; among equals the first by item_id."""
-        lists = cast(ListRows, rows)
-        score = margins[:, 0]
-        chosen = best(lists.found, score, lists.k)
-        user = spread(lists.found.offsets)[chosen]
-        reason, because = reasons(
-            lists.users, self._catalogue, self._learned, lists.found, chosen, lists.wish.session
-        )
-        ids = self._catalogue.item_id
-        return {
-            "user_id": lists.users.keys[0][user],
-            "rank": (np.arange(len(user)) - np.searchsorted(user, user) + 1).astype(np.int16),
-            "item_id": ids[lists.found.item[chosen]],
-            "score": score[chosen],
-            "reason": reason,
-            "because": np.where(because >= 0, ids[because], ""),
-        }
-
-    def _rows(self, users: SnapshotRows, wish: Wish, k: int) -> ListRows:
+    def _lists(
+        self, users: SnapshotRows, wish: Wish, k: int, remarks: Remarks | None = None
+    ) -> Lists:
         found = candidates(users, self._catalogue, self._learned, wish)
         features = assemble(users, self._catalogue, self._learned, found, wish.session)
-        return ListRows(features, {}, users, found, wish, k)
+        return Lists(users, found, features, wish, k, remarks)
 
     def _usual(self) -> Wish:
         """What published lists leave out."""
         return Wish(new_only=self._new_only, has=self._has)
 
-    def _wish(self, asked: RecommendationRequest, stranger: bool) -> Wish:
-        excluding = self._new_only if asked.exclude_purchased is None else asked.exclude_purchased
+    def _wish(self, asked: Mapping[str, Any], stranger: bool) -> Wish:
+        excluding = asked["exclude_purchased"]
+        if excluding is None:
+            excluding = self._new_only
         allowed = None
-        if asked.allow is not None:
+        if asked["allow"] is not None:
             allowed = np.zeros(len(self._catalogue), np.bool_)
-            allowed[self._ordinals(asked.allow)] = True
+            allowed[self._ordinals(asked["allow"])] = True
         return Wish(
-            session=self._one(asked.session),
-            excluded=self._one(asked.exclude),
+            session=self._one(asked["session"]),
+            excluded=self._one(asked["exclude"]),
             allowed=allowed,
             new_only=self._new_only if stranger else excluding,  # who has nothing is left all
             has=self._has,

@@ -1,5 +1,1 @@
 """Units of each item and store for the next 28 days: P10, P50, P90 and the mean."""
-
-from daybreak.models.sales_forecast.model import MODEL
-
-__all__ = ["MODEL"]

@@ -3,76 +3,103 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, cast
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
 
 from daybreak.errors import OutsideHorizon
-from daybreak.models.base import Columns, Float32, Question, ScoringRows, SnapshotRows
+from daybreak.models.base import Answers, Day, Float32, Given, Questions, Remarks, SnapshotRows
 from daybreak.models.sales_forecast.features.assemble import assemble
-from daybreak.models.sales_forecast.features.layout import HORIZON
+from daybreak.models.sales_forecast.features.layout import HORIZON, OVERRIDABLE
 from daybreak.models.sales_forecast.link import link
-from daybreak.models.sales_forecast.request import ForecastRequest
+from daybreak.registry.artifact import Artifact
+
+
+@dataclass(frozen=True)
+class ForecastRows:
+    """One row a question: a series on a day, with what is planned or what was asked instead.
+
+    ``overrides``: by channel, float32 (q,), NaN where the plan holds; only those that were given.
+    """
+
+    manifest: Mapping[str, Any]
+    business_date: date
+    series: SnapshotRows
+    place: NDArray[np.int64]
+    horizon: NDArray[np.int16]
+    overrides: Mapping[str, Float32]
+
+    @cached_property
+    def features(self) -> Float32:
+        """Float32 (q, F)."""
+        return self._assembled(self.overrides)
+
+    def answers(self, margins: Float32) -> Answers:
+        """Series, horizon and date of each row, and its units: P10, P50, P90 and the mean."""
+        stores, items = self.series.keys
+        identity: dict[str, NDArray[Any]] = {
+            "store_id": stores[self.place],
+            "item_id": items[self.place],
+            "horizon": self.horizon,
+            "target_date": np.datetime64(self.business_date, "D") + self.horizon,
+        }
+        return Answers({**identity, **link(margins, self.features, self.manifest)})
+
+    def remarks(self, question: int) -> Remarks:
+        """The planned price given again is still the published row: the features decide."""
+        if not self.overrides:
+            return Remarks("published")
+        same = self.features[question].tobytes() == self._planned[question].tobytes()
+        return Remarks("published" if same else "live")
+
+    @cached_property
+    def _planned(self) -> Float32:
+        return self._assembled({})
+
+    def _assembled(self, overrides: Mapping[str, Float32]) -> Float32:
+        return assemble(self.series.values, self.business_date, self.horizon, self.place, overrides)
 
 
 class ForecastScorer:
     """Implements ``models.base.Scorer``."""
 
-    def __init__(self, manifest: Mapping[str, Any], business_date: date) -> None:
-        self._manifest = manifest
-        self._business_date = business_date
+    def __init__(self, artifact: Artifact, day: Day) -> None:
+        if day.business_date is None:
+            raise ValueError("A forecast has a business date.")
+        self._manifest = artifact.manifest
+        self._business_date = day.business_date
 
-    def batch_rows(self, snapshot: SnapshotRows) -> ScoringRows:
-        """Every series for every day ahead: ``HORIZON`` rows a series, in order."""
-        rows = np.repeat(np.arange(len(snapshot)), HORIZON)
-        horizons = np.tile(np.arange(1, HORIZON + 1, dtype=np.int16), len(snapshot))
-        return self._rows(snapshot, rows, horizons)
+    def rows(self, given: Given, questions: Questions) -> ForecastRows:
+        """The days asked for, what was given instead of the plan applied.
 
-    def question(self, snapshot: SnapshotRows, request: BaseModel) -> Question:
-        """One row: the day asked for, overrides applied. Raises ``OutsideHorizon``."""
-        asked = cast(ForecastRequest, request)
-        horizon = (asked.date - self._business_date).days
-        if not 1 <= horizon <= HORIZON:
-            first, last = (self._business_date + timedelta(days=days) for days in (1, HORIZON))
-            raise OutsideHorizon(
-                f"The date {asked.date.isoformat()} is not within {first} to {last}.",
-                remedy=f"What is published covers {HORIZON} days after {self._business_date}.",
-                field="date",
-                business_date=self._business_date.isoformat(),
-                first=first.isoformat(),
-                last=last.isoformat(),
-            )
-        overrides = asked.overrides()
-        place, day = np.zeros(1, np.intp), np.array([horizon], np.int16)
-        rows = self._rows(snapshot, place, day, overrides)
-        # The planned price given again is still the published row: the features decide.
-        published = not overrides or _same(rows, self._rows(snapshot, place, day))
-        return Question(rows, "published" if published else "live")
+        Columns: ``date``, and those of ``OVERRIDABLE``. Raises ``OutsideHorizon``.
+        """
+        asked = questions.columns["date"].astype("M8[D]")
+        horizon = (asked - np.datetime64(self._business_date, "D")).astype(np.int64)
+        outside = (horizon < 1) | (horizon > HORIZON)
+        if outside.any():
+            raise self._outside(asked[outside][0])
+        overrides = {name: questions.number(name) for name in OVERRIDABLE}
+        return ForecastRows(
+            self._manifest,
+            self._business_date,
+            given.entities,
+            questions.entity,
+            horizon.astype(np.int16),
+            {name: values for name, values in overrides.items() if not np.isnan(values).all()},
+        )
 
-    def answers(self, margins: Float32, rows: ScoringRows) -> Columns:
-        """Series, horizon and date of each row, and its units: P10, P50, P90 and the mean."""
-        return {**rows.identity, **link(margins, rows.features, self._manifest)}
-
-    def _rows(
-        self,
-        snapshot: SnapshotRows,
-        rows: NDArray[np.intp],
-        horizons: NDArray[np.int16],
-        overrides: Mapping[str, float] | None = None,
-    ) -> ScoringRows:
-        stores, items = snapshot.keys
-        features = assemble(snapshot.values, self._business_date, horizons, rows, overrides)
-        identity: dict[str, NDArray[Any]] = {
-            "store_id": stores[rows],
-            "item_id": items[rows],
-            "horizon": horizons,
-            "target_date": np.datetime64(self._business_date, "D") + horizons,
-        }
-        return ScoringRows(features, identity)
-
-
-def _same(rows: ScoringRows, others: ScoringRows) -> bool:
-    return rows.features.tobytes() == others.features.tobytes()
+    def _outside(self, asked: np.datetime64) -> OutsideHorizon:
+        first, last = (self._business_date + timedelta(days=days) for days in (1, HORIZON))
+        return OutsideHorizon(
+            f"The date {asked} is not within {first} to {last}.",
+            remedy=f"What is published covers {HORIZON} days after {self._business_date}.",
+            field="date",
+            business_date=self._business_date.isoformat(),
+            first=first.isoformat(),
+            last=last.isoformat(),
+        )

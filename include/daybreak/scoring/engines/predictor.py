@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from daybreak.errors import NotReady
 from daybreak.registry.artifact import Artifact
 from daybreak.registry.booster import open_booster
+from daybreak.scoring.engines.engine import EngineName, Float32
 
 if TYPE_CHECKING:
     from daybreak.scoring.engines.twin import Twin
-
-Float32 = NDArray[np.float32]
 
 log = logging.getLogger(__name__)
 
 
 class Predictor:
-    """Margins of an artifact: float32 (m, F) features in manifest order to float32 (m, K).
+    """Implements ``Engine`` for trees: float32 (m, F) features in manifest order to (m, K).
 
-    ``threads``: of ``batch``; 0 takes all cores. The twin is compiled and proven when ``engine``
+    ``threads``: of ``batch``; 0 takes all cores. The twin is compiled and proven when ``name``
     or ``single`` is first asked for, so that a batch job never pays for it.
     Raises ``InvalidBooster`` where the bytes are none.
     """
@@ -35,27 +31,8 @@ class Predictor:
         self._booster = open_booster(artifact)
         self._booster.set_param({"nthread": threads or None})
 
-    def expect_features(self, names: Sequence[str]) -> None:
-        """Check that the version was trained on the features that this code makes, in this order.
-
-        Raises ``NotReady``: numbers in the wrong columns would give scores that look right.
-        """
-        listed = self.artifact.manifest.get("features", [])  # with their dtype, or names only
-        trained = [each["name"] if isinstance(each, Mapping) else each for each in listed]
-        if trained == list(names):
-            return
-        differing = sorted(set(trained) ^ set(names)) or ["their order"]
-        raise NotReady(
-            f"{self.artifact.model} {self.artifact.version} was trained on other features than "
-            f"this code makes: {', '.join(differing)}.",
-            remedy="Train a version with this code, or go back to the code that trained it.",
-            model=self.artifact.model,
-            version=self.artifact.version,
-            features=differing,
-        )
-
     @property
-    def engine(self) -> Literal["twin", "booster"]:
+    def name(self) -> EngineName:
         """What answers ``single``: the twin where it is proven equal, else the booster."""
         return "booster" if self._twin is None else "twin"
 

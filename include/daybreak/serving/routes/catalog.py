@@ -8,7 +8,7 @@ from flask import Blueprint, Response
 
 from daybreak.errors import DaybreakError, NoChampion
 from daybreak.ledger.champions import champion_at
-from daybreak.models.base import Model
+from daybreak.models.base import AnyModel
 from daybreak.serving.http.encoding import json_response
 from daybreak.serving.publications import Publication
 from daybreak.serving.schemas import Fault, ModelDetail, ModelList, ModelSummary, Published
@@ -35,13 +35,13 @@ def model(name: str) -> Response:
     detail = ModelDetail(
         **summary,
         keys=list(found.keys),
-        request=found.request.model_json_schema(),
+        request=found.endpoint.request.model_json_schema(),
         manifest=publication and publication.manifest,
     )
     return json_response(detail.model_dump(mode="json"))
 
 
-def _summary(service: Service, model: Model) -> tuple[dict[str, Any], Publication | None]:
+def _summary(service: Service, model: AnyModel) -> tuple[dict[str, Any], Publication | None]:
     champion = _champion(service, model)
     try:
         publication = service.publications.current(model.name)
@@ -49,6 +49,8 @@ def _summary(service: Service, model: Model) -> tuple[dict[str, Any], Publicatio
         problem = Fault(**error.as_json()["error"])
         return _fields(model, champion, None, problem), None
     generation = publication.generation
+    if generation is None:
+        return _fields(model, champion, None, None), publication
     published = Published(
         generation=generation.generation_id,
         version=generation.version,
@@ -56,13 +58,13 @@ def _summary(service: Service, model: Model) -> tuple[dict[str, Any], Publicatio
         business_date=generation.business_date,
         cutoff=generation.cutoff,
         rows=generation.rows,
-        engine=publication.predictor.engine,
+        engine=publication.engine.name,
     )
     return _fields(model, champion, published, None), publication
 
 
 def _fields(
-    model: Model, champion: str | None, published: Published | None, problem: Fault | None
+    model: AnyModel, champion: str | None, published: Published | None, problem: Fault | None
 ) -> dict[str, Any]:
     return {
         "model": model.name,
@@ -72,7 +74,7 @@ def _fields(
     }
 
 
-def _champion(service: Service, model: Model) -> str | None:
+def _champion(service: Service, model: AnyModel) -> str | None:
     with connect(service.runtime.engine) as conn:
         try:
             return champion_at(conn, model.name, service.runtime.clock())

@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 from sqlalchemy import select
 from sqlalchemy.exc import ProgrammingError
 
-from daybreak.errors import DaybreakError, NotPublished, NotReady
+from daybreak.errors import DaybreakError, NoChampion, NotPublished, NotReady
 from daybreak.serving.http.auth import public
 from daybreak.serving.http.encoding import json_response
 from daybreak.serving.schemas import Health, Readiness
@@ -32,12 +32,14 @@ def healthz() -> Response:
 def readyz() -> Response:
     """The warehouse answers, and what is published can be predicted.
 
-    A model that has nothing published yet does not keep the others from being served, as long as
-    there is one; a fault of any model does.
+    A model that has nothing published or in force yet does not keep the others from being served,
+    as long as there is one; a fault of any model does.
     """
     service = current_service()
     warehouse, models = _warehouse(service), _models(service)
-    waiting = {name for name, error in models.items() if isinstance(error, NotPublished)}
+    waiting = {
+        name for name, error in models.items() if isinstance(error, NotPublished | NoChampion)
+    }
     outcomes = {"warehouse": warehouse, **models}
     passing = waiting if len(waiting) < len(models) else set[str]()
     faults = {
@@ -74,8 +76,8 @@ def _outcome(service: Service, check: Callable[[], object]) -> DaybreakError | N
     except ProgrammingError:
         # A table or column is not there. Only then is the schema looked at: replicas of two
         # releases serve side by side while it is ahead of one of them.
-        models = service.models.values()
-        tables = [table for model in models for table in (model.snapshot_table, model.score_table)]
+        nights = [model.nightly for model in service.models.values() if model.nightly]
+        tables = [table for each in nights for table in (each.snapshot_table, each.score_table)]
         try:
             check_current(service.runtime.engine, tables)
         except DaybreakError as error:

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from daybreak.models.base import Model
+from daybreak.models.base import AnyModel
 from daybreak.serving.http.encoding import json_response
 from daybreak.serving.schemas import (
     Failure,
@@ -42,12 +42,12 @@ def openapi() -> Response:
     return json_response(document(current_service().models, request.script_root or "/"))
 
 
-def document(models: Mapping[str, Model], server: str) -> Json:
+def document(models: Mapping[str, AnyModel], server: str) -> Json:
     """The OpenAPI 3.1 document. Each model has a path of its own, because requests differ."""
     answers = {name: prediction_form(model) for name, model in models.items()}
     forms = _Forms(
         [Failure, Health, ModelDetail, ModelList, Readiness],
-        [model.request for model in models.values()],
+        [model.endpoint.request for model in models.values()],
         list(answers.values()),
     )
     paths: Json = {
@@ -72,7 +72,7 @@ def document(models: Mapping[str, Model], server: str) -> Json:
             "post": _closed(
                 f"One prediction of {name}", forms.answer(answers[name]) | forms.faults(*FAULTS)
             )
-            | {"requestBody": {"required": True, "content": forms.content(model.request)}}
+            | {"requestBody": {"required": True, "content": forms.content(model.endpoint.request)}}
         }
     return {
         "openapi": "3.1.0",
@@ -138,6 +138,6 @@ def _any_object() -> Json:
     return {"200": {"description": "OK", "content": content}}
 
 
-def _model_parameter(models: Mapping[str, Model]) -> Json:
+def _model_parameter(models: Mapping[str, AnyModel]) -> Json:
     schema = {"type": "string", "enum": sorted(models)}
     return {"name": "model", "in": "path", "required": True, "schema": schema}

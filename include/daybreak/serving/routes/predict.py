@@ -19,7 +19,7 @@ def predict(name: str) -> Response:
     service = current_service()
     model = service.model(name)
     body = read_body(request, service.runtime.settings.max_body_bytes)
-    asked = parse(model.request, body)
+    asked = parse(model.endpoint.request, body)
     answer = service.predict(model, asked)
     answer["latency_ms"] = round((time.perf_counter() - g.started) * 1000, 3)
     return json_response(answer)

@@ -1,1 +1,93 @@
 """How the recommendations learn and are judged. Neither scoring nor serving imports it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Connection
+
+from daybreak.clock import AsOf
+from daybreak.facts.interactions import read_events
+from daybreak.models.base import (
+    NO_OPTIONS,
+    AsOfDay,
+    Learning,
+    Options,
+    Progress,
+    Trained,
+    Verdict,
+    quiet,
+)
+from daybreak.models.recommendations.learn import gate, rolling
+from daybreak.models.recommendations.learn import train as training
+from daybreak.models.recommendations.numbers import Numbers
+from daybreak.registry.artifact import Artifact
+
+
+class ListLearning(Learning):
+    """Implements the facet."""
+
+    def train(
+        self,
+        warehouse: Connection,
+        as_of: AsOf,
+        progress: Progress = quiet,
+        options: Options = NO_OPTIONS,
+    ) -> Trained:
+        """Learn from facts visible at ``as_of``. Options as for ``build_snapshot``.
+
+        Raises ``NoData``.
+        """
+        numbers = Numbers.chosen(options)
+        days = numbers.history_days
+        progress(f"Reading {days} days of interactions up to {as_of.business_date}")
+        events = read_events(warehouse, as_of, days=days)
+        return training.train_events(
+            events,
+            as_of.business_date,
+            options=training.Options(numbers=numbers),
+            progress=progress,
+        )
+
+    def judge(
+        self,
+        warehouse: Connection,
+        as_of: AsOf,
+        challenger: Artifact,
+        champion: Artifact | None,
+        progress: Progress = quiet,
+    ) -> Verdict:
+        """The gate: against the best single source, and against the champion."""
+        days = Numbers.of(challenger.manifest).history_days
+        return gate.judge(
+            lambda: read_events(warehouse, as_of, days=days),
+            as_of.business_date,
+            challenger,
+            champion,
+            progress,
+        )
+
+    def backtest(
+        self,
+        warehouse: Connection,
+        last: date,
+        as_of: AsOfDay,
+        options: Options,
+        progress: Progress = quiet,
+    ) -> dict[str, Any]:
+        """The last weekly windows up to ``last``. Options: ``windows``, and as for ``train``."""
+        return rolling.roll(
+            lambda day, days: read_events(warehouse, as_of(day), days=days),
+            last,
+            options,
+            progress,
+        )
+
+    def describe_backtest(self, found: Mapping[str, Any]) -> list[str]:
+        """The measures beside those of the single sources."""
+        return rolling.describe(found)
+
+
+LEARNING = ListLearning()

@@ -122,7 +122,7 @@ def _window(
     trained = train(known, day)
     learned = Learned.from_bytes(trained.files[FILE])
     at = day_of(known, (day - EPOCH).days, learned, numbers)
-    booster = xgb.Booster(model_file=bytearray(trained.booster))
+    booster = xgb.Booster(model_file=bytearray(trained.trees))
     singles = baselines(known, at, seed=SEED, threads=Options().threads)
     found = evaluate(at, later, {"model": model_lister(booster, at), **singles})
     return found, ceiling(at, later)

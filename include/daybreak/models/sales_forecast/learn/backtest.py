@@ -89,7 +89,7 @@ def forecast_table(fold: Fold, trained: Trained, horizon: int) -> pd.DataFrame:
     rows = np.repeat(np.arange(len(panel)), HORIZON)
     days = np.tile(np.arange(1, HORIZON + 1), len(panel))
     features = assemble(snapshot(panel), panel.business_date, days, rows)
-    booster = xgb.Booster(model_file=bytearray(trained.booster))
+    booster = xgb.Booster(model_file=bytearray(trained.trees))
     scores = link(
         booster.inplace_predict(features, predict_type="margin"), features, trained.manifest
     )

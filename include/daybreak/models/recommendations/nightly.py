@@ -1,0 +1,104 @@
+"""Business dates of the recommendations: catalogue and users, and rules of published lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+from sqlalchemy import Connection, FromClause, Select
+
+from daybreak.clock import AsOf
+from daybreak.facts.interactions import item_totals, stream_events
+from daybreak.models.base import (
+    NO_OPTIONS,
+    Context,
+    Nightly,
+    Options,
+    RowsOf,
+    Snapshot,
+    SnapshotRows,
+)
+from daybreak.models.recommendations.features.catalogue import Catalogue, ItemDays, build_catalogue
+from daybreak.models.recommendations.features.histories import (
+    LAYOUT,
+    RECORD,
+    histories,
+    stranger,
+)
+from daybreak.models.recommendations.numbers import (
+    NUMBERS,
+    OF_A_DAY,
+    PUBLISHED,
+    Numbers,
+    published,
+)
+from daybreak.models.recommendations.reasons import REASONS
+from daybreak.models.recommendations.rules import broken_between_rows
+from daybreak.models.recommendations.schedule import SCHEDULE
+from daybreak.models.recommendations.scorer import list_lengths
+from daybreak.warehouse.tables import score_recommendation, snapshot_recommendations
+
+
+class ListNightly(Nightly):
+    """A list for every active user, and one for whom nobody knows."""
+
+    schedule = SCHEDULE
+    keys = ("user_id",)
+    snapshot_table = snapshot_recommendations
+    score_table = score_recommendation
+
+    def layout(self) -> tuple[str, ...]:
+        """Names of a user's values."""
+        return LAYOUT
+
+    def record_layout(self) -> tuple[str, ...]:
+        """Names of what is known of a user and an item of their history."""
+        return RECORD
+
+    def context_layout(self) -> tuple[str, ...]:
+        """Names of the day's arrays, and of the columns of the one that has columns."""
+        return (*Catalogue.context_layout(), *PUBLISHED, NUMBERS, *OF_A_DAY)
+
+    def build_snapshot(
+        self, warehouse: Connection, as_of: AsOf, options: Options = NO_OPTIONS
+    ) -> Snapshot:
+        """The day's catalogue, and a row for every active user. Raises ``NoData``.
+
+        Options: those of ``numbers.OPTIONS``.
+        """
+        numbers = Numbers.chosen(options)
+        lists = published(options) | numbers.to_context()
+        sold = _sold(warehouse, as_of, numbers)
+        catalogue = build_catalogue(sold, as_of.business_date, numbers)
+        rows = _rows(warehouse, as_of, catalogue, numbers)
+        return Snapshot(rows, catalogue.to_context() | lists)
+
+    def rows_per_entity(self, context: Context) -> int | RowsOf:
+        """``listed``, or as many items as are on sale and may be listed."""
+        return list_lengths(context)
+
+    def audit(self, columns: Mapping[str, NDArray[Any]]) -> list[str]:
+        """Ranks begin at 1; that they end where they should is seen by the rows' number."""
+        return ["ranks below 1"] if (columns["rank"] < 1).any() else []
+
+    def audit_queries(self, scored: FromClause) -> dict[str, Select[int]]:
+        """No item twice in a list, scores fall with the rank, each item has a known reason."""
+        return broken_between_rows(scored, REASONS)
+
+
+def _sold(warehouse: Connection, as_of: AsOf, numbers: Numbers) -> ItemDays:
+    totals = item_totals(warehouse, as_of, days=numbers.history_days)
+    names = ("item_ids", "categories", "item", "day", "buyers", "quantity", "spend", "further")
+    return ItemDays(**{name: totals[name] for name in names})  # type: ignore[literal-required]
+
+
+def _rows(
+    warehouse: Connection, as_of: AsOf, catalogue: Catalogue, numbers: Numbers
+) -> Iterator[SnapshotRows]:
+    yield stranger()  # '' comes before every other key
+    names = catalogue.item_id.astype(object)
+    for events in stream_events(warehouse, as_of, days=numbers.history_days, item_ids=names):
+        rows = histories(events, as_of.business_date, numbers)
+        if len(rows):
+            yield rows

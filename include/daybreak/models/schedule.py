@@ -1,0 +1,34 @@
+"""When a model's business dates are scored, and on what they wait.
+
+Imports nothing heavy: a DAG file reads this of every installed model whenever Airflow parses it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ScoresOf:
+    """An input: what another model has published, as of the knowledge cutoff."""
+
+    model: str
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The nightly DAG of a model.
+
+    ``dag_id``: None: ``daily_<model>``. ``description``: a sentence for Airflow's list of DAGs.
+    ``inputs``: published scores that a run stands on; its DAG runs when they are out. ``needs``:
+    the kinds of sections that a data set has to have for it.
+    """
+
+    dag_id: str | None = None
+    description: str = ""
+    inputs: tuple[ScoresOf, ...] = ()
+    needs: tuple[str, ...] = ()
+
+
+DAILY = Schedule()
+"""Every business date, as soon as its facts are known."""

@@ -1,0 +1,54 @@
+"""What turns rows of features into margins, whichever the version's manifest names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daybreak.errors import NotReady
+from daybreak.registry.artifact import Artifact
+
+Float32 = NDArray[np.float32]
+EngineName = Literal["twin", "booster", "none"]
+
+
+class Engine(Protocol):
+    """A version's features, float32 (m, F), to its margins, float32 (m, K)."""
+
+    artifact: Artifact
+
+    @property
+    def name(self) -> EngineName:
+        """What answers ``single``."""
+        ...
+
+    def batch(self, X: Float32) -> Float32:
+        """Margins of many rows."""
+        ...
+
+    def single(self, X: Float32) -> Float32:
+        """Margins of a few rows: bit for bit those of ``batch``."""
+        ...
+
+
+def expect_features(artifact: Artifact, names: Sequence[str]) -> None:
+    """Check that the version was trained on the features that this code makes, in this order.
+
+    Raises ``NotReady``: numbers in the wrong columns would give scores that look right.
+    """
+    listed = artifact.manifest.get("features", [])  # with their dtype, or names only
+    trained = [each["name"] if isinstance(each, Mapping) else each for each in listed]
+    if trained == list(names):
+        return
+    differing = sorted(set(trained) ^ set(names)) or ["their order"]
+    raise NotReady(
+        f"{artifact.model} {artifact.version} was trained on other features than "
+        f"this code makes: {', '.join(differing)}.",
+        remedy="Train a version with this code, or go back to the code that trained it.",
+        model=artifact.model,
+        version=artifact.version,
+        features=differing,
+    )

@@ -1,0 +1,26 @@
+"""The engine of a version that has no trees: what its scorer computes is the answer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from daybreak.registry.artifact import Artifact
+from daybreak.scoring.engines.engine import EngineName, Float32
+
+
+class Formula:
+    """Implements ``Engine``: no margins for any row."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        self.artifact = artifact
+
+    @property
+    def name(self) -> EngineName:
+        """``none``."""
+        return "none"
+
+    def batch(self, X: Float32) -> Float32:
+        """Float32 (m, 0)."""
+        return np.empty((len(X), 0), np.float32)
+
+    single = batch
