@@ -18,9 +18,11 @@ from sqlalchemy import Connection, Engine, insert, text
 
 from benchmarks.facts import AHEAD, BUSINESS_DATE, CUTOFF, fill, temporary_warehouse
 from daybreak.ledger import generations
+from daybreak.models.recommendations.tables import scores as score_recommendation
+from daybreak.models.sales_forecast.tables import scores as score_sales_forecast
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.partitions import ensure_partition
-from daybreak.warehouse.tables import score_recommendation, score_sales_forecast, snapshot
+from daybreak.warehouse.tables import snapshot
 
 REPEATS = 5
 ASKED = BUSINESS_DATE - timedelta(days=AHEAD)

@@ -28,6 +28,7 @@ from hypothesis import settings
 from psycopg import sql
 from sqlalchemy import Engine
 
+from daybreak.models import brought
 from daybreak.runtime import Runtime, system_clock
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import make_engine
@@ -196,7 +197,7 @@ def _start(server: Postgres) -> None:
         server.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
     server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
     engine = make_engine(server.url(TEMPLATE))
-    migrate(engine)
+    migrate(engine, brought=brought())
     engine.dispose()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, insert
 
 from daybreak.ledger import generations as g
+from daybreak.models.recommendations.tables import scores as score_recommendation
 from daybreak.warehouse import tables
 from daybreak.warehouse.partitions import ensure_partition
 
@@ -38,13 +39,13 @@ def publish(
         conn, model=MODEL, business_date=day, run_key=f"{version} {day}", run_type="scheduled",
         cutoff=cutoff, version=version, snapshot_id=snapshot_id, now=cutoff,
     )  # fmt: skip
-    ensure_partition(conn, tables.score_recommendation, day)
+    ensure_partition(conn, score_recommendation, day)
     count = 0
     for user, items in lists.items():
         for rank, entry in enumerate(items, 1):
             item, reason, because = (entry, "popular", "") if isinstance(entry, str) else entry
             conn.execute(
-                insert(tables.score_recommendation).values(
+                insert(score_recommendation).values(
                     business_date=day, generation_id=generation.generation_id, user_id=user,
                     rank=rank, item_id=item, score=-rank, reason=reason, because=because, shard=0,
                 )

@@ -51,6 +51,8 @@ from daybreak.models.base import (
     Verdict,
     quiet,
 )
+from daybreak.models.sales_forecast.tables import scores as score_sales_forecast
+from daybreak.models.sales_forecast.tables import snapshots as snapshot_sales_forecast
 from daybreak.registry.artifact import Artifact
 from daybreak.runtime import Runtime
 from daybreak.scoring.audit import audit_generation
@@ -58,7 +60,6 @@ from daybreak.scoring.batch import score_shard
 from daybreak.scoring.engines.predictor import Predictor
 from daybreak.scoring.snapshots import write_snapshot
 from daybreak.warehouse.engine import begin
-from daybreak.warehouse.tables import score_sales_forecast, snapshot_sales_forecast
 
 HORIZON = 7
 STORES = ("S1", "S2")

@@ -16,8 +16,9 @@ from shop import DAYS, ITEMS, STORES, Shop, open_shop, wait_until
 from sqlalchemy import func, select, text
 
 from daybreak.models.sales_forecast.features.layout import HORIZON
+from daybreak.models.sales_forecast.tables import scores as score_sales_forecast
 from daybreak.warehouse.engine import connect, make_engine
-from daybreak.warehouse.tables import generation, published, score_sales_forecast, sla
+from daybreak.warehouse.tables import generation, published, sla
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 

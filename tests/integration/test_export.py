@@ -18,9 +18,9 @@ from typer.testing import CliRunner, Result
 
 from daybreak.cli.export import app
 from daybreak.errors import Conflict, InvalidRequest, NotFound, NotPublished
+from daybreak.models.recommendations.tables import scores as score_recommendation
 from daybreak.runtime import get_runtime
 from daybreak.warehouse.engine import begin
-from daybreak.warehouse.tables import score_recommendation
 from recommendation_lists import DAY, MODEL, MONDAY, publish
 
 TEXTS = ["", "plain", "007", "1.0", "NULL", "NaN", "t", 'a "quote"', "two\nlines", "a,b", " é🦀 "]

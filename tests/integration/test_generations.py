@@ -13,13 +13,14 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from daybreak.errors import IllegalTransition, NotFound, NotPublished
 from daybreak.ledger import generations as g
 from daybreak.ledger.generations import TRANSITIONS, Generation, State
+from daybreak.models.sales_forecast.tables import scores as score_sales_forecast
 from daybreak.warehouse import tables
 from daybreak.warehouse.bulk import copy_in
 from daybreak.warehouse.engine import begin, make_engine
 from daybreak.warehouse.partitions import ensure_partition
 
 MODEL = "sales_forecast"
-SCORES = tables.score_sales_forecast
+SCORES = score_sales_forecast
 DAY = date(2026, 3, 31)
 NOW = datetime(2026, 4, 1, 2, tzinfo=UTC)
 DOC = Path(__file__).parents[2] / "docs" / "generations.md"

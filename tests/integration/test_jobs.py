@@ -35,6 +35,7 @@ from daybreak.jobs.run import score_day
 from daybreak.jobs.waiting import Look, look_for_inputs, maybe
 from daybreak.ledger.champions import promote
 from daybreak.ledger.generations import get_generation, published_generation
+from daybreak.models.sales_forecast.tables import scores as score_sales_forecast
 from daybreak.runtime import Runtime
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.tables import (
@@ -43,7 +44,6 @@ from daybreak.warehouse.tables import (
     load,
     published,
     run,
-    score_sales_forecast,
     sla,
     step,
 )

@@ -52,11 +52,10 @@ CUTOFF = datetime(2026, 2, 2, 2, 0, tzinfo=UTC)
 NOW = datetime(2026, 2, 9, 8, 0, tzinfo=UTC)
 
 
-class JudgedToy(toy.Toy):
+class JudgedToy(toy.ToyLearning):
     """A toy that remembers what it was asked, and passes or refuses as it is told."""
 
     def __init__(self, passes: bool = True) -> None:
-        super().__init__()
         self.passes = passes
         self.trained_on: list[AsOf] = []
         self.champions: list[str | None] = []
@@ -73,7 +72,7 @@ class JudgedToy(toy.Toy):
             toy.booster(),
             {
                 "trained_through": as_of.business_date.isoformat(),
-                "features": list(self.features()),
+                "features": list(toy.TOY.features),
                 "scale": 1.0,
             },
         )
@@ -115,7 +114,7 @@ def packets() -> Iterator[socket.socket]:
 def judged(monkeypatch: pytest.MonkeyPatch) -> JudgedToy:
     model = JudgedToy()
     monkeypatch.setattr(models, "_installed", toy.only_the_toy)
-    monkeypatch.setattr(toy, "MODEL", model, raising=False)
+    monkeypatch.setattr(toy, "LEARNING", model)
     return model
 
 

@@ -1,22 +1,40 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import REAL, Column, Connection, Engine, Text, insert, inspect, select, text
+from sqlalchemy import (
+    REAL,
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    Text,
+    insert,
+    inspect,
+    select,
+    text,
+)
 from sqlalchemy.exc import DBAPIError
 
+import daybreak
 from daybreak.errors import ConfigError
+from daybreak.models import brought
+from daybreak.models.sales_forecast.tables import scores as score_sales_forecast
 from daybreak.warehouse import reports
 from daybreak.warehouse.engine import make_engine
 from daybreak.warehouse.migrate import check_current, current_revision, head_revision, migrate
 from daybreak.warehouse.migrations import VERSION_OPTIONS
-from daybreak.warehouse.model_tables import score_table, snapshot_table
+from daybreak.warehouse.model_tables import Brought, score_table, snapshot_table
 from daybreak.warehouse.partitions import ensure_partition
-from daybreak.warehouse.tables import READER_ROLE, SCHEMAS, metadata, score_sales_forecast
+from daybreak.warehouse.reports import report_views
+from daybreak.warehouse.reports.view import View
+from daybreak.warehouse.tables import READER_ROLE, SCHEMAS, metadata
 
 
 @pytest.fixture
@@ -43,7 +61,10 @@ def test_migrations_give_what_the_tables_describe(warehouse: Engine) -> None:
                 "compare_server_default": True,
             },
         )
-        assert compare_metadata(context, metadata) == []
+        described = MetaData()
+        for table in (*metadata.tables.values(), *brought().tables):
+            table.to_metadata(described)
+        assert compare_metadata(context, described) == []
 
 
 def test_check_constraints_are_those_of_the_tables(warehouse: Engine) -> None:
@@ -142,12 +163,12 @@ def test_tables_of_outside_models_are_made_where_they_are_missing(warehouse: Eng
         [Column("shop_id", Text, primary_key=True, comment="which shop")],
         [Column("risk", REAL, nullable=False)],
     )
-    models = [snapshots, scores, score_sales_forecast]
+    models = Brought((snapshots, scores, score_sales_forecast))
     check_current(warehouse)
     with pytest.raises(ConfigError, match=r"lacks feature\.elsewhere, score\.elsewhere") as caught:
         check_current(warehouse, models)
     assert "daybreak warehouse migrate" in caught.value.remedy
-    migrate(warehouse, tables=models)
+    migrate(warehouse, brought=models)
     with warehouse.begin() as connection:
         for table in (snapshots, scores):
             ensure_partition(connection, table, date(2026, 3, 1))
@@ -156,7 +177,7 @@ def test_tables_of_outside_models_are_made_where_they_are_missing(warehouse: Eng
                 business_date=date(2026, 3, 1), generation_id=1, shop_id="s", shard=0, risk=0.5
             )
         )
-    migrate(warehouse, tables=models)
+    migrate(warehouse, brought=models)
     check_current(warehouse, models)
     with warehouse.connect() as connection:
         assert connection.scalars(select(scores.c.risk)).all() == [0.5]
@@ -171,26 +192,39 @@ def test_tables_of_outside_models_are_made_where_they_are_missing(warehouse: Eng
 def test_changed_report_views_are_replaced(
     warehouse: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    definition = reports._definition
-    monkeypatch.setattr(
-        reports,
-        "_definition",
-        lambda view: definition(view).replace("version.model,", "version.model, 7 AS lucky,"),
-    )
+    *others, history = reports.AFTER
+    text_of_it = history.definition.replace("version.model,", "version.model, 7 AS lucky,")
+    changed = replace(history, definition=text_of_it)
+    monkeypatch.setattr(reports, "AFTER", (*others, changed))
     with pytest.raises(ConfigError, match="report views"):
         check_current(warehouse)
-    migrate(warehouse)
-    check_current(warehouse)
+    migrate(warehouse, brought=brought())
+    check_current(warehouse, brought())
     with as_reader(warehouse) as connection:
         assert connection.execute(text("SELECT lucky FROM report.model_history")).all() == []
 
 
 def test_every_sql_file_is_a_view(warehouse: Engine) -> None:
-    from importlib.resources import files
+    views = {view.name for view in report_views(brought().views)}
+    stems = {file.stem for file in Path(daybreak.__file__).parent.rglob("*.sql")}
+    assert stems == views == set(inspect(warehouse).get_view_names("report"))
 
-    stems = {file.name.removesuffix(".sql") for file in files(reports).iterdir()
-             if file.name.endswith(".sql")}  # fmt: skip
-    assert stems == set(reports.VIEWS) == set(inspect(warehouse).get_view_names("report"))
+
+def test_views_of_a_model_that_is_gone_go_with_the_next_change(
+    warehouse: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = brought().views[:4]
+    alone = Brought(brought().tables, kept)
+    check_current(warehouse, alone)
+    extra = View("luck", "CREATE VIEW report.luck AS SELECT 7 AS lucky")
+    migrate(warehouse, brought=Brought(alone.tables, (*kept, extra)))
+    found = set(inspect(warehouse).get_view_names("report"))
+    assert found == {view.name for view in report_views((*kept, extra))}
+    with pytest.raises(ConfigError, match="report views"):
+        check_current(warehouse, brought())
+    migrate(warehouse, brought=brought())
+    check_current(warehouse, brought())
+    assert "luck" not in inspect(warehouse).get_view_names("report")
 
 
 # --- what the database refuses ---------------------------------------------------------------

@@ -30,7 +30,7 @@ from daybreak.jobs.backtesting import backtest
 from daybreak.jobs.run import score_day
 from daybreak.ledger.champions import promote
 from daybreak.ledger.generations import published_generation
-from daybreak.models import get_learning, get_model, model_names, model_tables
+from daybreak.models import brought, get_learning, get_model, model_names
 from daybreak.models.base import Model
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.serving.app import create_app
@@ -104,7 +104,7 @@ def ask(client: FlaskClient, **body: Any) -> tuple[int, dict[str, Any]]:
 
 def test_it_is_found_beside_those_that_ship() -> None:
     assert model_names() == ("recommendations", NAME, "sales_forecast")
-    assert f"score.{NAME}" in [str(table) for table in model_tables()]
+    assert f"score.{NAME}" in [str(table) for table in brought().tables]
     with pytest.raises(NotFound, match="no model 'moon'") as error:
         get_model("moon")
     assert NAME in error.value.remedy
@@ -124,11 +124,11 @@ def test_a_warehouse_without_its_tables_says_so_until_it_is_migrated(postgres: A
     with postgres.database("warehouse_template") as name:
         engine = make_engine(postgres.url(name))
         with pytest.raises(ConfigError, match=rf"lacks feature\.{NAME}, score\.{NAME}") as error:
-            check_current(engine, model_tables())
+            check_current(engine, brought())
         assert "daybreak warehouse migrate" in error.value.remedy
-        migrate(engine, tables=model_tables())
-        check_current(engine, model_tables())
-        migrate(engine, tables=model_tables())
+        migrate(engine, brought=brought())
+        check_current(engine, brought())
+        migrate(engine, brought=brought())
         engine.dispose()
 
 
@@ -163,7 +163,7 @@ def test_it_needs_less_than_the_rule_of_thumb(runtime: Runtime) -> None:
     lost = found["lost_units_a_week"]
     assert found["windows"] == 6
     assert lost["model"] < 0.7 * lost["rule"], "the rule knows no promotion ahead"
-    lines = get_model(NAME).describe_backtest(found)
+    lines = get_learning(NAME).describe_backtest(found)
     assert [line.split()[0] for line in lines] == ["model", "rule"]
 
 
@@ -306,7 +306,7 @@ def test_it_is_listed_and_described_beside_those_that_are_not_published(
     assert detail["keys"] == ["store_id", "item_id"]
     assert detail["request"]["properties"].keys() == {"store", "item", "on_hand"}
     assert [each["name"] for each in detail["manifest"]["features"]] == list(
-        get_model(NAME).features()
+        get_model(NAME).features
     )
 
 
@@ -334,7 +334,7 @@ def test_sweep_deletes_what_an_abandoned_run_left(
     generation = scoring.open_generation(scoring.build_snapshot(run, runtime), runtime)
     for shard in scoring.plan_shards(generation, runtime):
         scoring.score_shard(generation, shard, runtime)
-    scores = get_model(NAME).score_table
+    scores = get_model(NAME).night.score_table
 
     def rows() -> dict[int, int]:
         query = select(scores.c.generation_id, func.count()).group_by(scores.c.generation_id)

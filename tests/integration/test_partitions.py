@@ -4,10 +4,9 @@ from datetime import date
 import pytest
 from sqlalchemy import Engine, inspect, text
 
+from daybreak.models.sales_forecast.tables import scores, snapshots
 from daybreak.warehouse.engine import begin
 from daybreak.warehouse.partitions import ensure_partition, partition_name
-from daybreak.warehouse.tables import score_sales_forecast as scores
-from daybreak.warehouse.tables import snapshot_sales_forecast as snapshots
 
 BOUNDS = text(
     "SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE relname = :name AND relispartition"

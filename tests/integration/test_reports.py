@@ -13,10 +13,12 @@ import recommendation_lists
 from daybreak.errors import ConfigError
 from daybreak.ledger import generations as g
 from daybreak.ledger.verdicts import record_verdict
+from daybreak.models import brought
+from daybreak.models.sales_forecast.tables import scores as score_sales_forecast
 from daybreak.warehouse import tables
 from daybreak.warehouse.engine import begin
 from daybreak.warehouse.partitions import ensure_partition
-from daybreak.warehouse.reports import VIEWS
+from daybreak.warehouse.reports import report_views
 from daybreak.warehouse.reports.page import BLOCK, render_page, report_columns
 
 MODEL = "sales_forecast"
@@ -69,10 +71,10 @@ def publish(
         conn, model=MODEL, business_date=day, run_key=f"{run_type} {day}", run_type=run_type,
         cutoff=cutoff, version=version, snapshot_id=snapshot_id, now=cutoff,
     )  # fmt: skip
-    ensure_partition(conn, tables.score_sales_forecast, day)
+    ensure_partition(conn, score_sales_forecast, day)
     for (item, horizon), (p10, p50, p90, mean) in scores.items():
         conn.execute(
-            insert(tables.score_sales_forecast).values(
+            insert(score_sales_forecast).values(
                 business_date=day, generation_id=generation.generation_id, store_id="s1",
                 item_id=item, horizon=horizon, target_date=day + horizon * DAY, shard=0,
                 p10=p10, p50=p50, p90=p90, mean=mean,
@@ -158,7 +160,7 @@ def test_every_column_has_a_meaning_and_the_page_lists_it_as_the_database_does(
     conn: Connection,
 ) -> None:
     views = report_columns(conn)
-    assert set(views) == set(VIEWS)
+    assert set(views) == {view.name for view in report_views(brought().views)}
     silent = [(view, one.name) for view, found in views.items() for one in found if not one.meaning]
     assert silent == []
     assert views["forecast"] == views["forecast_vintages"]

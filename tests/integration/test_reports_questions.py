@@ -13,6 +13,8 @@ from sqlalchemy import Connection, Engine, insert, text
 from utilsforecast.losses import coverage, mae, mqloss
 
 from daybreak.ledger import generations as g
+from daybreak.models.recommendations.tables import scores as score_recommendation
+from daybreak.models.sales_forecast.tables import scores as score_sales_forecast
 from daybreak.warehouse import tables
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.partitions import ensure_partition
@@ -45,8 +47,8 @@ def publish(conn: Connection, model: str, day: date, scores: str, **values: Any)
         cutoff=cutoff, version=layout, snapshot_id=snapshot_id, now=cutoff,
     )  # fmt: skip
     table = {
-        "sales_forecast": tables.score_sales_forecast,
-        "recommendations": tables.score_recommendation,
+        "sales_forecast": score_sales_forecast,
+        "recommendations": score_recommendation,
     }[model]
     ensure_partition(conn, table, day)
     written = conn.execute(

@@ -23,6 +23,8 @@ from daybreak.jobs.run import score_day
 from daybreak.ledger import generations as g
 from daybreak.ledger import retention
 from daybreak.ledger.champions import champion_at, promote
+from daybreak.models.sales_forecast.tables import scores as score_sales_forecast
+from daybreak.models.sales_forecast.tables import snapshots as snapshot_sales_forecast
 from daybreak.runtime import Runtime
 from daybreak.scoring.snapshots import read_context
 from daybreak.settings import Settings
@@ -32,7 +34,7 @@ from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.partitions import ensure_partition
 
 MODEL = "sales_forecast"
-SCORES, FEATURES = tables.score_sales_forecast, tables.snapshot_sales_forecast
+SCORES, FEATURES = score_sales_forecast, snapshot_sales_forecast
 START = datetime(2026, 1, 5, 3, tzinfo=UTC)
 KEEP = {"keep_generations_days": 20, "keep_snapshots": 6, "keep_versions_days": 30}
 DAYS = 70

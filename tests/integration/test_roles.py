@@ -15,12 +15,13 @@ from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from daybreak.errors import ConfigError
-from daybreak.models import model_tables
+from daybreak.models import brought
+from daybreak.models.sales_forecast.tables import scores as score_sales_forecast
 from daybreak.warehouse import roles
 from daybreak.warehouse.engine import begin, make_engine
 from daybreak.warehouse.migrate import head_revision, migrate
 from daybreak.warehouse.partitions import ensure_partition
-from daybreak.warehouse.tables import SCHEMAS, score_sales_forecast
+from daybreak.warehouse.tables import SCHEMAS
 from model_cases import outside_installed
 
 READER, SERVICE, WRITER = "daybreak_reader", "daybreak_service", "daybreak_writer"
@@ -59,7 +60,7 @@ REFUSED = {
 def everything(warehouse: Engine) -> Iterator[Engine]:
     """A warehouse with the tables of every model, one from outside the package included."""
     with outside_installed():
-        migrate(warehouse, tables=model_tables())
+        migrate(warehouse, brought=brought())
         yield warehouse
 
 

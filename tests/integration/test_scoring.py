@@ -24,13 +24,13 @@ from daybreak.models.base import Day, Given, Questions, ScoringRows, SnapshotRow
 from daybreak.models.sales_forecast.link import SCORES
 from daybreak.models.sales_forecast.nightly import ForecastNightly
 from daybreak.models.sales_forecast.request import ForecastRequest
+from daybreak.models.sales_forecast.tables import scores as scored
 from daybreak.scoring import batch
 from daybreak.scoring.audit import audit_generation
 from daybreak.scoring.batch import MOST_SHARDS, plan_shards, rows_of_a_night, score_shard
 from daybreak.scoring.engines.predictor import Predictor
 from daybreak.scoring.snapshots import read_entity, read_snapshot, write_snapshot
 from daybreak.warehouse.engine import begin, connect
-from daybreak.warehouse.tables import score_sales_forecast as scored
 from small_shop import AS_OF, CUTOFF, DAY
 
 MODEL = get_model("sales_forecast")

@@ -14,6 +14,7 @@ from daybreak.errors import NoData, NotFound, NotReady
 from daybreak.models import get_model
 from daybreak.models.base import Snapshot, SnapshotRows
 from daybreak.models.sales_forecast.nightly import ForecastNightly
+from daybreak.models.sales_forecast.tables import snapshots as snapshot_sales_forecast
 from daybreak.scoring.snapshots import (
     layout_hash,
     read_context,
@@ -22,7 +23,7 @@ from daybreak.scoring.snapshots import (
     write_snapshot,
 )
 from daybreak.warehouse.engine import begin, connect
-from daybreak.warehouse.tables import snapshot, snapshot_sales_forecast
+from daybreak.warehouse.tables import snapshot
 from small_shop import AS_OF, CUTOFF, DAY
 
 MODEL = get_model("sales_forecast")

@@ -18,6 +18,7 @@ from daybreak import runtime
 from daybreak.cli.warehouse import app
 from daybreak.errors import PlatformError
 from daybreak.ledger import generations
+from daybreak.models import brought
 from daybreak.warehouse import tables
 from daybreak.warehouse.engine import begin
 from daybreak.warehouse.migrate import head_revision
@@ -84,7 +85,11 @@ def test_status_shows_what_is_there(
     assert (found["revision"], found["current"], found["problem"]) == (HEAD, True, None)
     assert found["generations"] == {"staging": 1}
     assert found["bytes"]["ops.generation"] > 0
-    assert set(found["bytes"]) == {*tables.metadata.tables, "ops.schema_version"}
+    assert set(found["bytes"]) == {
+        *tables.metadata.tables,
+        *map(str, brought().tables),
+        "ops.schema_version",
+    }
     assert [row["model"] for row in found["freshness"]] == ["sales_forecast"]
     words = run(warehouse_url, "status").output
     assert "ops.generation" in words

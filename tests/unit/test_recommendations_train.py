@@ -25,6 +25,7 @@ from daybreak.models.recommendations.features.candidates import (
 from daybreak.models.recommendations.features.cells import spread, until, where
 from daybreak.models.recommendations.features.histories import LAYOUT, RECORD
 from daybreak.models.recommendations.features.learned import FILE, Learned
+from daybreak.models.recommendations.learn import baselines as baselines_module
 from daybreak.models.recommendations.learn import train as train_module
 from daybreak.models.recommendations.learn.baselines import BASELINES, LENGTH, baselines
 from daybreak.models.recommendations.learn.evaluate import (
@@ -319,7 +320,7 @@ def test_als_multiplies_on_one_thread_of_blas(
         limits.append(args)
         return threadpoolctl.ThreadpoolController().limit(limits=args[0], user_api=args[1])
 
-    monkeypatch.setattr(threadpoolctl, "threadpool_limits", watched)
+    monkeypatch.setattr(baselines_module, "threadpool_limits", watched)
     lister = baselines(events, at, seed=7, threads=1)["als"]
     limits.clear()
     lister(np.arange(3), False)

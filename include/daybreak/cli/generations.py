@@ -27,7 +27,7 @@ def list_(
 ) -> None:
     """The newest generations: of which day, by which version, in which state.
 
-    daybreak generations list --model sales_forecast --business-date 2026-06-30
+    daybreak generations list --model MODEL --business-date 2026-06-30
     """
     from daybreak.cli.tables import print_columns
     from daybreak.jobs.generations import list_generations

@@ -15,7 +15,7 @@ models = typer.Typer(help="Versions of the models, and the champion ledger.", no
 app.add_typer(models, name="models")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-ModelName = Annotated[str, typer.Argument(help="Name of the model, such as sales_forecast.")]
+ModelName = Annotated[str, typer.Argument(help="Name of the model; `daybreak status` lists them.")]
 
 
 @app.command()
@@ -80,9 +80,9 @@ def backtest(  # noqa: PLR0917 - Typer calls it by name
 ) -> None:
     """Score past days as one would have then, and compare with the baselines.
 
-    The model is trained again on what was known then. Takes some minutes. The forecast takes
-    --items, --horizon and --origins, the recommendations --windows; what another model takes,
-    its package says.
+    The model is trained again on what was known then. Takes some minutes. A model that forecasts
+    days takes --items, --horizon and --origins, one that lists items --windows; what any other one
+    takes, its package says.
     """
     from daybreak.cli.progress import working
     from daybreak.jobs.backtesting import backtest as test

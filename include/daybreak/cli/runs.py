@@ -11,7 +11,7 @@ import typer
 app = typer.Typer()
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-ModelName = Annotated[str, typer.Argument(help="Name of the model, such as sales_forecast.")]
+ModelName = Annotated[str, typer.Argument(help="Name of the model; `daybreak status` lists them.")]
 BusinessDate = Annotated[
     datetime,
     typer.Option(

@@ -16,9 +16,10 @@ from daybreak.errors import ConfigError, NotFound
 from daybreak.models.schedule import Schedule
 
 if TYPE_CHECKING:
-    from sqlalchemy import Table
+    from collections.abc import Iterable
 
     from daybreak.models.base import AnyModel, Learning
+    from daybreak.warehouse.model_tables import Brought
 
 GROUP = "daybreak.models"
 SCHEDULES = "daybreak.schedules"
@@ -117,10 +118,17 @@ def nightly_models() -> list[AnyModel]:
     return [model for model in map(get_model, model_names()) if model.nightly is not None]
 
 
-def model_tables() -> list[Table]:
-    """The tables that all models keep their snapshots and scores in; imports every model."""
-    nights = [model.night for model in nightly_models()]
-    return [table for each in nights for table in (each.snapshot_table, each.score_table)]
+def brought(models: Iterable[AnyModel] | None = None) -> Brought:
+    """What ``models`` (default: all, which imports each) bring to a warehouse."""
+    # A DAG file imports this module, and SQLAlchemy is too heavy for it.
+    from daybreak.warehouse.model_tables import Brought  # noqa: PLC0415
+
+    listed = list(models or map(get_model, model_names()))
+    nights = [model.nightly for model in listed if model.nightly]
+    return Brought(
+        tuple(table for each in nights for table in (each.snapshot_table, each.score_table)),
+        tuple(view for model in listed for view in model.views),
+    )
 
 
 def _load(point: EntryPoint) -> Any:

@@ -28,6 +28,7 @@ from daybreak.clock import AsOf
 from daybreak.errors import InvalidRequest, NotFound
 from daybreak.models.schedule import DAILY, Schedule, ScoresOf
 from daybreak.registry.artifact import Artifact
+from daybreak.warehouse.reports.view import View
 
 logger = logging.getLogger(__name__)
 
@@ -400,7 +401,8 @@ class Model(Generic[RequestT]):
     ``scorer``: makes the version at work of a day; called once a day and version, may be costly.
     ``features``: names of the F features of the engine, in order; none for a formula.
     ``learning``: ``package.module:OBJECT`` of the facet ``Learning``, imported where it is used.
-    ``reads``: the inputs of a model that is not scored by night; else its schedule has them.
+    ``views``: report views that it brings. ``reads``: the inputs of a model that is not scored by
+    night; else its schedule has them.
     """
 
     name: str
@@ -409,6 +411,7 @@ class Model(Generic[RequestT]):
     features: tuple[str, ...] = ()
     nightly: Nightly | None = None
     learning: str | None = None
+    views: tuple[View, ...] = ()
     reads: tuple[ScoresOf, ...] = ()
 
     @property

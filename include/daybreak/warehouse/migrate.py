@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from importlib.resources import files
 
 from alembic import command
@@ -11,12 +10,13 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, Table, func, inspect, select, text
+from sqlalchemy import Connection, Engine, func, inspect, select, text
 
 from daybreak.errors import ConfigError
 from daybreak.warehouse import migrations
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.migrations import VERSION_OPTIONS, VERSION_SCHEMA
+from daybreak.warehouse.model_tables import NOTHING, Brought
 from daybreak.warehouse.reports import apply_views, views_are_current
 from daybreak.warehouse.roles import apply_privileges, create_roles
 
@@ -26,11 +26,11 @@ _MIGRATION_LOCK = 4_702_394_921
 REMEDY = "Run `daybreak warehouse migrate`."
 
 
-def migrate(engine: Engine, revision: str = "head", tables: Iterable[Table] = ()) -> str:
+def migrate(engine: Engine, revision: str = "head", brought: Brought = NOTHING) -> str:
     """Upgrade to ``revision`` in one transaction; put report views and privileges in place.
 
-    ``tables``: those of the models (``model_tables``). What is missing of them after the last
-    revision is created, what is there is left as it is.
+    ``brought``: what the models bring (``models.brought``). What is missing of their tables after
+    the last revision is created, what is there is left as it is.
 
     Returns the revision reached. Safe to run twice and from several processes at once: they
     wait for one another. Raises ``ConfigError`` where the database was migrated by a later
@@ -43,9 +43,9 @@ def migrate(engine: Engine, revision: str = "head", tables: Iterable[Table] = ()
         _upgrade(connection, revision)
         reached = _revision_of(connection)
         if reached == head_revision():
-            for table in tables:
+            for table in brought.tables:
                 table.create(connection, checkfirst=True)
-            apply_views(connection)
+            apply_views(connection, brought.views)
             apply_privileges(connection)
     return reached or ""
 
@@ -61,10 +61,10 @@ def head_revision() -> str:
     return ScriptDirectory.from_config(_config()).get_current_head() or ""
 
 
-def check_current(engine: Engine, tables: Iterable[Table] = ()) -> None:
+def check_current(engine: Engine, brought: Brought = NOTHING) -> None:
     """Raise ``ConfigError`` unless tables and report views are those of this version.
 
-    ``tables``: those of the models, as ``migrate`` takes them; each has to be there.
+    ``brought``: what the models bring, as for ``migrate``; each of it has to be there.
     """
     head = head_revision()
     with connect(engine) as connection:
@@ -78,14 +78,14 @@ def check_current(engine: Engine, tables: Iterable[Table] = ()) -> None:
                 needed=head,
             )
         present = inspect(connection)
-        missing = [str(t) for t in tables if not present.has_table(t.name, schema=t.schema)]
+        missing = [str(t) for t in brought.tables if not present.has_table(t.name, schema=t.schema)]
         if missing:
             raise ConfigError(
                 f"The warehouse lacks {', '.join(missing)}, which a model keeps its rows in.",
                 remedy=REMEDY,
                 tables=missing,
             )
-        if not views_are_current(connection):
+        if not views_are_current(connection, brought.views):
             raise ConfigError(
                 "The report views of the warehouse are not those of this version of Daybreak.",
                 remedy=REMEDY,

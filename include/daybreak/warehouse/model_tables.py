@@ -7,9 +7,23 @@ A model from outside the package makes its own with the same two functions;
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Date, Index, Integer, LargeBinary, MetaData, Table, Text
+
+from daybreak.warehouse.reports.view import View
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What models bring to a warehouse: their tables, and report views in the order of making."""
+
+    tables: tuple[Table, ...] = ()
+    views: tuple[View, ...] = ()
+
+
+NOTHING = Brought()
 
 _BY_MONTH = "RANGE (business_date)"
 """``partitions.ensure_partition`` makes the months."""

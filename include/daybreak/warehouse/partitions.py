@@ -15,7 +15,7 @@ DROP_PATIENCE = "200ms"
 
 
 def partition_name(table: Table, business_date: date) -> str:
-    """Name of the partition that holds a business date, such as ``sales_forecast_2026_03``."""
+    """Name of the partition that holds a business date, such as ``score_2026_03``."""
     return f"{table.name}_{business_date:%Y_%m}"
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, text
+from sqlalchemy import Connection, Engine, text
 
 from daybreak.errors import ConfigError
 from daybreak.warehouse.engine import connect
 from daybreak.warehouse.migrate import check_current, current_revision, head_revision
+from daybreak.warehouse.model_tables import NOTHING, Brought
 
 _SIZES = text(
     """
@@ -29,7 +29,7 @@ _SIZES = text(
 )
 
 
-def warehouse_status(engine: Engine, tables: Iterable[Table] = ()) -> dict[str, Any]:
+def warehouse_status(engine: Engine, brought: Brought = NOTHING) -> dict[str, Any]:
     """JSON-ready: ``database``, ``revision``, ``needed``, ``current`` and ``problem``.
 
     Where the warehouse is current also ``bytes`` a table (partitions and indexes included),
@@ -43,7 +43,7 @@ def warehouse_status(engine: Engine, tables: Iterable[Table] = ()) -> dict[str, 
         "problem": None,
     }
     try:
-        check_current(engine, tables)
+        check_current(engine, brought)
     except ConfigError as error:
         return status | {"current": False, "problem": error.message}
     with connect(engine) as connection:

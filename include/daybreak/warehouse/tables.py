@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
-    REAL,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -26,15 +25,12 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-
-from daybreak.warehouse.model_tables import score_table, snapshot_table
 
 metadata = MetaData()
 
@@ -169,9 +165,6 @@ quarantine = Table(
 
 # --- feature: snapshots ----------------------------------------------------------------------
 
-snapshot_sales_forecast = snapshot_table("sales_forecast", ("store_id", "item_id"), metadata)
-snapshot_recommendations = snapshot_table("recommendations", ("user_id",), metadata)
-
 snapshot_context = Table(
     "context",
     metadata,
@@ -180,39 +173,6 @@ snapshot_context = Table(
     schema="feature",
 )
 """What all entities of a snapshot share."""
-
-# --- score: what is published ----------------------------------------------------------------
-
-score_sales_forecast = score_table(
-    "sales_forecast",
-    (
-        Column("store_id", Text, primary_key=True),
-        Column("item_id", Text, primary_key=True),
-        Column("horizon", SmallInteger, primary_key=True, comment="days ahead: 1 is the next day"),
-        Column("target_date", Date, nullable=False),
-    ),
-    [Column(name, REAL, nullable=False) for name in ("p10", "p50", "p90", "mean")],
-    metadata,
-)
-
-score_recommendation = score_table(
-    "recommendation",
-    (
-        Column("user_id", Text, primary_key=True, comment="'' is the list for everybody else"),
-        Column("rank", SmallInteger, primary_key=True, comment="1 is the best"),
-    ),
-    (
-        Column("item_id", Text, nullable=False),
-        Column("score", REAL, nullable=False, comment="orders the list of one user, no more"),
-        Column(
-            "reason", Text, nullable=False, comment="again, together, similar, trending, popular"
-        ),
-        Column(
-            "because", Text, nullable=False, comment="the item that the reason names; '' for none"
-        ),
-    ),
-    metadata,
-)
 
 # --- ops: how it came about ------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from daybreak.models.recommendations.features.histories import STRANGER
 from daybreak.models.recommendations.nightly import ListNightly
 from daybreak.models.recommendations.request import Notes, RecommendationRequest
 from daybreak.models.recommendations.scorer import RecommendationScorer
+from daybreak.models.recommendations.views import VIEWS
 
 
 def _user(request: RecommendationRequest) -> Key:
@@ -21,4 +22,5 @@ MODEL = Model(
     features=FEATURES,
     nightly=ListNightly(),
     learning="daybreak.models.recommendations.learn:LEARNING",
+    views=VIEWS,
 )

@@ -37,7 +37,7 @@ from daybreak.models.recommendations.reasons import REASONS
 from daybreak.models.recommendations.rules import broken_between_rows
 from daybreak.models.recommendations.schedule import SCHEDULE
 from daybreak.models.recommendations.scorer import list_lengths
-from daybreak.warehouse.tables import score_recommendation, snapshot_recommendations
+from daybreak.models.recommendations.tables import scores, snapshots
 
 
 class ListNightly(Nightly):
@@ -45,8 +45,8 @@ class ListNightly(Nightly):
 
     schedule = SCHEDULE
     keys = ("user_id",)
-    snapshot_table = snapshot_recommendations
-    score_table = score_recommendation
+    snapshot_table = snapshots
+    score_table = scores
 
     def layout(self) -> tuple[str, ...]:
         """Names of a user's values."""

@@ -7,6 +7,7 @@ from daybreak.models.sales_forecast.features.layout import FEATURES
 from daybreak.models.sales_forecast.nightly import ForecastNightly
 from daybreak.models.sales_forecast.request import ForecastRequest
 from daybreak.models.sales_forecast.scorer import ForecastScorer
+from daybreak.models.sales_forecast.views import VIEWS
 
 
 def _series(request: ForecastRequest) -> Key:
@@ -20,4 +21,5 @@ MODEL = Model(
     features=FEATURES,
     nightly=ForecastNightly(),
     learning="daybreak.models.sales_forecast.learn:LEARNING",
+    views=VIEWS,
 )

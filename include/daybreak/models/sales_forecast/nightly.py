@@ -28,7 +28,7 @@ from daybreak.models.sales_forecast.features.layout import HORIZON, LAYOUT
 from daybreak.models.sales_forecast.features.snapshot import snapshot as snapshot_values
 from daybreak.models.sales_forecast.link import SCORES
 from daybreak.models.sales_forecast.schedule import SCHEDULE
-from daybreak.warehouse.tables import score_sales_forecast, snapshot_sales_forecast
+from daybreak.models.sales_forecast.tables import scores, snapshots
 
 SERIES_PER_BATCH = 5_000
 
@@ -38,8 +38,8 @@ class ForecastNightly(Nightly):
 
     schedule = SCHEDULE
     keys = ("store_id", "item_id")
-    snapshot_table = snapshot_sales_forecast
-    score_table = score_sales_forecast
+    snapshot_table = snapshots
+    score_table = scores
 
     def layout(self) -> tuple[str, ...]:
         """Names of the snapshot values."""

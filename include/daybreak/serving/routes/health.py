@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import ProgrammingError
 
 from daybreak.errors import DaybreakError, NoChampion, NotPublished, NotReady
+from daybreak.models import brought
 from daybreak.serving.http.auth import public
 from daybreak.serving.http.encoding import json_response
 from daybreak.serving.schemas import Health, Readiness
@@ -76,10 +77,8 @@ def _outcome(service: Service, check: Callable[[], object]) -> DaybreakError | N
     except ProgrammingError:
         # A table or column is not there. Only then is the schema looked at: replicas of two
         # releases serve side by side while it is ahead of one of them.
-        nights = [model.nightly for model in service.models.values() if model.nightly]
-        tables = [table for each in nights for table in (each.snapshot_table, each.score_table)]
         try:
-            check_current(service.runtime.engine, tables)
+            check_current(service.runtime.engine, brought(service.models.values()))
         except DaybreakError as error:
             return error
         raise

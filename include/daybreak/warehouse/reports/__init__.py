@@ -1,40 +1,28 @@
-"""The views of the schema ``report``, one ``.sql`` file each: the analysts' door.
+"""The views of the schema ``report``: the analysts' door.
 
-Views are not part of the migrations' history. They are put in place as a whole after the last
-revision, whenever their text differs from what the database holds; a hash of the text stands in
-the schema's comment.
+Here are those of the platform; models bring their own. Views are not part of the migrations'
+history. They are put in place as a whole after the last revision, whenever the text of one differs
+from what the database holds; a list of the views with a hash of their text stands in the schema's
+comment.
 """
 
 from __future__ import annotations
 
-import hashlib
-from importlib.resources import files
+import re
+from collections.abc import Sequence
 
 from psycopg import sql
 from sqlalchemy import Connection, text
 
+from daybreak.warehouse.reports.view import View, views_of
 from daybreak.warehouse.tables import READER_ROLE
 
-VIEWS = (
-    "version_gate",
-    "forecast_vintages",
-    "forecast",
-    "forecast_actual",
-    "forecast_accuracy",
-    "recommendation_vintages",
-    "recommendation",
-    "recommendation_hits",
-    "freshness",
-    "sla_daily",
-    "model_history",
-)
-"""In the order in which they build on one another."""
+BEFORE = views_of(__name__, "version_gate")
+"""Views of the platform that those of models may stand on."""
 
-_WITH_THE_COLUMNS_OF = {
-    "forecast": "forecast_vintages",
-    "recommendation": "recommendation_vintages",
-}
-"""Views that select all of another one: their columns are described as there."""
+AFTER = views_of(__name__, "freshness", "sla_daily", "model_history")
+
+_LISTED = re.compile(r"(\w+) ([0-9a-f]{16})")
 
 _DESCRIBE_AS = """
 DO $$
@@ -54,39 +42,49 @@ $$
 """
 
 
-def apply_views(connection: Connection) -> None:
-    """Replace all views in the caller's transaction, unless they are as they should be."""
-    if views_are_current(connection):
+def report_views(of_models: Sequence[View] = ()) -> tuple[View, ...]:
+    """All views, in the order in which they build on one another."""
+    return (*BEFORE, *of_models, *AFTER)
+
+
+def apply_views(connection: Connection, of_models: Sequence[View] = ()) -> None:
+    """Replace all views in the caller's transaction, unless they are as they should be.
+
+    Views of models that are not installed any more go with them.
+    """
+    if views_are_current(connection, of_models):
         return
-    for view in reversed(VIEWS):
-        _run(connection, sql.SQL("DROP VIEW IF EXISTS {}").format(sql.Identifier("report", view)))
-    for view in VIEWS:
+    views = report_views(of_models)
+    # Also what a release before the list put in place.
+    names_in_order = dict.fromkeys([*_listed(connection), *(view.name for view in views)])
+    for name in reversed(names_in_order):
+        _run(connection, sql.SQL("DROP VIEW IF EXISTS {}").format(sql.Identifier("report", name)))
+    for view in views:
         # As the driver takes it: no bound values, so that no % or : in it means anything.
-        connection.exec_driver_sql(_definition(view), execution_options={"no_parameters": True})
-        if source := _WITH_THE_COLUMNS_OF.get(view):
-            names = {"view": sql.Literal(view), "source": sql.Literal(f"report.{source}")}
+        connection.exec_driver_sql(view.definition, execution_options={"no_parameters": True})
+        if view.described_as:
+            source = sql.Literal(f"report.{view.described_as}")
+            names = {"view": sql.Literal(view.name), "source": source}
             _run(connection, sql.SQL(_DESCRIBE_AS).format(**names))
     reader = sql.Identifier(READER_ROLE)
     _run(connection, sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA report TO {}").format(reader))
-    _run(connection, sql.SQL("COMMENT ON SCHEMA report IS {}").format(sql.Literal(_comment())))
+    listing = ", ".join(f"{view.name} {view.digest}" for view in views)
+    comment = sql.Literal(f"What analysts may read: {listing}")
+    _run(connection, sql.SQL("COMMENT ON SCHEMA report IS {}").format(comment))
 
 
-def views_are_current(connection: Connection) -> bool:
-    """Whether the views of the database are those of this version."""
+def views_are_current(connection: Connection, of_models: Sequence[View] = ()) -> bool:
+    """Whether the database has these views as they are in this version."""
+    found = _listed(connection)
+    return all(found.get(view.name) == view.digest for view in report_views(of_models))
+
+
+def _listed(connection: Connection) -> dict[str, str]:
+    """The views that were put in place, in order, each with the hash of its text."""
     comment = connection.scalar(
         text("SELECT obj_description(to_regnamespace('report'), 'pg_namespace')")
     )
-    return bool(comment == _comment())
-
-
-def _definition(view: str) -> str:
-    return (files(__name__) / f"{view}.sql").read_text()
-
-
-def _comment() -> str:
-    definitions = "".join(map(_definition, VIEWS))
-    digest = hashlib.sha256(definitions.encode()).hexdigest()[:16]
-    return f"What analysts may read (definition {digest})"
+    return dict(_LISTED.findall(comment or ""))
 
 
 def _run(connection: Connection, statement: sql.Composed) -> None:

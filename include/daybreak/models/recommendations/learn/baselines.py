@@ -6,8 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from implicit.als import AlternatingLeastSquares
+from implicit.nearest_neighbours import ItemItemRecommender, bm25_weight
 from numpy.typing import NDArray
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
 from daybreak.facts.events import Events
 from daybreak.facts.names import place_of
@@ -35,10 +38,6 @@ less in the matrix that BM25 and ALS learn from: without that both find a fifth 
 
 def baselines(known: Events, at: Day, *, seed: int, threads: int) -> dict[str, Lister]:
     """Each of ``BASELINES``, learned from the events up to the day."""
-    from implicit.als import AlternatingLeastSquares  # noqa: PLC0415 - not needed to serve
-    from implicit.nearest_neighbours import ItemItemRecommender, bm25_weight  # noqa: PLC0415
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415
-
     past = cells(until(known, at.day))
     bought = past.bought
     row, _ = place_of(known.user_ids, at.rows.keys[0])

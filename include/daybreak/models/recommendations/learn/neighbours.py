@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from implicit.als import AlternatingLeastSquares
+from implicit.nearest_neighbours import ItemItemRecommender, bm25_weight, normalize
 from numpy.typing import NDArray
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
 from daybreak.facts.events import UNKNOWN_USER, Events
 from daybreak.models.recommendations.features.cells import Cells, cells, firsts, sums
@@ -36,14 +39,6 @@ def learn(
     events: Events, kernels: Kernels, numbers: Numbers = DEFAULT, *, seed: int, threads: int
 ) -> Learned:
     """All kernels and statistics of ``events``. Deterministic under the seed."""
-    # implicit is needed to train only; serving never imports it.
-    from implicit.nearest_neighbours import (  # noqa: PLC0415
-        ItemItemRecommender,
-        bm25_weight,
-        normalize,
-    )
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415
-
     items = len(events.item_ids)
     past = cells(events)
     today = int(events.day.max(initial=0))
@@ -113,8 +108,6 @@ def _factors(
     tastes: sparse.csr_matrix, kernels: Kernels, seed: int, threads: int
 ) -> sparse.csr_matrix:
     """The item-item kernel of implicit's ALS: what a history of one item says of the others."""
-    from implicit.als import AlternatingLeastSquares  # noqa: PLC0415
-
     model: Any = AlternatingLeastSquares(
         factors=min(kernels.factors, max(1, min(tastes.shape) - 1)),
         regularization=kernels.regularization,
