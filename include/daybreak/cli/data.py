@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -89,7 +89,9 @@ def list_(as_json: AsJson = False) -> None:
 
     found = [{"name": name, "description": load_spec(name).description} for name in dataset_names()]
     if as_json:
-        _print_json(found)
+        from daybreak.cli.printing import print_json
+
+        print_json(found)
         return
     for entry in found:
         typer.echo(f"{entry['name']:15}  {entry['description']}")
@@ -109,7 +111,9 @@ def quarantine(
     with connect(get_runtime().engine) as conn:
         rows = quarantined(conn, load_id=load_id, limit=limit)
     if as_json:
-        _print_json(rows)
+        from daybreak.cli.printing import print_json
+
+        print_json(rows)
         return
     for row in rows:
         field = f"{row['field']} " if row["field"] else ""
@@ -130,7 +134,9 @@ def _spec(dataset: str | None, path: str | None, settings: Settings) -> DatasetS
 
 def _show(report: LoadReport, as_json: bool, *, loaded: bool) -> None:
     if as_json:
-        _print_json(report.as_json())
+        from daybreak.cli.printing import print_json
+
+        print_json(report.as_json())
         return
     typer.echo(f"Data set {report.dataset}")
     for file in report.files:
@@ -166,7 +172,3 @@ def _show_file(file: FileReport, *, loaded: bool) -> None:
         typer.echo(f"    row {row['row_number']}: {row['field'] or 'the line'} {row['reason']}")
     for first in file.first_rows:
         typer.echo("  " + ", ".join(f"{name}={value}" for name, value in first.items()))
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, default=str, ensure_ascii=False))

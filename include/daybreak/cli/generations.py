@@ -29,7 +29,7 @@ def list_(
 
     daybreak generations list --model MODEL --business-date 2026-06-30
     """
-    from daybreak.cli.tables import print_columns
+    from daybreak.cli.printing import print_columns
     from daybreak.jobs.generations import list_generations
 
     rows = list_generations(model, business_date.date() if business_date else None, state, last)
@@ -49,7 +49,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """One generation: its inputs, its way through the states, and how long each step took."""
-    from daybreak.cli.tables import print_columns
+    from daybreak.cli.printing import print_columns
     from daybreak.jobs.generations import show_generation
 
     found = show_generation(generation_id)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -26,7 +25,9 @@ def create(
     with begin(runtime.engine) as conn:
         key = create_key(conn, name, runtime.clock())
     if as_json:
-        _print_json({"key_id": key.key_id, "name": key.name, "key": key.token})
+        from daybreak.cli.printing import print_json
+
+        print_json({"key_id": key.key_id, "name": key.name, "key": key.token})
     else:
         typer.echo(key.token)
         typer.echo(
@@ -45,7 +46,9 @@ def list_(as_json: AsJson = False) -> None:
     with connect(get_runtime().engine) as conn:
         keys = list_keys(conn)
     if as_json:
-        _print_json(keys)
+        from daybreak.cli.printing import print_json
+
+        print_json(keys)
         return
     for key in keys:
         state = f"revoked {_minute(key['revoked_at'])}" if key["revoked_at"] else "in force"
@@ -68,14 +71,12 @@ def revoke(
     with begin(runtime.engine) as conn:
         revoke_key(conn, key_id, runtime.clock())
     if as_json:
-        _print_json({"key_id": key_id, "revoked": True})
+        from daybreak.cli.printing import print_json
+
+        print_json({"key_id": key_id, "revoked": True})
     else:
         typer.echo(f"{key_id} is revoked.")
 
 
 def _minute(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M")
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, default=datetime.isoformat))

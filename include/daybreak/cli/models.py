@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from datetime import datetime
@@ -44,7 +43,9 @@ def train(
         challenger = train_challenger(model, through.isoformat(), progress)
         outcome = pass_the_gate(challenger, actor="daybreak train", progress=progress)
     if as_json:
-        _print_json(outcome)
+        from daybreak.cli.printing import print_json
+
+        print_json(outcome)
     else:
         typer.echo(f"{model} {outcome['version']}, trained through {outcome['business_date']}")
         typer.echo(outcome["reason"])
@@ -95,7 +96,9 @@ def backtest(  # noqa: PLR0917 - Typer calls it by name
     with get_runtime().on_dataset(dataset) as runtime, working(f"Backtesting {model}") as progress:
         found = test(model, options, progress, runtime)
     if as_json:
-        _print_json(found)
+        from daybreak.cli.printing import print_json
+
+        print_json(found)
         return
     typer.echo(f"{model} on {found['dataset']}")
     for line in get_learning(model).describe_backtest(found):
@@ -112,12 +115,14 @@ def list_(
     The measure is the first one that the gate goes by, beside the best baseline. --json has also
     where each version lies, its files and its manifest.
     """
-    from daybreak.cli.tables import print_columns
+    from daybreak.cli.printing import print_columns
     from daybreak.jobs.versions import versions
 
     found = versions(model)
     if as_json:
-        _print_json(found)
+        from daybreak.cli.printing import print_json
+
+        print_json(found)
         return
     if not found:
         typer.echo("No version is registered; `daybreak train MODEL` makes one.")
@@ -146,7 +151,9 @@ def history(model: ModelName, as_json: AsJson = False) -> None:
 
     found = champion_history(model)
     if as_json:
-        _print_json(found)
+        from daybreak.cli.printing import print_json
+
+        print_json(found)
         return
     for entry in found:
         until = f"{entry['until']:%Y-%m-%d %H:%M}" if entry["until"] else "now"
@@ -186,7 +193,9 @@ def promote(
         effective_from=effective_from.replace(tzinfo=UTC) if effective_from else None,
     )
     if as_json:
-        _print_json(done)
+        from daybreak.cli.printing import print_json
+
+        print_json(done)
         return
     if done["written"]:
         moment = datetime.fromisoformat(done["effective_from"])
@@ -221,7 +230,3 @@ def _named_number(text: str) -> tuple[str, float]:
             field="option",
         )
     return name, int(value) if value == int(value) else value
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, default=str, ensure_ascii=False))

@@ -150,7 +150,7 @@ def airflow(context: typer.Context) -> None:
 
 
 def _print(found: PlatformStatus) -> None:
-    from daybreak.cli.tables import print_columns
+    from daybreak.cli.printing import print_columns
 
     rows = [
         (one.name, one.state, str(one.pid or ""), one.url or one.detail, one.dataset or "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
@@ -13,6 +13,8 @@ from rich.live import Live
 from rich.markup import escape
 from rich.spinner import Spinner
 from rich.table import Table
+
+from daybreak.types import Progress
 
 DONE = frozenset({"healthy", "stopped", "external", "done"})
 
@@ -76,7 +78,7 @@ class Board:
 
 
 @contextmanager
-def working(start: str, *, each: bool = False) -> Iterator[Callable[[str], None]]:
+def working(start: str, *, each: bool = False) -> Iterator[Progress]:
     """Where long work is, on stderr: in place on a terminal, else a line every ``LINE_SECONDS``.
 
     Yields the listener that jobs take as ``progress``. A step that says nothing for long is seen

@@ -99,7 +99,7 @@ def sla(
 
 def print_sla(rows: list[dict[str, Any]]) -> None:
     """Print rows of ``ops.sla``, as ``jobs.report.sla_rows`` returns them, as a table."""
-    from daybreak.cli.tables import print_columns
+    from daybreak.cli.printing import print_columns
 
     if not rows:
         typer.echo("No run is recorded yet.")

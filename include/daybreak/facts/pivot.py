@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Float32 = NDArray[np.float32]
+from daybreak.types import Float32
 
 
 @dataclass(frozen=True)

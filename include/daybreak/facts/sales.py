@@ -18,7 +18,7 @@ from daybreak.clock import AsOf
 from daybreak.errors import NoData
 from daybreak.facts.names import numbered
 from daybreak.facts.panel import Panel
-from daybreak.facts.pivot import Float32, Grid, carried_forward, latest, prefer
+from daybreak.facts.pivot import Grid, carried_forward, latest, prefer
 from daybreak.facts.rows import (
     WHOLE_STORE,
     Bounds,
@@ -30,6 +30,7 @@ from daybreak.facts.rows import (
     read_rows,
     read_sold_before,
 )
+from daybreak.types import Float32
 from daybreak.warehouse.packed import Rows
 from daybreak.warehouse.tables import plan, sales
 

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select
 
 from daybreak.errors import ConfigError, NoChampion, NotFound
+from daybreak.warehouse.locks import hold
 from daybreak.warehouse.tables import champion, model_version
 
 
@@ -84,7 +85,7 @@ def history(conn: Connection, model: str) -> list[dict[str, Any]]:
 
 def hold_ledger(conn: Connection, model: str) -> None:
     """Let nobody else promote a version of this model until the transaction ends."""
-    conn.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"champion:{model}", 0))))
+    hold(conn, f"champion:{model}")
 
 
 def _in_force(conn: Connection, model: str, moment: datetime) -> str | None:

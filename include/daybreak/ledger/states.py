@@ -12,9 +12,10 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, select, update
 
 from daybreak.errors import IllegalTransition, NotFound
+from daybreak.warehouse.locks import hold
 from daybreak.warehouse.tables import generation as generations
 
 
@@ -122,8 +123,7 @@ def get_generation(conn: Connection, generation_id: int, *, lock: str = "") -> G
 
 def take_turn(conn: Connection, *names: object) -> None:
     """One transaction at a time for these names, until it ends. Locks what has no row yet."""
-    key = "/".join(map(str, names))
-    conn.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
+    hold(conn, "/".join(map(str, names)))
 
 
 def move(conn: Connection, current: Generation, target: State, **values: Any) -> None:

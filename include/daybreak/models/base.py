@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 from sqlalchemy import Connection, FromClause, Select, Table
 
+from daybreak import types
 from daybreak.clock import AsOf
 from daybreak.errors import InvalidRequest, NotFound
 from daybreak.models.schedule import DAILY, Schedule, ScoresOf
@@ -32,8 +33,8 @@ from daybreak.warehouse.reports.view import View
 
 logger = logging.getLogger(__name__)
 
-Float32 = NDArray[np.float32]
-Progress = Callable[[str], None]
+Float32: TypeAlias = types.Float32
+Progress: TypeAlias = types.Progress
 Key = tuple[str, ...]
 Context = Mapping[str, NDArray[Any]]
 """What all entities of a day have in common: named arrays of numbers, dates or numpy text."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from daybreak.sources.parsing.clean import Clean
 from daybreak.sources.parsing.transform import Transform
 from daybreak.sources.reading.origins import Origin, origins
 from daybreak.sources.report import FileReport, LoadReport
+from daybreak.types import Progress
 
 FIRST_ROWS = 3
 
@@ -23,7 +24,7 @@ def check_dataset(
     spec: DatasetSpec,
     *,
     now: datetime,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = lambda _: None,
     s3_endpoint_url: str | None = None,
 ) -> LoadReport:
     """Read every file whole, exactly as a load does, and count.
@@ -52,7 +53,7 @@ def _note_covariates(
 
 
 def _check(
-    spec: DatasetSpec, origin: Origin, now: datetime, progress: Callable[[str], None]
+    spec: DatasetSpec, origin: Origin, now: datetime, progress: Progress
 ) -> tuple[FileReport, tuple[CanonicalColumn, ...]]:
     kind = origin.section.kind
     first: list[dict[str, Any]] = []

@@ -6,7 +6,6 @@ that a run never starts on half a day.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import uuid4
@@ -25,10 +24,11 @@ from daybreak.sources.reading.origins import Origin, origins
 from daybreak.sources.reading.readers import Rows
 from daybreak.sources.report import FileReport, LoadReport
 from daybreak.sources.sections.table import kind_of
+from daybreak.types import Progress
 from daybreak.warehouse.engine import begin
+from daybreak.warehouse.locks import hold
 from daybreak.warehouse.tables import load
 
-Progress = Callable[[str], None]
 WORK_MEMORY = "128MB"
 
 
@@ -91,8 +91,7 @@ def load_dataset(
 
 def _wait_for_turn(conn: Connection, spec: DatasetSpec) -> None:
     """Hold the data set's lock until the transaction ends."""
-    lock = func.pg_advisory_xact_lock(func.hashtextextended(f"daybreak.load.{spec.name}", 0))
-    conn.execute(select(lock))
+    hold(conn, f"daybreak.load.{spec.name}")
     others = select(load.c.dataset).where(load.c.dataset != spec.name).limit(1)
     if (other := conn.scalar(others)) is not None:
         raise DatasetError(

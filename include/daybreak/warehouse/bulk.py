@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Date, Select, Table
 
 from daybreak.warehouse.copy_decode import RowDecoder
 from daybreak.warehouse.copy_encode import HEADER, TRAILER, Texts, Values, encode_rows
+from daybreak.warehouse.engine import driver_of
 
 ROWS_PER_CHUNK = 50_000
 BYTES_PER_CHUNK = 8 << 20
@@ -49,7 +50,7 @@ def copy_in(conn: Connection, table: Table, columns: Mapping[str, Values]) -> in
         sql.Identifier(*([table.schema] if table.schema else []), table.name),
         sql.SQL(", ").join(map(sql.Identifier, columns)),
     )
-    with _driver(conn).cursor() as cursor, cursor.copy(statement) as copy:
+    with driver_of(conn).cursor() as cursor, cursor.copy(statement) as copy:
         copy.write(HEADER)
         for chunk in _chunks(columns, rows):
             part = [(table.c[name], values[chunk]) for name, values in columns.items()]
@@ -76,7 +77,7 @@ def copy_out(conn: Connection, query: Select[Any], dtype: np.dtype[Any]) -> Iter
     statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT BINARY)").format(
         sql.SQL(str(compiled))  # SQLAlchemy's own text, values apart
     )
-    with _driver(conn).cursor() as cursor, cursor.copy(statement, compiled.params) as copy:
+    with driver_of(conn).cursor() as cursor, cursor.copy(statement, compiled.params) as copy:
         yield from _decoded(copy, decoder)
 
 
@@ -92,7 +93,7 @@ def copy_csv_out(conn: Connection, query: Select[Any]) -> Iterator[tuple[bytes, 
         sql.SQL(str(compiled))  # SQLAlchemy's own text, values apart
     )
     block, rows = bytearray(), -1  # the line of names is none
-    with _driver(conn).cursor() as cursor, cursor.copy(statement, compiled.params) as copy:
+    with driver_of(conn).cursor() as cursor, cursor.copy(statement, compiled.params) as copy:
         for line in copy:  # the server sends one message a row
             block += line
             rows += 1
@@ -117,16 +118,6 @@ def _decoded(copy: psycopg.Copy, decoder: RowDecoder) -> Iterator[NDArray[Any]]:
     if rest != TRAILER:
         decoder.decode(rest.ljust(decoder.row_bytes, b"\0"))  # says which column is to blame
         raise ValueError("the rows have other columns than were asked for")
-
-
-def _driver(conn: Connection) -> psycopg.Connection[Any]:
-    """The psycopg connection, within the transaction that SQLAlchemy will commit."""
-    if not conn.in_transaction():
-        conn.begin()
-    driver = conn.connection.driver_connection
-    if not isinstance(driver, psycopg.Connection):
-        raise TypeError(f"COPY needs psycopg 3, not {type(driver)}")
-    return driver
 
 
 def _common_length(table: Table, columns: Mapping[str, Values]) -> int:

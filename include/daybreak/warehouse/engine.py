@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine
@@ -78,3 +79,17 @@ def _open(engine: Engine) -> Connection:
     except (DBAPIError, psycopg.Error) as error:
         password = str(engine.url.password or "")
         raise refused(engine.url.database, error, password) from None
+
+
+def driver_of(conn: Connection) -> psycopg.Connection[Any]:
+    """The psycopg connection, within the transaction that SQLAlchemy will end: it alone speaks COPY
+    and binary results.
+
+    Raises ``TypeError`` for another driver.
+    """
+    driver = conn.connection.driver_connection
+    if not isinstance(driver, psycopg.Connection):
+        raise TypeError(f"COPY and binary results need psycopg 3, not {type(driver)}")
+    if not conn.in_transaction():
+        conn.begin()
+    return driver

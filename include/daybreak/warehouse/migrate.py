@@ -10,18 +10,16 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, func, inspect, select, text
+from sqlalchemy import Connection, Engine, inspect, text
 
 from daybreak.errors import ConfigError
 from daybreak.warehouse import migrations
 from daybreak.warehouse.engine import begin, connect
+from daybreak.warehouse.locks import hold
 from daybreak.warehouse.migrations import VERSION_OPTIONS, VERSION_SCHEMA
 from daybreak.warehouse.model_tables import NOTHING, Brought
 from daybreak.warehouse.reports import apply_views, views_are_current
 from daybreak.warehouse.roles import apply_privileges, create_roles
-
-# An arbitrary number of our own: whoever migrates holds this advisory lock of the database.
-_MIGRATION_LOCK = 4_702_394_921
 
 REMEDY = "Run `daybreak warehouse migrate`."
 
@@ -38,7 +36,7 @@ def migrate(engine: Engine, revision: str = "head", brought: Brought = NOTHING) 
     ``WarehouseUnavailable`` where it does not answer.
     """
     with begin(engine) as connection:
-        connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+        hold(connection, "daybreak.migrate")
         create_roles(connection)
         _upgrade(connection, revision)
         reached = _revision_of(connection)

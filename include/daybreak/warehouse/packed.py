@@ -12,7 +12,6 @@ from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
-import psycopg
 from numpy.typing import NDArray
 from sqlalchemy import (
     ColumnElement,
@@ -27,6 +26,7 @@ from sqlalchemy import (
 )
 
 from daybreak.warehouse.copy_encode import EPOCH_DAYS
+from daybreak.warehouse.engine import driver_of
 
 _SENDERS = {
     "i2": "int2send",
@@ -103,7 +103,7 @@ def read_groups(conn: Connection, query: Select[Any]) -> list[Group]:
     Fetched in binary, so that the packed bytes travel as they are.
     """
     statement, params = _compiled(conn, query)
-    with _driver(conn).cursor(binary=True) as cursor:
+    with driver_of(conn).cursor(binary=True) as cursor:
         groups = [Group(tuple(key), data) for *key, data in cursor.stream(statement, params)]
     # Python compares text by code point, which is the order of its UTF-8 bytes.
     return sorted(groups)
@@ -116,7 +116,7 @@ def stream_bytes(conn: Connection, query: Select[Any], most: int) -> Iterator[li
     batch. The connection does nothing else until the last one was taken.
     """
     statement, params = _compiled(conn, query)
-    with _driver(conn).cursor(binary=True) as cursor:
+    with driver_of(conn).cursor(binary=True) as cursor:
         batch: list[Group] = []
         held = 0
         for *key, data in cursor.stream(statement, params):
@@ -136,7 +136,7 @@ def stream_groups(conn: Connection, query: Select[Any], size: int) -> Iterator[l
     the end of its transaction.
     """
     statement, params = _compiled(conn, query)
-    with _driver(conn).cursor(name=f"groups_{next(_CURSORS)}") as cursor:
+    with driver_of(conn).cursor(name=f"groups_{next(_CURSORS)}") as cursor:
         # The default plans for the first tenth of the rows; all of them will be fetched.
         conn.execute(select(func.set_config("cursor_tuple_fraction", "1", True)))
         cursor.execute(statement, params, binary=True)
@@ -147,13 +147,3 @@ def stream_groups(conn: Connection, query: Select[Any], size: int) -> Iterator[l
 def _compiled(conn: Connection, query: Select[Any]) -> tuple[bytes, Mapping[str, Any]]:
     compiled = query.compile(dialect=conn.dialect)
     return str(compiled).encode(), compiled.params
-
-
-def _driver(conn: Connection) -> psycopg.Connection[Any]:
-    """The psycopg connection, within the transaction that SQLAlchemy will end."""
-    driver = conn.connection.driver_connection
-    if not isinstance(driver, psycopg.Connection):
-        raise TypeError(f"packed rows need psycopg 3, not {type(driver)}")
-    if not conn.in_transaction():
-        conn.begin()
-    return driver

@@ -10,6 +10,8 @@ from datetime import date
 
 from sqlalchemy import Connection, Table, func, select, text
 
+from daybreak.warehouse.locks import hold, hold_shared, try_hold
+
 DROP_PATIENCE = "200ms"
 """Dropping a month locks its table for a moment; nobody who comes meanwhile waits longer."""
 
@@ -32,18 +34,17 @@ def ensure_partition(conn: Connection, table: Table, business_date: date) -> Non
     finds the partition there.
     """
     name = partition_name(table, business_date)
-    conn.execute(select(func.pg_advisory_xact_lock_shared(_key(f"{table}/{name}"))))
+    hold_shared(conn, f"{table}/{name}")
     if _exists(conn, table, name):
         return
-    conn.execute(select(func.pg_advisory_xact_lock(_key(f"make {table}/{name}"))))
+    hold(conn, f"make {table}/{name}")
     if not _exists(conn, table, name):
         conn.execute(select(func.ops.create_partition(table.schema, table.name, business_date)))
 
 
 def try_month(conn: Connection, table: Table, business_date: date) -> bool:
     """Keep others from writing to a month until this transaction ends; False where somebody is."""
-    key = _key(f"{table}/{partition_name(table, business_date)}")
-    return bool(conn.scalar(select(func.pg_try_advisory_xact_lock(key))))
+    return try_hold(conn, f"{table}/{partition_name(table, business_date)}")
 
 
 def drop_partition(conn: Connection, table: Table, business_date: date) -> None:
@@ -55,10 +56,6 @@ def drop_partition(conn: Connection, table: Table, business_date: date) -> None:
     conn.execute(text(f"SET LOCAL lock_timeout = '{DROP_PATIENCE}'"))
     conn.execute(select(func.ops.drop_partition(table.schema, table.name, business_date)))
     conn.execute(text("SET LOCAL lock_timeout TO DEFAULT"))
-
-
-def _key(name: str) -> object:
-    return func.hashtextextended(name, 0)
 
 
 def _exists(conn: Connection, table: Table, name: str) -> bool:

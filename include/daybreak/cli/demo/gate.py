@@ -10,7 +10,7 @@ from rich.table import Table
 from sqlalchemy import Connection, text
 
 from daybreak.cli.demo.words import title
-from daybreak.cli.tables import print_table
+from daybreak.cli.printing import print_table
 from daybreak.ledger.verdicts import mark, newest_verdict
 from daybreak.platform.airflow_api import Days
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from daybreak.cli.demo.ask import Service, expect_equal
 from daybreak.cli.demo.words import percent, title
-from daybreak.cli.tables import print_table
+from daybreak.cli.printing import print_table
 from daybreak.errors import PlatformError
 from daybreak.platform.airflow_api import Days
 

@@ -10,12 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from daybreak.errors import ArtifactAltered
 from daybreak.models.sales_forecast.features.layout import FEATURES, HORIZON
-
-Float32 = NDArray[np.float32]
+from daybreak.types import Float32
 
 SCORES = ("p10", "p50", "p90", "mean")
 """The booster's outputs, in order, and the columns of the score table."""

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from daybreak.errors import NotReady
 from daybreak.registry.artifact import Artifact
+from daybreak.types import Float32
 
-Float32 = NDArray[np.float32]
 EngineName = Literal["twin", "booster", "none"]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from daybreak.registry.artifact import Artifact
-from daybreak.scoring.engines.engine import EngineName, Float32
+from daybreak.scoring.engines.engine import EngineName
+from daybreak.types import Float32
 
 
 class Formula:

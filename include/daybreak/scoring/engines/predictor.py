@@ -10,7 +10,8 @@ import numpy as np
 
 from daybreak.registry.artifact import Artifact
 from daybreak.registry.booster import open_booster
-from daybreak.scoring.engines.engine import EngineName, Float32
+from daybreak.scoring.engines.engine import EngineName
+from daybreak.types import Float32
 
 if TYPE_CHECKING:
     from daybreak.scoring.engines.twin import Twin

@@ -19,7 +19,7 @@ import xgboost
 from numpy.typing import NDArray
 from onnx import AttributeProto, ModelProto, TensorProto, helper
 
-Float32 = NDArray[np.float32]
+from daybreak.types import Float32
 
 PROBE_ROWS = 256
 _OPSETS = [helper.make_opsetid("ai.onnx.ml", 3), helper.make_opsetid("", 17)]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daybreak.models.sales_forecast.features.layout import HORIZON
+from daybreak.types import Float32
 
 TOLERANCE = 0.01
 """Half of what the gate allows: the coming days are not quite like the held-out ones."""
@@ -21,8 +22,6 @@ RELUCTANCE = 0.05
 """Relative loss that an offset of one scaled unit has to save."""
 
 MEAN_SHARE = 0.5
-
-Float32 = NDArray[np.float32]
 
 
 def in_units(margin: Float32, offset: float, scale: Float32, whole: bool) -> Float32:

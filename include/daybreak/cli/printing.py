@@ -1,8 +1,11 @@
-"""Tables for people: as wide as they need to be, and no line ends in blanks."""
+"""Tables for people, as wide as they need to be and no line ending in blanks; JSON for programs."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -33,3 +36,12 @@ def print_columns(
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     print_table(table)
+
+
+def print_json(value: Any) -> None:
+    """One line of JSON on standard output; dates and moments as ISO 8601."""
+    print(json.dumps(value, default=_as_json, ensure_ascii=False))
+
+
+def _as_json(value: object) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)
