@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from daybreak.sources.contract.canonical import CanonicalColumn, Kind
@@ -48,13 +48,17 @@ numbers = st.one_of(
 
 
 @given(st.lists(numbers, min_size=1, max_size=20))
+@example(["TRUE", "false"])
 def test_numbers_as_python_reads_them(texts: list[str]) -> None:
     found = parse(pa.array(texts, pa.string()), Kind.NUMBER)
 
     for text, value, is_bad in zip(texts, found.values.to_pylist(), bad(found), strict=True):
         plain = re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", text.strip(), re.A | re.I)
         absent = text.strip().lower() in ("", "nan")
-        if plain and math.isfinite(float(text)):
+        flag = {"true": 1.0, "false": 0.0}.get(text.strip().lower())
+        if flag is not None:  # as pandas writes one
+            assert (value, is_bad) == (flag, False)
+        elif plain and math.isfinite(float(text)):
             assert value == float(text)
             assert not is_bad
         else:
