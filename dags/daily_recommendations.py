@@ -1,5 +1,5 @@
 """### Daily recommendations
-The best items for every active user, and a list for those whom nobody knows yet, published
+The best items for every active user, and a default list for unknown users, published
 atomically: readers see all lists of a day or none. The run for day D starts on the day after and
 looks at what was bought up to D.
 

@@ -1,5 +1,5 @@
 """### Maintenance, weekly
-Lets go of what nothing needs any more: scores of generations that were superseded or rolled back
+Deletes what nothing needs any more: scores of generations that were superseded or rolled back
 long ago, snapshots and model versions that no published day needs, old task logs, and Airflow's own
 old runs. What is published stays, and whatever a rollback returns to.
 
@@ -18,7 +18,7 @@ from common import DEFAULTS, SETTINGS, START, by_the_clock
 
 @dag(
     dag_id="maintenance",
-    description="Lets go of old scores, snapshots, versions, logs and runs that nothing needs.",
+    description="Deletes old scores, snapshots, versions, logs and runs that nothing needs.",
     # After the training of the same day, and long before the night.
     schedule=by_the_clock(CronTriggerTimetable("0 15 * * SUN", timezone=SETTINGS.timezone)),
     start_date=START,

@@ -63,7 +63,7 @@ def train_models():
 
     @task_group(prefix_group_id=False)
     def train_one(model):
-        """A model by itself: what goes wrong with it keeps no other from its gate."""
+        """One model; where it fails, the others still reach their gate."""
 
         @task(max_active_tis_per_dag=1, map_index_template="{{ task.op_kwargs['model'] }}")
         def train(model):

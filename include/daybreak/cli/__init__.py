@@ -1,4 +1,4 @@
-"""The command ``daybreak``. Each room of the house has a module of commands here.
+"""The command ``daybreak``. Each package has a module of commands here.
 
 Modules of commands import only Typer at the top; what a command needs it imports when it runs,
 so that ``daybreak --help`` answers at once.
@@ -25,8 +25,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _room in (platform, demo, runs, models, export):
-    app.add_typer(_room.app)
+for _module in (platform, demo, runs, models, export):
+    app.add_typer(_module.app)
 app.add_typer(data.app, name="data")
 app.add_typer(warehouse.app, name="warehouse")
 app.add_typer(generations.app, name="generations")

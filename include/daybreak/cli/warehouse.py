@@ -120,7 +120,7 @@ def prune(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Let go of old scores, snapshots and versions that nothing needs any more.
+    """Delete old scores, snapshots and versions that nothing needs any more.
 
     What is published stays, and whatever a rollback returns to; docs/settings.md says how long
     the rest is kept. Safe beside a night that publishes, and safe to stop and run again.

@@ -1,4 +1,4 @@
-"""Let go of what nothing needs any more: scores, snapshots, versions, logs, Airflow's metadata.
+"""Delete what nothing needs any more: scores, snapshots, versions, logs, Airflow's metadata.
 
 Each step is done again without harm, and goes on where a killed one stopped.
 """

@@ -134,14 +134,14 @@ def mark_proven(conn: Connection, generation_id: int, now: datetime) -> None:
 
 
 def reject(conn: Connection, generation_id: int, reason: str, now: datetime) -> None:
-    """It will never be published, and why. Twice is once; the first reason stays."""
+    """It will never be published, and why. Again changes nothing; the first reason stays."""
     current = get_generation(conn, generation_id, lock="move")
     if current.state is not State.REJECTED:
         move(conn, current, State.REJECTED, reason=reason, ended_at=now)
 
 
 def publish(conn: Connection, generation_id: int, now: datetime) -> None:
-    """Point at this generation; the one before becomes SUPERSEDED. Twice is once.
+    """Point at this generation; the one before becomes SUPERSEDED. Idempotent.
 
     Runs in the caller's transaction, which is the moment in which all of it becomes visible.
     Raises ``IllegalTransition`` where it was not audited, was rejected or is past its time.

@@ -166,8 +166,8 @@ class Answers:
 
 
 Source = Literal["published", "live", "default"]
-"""``published``: the answer is what batch published, bit for bit; ``default``: what batch published
-for those whom nobody knows; ``live``: with what the request says."""
+"""``published``: the answer is what batch published, bit for bit; ``default``: the row that
+batch published for unknown entities; ``live``: with what the request says."""
 
 
 @dataclass(frozen=True)

@@ -102,14 +102,14 @@ def prediction_form(model: AnyModel) -> type[BaseModel]:
     )
     fields: dict[str, Any] = {
         "model": (Literal[model.name], ...),
-        "version": (str, Field(description="The artifact that spoke.")),
+        "version": (str, Field(description="The version that answered.")),
         "gate": (Gate, Field(description=GATE)),
         **(_OF_A_GENERATION if model.nightly else _OF_A_MOMENT),
         "source": (
             Literal["published", "live", "default"],
             Field(
-                description="published: equal to the table; default: what is published for those "
-                "whom nobody knows; live: with what the request says."
+                description="published: equal to the table; default: the row that is published for "
+                "unknown entities; live: with what the request says."
             ),
         ),
         "predictions": (list[row], ...),  # type: ignore[valid-type]  # made a few lines above

@@ -14,10 +14,10 @@ from daybreak.models.recommendations.features.candidates import (
     SOURCES,
     Candidates,
     Ragged,
-    Voices,
+    Votes,
     record_column,
     record_user,
-    voices,
+    votes,
 )
 from daybreak.models.recommendations.features.catalogue import Catalogue
 from daybreak.models.recommendations.features.cells import firsts, spread
@@ -50,7 +50,7 @@ def reasons(  # noqa: PLR0917 - as candidates and assemble take them
 ) -> tuple[NDArray[np.object_], NDArray[np.int64]]:
     """For the candidates ``chosen`` (rows of ``found``): one of ``REASONS``, and an item ordinal.
 
-    The ordinal is of the item of the session, else of the history, that speaks loudest for a
+    The ordinal is of the item of the session, else of the history, with the largest vote for a
     candidate that is 'together' or 'similar'; -1 where the reason names no item.
     """
     user = spread(found.offsets)[chosen]
@@ -70,8 +70,8 @@ def reasons(  # noqa: PLR0917 - as candidates and assemble take them
         of = np.flatnonzero(strongest == place)
         if matrix is None or not len(of):
             continue
-        said = _session_voices(session) if source == "session" else voices(rows, session)
-        because[of] = _loudest(said, learned.incoming[matrix], user[of], item[of])
+        cast = _session_votes(session) if source == "session" else votes(rows, session)
+        because[of] = _loudest(cast, learned.incoming[matrix], user[of], item[of])
     return code, because
 
 
@@ -83,29 +83,29 @@ def _bought(
     return np.isin(user * items + item, had[kept])
 
 
-def _session_voices(session: Ragged | None) -> Voices:
+def _session_votes(session: Ragged | None) -> Votes:
     assert session is not None  # noqa: S101 - the source names nothing without one
     user = spread(session.offsets)
     order = np.lexsort((session.item, user))
-    return Voices(user, session.item[order].astype(np.int64), np.ones(len(user), np.float32))
+    return Votes(user, session.item[order].astype(np.int64), np.ones(len(user), np.float32))
 
 
 def _loudest(
-    said: Voices,
+    cast: Votes,
     incoming: sparse.csr_matrix,
     user: NDArray[np.int64],
     item: NDArray[np.int64],
 ) -> NDArray[np.int64]:
     """The item that adds most to each (user, item); among equals the first by ordinal."""
     items = incoming.shape[0]
-    key = said.user * items + said.item
+    key = cast.user * items + cast.item
     rows = incoming[item]
     pair = np.repeat(np.arange(len(item)), np.diff(rows.indptr))
     wanted = user[pair] * items + rows.indices
     place = np.minimum(np.searchsorted(key, wanted), max(len(key) - 1, 0))
     known = key[place] == wanted if len(key) else np.zeros(len(wanted), np.bool_)
     pair, column = pair[known], rows.indices[known]
-    loud = rows.data[known] * said.weight[place[known]].astype(np.float64)
+    loud = rows.data[known] * cast.weight[place[known]].astype(np.float64)
     order = np.lexsort((column, -loud, pair))
     pair, column = pair[order], column[order]
     first = firsts(pair)

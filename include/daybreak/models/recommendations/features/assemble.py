@@ -11,10 +11,10 @@ from daybreak.models.recommendations.features.candidates import (
     SOURCES,
     Candidates,
     Ragged,
-    Voices,
+    Votes,
     record_column,
     record_user,
-    voices,
+    votes,
 )
 from daybreak.models.recommendations.features.catalogue import ITEM_STATISTICS, Catalogue
 from daybreak.models.recommendations.features.cells import offsets_of, spread
@@ -69,7 +69,7 @@ def assemble(
             catalogue.statistics[item],
             learned.statistics[item],
             np.where(usual > 0, price / usual, np.float32(np.nan))[:, None],
-            _category_share(voices(rows, session), len(rows), catalogue, user, item)[:, None],
+            _category_share(votes(rows, session), len(rows), catalogue, user, item)[:, None],
             _session(session, learned, user, item),
         ]
     np.concatenate(columns, axis=1, out=features)
@@ -102,21 +102,21 @@ def _shares(found: Candidates, user: NDArray[np.int64]) -> Float32:
 
 
 def _category_share(
-    said: Voices,
+    cast: Votes,
     users: int,
     catalogue: Catalogue,
     user: NDArray[np.int64],
     item: NDArray[np.int64],
 ) -> Float32:
-    """How much of what speaks for the user is of the item's category; of several, on average."""
-    voice, of_voice = catalogue.categories_of(said.item)
-    weight = said.weight.astype(np.float64)
+    """How much of the votes for the user is of the item's category; of several, on average."""
+    vote, of_vote = catalogue.categories_of(cast.item)
+    weight = cast.weight.astype(np.float64)
     kinds = len(catalogue.category_name)
-    by_kind = np.bincount(said.user[voice] * kinds + of_voice, weight[voice], users * kinds)
-    total = np.bincount(said.user, weight, users)[user]
+    by_kind = np.bincount(cast.user[vote] * kinds + of_vote, weight[vote], users * kinds)
+    total = np.bincount(cast.user, weight, users)[user]
     place, category = catalogue.categories_of(item)
-    heard = total[place] > 0
-    place, category = place[heard], category[heard]
+    known = total[place] > 0
+    place, category = place[known], category[known]
     shares = by_kind[user[place] * kinds + category] / total[place]
     count = np.bincount(place, minlength=len(item))
     share = np.full(len(item), np.nan, np.float32)

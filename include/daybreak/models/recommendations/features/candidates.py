@@ -172,8 +172,8 @@ def owned(rows: SnapshotRows, has: float) -> NDArray[np.bool_]:
 
 
 @dataclass(frozen=True)
-class Voices:
-    """What speaks for a user: the items of the history and of the session, by user, then item.
+class Votes:
+    """Weighted votes for a user: the items of the history and of the session, by user, then item.
 
     ``user``, ``item``: int64 (v,), each pair once. ``weight``: float32 (v,).
     """
@@ -183,19 +183,19 @@ class Voices:
     weight: Float32
 
 
-def voices(rows: SnapshotRows, session: Ragged | None) -> Voices:
+def votes(rows: SnapshotRows, session: Ragged | None) -> Votes:
     """An item of the session weighs as much as one bought today, beside what it weighs anyway."""
     user, item = record_user(rows), record_column(rows, "item").astype(np.int64)
     weight = record_column(rows, "long")
     if session is None or not len(session.item):
-        return Voices(user, item, weight)
+        return Votes(user, item, weight)
     user = np.concatenate([user, spread(session.offsets)])
     item = np.concatenate([item, session.item])
     weight = np.concatenate([weight, np.ones(len(session.item), np.float32)])
     order = np.lexsort((item, user))
     user, item, weight = user[order], item[order], weight[order]
     first = np.flatnonzero(firsts(user, item))
-    return Voices(user[first], item[first], np.add.reduceat(weight, first))
+    return Votes(user[first], item[first], np.add.reduceat(weight, first))
 
 
 def _block(rows: SnapshotRows, catalogue: Catalogue, learned: OnTheDay, wish: Wish) -> Candidates:
@@ -206,12 +206,12 @@ def _block(rows: SnapshotRows, catalogue: Catalogue, learned: OnTheDay, wish: Wi
 
     found: dict[str, Ranked] = {}
     found["repeat"] = _kept(owner, item, record_column(rows, "short"), open_to)
-    said = voices(rows, wish.session)
-    spoken = _matrix(said.user, said.item, said.weight, (users, items))
+    cast = votes(rows, wish.session)
+    voted = _matrix(cast.user, cast.item, cast.weight, (users, items))
     for name, matrix in learned.neighbours.items():
-        found[name] = _product(spoken, matrix, open_to)
+        found[name] = _product(voted, matrix, open_to)
     found["session"] = _session(wish, learned, open_to)
-    found["category"] = _by_category(said, users, catalogue, open_to)
+    found["category"] = _by_category(cast, users, catalogue, open_to)
 
     named = open_to & False
     for name, entries in found.items():
@@ -286,15 +286,15 @@ def _session(wish: Wish, learned: OnTheDay, open_to: NDArray[np.bool_]) -> Ranke
 
 
 def _by_category(
-    said: Voices, users: int, catalogue: Catalogue, open_to: NDArray[np.bool_]
+    cast: Votes, users: int, catalogue: Catalogue, open_to: NDArray[np.bool_]
 ) -> Ranked:
-    """The weight of a category in what speaks for a user, times how much of it the item sells."""
-    place, category = catalogue.categories_of(said.item)
+    """The weight of a category in the votes for a user, times how much of it the item sells."""
+    place, category = catalogue.categories_of(cast.item)
     kinds = len(catalogue.category_name)
-    weight = said.weight[place]
-    if len(catalogue.further):  # what speaks for several categories speaks for each by its part
-        weight /= np.bincount(place, minlength=len(said.item))[place].astype(np.float32)
-    liking = _matrix(said.user[place], category, weight, (users, kinds))
+    weight = cast.weight[place]
+    if len(catalogue.further):  # a vote for several categories is divided among them
+        weight /= np.bincount(place, minlength=len(cast.item))[place].astype(np.float32)
+    liking = _matrix(cast.user[place], category, weight, (users, kinds))
     buyers = catalogue.statistic("item_buyers_90")[catalogue.by_category].astype(np.float64)
     listed = spread(catalogue.category_offsets)
     total = np.bincount(listed, buyers, kinds)

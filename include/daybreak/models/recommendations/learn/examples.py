@@ -198,8 +198,8 @@ def begun_baskets(
     """
     later = between(events, at.day + 1, at.day + at.window)
     # What unknown users bought in no known basket may be anybody's.
-    told = (later.basket != 0) | (later.user != UNKNOWN_USER)
-    buying = np.flatnonzero((later.weight >= PURCHASE) & told)
+    identified = (later.basket != 0) | (later.user != UNKNOWN_USER)
+    buying = np.flatnonzero((later.weight >= PURCHASE) & identified)
     basket = np.where(later.basket == 0, later.day, later.basket)[buying]
     user, item = later.user[buying].astype(np.int64), later.item[buying].astype(np.int64)
     order = np.lexsort((item, basket, user))

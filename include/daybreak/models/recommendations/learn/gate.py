@@ -2,7 +2,7 @@
 
 All are compared on the week that training held out, by the reading that fits the data: every
 purchase, or only what is new to a user where hardly anything is bought twice. The challenger
-speaks through the trees that were grown before that week (``manifest["evidence"]``), the champion
+answers by the trees that were grown before that week (``manifest["evidence"]``), the champion
 is asked anew, and only where the week comes after what it was trained on: nothing is compared with
 hindsight.
 """

@@ -86,10 +86,10 @@ def user_items(
 
 def _baskets(events: Events, today: int, half_life: float) -> sparse.csr_matrix:
     """Baskets x items. Where no basket is known, what a user did on a day is one."""
-    told = (events.basket != 0) | (events.user != UNKNOWN_USER)
+    identified = (events.basket != 0) | (events.user != UNKNOWN_USER)
     # Weights enter the cosine by their square; a half-life asks for its root.
     strength = events.weight * np.sqrt(decay(today - events.day, half_life))
-    rows = np.flatnonzero(told & (strength > 0))
+    rows = np.flatnonzero(identified & (strength > 0))
     user = np.where(events.basket[rows] != 0, -2, events.user[rows]).astype(np.int64)
     basket = np.where(events.basket[rows] != 0, events.basket[rows], events.day[rows])
     item = events.item[rows].astype(np.int64)

@@ -1,4 +1,4 @@
-"""The backtest that ``daybreak backtest recommendations`` runs, and how it is told to people."""
+"""The backtest that ``daybreak backtest recommendations`` runs, and its summary for people."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Which version may become champion: one that beats the baselines and the champion, calibrated.
 
 All are compared on the days that training held out, and only on those that come after what the
-champion was trained on: a champion has seen the labels of earlier days. The challenger speaks
+champion was trained on: a champion has seen the labels of earlier days. The challenger answers
 through the trees that were grown before the held-out days and calibrated on their earlier half
 (``manifest["evidence"]``); nothing is compared with hindsight.
 """
