@@ -1,7 +1,7 @@
 """What each model brings to the contract tests; the tests themselves know none by name.
 
-The third one is no part of the package: it lies in ``tests/outside`` and comes in by its entry
-point, as a user's own model does.
+The last two are no part of the package: they lie in ``tests/outside`` and come in by their entry
+points, as a user's own models do. One learns; the other stands on published scores and does not.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from daybreak.models.recommendations.numbers import DEFAULT
 from daybreak.models.sales_forecast.learn.train import train_panel
 
 OUTSIDE = Path(__file__).parent / "outside"
+ON_SCORES = OUTSIDE / "on_scores"
+ON_REQUEST = OUTSIDE / "on_request"
 
 Row = Mapping[str, Any]
 Train = Callable[[Connection, AsOf], Trained]
@@ -38,7 +40,8 @@ Breakage = Callable[[Table], Update]
 class ModelCase:
     """A model, and what only it can say.
 
-    ``train``: its own training, smaller where that takes minutes. ``request``: the body that asks
+    ``train``: its own training, smaller where that takes minutes; where it does not learn, what a
+    person registers. ``request``: the body that asks
     for what is published, of which ``row`` is a row. ``breakages``: what breaks a rule of its
     audit, by words of the rule.
     """
@@ -49,17 +52,22 @@ class ModelCase:
     breakages: Mapping[str, Breakage]
 
 
-NAMES = ("sales_forecast", "recommendations", "reorder_point")
+NAMES = ("sales_forecast", "recommendations", "reorder_point", "stock_cover")
 
 
 @contextmanager
-def outside_installed() -> Iterator[None]:
-    """Let ``daybreak.models`` find the model of ``tests/outside`` too, in this process."""
+def outside_installed(*folders: Path) -> Iterator[None]:
+    """Let ``daybreak.models`` find the models of these folders too, in this process.
+
+    By default those of ``NAMES``.
+    """
+    installed = models._installed  # a test may put another in its place
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(OUTSIDE)
-        models._installed.cache_clear()
+        for folder in folders or (OUTSIDE, ON_SCORES):
+            patch.syspath_prepend(folder)
+        installed.cache_clear()
         yield
-    models._installed.cache_clear()
+    installed.cache_clear()
 
 
 def case_of(name: str) -> ModelCase:
@@ -69,6 +77,7 @@ def case_of(name: str) -> ModelCase:
         "sales_forecast": (_train_forecast, _ask_forecast, _BROKEN_FORECASTS),
         "recommendations": (_train_recommendations, _ask_list, _BROKEN_LISTS),
         "reorder_point": (_train_orders, _ask_stock, _BROKEN_ORDERS),
+        "stock_cover": (_formula, _ask_stock, _BROKEN_COVER),
     }[name]
     return ModelCase(model, train, request, breakages)
 
@@ -140,6 +149,18 @@ _BROKEN_ORDERS: dict[str, Breakage] = {
     "the whole order is wild": lambda t: update(t).values(
         enough=func.ceil(t.c.enough) + 1e6, reorder=func.ceil(t.c.enough) + 1e6
     ),
+}
+
+
+def _formula(conn: Connection, as_of: AsOf) -> Trained:
+    manifest = {"trained_through": as_of.business_date.isoformat(), "engine": "none"}
+    return Trained(None, manifest)
+
+
+_BROKEN_COVER: dict[str, Breakage] = {
+    "units are negative": lambda t: update(t).values(needed=-1, short=-1),
+    "an empty shelf is not short": lambda t: update(t).values(short=t.c.needed + 1),
+    "a week does not have so many days": lambda t: update(t).values(days=8),
 }
 
 

@@ -17,7 +17,9 @@ from model_shop import AS_OF
 
 def fingerprints(trained: Trained) -> dict[str, str]:
     """By file name."""
-    parts = {BOOSTER: trained.booster, MANIFEST: canonical_json(trained.manifest), **trained.files}
+    parts = {MANIFEST: canonical_json(trained.manifest), **trained.files}
+    if trained.booster is not None:
+        parts[BOOSTER] = trained.booster
     return {name: sha256(data) for name, data in parts.items()}
 
 

@@ -34,10 +34,12 @@ from daybreak.errors import (
     DaybreakError,
     InvalidRequest,
     NoData,
+    NotFound,
     NotReady,
 )
 from daybreak.jobs import publishing, scoring
 from daybreak.jobs.addresses import GenerationAddress, run_address
+from daybreak.jobs.run import score_day
 from daybreak.jobs.waiting import look_for_inputs
 from daybreak.ledger import generations
 from daybreak.ledger.champions import promote
@@ -49,7 +51,7 @@ from daybreak.registry.registry import BOOSTER, MANIFEST
 from daybreak.runtime import Runtime
 from daybreak.scoring.audit import audit_generation
 from daybreak.scoring.batch import rows_of_a_night, score_shard
-from daybreak.scoring.engines.predictor import Predictor
+from daybreak.scoring.engines.opening import open_engine
 from daybreak.scoring.snapshot_bytes import pack, unpack
 from daybreak.scoring.snapshots import read_context, read_snapshot, write_snapshot
 from daybreak.serving.app import create_app
@@ -142,13 +144,13 @@ def answers(
     """The bits of what ``artifact`` says of the rows of all ``cuts``, one cut at a time."""
     with connect(day.engine) as conn:
         context = read_context(conn, model, day.address["snapshot_id"])
-    predictor = Predictor(artifact, threads=1)
+    engine = open_engine(artifact, threads=1)
     of_day = base.Day(DAY, context)
     scorer = model.scorer(artifact, of_day)
     scored = []
     for cut in cuts:
         rows = rows_of_a_night(model.night, scorer, of_day, cut)
-        scored.append(rows.answers(predictor.batch(rows.features)).columns)
+        scored.append(rows.answers(engine.batch(rows.features)).columns)
     return bits({name: np.concatenate([part[name] for part in scored]) for name in scored[0]})
 
 
@@ -166,7 +168,7 @@ def facts(postgres: Any, installed: None) -> Iterator[str]:
 
 
 @contextmanager
-def open_engine(url: str) -> Iterator[Engine]:
+def open_database(url: str) -> Iterator[Engine]:
     engine = make_engine(url)
     try:
         yield engine
@@ -206,26 +208,40 @@ def day(
     with (
         postgres.database(facts) as name,
         open_runtimes(postgres, name, home) as (runtime, service),
-        open_engine(postgres.url(name)) as engine,
+        open_database(postgres.url(name)) as engine,
     ):
-        with connect(runtime.engine) as conn:
-            trained = case.train(conn, AS_OF)
-        version = runtime.registry.register(
-            case.model.name, trained.booster, trained.manifest, trained.files
-        )
-        with begin(runtime.engine) as conn:
-            promote(
-                conn,
-                model=case.model.name,
-                version=version,
-                effective_from=CUTOFF,
-                reason="test",
-                evidence={},
-                actor="test",
-                now=CUTOFF,
-            )
+        publish_upstream(runtime, case.model)
+        trained = put_in_force(runtime, case)
         address = run_once(runtime, case.model.name, "first")
         yield Day(case, name, runtime, service, engine, trained, address)
+
+
+def put_in_force(runtime: Runtime, case: ModelCase) -> Trained:
+    """Train a version as of the day, and make it champion."""
+    with connect(runtime.engine) as conn:
+        trained = case.train(conn, AS_OF)
+    version = runtime.registry.register(
+        case.model.name, trained.booster, trained.manifest, trained.files
+    )
+    with begin(runtime.engine) as conn:
+        promote(
+            conn,
+            model=case.model.name,
+            version=version,
+            effective_from=CUTOFF,
+            reason="test",
+            evidence={},
+            actor="test",
+            now=CUTOFF,
+        )
+    return trained
+
+
+def publish_upstream(runtime: Runtime, model: Model) -> None:
+    """Train and publish what the model stands on."""
+    for one in model.inputs:
+        put_in_force(runtime, case_of(one.model))
+        run_once(runtime, one.model, "upstream")
 
 
 @pytest.fixture
@@ -237,7 +253,7 @@ def own_day(day: Day, postgres: Any, tmp_path: Path) -> Iterator[Day]:
     with (
         postgres.database(day.database) as name,
         open_runtimes(postgres, name, tmp_path / "home") as (runtime, service),
-        open_engine(postgres.url(name)) as engine,
+        open_database(postgres.url(name)) as engine,
     ):
         yield replace(day, database=name, runtime=runtime, service=service, engine=engine)
 
@@ -290,7 +306,8 @@ def test_another_process_learns_the_same_bytes(day: Day) -> None:
 
 def test_a_version_says_the_same_after_it_was_saved_and_loaded(day: Day) -> None:
     learned = day.trained
-    before = Artifact(day.model.name, "new", learned.booster, learned.manifest, learned.files)
+    trees = learned.booster or b""
+    before = Artifact(day.model.name, "new", trees, learned.manifest, learned.files)
     rows = [day.snapshot_rows()]
     said = answers(day.model, before, day, rows)
     assert said == answers(day.model, day.artifact, day, rows)
@@ -301,28 +318,48 @@ def test_without_facts_there_is_nothing_to_learn_from_or_to_score(
     day: Day, warehouse: Engine
 ) -> None:
     with connect(warehouse) as conn:
-        with pytest.raises(NoData):
-            get_learning(day.model.name).train(conn, AS_OF)
+        if day.model.learning:
+            with pytest.raises(NoData):
+                get_learning(day.model.name).train(conn, AS_OF)
         with pytest.raises(NoData):
             list(day.model.night.build_snapshot(conn, AS_OF).rows)
 
 
 def test_an_option_that_a_backtest_does_not_have_is_refused(day: Day) -> None:
-    with (
-        connect(day.engine) as conn,
-        pytest.raises(InvalidRequest, match="no option moons"),
-    ):
+    with connect(day.engine) as conn, pytest.raises(DaybreakError) as refused:
         get_learning(day.model.name).backtest(
             conn, DAY, lambda past: AsOf(past, CUTOFF), {"moons": 3}
         )
+    if day.model.learning:
+        assert isinstance(refused.value, InvalidRequest)
+        assert "no option moons" in refused.value.message
+    else:
+        assert isinstance(refused.value, NotFound)
+        assert f"daybreak models register {day.model.name}" in refused.value.remedy
+
+
+def test_an_option_that_a_day_does_not_have_is_refused(day: Day) -> None:
+    with connect(day.engine) as conn, pytest.raises(InvalidRequest, match="no option moons"):
+        list(day.model.night.build_snapshot(conn, AS_OF, {"moons": 3}).rows)
 
 
 # --- the two clocks --------------------------------------------------------------------------
 
 
-def test_what_became_known_too_late_changes_no_bit(day: Day, postgres: Any, facts: str) -> None:
-    with postgres.database(facts) as name, open_engine(postgres.url(name)) as engine:
+def test_what_became_known_too_late_changes_no_bit(
+    day: Day, postgres: Any, facts: str, tmp_path: Path
+) -> None:
+    with (
+        postgres.database(facts) as name,
+        open_database(postgres.url(name)) as engine,
+        open_runtimes(postgres, name, tmp_path) as (runtime, _),
+    ):
+        publish_upstream(runtime, day.model)
         model_shop.learn_more(engine)
+        afterwards = Runtime(runtime.settings, lambda: AFTERWARDS)
+        for one in day.model.inputs:
+            score_day(one.model, DAY, "latest", runtime=afterwards)
+        afterwards.engine.dispose()
         with connect(engine) as conn:
             assert day.case.train(conn, AS_OF) == day.trained
         with begin(engine) as conn:
@@ -333,7 +370,8 @@ def test_what_became_known_too_late_changes_no_bit(day: Day, postgres: Any, fact
             hashes = dict(conn.execute(select(snapshot.c.snapshot_id, snapshot.c.sha256)).all())
             rows = read_snapshot(conn, day.model, later, 0, EVERYTHING)
     with connect(day.engine) as conn:
-        (expected,) = conn.scalars(select(snapshot.c.sha256))
+        own = snapshot.c.model == day.model.name
+        (expected,) = conn.scalars(select(snapshot.c.sha256).where(own))
     assert hashes[later] == expected
     assert hashes[latest] != expected, "the corrections would show, were they visible"
     assert answers(day.model, day.artifact, day, [rows]) == answers(
@@ -382,7 +420,7 @@ def test_the_size_of_a_batch_does_not_show(day: Day) -> None:
 def test_the_number_of_shards_does_not_show(own_day: Day) -> None:
     day, total = own_day, own_day.address["rows"]
     expected = day.rows
-    predictor = Predictor(day.artifact, threads=1)
+    predictor = open_engine(day.artifact, threads=1)
     for count in SHARDS:
         generation = day.generation(day.address["version"], f"{count} shards")
         edges = [total * n // count for n in range(count + 1)]
@@ -411,7 +449,8 @@ def test_every_step_run_twice_leaves_the_same_rows(own_day: Day) -> None:
     assert generation.rows == len(rows)
     assert repr(comparable(rows)) == repr(expected)
     with connect(own_day.engine) as conn:
-        assert sorted(conn.scalars(select(sla.c.run_key))) == ["first", "twice"]
+        own = select(sla.c.run_key).where(sla.c.model == own_day.model.name)
+        assert sorted(conn.scalars(own)) == ["first", "twice"]
 
 
 # --- the audit -------------------------------------------------------------------------------
@@ -500,13 +539,13 @@ def plain(value: Any, is_float: bool) -> Any:
 
 def test_a_version_of_other_features_is_refused_by_batch_and_endpoint(own_day: Day) -> None:
     day = own_day
-    *kept, missing = day.model.features
+    *kept, missing = day.model.features or ("another",)
     manifest = day.trained.manifest | {"features": [*kept, "another"]}
     version = day.runtime.registry.register(
         day.model.name, day.trained.booster, manifest, day.trained.files
     )
     generation = day.generation(version, "other features")
-    predictor = Predictor(day.runtime.registry.load(day.model.name, version), threads=1)
+    predictor = open_engine(day.runtime.registry.load(day.model.name, version), threads=1)
     with pytest.raises(NotReady, match=missing), begin(day.engine) as conn:
         score_shard(conn, day.model, predictor, generation, shard=0, first=0, last=1)
     # Were it published all the same, the endpoint would not speak for it.
@@ -523,7 +562,8 @@ def test_an_altered_or_missing_file_is_refused_by_batch_and_endpoint(own_day: Da
     row = first_row(own_day)
     name, version = own_day.model.name, own_day.address["version"]
     folder = own_day.runtime.settings.state / "registry" / name / version
-    assert {file.name for file in folder.iterdir()} == {BOOSTER, MANIFEST, *own_day.artifact.files}
+    trees = {BOOSTER} if own_day.trained.booster else set()
+    assert {file.name for file in folder.iterdir()} == {MANIFEST, *trees, *own_day.artifact.files}
     for file in sorted(folder.iterdir()):
         data = file.read_bytes()
         file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))

@@ -46,7 +46,7 @@ MakeRuntime = Callable[..., Runtime]
 
 @pytest.fixture(scope="module", autouse=True)
 def installed() -> Iterator[None]:
-    with outside_installed():
+    with outside_installed(OUTSIDE):
         yield
 
 

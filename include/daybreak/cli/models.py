@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -125,7 +126,10 @@ def list_(
         print_json(found)
         return
     if not found:
-        typer.echo("No version is registered; `daybreak train MODEL` makes one.")
+        typer.echo(
+            "No version is registered; `daybreak train MODEL` makes one, or "
+            "`daybreak models register MODEL` where the model does not learn."
+        )
         return
     rows = [
         (
@@ -163,7 +167,41 @@ def history(model: ModelName, as_json: AsJson = False) -> None:
         if mark and entry["gate_reason"] != entry["reason"]:
             typer.echo(f"  gate: {entry['gate_reason']}")
     if not found:
-        typer.echo(f"{model} never had a champion; `daybreak train {model}` makes one.")
+        typer.echo(
+            f"{model} never had a champion; `daybreak train {model}` makes one, or "
+            "`daybreak models promote` puts a registered version in force."
+        )
+
+
+@models.command()
+def register(
+    model: ModelName,
+    manifest: Annotated[
+        Path, typer.Option(help='JSON file; has "trained_through", and "engine": "none" or trees.')
+    ],
+    file: Annotated[
+        list[Path] | None,
+        typer.Option(help="What belongs to the version; model.ubj is its trees. May come again."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Register a version that `daybreak train` does not make: a formula, or trees from elsewhere.
+
+    No gate judges it; `daybreak models promote` puts it in force. The same files give the same
+    version.
+    """
+    from daybreak.jobs.registering import register as register_version
+
+    done = register_version(model, manifest, file or [])
+    if as_json:
+        from daybreak.cli.printing import print_json
+
+        print_json(done)
+        return
+    typer.echo(f"{model} {done['version']} {'is' if done['new'] else 'was already'} registered.")
+    typer.echo(
+        f"`daybreak models promote {model} {done['version']} --reason WHY` puts it in force."
+    )
 
 
 @models.command()

@@ -42,7 +42,7 @@ def promote(
     Raises ``NotFound`` for an unknown model or version, ``InvalidRequest`` without a reason.
     """
     runtime = runtime or get_runtime()
-    get_model(model)
+    gate_overruled = {"gate": "overruled by hand"} if get_model(model).learning else {}
     reason = reason.strip()
     if not reason or len(reason) > LONGEST_REASON:
         raise InvalidRequest(
@@ -59,7 +59,7 @@ def promote(
             version=version,
             effective_from=start,
             reason=reason,
-            evidence=evidence if evidence is not None else {"gate": "overruled by hand"},
+            evidence=gate_overruled if evidence is None else evidence,
             actor=actor,
             now=now,
         )

@@ -27,7 +27,8 @@ def champion_at(conn: Connection, model: str, cutoff: datetime) -> str:
     if version is None:
         raise NoChampion(
             f"{model} has no champion as of {cutoff.isoformat()}.",
-            remedy=f"`daybreak train {model}` makes one; "
+            remedy=f"`daybreak train {model}` makes one, or `daybreak models register {model}` and "
+            "`daybreak models promote` where the model does not learn; "
             f"`daybreak models history {model}` shows from when each was in force.",
             model=model,
             cutoff=cutoff.isoformat(),

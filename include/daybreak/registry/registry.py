@@ -206,7 +206,7 @@ def library_versions(*, trees: bool) -> dict[str, str]:
         "python": platform.python_version(),
     }
     if trees:
-        # Only whoever trained registers, so xgboost is imported already; those who load never pay.
+        # Whoever trained has imported xgboost already; those who only load never pay for it.
         # Its distribution has two names (xgboost-cpu, xgboost), the module knows its version.
         import xgboost  # noqa: PLC0415
 

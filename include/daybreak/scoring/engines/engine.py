@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from daybreak.errors import NotReady
 from daybreak.registry.artifact import Artifact
@@ -36,11 +36,9 @@ def expect_features(artifact: Artifact, names: Sequence[str]) -> None:
 
     Raises ``NotReady``: numbers in the wrong columns would give scores that look right.
     """
-    listed = artifact.manifest.get("features", [])  # with their dtype, or names only
-    trained = [each["name"] if isinstance(each, Mapping) else each for each in listed]
-    if trained == list(names):
+    differing = differing_features(artifact.manifest, names)
+    if not differing:
         return
-    differing = sorted(set(trained) ^ set(names)) or ["their order"]
     raise NotReady(
         f"{artifact.model} {artifact.version} was trained on other features than "
         f"this code makes: {', '.join(differing)}.",
@@ -49,3 +47,15 @@ def expect_features(artifact: Artifact, names: Sequence[str]) -> None:
         version=artifact.version,
         features=differing,
     )
+
+
+def differing_features(manifest: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """What of the manifest's features is not as ``names`` says; empty where all is."""
+    listed = manifest.get("features", [])
+    if not isinstance(listed, list):  # people write manifests too
+        listed = [listed]
+    # With their dtype, or names only.
+    trained = [str(each.get("name") if isinstance(each, Mapping) else each) for each in listed]
+    if trained == list(names):
+        return []
+    return sorted(set(trained) ^ set(names)) or ["their order"]
