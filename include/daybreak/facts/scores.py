@@ -8,7 +8,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    Text,
+    and_,
+    collate,
+    exists,
+    func,
+    not_,
+    select,
+)
 
 from daybreak.clock import AsOf
 from daybreak.errors import NoData, NotFound
@@ -30,43 +43,71 @@ class Scores:
 _NOT_SCORES = frozenset({"business_date", "generation_id", "shard"})
 
 
-def first_published(conn: Connection, model: str, business_date: date) -> datetime | None:
-    """When scores of a business date were first published; None where none ever were."""
-    moment: datetime | None = conn.scalar(
-        select(func.min(generations.c.published_at)).where(
-            generations.c.model == model, generations.c.business_date == business_date
+def published_since(
+    conn: Connection, model: str, business_date: date, moment: datetime
+) -> datetime | None:
+    """The first moment from ``moment`` on at which scores of a business date are published.
+
+    None where nothing was published then, and nothing has been since.
+    """
+    if conn.execute(_in_force(model, business_date, moment)).first() is not None:
+        return moment
+    c = generations.c
+    later: datetime | None = conn.scalar(
+        select(func.min(c.published_at)).where(
+            c.model == model, c.business_date == business_date, c.published_at > moment
         )
     )
-    return moment
+    return later
 
 
 def read_scores(conn: Connection, model: str, table: Table, as_of: AsOf) -> Scores:
     """All rows of a business date, of the generation that was published at the cutoff.
 
-    ``table``: the score table of ``model``. Raises ``NoData`` where none was.
+    ``table``: the score table of ``model``. Rows are in the order of its key, text compared as
+    bytes, which is the order of a snapshot. Raises ``NoData`` where nothing was published, and
+    where the rows of what was are no longer kept: another generation would give other numbers.
     """
-    c = generations.c
-    found = conn.scalar(
-        select(c.generation_id)
-        .where(
-            c.model == model,
-            c.business_date == as_of.business_date,
-            c.published_at <= as_of.cutoff,
-            c.swept_at.is_(None),
-        )
-        .order_by(c.published_at.desc())
-        .limit(1)
-    )
+    day = as_of.business_date
+    found = conn.execute(_in_force(model, day, as_of.cutoff)).one_or_none()
     if found is None:
         raise NoData(
-            f"No scores of {model} for {as_of.business_date} were published by "
-            f"{as_of.cutoff.isoformat()}.",
-            remedy=f"Score it first: `daybreak score {model} --business-date "
-            f"{as_of.business_date}`.",
+            f"No scores of {model} for {day} were published by {as_of.cutoff.isoformat()}.",
+            remedy=f"Score it first: `daybreak score {model} --business-date {day}`.",
             model=model,
-            business_date=as_of.business_date.isoformat(),
+            business_date=day.isoformat(),
         )
-    return Scores(model, int(found), _rows(conn, table, as_of.business_date, int(found), {}))
+    if found.swept_at is not None:
+        raise NoData(
+            f"The scores of {model} for {day} that were published at {as_of.cutoff.isoformat()} "
+            f"(generation {found.generation_id}) were deleted on {found.swept_at:%Y-%m-%d}.",
+            remedy="Score the day with what is published now: `--knowledge latest`.",
+            model=model,
+            business_date=day.isoformat(),
+        )
+    generation_id = int(found.generation_id)
+    return Scores(model, generation_id, _rows(conn, table, day, generation_id, {}))
+
+
+def _in_force(model: str, business_date: date, moment: datetime) -> Select[Any]:
+    """The generation that was published at a moment.
+
+    It is the one published last, of those that no rollback had withdrawn by then: a rollback leads
+    to the one before, which keeps the moment at which it was first published.
+    """
+    c = generations.c
+    withdrawn = and_(c.state == "rolled_back", c.ended_at <= moment)
+    return (
+        select(c.generation_id, c.swept_at)
+        .where(
+            c.model == model,
+            c.business_date == business_date,
+            c.published_at <= moment,
+            not_(withdrawn),
+        )
+        .order_by(c.published_at.desc(), c.generation_id.desc())
+        .limit(1)
+    )
 
 
 def read_entity_scores(
@@ -76,17 +117,31 @@ def read_entity_scores(
     generation_id: int,
     key: dict[str, str],
 ) -> dict[str, NDArray[Any]]:
-    """The rows of one entity in a generation. Raises ``NotFound`` where it has none."""
+    """The rows of one entity in a generation.
+
+    Raises ``NotFound``, naming the part of the key at fault, where it has none.
+    """
     columns = _rows(conn, table, business_date, generation_id, key)
-    if not len(next(iter(columns.values()))):
-        named = ", ".join(f"{name} {value!r}" for name, value in key.items())
-        raise NotFound(
-            f"Nothing is published of {named} on {business_date}.",
-            remedy="Only what had facts by the published business date has scores.",
-            field=next(iter(key)).removesuffix("_id"),
-            **key,
-        )
-    return columns
+    if len(next(iter(columns.values()))):
+        return columns
+    named = ", ".join(f"{name.removesuffix('_id')} {value!r}" for name, value in key.items())
+    raise NotFound(
+        f"Nothing is published of {named} on {business_date}.",
+        remedy="Only what had facts by the published business date has scores.",
+        field=_unknown(conn, table, business_date, generation_id, key).removesuffix("_id"),
+        **key,
+    )
+
+
+def _unknown(
+    conn: Connection, table: Table, business_date: date, generation_id: int, key: dict[str, str]
+) -> str:
+    """The first part of the key that no row has; where each exists alone, the last one."""
+    rows = _of_generation(table, business_date, generation_id)
+    for name, value in key.items():
+        if not conn.scalar(select(exists().where(*rows, table.c[name] == value))):
+            return name
+    return list(key)[-1]
 
 
 def _rows(
@@ -96,11 +151,10 @@ def _rows(
     query = (
         select(*shown)
         .where(
-            table.c.business_date == business_date,
-            table.c.generation_id == generation_id,
+            *_of_generation(table, business_date, generation_id),
             *(table.c[name] == value for name, value in key.items()),
         )
-        .order_by(*table.primary_key.columns)
+        .order_by(*map(_bytewise, table.primary_key.columns))
     )
     rows = conn.execute(query).all()
     by_column = list(zip(*rows, strict=True)) or [()] * len(shown)
@@ -108,6 +162,17 @@ def _rows(
         column.name: np.array(values, _dtype(column.type.python_type))
         for column, values in zip(shown, by_column, strict=True)
     }
+
+
+def _of_generation(
+    table: Table, business_date: date, generation_id: int
+) -> list[ColumnElement[bool]]:
+    return [table.c.business_date == business_date, table.c.generation_id == generation_id]
+
+
+def _bytewise(column: Column[Any]) -> ColumnElement[Any]:
+    """What rows go by, whatever language the database sorts text in."""
+    return collate(column, "C") if isinstance(column.type, Text) else column
 
 
 def _dtype(kind: type) -> Any:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from daybreak.clock import scheduled_cutoff
 from daybreak.errors import InputsLate
-from daybreak.facts.scores import first_published
+from daybreak.facts.scores import published_since
 from daybreak.jobs.addresses import RunAddress, day_of
 from daybreak.models import get_model
 from daybreak.settings import Settings
@@ -20,30 +20,42 @@ def knowledge_cutoff(
 ) -> datetime:
     """The latest knowledge time that a run may use.
 
-    ``as_was``: when the day's run was due to start, or when the day was closed or the scores that
-    the model stands on were first published where that came later. A replay months afterwards gets
-    the same moment, and so what the first run knew. A run that starts earlier than it is due knows
-    what is known now. ``latest``: now.
+    ``as_was``: when the day's run was due to start; or, where that came later, when the day was
+    closed, or from when on the scores that the model stands on were published. A replay months
+    afterwards gets the same moment, and so what the first run knew. A run that starts earlier than
+    it is due knows what is known now. ``latest``: now.
     Raises ``InputsLate`` where the day is not closed, or those scores are not out.
     """
     day = day_of(run)
     closed = closed_at(conn, day)
     if closed is None:
         raise inputs_late(day, newest_closed_day(conn), None)
-    upstream = upstream_published(conn, run["model"], day)
+    upstream = upstream_published(conn, run, closed, settings, now)
     late = [model for model, published in upstream.items() if published is None]
     if late:
         raise upstream_late(day, late, None)
+    own = own_cutoff(run, closed, settings, now)
+    return min(now, max([own, *(moment for moment in upstream.values() if moment)]))
+
+
+def own_cutoff(run: RunAddress, closed: datetime, settings: Settings, now: datetime) -> datetime:
+    """The knowledge cutoff of a run on nothing but facts, whose day was ``closed`` then."""
     if run["knowledge"] == "latest":
         return now
-    due = scheduled_cutoff(day, settings.run_at, settings.timezone)
-    return min(now, max(due, closed, *(moment for moment in upstream.values() if moment)))
+    return min(now, max(closed, scheduled_cutoff(day_of(run), settings.run_at, settings.timezone)))
 
 
-def upstream_published(conn: Connection, model: str, day: date) -> dict[str, datetime | None]:
-    """When each model that ``model`` stands on first published its scores of ``day``."""
-    inputs = get_model(model).inputs
-    return {one.model: first_published(conn, one.model, day) for one in inputs}
+def upstream_published(
+    conn: Connection, run: RunAddress, closed: datetime, settings: Settings, now: datetime
+) -> dict[str, datetime | None]:
+    """From when on the scores that the run stands on are published, by model.
+
+    That is the run's own cutoff where they are out by then, else the moment at which they first
+    came out afterwards; None where they are not out.
+    """
+    own = own_cutoff(run, closed, settings, now)
+    inputs = get_model(run["model"]).inputs
+    return {one.model: published_since(conn, one.model, day_of(run), own) for one in inputs}
 
 
 def upstream_late(day: date, late: list[str], waited: timedelta | None) -> InputsLate:

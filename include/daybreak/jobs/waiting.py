@@ -77,7 +77,7 @@ def look_for_inputs(
         closed = closed_at(conn, day)
         newest = newest_closed_day(conn)
         missing = "" if closed else _missing(conn, day, runtime)
-        late = _late(conn, run) if closed else []
+        late = _late(conn, run, closed, runtime, now) if closed else []
         ready = closed is not None and not late
         if closed is None:
             _refuse_in_vain(conn, run, newest, None if coming else missing, runtime)
@@ -115,9 +115,11 @@ def _said(*, ready: bool, text: str) -> Look:
     return Look(ready, text)
 
 
-def _late(conn: Connection, run: RunAddress) -> list[str]:
+def _late(
+    conn: Connection, run: RunAddress, closed: datetime, runtime: Runtime, now: datetime
+) -> list[str]:
     """The models upstream whose scores of the day are not out."""
-    published = upstream_published(conn, run["model"], day_of(run))
+    published = upstream_published(conn, run, closed, runtime.settings, now)
     return [model for model, moment in published.items() if moment is None]
 
 

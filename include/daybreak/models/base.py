@@ -415,6 +415,10 @@ class Model(Generic[RequestT]):
     views: tuple[View, ...] = ()
     reads: tuple[ScoresOf, ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.nightly is not None and self.reads:
+            raise ValueError(f"{self.name} is scored by night: its schedule says what it reads")
+
     @property
     def night(self) -> Nightly:
         """The facet ``nightly``. Raises ``NotFound`` where the model has none."""

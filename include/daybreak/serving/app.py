@@ -12,7 +12,7 @@ from daybreak.runtime import Runtime
 from daybreak.serving.http.auth import Authenticator, close_by_default
 from daybreak.serving.http.body import limit_bodies
 from daybreak.serving.http.envelope import answer_errors_as_json, trace_requests
-from daybreak.serving.inputs import Inputs
+from daybreak.serving.inputs import Inputs, check_reads
 from daybreak.serving.publications import Publications
 from daybreak.serving.routes import catalog, health, openapi, predict
 from daybreak.serving.rows import RowCache
@@ -22,8 +22,12 @@ from daybreak.serving.service import Service, attach
 def create_app(
     runtime: Runtime, *, authenticator: Authenticator, models: Iterable[AnyModel] | None = None
 ) -> Flask:
-    """The service for ``models`` (default: all of them), closed by ``authenticator``."""
+    """The service for ``models`` (default: all of them), closed by ``authenticator``.
+
+    Raises ``ConfigError`` where a model reads the scores of one that publishes none.
+    """
     served = {model.name: model for model in models or map(get_model, model_names())}
+    check_reads(served)
     app = Flask("daybreak.serving", static_folder=None)
     # A redirect would be answered outside the JSON shape, and clients drop bodies on them.
     app.url_map.strict_slashes = False

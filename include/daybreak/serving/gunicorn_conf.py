@@ -50,9 +50,9 @@ def post_worker_init(worker: Any) -> None:
     from daybreak.serving.service import service_of  # noqa: PLC0415 (in the worker, not before)
 
     service = service_of(worker.app.callable)
-    for name in service.models:
+    for name, model in service.models.items():
         try:
-            service.publications.current(name)
+            service.publication(model)
         except Exception as error:
             logging.getLogger("gunicorn.error").warning("%s is not served yet: %s", name, error)
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
+from daybreak.errors import ConfigError
 from daybreak.facts.scores import read_entity_scores
 from daybreak.models.base import AnyModel, Given, Key
 from daybreak.runtime import Runtime
@@ -43,10 +44,8 @@ class Inputs:
     def _upstream(self, model: AnyModel, key: Key) -> tuple[Given, datetime]:
         scores, identity, watermark = {}, {}, self.runtime.clock()
         for read in model.inputs:
-            upstream = self.models[read.model]
-            generation = self.publications.current(read.model).generation
-            if generation is None:
-                raise TypeError(f"{read.model} is not scored by night")
+            upstream = self.models[read.model]  # check_reads has seen to it
+            generation = self.publications.published(read.model)
             with connect(self.runtime.engine) as conn:
                 scores[read.model] = read_entity_scores(
                     conn,
@@ -58,3 +57,28 @@ class Inputs:
             identity[read.model] = generation.generation_id
             watermark = min(watermark, generation.cutoff)
         return Given(scores=scores, identity={"generation_id": identity}), watermark
+
+
+def check_reads(models: Mapping[str, AnyModel]) -> None:
+    """Raise ``ConfigError`` where a model that only answers requests reads what nobody publishes.
+
+    Its requests have to name an entity too, or nobody knows whose scores it wants.
+    """
+    for model in models.values():
+        for read in model.reads:
+            upstream = models.get(read.model)
+            if upstream is None or upstream.nightly is None:
+                raise ConfigError(
+                    f"{model.name} reads the scores of {read.model}, which "
+                    + ("is not scored by night." if upstream else "is not installed."),
+                    remedy=f"Install the package that brings {read.model}, or correct `reads` of "
+                    f"the model {model.name}.",
+                    model=model.name,
+                )
+            if model.endpoint.entity is None:
+                raise ConfigError(
+                    f"{model.name} reads the scores of {read.model}, and its requests name no "
+                    "entity.",
+                    remedy=f"Let `entity` of its endpoint give {', '.join(upstream.keys)}.",
+                    model=model.name,
+                )

@@ -76,6 +76,13 @@ class Publications:
         ``NotReady``."""
         return self._held[model].get()
 
+    def published(self, model: str) -> Generation:
+        """The generation that a model which is scored by night answers from. Raises as above."""
+        generation = self.current(model).generation
+        if generation is None:
+            raise TypeError(f"{model} is not scored by night")
+        return generation
+
     def _reader(self, model: AnyModel) -> Callable[[Publication | None], Publication]:
         def read(previous: Publication | None) -> Publication:
             with connect(self._runtime.engine) as conn:

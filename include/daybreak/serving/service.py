@@ -14,7 +14,7 @@ from daybreak.models.base import AnyModel
 from daybreak.runtime import Runtime
 from daybreak.serving.answers import answer
 from daybreak.serving.inputs import Inputs
-from daybreak.serving.publications import Publications
+from daybreak.serving.publications import Publication, Publications
 
 _EXTENSION = "daybreak"
 
@@ -39,6 +39,16 @@ class Service:
                 models=known,
             )
         return self.models[name]
+
+    def publication(self, model: AnyModel) -> Publication:
+        """What answers requests of the model.
+
+        Raises what ``Publications.current`` does, also of the models that it reads the scores of:
+        without them it has no answer either.
+        """
+        for read in model.reads:
+            self.publications.current(read.model)
+        return self.publications.current(model.name)
 
     def predict(self, model: AnyModel, asked: BaseModel) -> dict[str, Any]:
         """The answer to one typed request, wholly from one publication."""

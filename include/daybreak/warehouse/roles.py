@@ -39,7 +39,8 @@ _IN_SCHEMA: dict[str, dict[str, frozenset[str]]] = {
         "ops": _WRITE,
         "report": _READ,
     },
-    SERVICE_ROLE: {"feature": _READ, "ops": _NOTHING},
+    # Scores, because a model that only answers requests may stand on what another published.
+    SERVICE_ROLE: {"feature": _READ, "score": _READ, "ops": _NOTHING},
     READER_ROLE: {"report": _READ},
 }
 """What a role may do with the tables of a schema, and with those that will be made in it."""

@@ -44,7 +44,7 @@ def model(name: str) -> Response:
 def _summary(service: Service, model: AnyModel) -> tuple[dict[str, Any], Publication | None]:
     champion = _champion(service, model)
     try:
-        publication = service.publications.current(model.name)
+        publication = service.publication(model)
     except DaybreakError as error:
         problem = Fault(**error.as_json()["error"])
         return _fields(model, champion, None, problem), None

@@ -65,8 +65,10 @@ def _warehouse(service: Service) -> DaybreakError | None:
 
 
 def _models(service: Service) -> dict[str, DaybreakError | None]:
-    current = service.publications.current
-    return {name: _outcome(service, partial(current, name)) for name in service.models}
+    return {
+        name: _outcome(service, partial(service.publication, model))
+        for name, model in service.models.items()
+    }
 
 
 def _outcome(service: Service, check: Callable[[], object]) -> DaybreakError | None:

@@ -32,7 +32,8 @@ FAULTS = {
     413: "The body is too long.",
     415: "The body is not declared as JSON.",
     422: "The date lies outside the published horizon.",
-    503: "Nothing is published, the artifact is missing or altered, or the warehouse is down.",
+    503: "Nothing is published or in force, the artifact is missing or altered, or the warehouse "
+    "is down.",
 }
 
 
