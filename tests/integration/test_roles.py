@@ -29,7 +29,7 @@ READER, SERVICE, WRITER = "daybreak_reader", "daybreak_service", "daybreak_write
 # S(elect), I(nsert), U(pdate), D(elete): first what holds in a schema, then what differs.
 ALLOWED = {
     READER: {"report": "S"},
-    SERVICE: {"feature": "S"},
+    SERVICE: {"feature": "S", "score": "S"},
     WRITER: {"raw": "SI", "feature": "SID", "score": "SID", "ops": "SIUD", "report": "S"},
 }
 DIFFERS = {
@@ -179,7 +179,7 @@ def test_privileges_follow_later_tables_and_lose_what_is_too_much(warehouse: Eng
         connection.execute(text(f"GRANT SELECT ON raw.sales TO {READER}"))
     for role, expected in (
         (WRITER, {"raw": "SI", "feature": "SID", "score": "SID", "ops": "SIUD"}),
-        (SERVICE, {"raw": "", "feature": "S", "score": "", "ops": ""}),
+        (SERVICE, {"raw": "", "feature": "S", "score": "S", "ops": ""}),
         (READER, {"raw": "", "feature": "", "score": "", "ops": ""}),
     ):
         with as_role(warehouse, role) as connection:
