@@ -191,6 +191,42 @@ def test_a_booster_that_nobody_could_load_is_not_registered(
     assert not Path(registry.store.root).exists()  # type: ignore[attr-defined]  # a DiskStore here
 
 
+@pytest.mark.parametrize(
+    ("booster", "manifest", "files", "field", "fault"),
+    [
+        (None, MANIFEST, {}, "booster", "has no booster"),
+        (TREES, MANIFEST | {"engine": "none"}, {}, "engine", "has a booster, and its engine is"),
+        (None, MANIFEST | {"engine": "gpu"}, {}, "engine", "The manifest's engine is 'gpu'"),
+        (None, MANIFEST | {"engine": "none"}, {"model.ubj": b""}, "files", "own model.ubj"),
+        (TREES, MANIFEST, {"manifest.json": b"{}"}, "files", "own manifest.json"),
+    ],
+)
+def test_trees_are_there_where_the_engine_needs_them_and_only_there(  # noqa: PLR0917
+    registry: Registry,
+    booster: bytes | None,
+    manifest: dict[str, object],
+    files: dict[str, bytes],
+    field: str,
+    fault: str,
+) -> None:
+    with pytest.raises(InvalidRequest, match=fault) as caught:
+        registry.register("toy", booster, manifest, files)
+    assert caught.value.details["field"] == field
+    assert caught.value.remedy
+    assert registry.versions("toy") == []
+
+
+def test_a_formula_comes_back_as_it_was_registered(registry: Registry, folder: Path) -> None:
+    manifest = MANIFEST | {"engine": "none", "limit": 500}
+    version = registry.register("toy", None, manifest, {"limits.csv": b"B1,900"})
+    artifact = registry.load("toy", version)
+    assert (artifact.engine, artifact.booster) == ("none", b"")
+    assert artifact.files == {"limits.csv": b"B1,900"}
+    assert artifact.manifest["limit"] == 500
+    assert artifact.manifest["libraries"].keys() == {"daybreak", "numpy", "python"}
+    assert {file.name for file in (folder / version).iterdir()} == {"manifest.json", "limits.csv"}
+
+
 def test_a_collision_in_the_ledger_is_refused(registry: Registry) -> None:
     version = registry.register("toy", TREES, MANIFEST)
     with begin(registry.engine) as conn:

@@ -92,7 +92,11 @@ def get_model(name: str) -> AnyModel:
 
 
 def get_learning(name: str) -> Learning:
-    """The facet of a model that learns, imported now. Raises ``NotFound`` where it has none."""
+    """The facet of a model that learns, imported now.
+
+    Raises ``NotFound`` where it has none, ``ConfigError`` where ``learning`` leads to something
+    else.
+    """
     place = get_model(name).learning
     if place is None:
         raise NotFound(
@@ -101,13 +105,17 @@ def get_learning(name: str) -> Learning:
             field="model",
             model=name,
         )
+    from daybreak.models.base import Learning  # noqa: PLC0415 - schedules are read without it
+
     module, _, attribute = place.partition(":")
     try:
-        learning: Learning = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+        learning = getattr(import_module(module), attribute)
+        if not isinstance(learning, Learning):
+            raise TypeError("it is no Learning")
+    except (ImportError, AttributeError, TypeError) as error:
         raise ConfigError(
             f"How {name} learns cannot be loaded from {place}: {error}.",
-            remedy=f"Mend `learning` of the model {name}, or install what it needs.",
+            remedy=f"Correct `learning` of the model {name}, or install what it needs.",
             model=name,
         ) from error
     return learning

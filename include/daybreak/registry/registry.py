@@ -50,9 +50,9 @@ class Registry:
 
         ``manifest`` needs ``trained_through`` (ISO date) and may hold JSON values only; name,
         version, sha256 of every file and library versions are added to it. ``booster``: None where
-        the manifest's engine is ``none``. The same content
-        gives the same version, so registering twice changes nothing. Raises ``InvalidRequest``,
-        ``InvalidBooster``, ``Conflict``, ``StorageFull`` or ``RegistryUnavailable``.
+        the manifest's engine is ``none``. The same content gives the same version, so registering
+        twice changes nothing. Raises ``InvalidRequest``, ``InvalidBooster``, ``Conflict``,
+        ``StorageFull`` or ``RegistryUnavailable``.
         """
         if not _NAME.fullmatch(model):
             raise InvalidRequest(
@@ -62,9 +62,10 @@ class Registry:
             )
         trained_through = _trained_through(manifest)
         contents = dict(files or {})
+        _check_names(contents)
+        _check_engine(model, booster, manifest)
         if booster is not None:
             contents = {BOOSTER: booster, **contents}
-        _check_engine(model, booster, manifest)
         described = {
             **{name: value for name, value in manifest.items() if name not in _ADDED},
             "name": model,
@@ -212,6 +213,17 @@ def library_versions(*, trees: bool) -> dict[str, str]:
 
         libraries["xgboost"] = xgboost.__version__
     return libraries
+
+
+def _check_names(files: Mapping[str, bytes]) -> None:
+    """No file stands in the place of the booster, which is checked, or of the manifest."""
+    taken = sorted({BOOSTER, MANIFEST} & files.keys())
+    if taken:
+        raise InvalidRequest(
+            f"A version's own {' and '.join(taken)} cannot be among its files.",
+            remedy="Pass the booster and the manifest as such, and name the files otherwise.",
+            field="files",
+        )
 
 
 def _check_engine(model: str, booster: bytes | None, manifest: Mapping[str, Any]) -> None:
