@@ -154,12 +154,12 @@ class StockLearning(base.Learning):
     ) -> base.Verdict:
         # The challenger has seen every week: what is learned without the last stands in for it.
         panel, weeks = read_panel(warehouse, as_of, days=TRAINED_ON), JUDGED_ON
-        heard = {"model": fit(panel, held_back=JUDGED_ON), "rule": None}
+        judged = {"model": fit(panel, held_back=JUDGED_ON), "rule": None}
         if champion is not None:  # judged on weeks that it has not seen either
-            heard["champion"] = xgboost.Booster(model_file=bytearray(champion.booster))
+            judged["champion"] = xgboost.Booster(model_file=bytearray(champion.booster))
             age = as_of.business_date - date.fromisoformat(champion.manifest["trained_through"])
             weeks = min(weeks, age.days // 7)
-        lost = {name: loss(panel, booster, weeks) for name, booster in heard.items()}
+        lost = {name: loss(panel, booster, weeks) for name, booster in judged.items()}
         passed = all(lost["model"] < lost[name] for name in lost if name != "model")
         listed = ", ".join(f"{name} {loss:.4g}" for name, loss in lost.items())
         verdict = "Passed" if passed else "Refused"
