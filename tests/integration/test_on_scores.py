@@ -35,7 +35,7 @@ from daybreak.serving.http.auth import Caller
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import begin, connect, make_engine
 from daybreak.warehouse.tables import WRITER_ROLE, generation, snapshot
-from model_cases import ON_REQUEST, ON_SCORES, case_of, outside_installed
+from model_cases import ON_REQUEST, ON_SCORES, bits, case_of, outside_installed
 from model_shop import AFTERWARDS, AS_OF, CUTOFF, DAY
 
 NAME, UPSTREAM = "stock_cover", "sales_forecast"
@@ -278,6 +278,28 @@ def test_rows_come_in_the_order_of_bytes_whatever_the_database_speaks(
     (_, order) = asked[-1].split("ORDER BY")
     assert 'store_id COLLATE "C"' in order
     assert 'item_id COLLATE "C"' in order
+
+
+def test_scores_are_read_in_parts_as_at_once(
+    at: Callable[..., Runtime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score_day(UPSTREAM, DAY, runtime=at(7))
+    table = get_model(UPSTREAM).night.score_table
+
+    def read(*columns: str) -> dict[str, Any]:
+        with connect(at(8).engine) as conn:
+            return read_scores(conn, UPSTREAM, table, AsOf(DAY, PUBLISHED), columns).columns
+
+    whole = read()
+    _, rows = published_rows(at(8).engine, get_model(UPSTREAM), DAY)
+    for name, values in whole.items():
+        expected = np.array([row[name] for row in rows], values.dtype)
+        assert bits({name: values}) == bits({name: expected})
+    assert whole["p90"].dtype == np.float32
+    assert whole["target_date"].dtype == "M8[D]"
+    monkeypatch.setattr("daybreak.facts.scores.ROWS_AT_ONCE", 100)
+    assert bits(read()) == bits(whole)
+    assert bits(read("item_id", "p10")) == bits({name: whole[name] for name in ("item_id", "p10")})
 
 
 def test_every_step_may_run_twice(at: Callable[..., Runtime]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -12,6 +13,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Row,
     Select,
     Table,
     Text,
@@ -40,6 +42,9 @@ class Scores:
     columns: dict[str, NDArray[Any]]
 
 
+ROWS_AT_ONCE = 50_000
+"""What is held as Python objects at a time: a row of eight columns takes 400 bytes as such."""
+
 _NOT_SCORES = frozenset({"business_date", "generation_id", "shard"})
 
 
@@ -61,12 +66,15 @@ def published_since(
     return later
 
 
-def read_scores(conn: Connection, model: str, table: Table, as_of: AsOf) -> Scores:
+def read_scores(
+    conn: Connection, model: str, table: Table, as_of: AsOf, columns: Sequence[str] = ()
+) -> Scores:
     """All rows of a business date, of the generation that was published at the cutoff.
 
-    ``table``: the score table of ``model``. Rows are in the order of its key, text compared as
-    bytes, which is the order of a snapshot. Raises ``NoData`` where nothing was published, and
-    where the rows of what was are no longer kept: another generation would give other numbers.
+    ``table``: the score table of ``model``. ``columns``: what of it is read; by default all. Rows
+    are in the order of its key, text compared as bytes, which is the order of a snapshot. Raises
+    ``NoData`` where nothing was published, and where the rows of what was are no longer kept:
+    another generation would give other numbers.
     """
     day = as_of.business_date
     found = conn.execute(_in_force(model, day, as_of.cutoff)).one_or_none()
@@ -86,7 +94,16 @@ def read_scores(conn: Connection, model: str, table: Table, as_of: AsOf) -> Scor
             business_date=day.isoformat(),
         )
     generation_id = int(found.generation_id)
-    return Scores(model, generation_id, _rows(conn, table, day, generation_id, {}))
+    shown = [table.c[name] for name in columns] or _shown(table)
+    query = _rows(table, day, generation_id, shown, {}).execution_options(yield_per=ROWS_AT_ONCE)
+    texts: dict[str, str] = {}
+    parts = [_arrays(shown, rows, texts) for rows in conn.execute(query).partitions()]
+    parts = parts or [_arrays(shown, [], texts)]
+    return Scores(
+        model,
+        generation_id,
+        {name: np.concatenate([part[name] for part in parts]) for name in parts[0]},
+    )
 
 
 def _in_force(model: str, business_date: date, moment: datetime) -> Select[Any]:
@@ -121,7 +138,9 @@ def read_entity_scores(
 
     Raises ``NotFound``, naming the part of the key at fault, where it has none.
     """
-    columns = _rows(conn, table, business_date, generation_id, key)
+    shown = _shown(table)
+    query = _rows(table, business_date, generation_id, shown, key)
+    columns = _arrays(shown, conn.execute(query).all(), {})
     if len(next(iter(columns.values()))):
         return columns
     named = ", ".join(f"{name.removesuffix('_id')} {value!r}" for name, value in key.items())
@@ -144,11 +163,18 @@ def _unknown(
     return list(key)[-1]
 
 
+def _shown(table: Table) -> list[Column[Any]]:
+    return [column for column in table.columns if column.name not in _NOT_SCORES]
+
+
 def _rows(
-    conn: Connection, table: Table, business_date: date, generation_id: int, key: dict[str, str]
-) -> dict[str, NDArray[Any]]:
-    shown = [column for column in table.columns if column.name not in _NOT_SCORES]
-    query = (
+    table: Table,
+    business_date: date,
+    generation_id: int,
+    shown: Sequence[Column[Any]],
+    key: dict[str, str],
+) -> Select[Any]:
+    return (
         select(*shown)
         .where(
             *_of_generation(table, business_date, generation_id),
@@ -156,12 +182,19 @@ def _rows(
         )
         .order_by(*map(_bytewise, table.primary_key.columns))
     )
-    rows = conn.execute(query).all()
-    by_column = list(zip(*rows, strict=True)) or [()] * len(shown)
-    return {
-        column.name: np.array(values, _dtype(column.type.python_type))
-        for column, values in zip(shown, by_column, strict=True)
-    }
+
+
+def _arrays(
+    shown: Sequence[Column[Any]], rows: Sequence[Row[Any]], texts: dict[str, str]
+) -> dict[str, NDArray[Any]]:
+    """Rows as columns. ``texts``: those seen, so that a key of many rows is held once."""
+    by_column: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * len(shown)
+    arrays = {}
+    for column, values in zip(shown, by_column, strict=True):
+        dtype = _dtype(column.type.python_type)
+        kept = [texts.setdefault(text, text) for text in values] if dtype is object else values
+        arrays[column.name] = np.array(kept, dtype)
+    return arrays
 
 
 def _of_generation(

@@ -92,8 +92,8 @@ class CoverNightly(base.Nightly):
     ) -> base.Snapshot:
         chosen(options, {})
         (forecast,) = SCHEDULE.inputs
-        table = get_model(forecast.model).night.score_table
-        scores = read_scores(warehouse, forecast.model, table, as_of).columns
+        table, read = get_model(forecast.model).night.score_table, (*self.keys, "horizon", "p90")
+        scores = read_scores(warehouse, forecast.model, table, as_of, read).columns
         week = scores["horizon"] <= DAYS  # rows are in the order of store, item and horizon
         needed = np.add.accumulate(scores["p90"][week].reshape(-1, DAYS), axis=1)
         keys = tuple(scores[name][week][::DAYS] for name in self.keys)
