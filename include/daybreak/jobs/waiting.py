@@ -18,7 +18,6 @@ from daybreak.clock import local_moment
 from daybreak.errors import DatasetError, InputsNotComing
 from daybreak.jobs.addresses import RunAddress, day_of, queued_at_of
 from daybreak.jobs.dates import FROM_THE_TIMETABLE
-from daybreak.jobs.ingest import dataset
 from daybreak.jobs.inputs import (
     closed_at,
     inputs_late,
@@ -28,7 +27,6 @@ from daybreak.jobs.inputs import (
 )
 from daybreak.monitoring.steps import begin_run, record_step
 from daybreak.runtime import Runtime, get_runtime
-from daybreak.sources.closing import awaited
 from daybreak.warehouse.engine import begin
 from daybreak.warehouse.tables import day_closed
 
@@ -125,6 +123,10 @@ def _late(
 
 def _missing(conn: Connection, day: date, runtime: Runtime) -> str:
     """Why ``day`` is not closed, as far as the data set and its loads tell."""
+    # They read data sets, which takes a second to import, and most days are closed.
+    from daybreak.jobs.ingest import dataset  # noqa: PLC0415
+    from daybreak.sources.closing import awaited  # noqa: PLC0415
+
     try:
         spec = dataset(runtime)
     except DatasetError as error:  # the ingest says it too, and then somebody mends the file
