@@ -28,10 +28,16 @@ from daybreak.errors import ConfigError, DaybreakError
 from daybreak.jobs.addresses import RunAddress, run_address, run_key
 from daybreak.jobs.dates import resolve_business_date
 from daybreak.jobs.deadline import record_missed_deadline
+from daybreak.models import schedules
+from daybreak.models.offered import carried
 from daybreak.settings import load_settings
 from daybreak_timetable import NightlyTimetable
 
 SETTINGS = load_settings()
+SCHEDULES = schedules()
+CARRIED = carried(SCHEDULES, SETTINGS.dataset)
+"""The schedules of the models whose DAGs there are: the data set has what they need."""
+
 START = datetime(2009, 1, 1, tzinfo=UTC)  # before any data set: a backfill goes as far back as it
 
 ASSETS = "daybreak"  # the group that Airflow's list of assets shows
@@ -108,7 +114,11 @@ def nightly(model: str, doc: str | None) -> dict[str, Any]:
 
     ``doc`` is the docstring of its file; what there is to know of runs by hand is added.
     """
+    schedule = SCHEDULES[model]
     return {
+        "dag_id": schedule.dag_id_of(model),
+        "description": schedule.description
+        or f"Scores one business date of {model} and publishes it at once.",
         "doc_md": (doc or "").rstrip() + BY_HAND,
         "schedule": NIGHTLY,
         "start_date": START,

@@ -12,20 +12,17 @@ from __future__ import annotations
 
 from airflow.sdk import dag
 
-from common import nightly
+from common import CARRIED, nightly
 from steps import score_a_day
 
 MODEL = "recommendations"
 
 
-@dag(
-    dag_id="daily_recommendations",
-    description="Lists the best items for every active user as of one business date, all at once.",
-    **nightly(MODEL, __doc__),
-)
+@dag(**nightly(MODEL, __doc__))
 def daily_recommendations():
     """The nightly steps, for every active user."""
     score_a_day(MODEL)
 
 
-daily_recommendations()
+if MODEL in CARRIED:
+    daily_recommendations()

@@ -3,8 +3,8 @@ Trains a challenger of every model as of the last closed business day, measures 
 champion and the baselines, and makes it champion where it passes the gate. The champion ledger
 (`report.model_history`) keeps the reason either way it goes; a refusal is no failure.
 
-Each model goes its own way: one that has no data to learn from is skipped, and one that fails keeps
-no other from its gate.
+Each model goes its own way: one that does not learn is left out, one that has no data to learn from
+is skipped, and one that fails keeps no other from its gate.
 
 The new champion is in force from the knowledge cutoff of its training day on, so a replay of an
 earlier day still gets the champion of that day. Runbook: docs/runbook.md.
@@ -56,10 +56,10 @@ def train_models():
 
     @task
     def list_models():
-        """Every model that the platform carries."""
-        from daybreak.models import model_names
+        """Every model that learns and that the data set can carry."""
+        from daybreak.jobs import training
 
-        return list(model_names())
+        return training.learning_models()
 
     @task_group(prefix_group_id=False)
     def train_one(model):

@@ -234,6 +234,12 @@ class NoData(DaybreakError):
     final = True
 
 
+class NotCarried(NoData):
+    """The data set lacks a section that the model needs, so that there is no such model here."""
+
+    code = "not_carried"
+
+
 class InputsLate(DaybreakError):
     """The business day was not closed within the time a run may wait for it."""
 

@@ -23,11 +23,16 @@ ERRORS = [
 ]
 
 
-HEAVY = ("pandas", "numpy", "xgboost", "sqlalchemy", "boto3", "pyarrow")
+HEAVY = ("pandas", "numpy", "xgboost", "sqlalchemy", "boto3", "pyarrow", "scipy", "psycopg")
+HEAVY_OF_OURS = ("daybreak.sources.sections", "daybreak.sources.contract.spec", "daybreak.runtime")
 
 
 def heavy_modules() -> set[str]:
-    return {name for name in sys.modules if name.split(".")[0] in HEAVY}
+    return {
+        name
+        for name in sys.modules
+        if name.split(".")[0] in HEAVY or name.startswith(HEAVY_OF_OURS)
+    }
 
 
 def gives_up(task: Any, error: Exception) -> bool:

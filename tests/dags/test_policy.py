@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 
 from daybreak import errors
+from daybreak.models import schedules
 
 pytestmark = pytest.mark.slow  # parses with Airflow
 
 ROOT = Path(__file__).parents[2]
 NIGHTLY = {"daily_forecast": "sales_forecast", "daily_recommendations": "recommendations"}
-DAGS = {*NIGHTLY, "ingest", "maintenance", "train_models"}
+OTHERS = {"ingest", "maintenance", "train_models"}
+DAGS = {*NIGHTLY, *OTHERS}
 
 
 def parse(home: Path, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -67,6 +69,31 @@ def test_every_dag_is_found_and_each_lies_in_a_file_of_its_name(dags: dict[str, 
 
 def test_parsing_adds_no_heavy_import(parsed: dict[str, Any]) -> None:
     assert parsed["added"] == []
+
+
+def test_id_and_description_are_those_of_the_models_schedule(dags: dict[str, Any]) -> None:
+    assert {schedule.dag_id_of(model): model for model, schedule in schedules().items()} == NIGHTLY
+    for model, schedule in schedules().items():
+        assert dags[schedule.dag_id_of(model)]["description"] == schedule.description
+
+
+def test_a_model_whose_sections_the_data_set_lacks_has_no_dag(tmp_path: Path) -> None:
+    ratings = tmp_path / "ratings.yaml"
+    ratings.write_text("name: ratings\ninteractions: {files: ratings.csv}\nsales: []\n")
+    done = parse(tmp_path, DAYBREAK_DATASET=str(ratings))
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert set(report["dags"]) == {"daily_recommendations", *OTHERS}
+    assert report["added"] == []
+
+
+@pytest.mark.parametrize("text", ["sales: [", "just words", "name: \xff"])
+def test_all_dags_stay_where_the_data_set_cannot_be_read(tmp_path: Path, text: str) -> None:
+    broken = tmp_path / "broken.yaml"
+    broken.write_bytes(text.encode("latin-1"))
+    done = parse(tmp_path, DAYBREAK_DATASET=str(broken))
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads((tmp_path / "report.json").read_text())["dags"]) == DAGS
 
 
 def test_every_dag_is_documented_tagged_bounded_and_never_catches_up(dags: dict[str, Any]) -> None:

@@ -65,6 +65,7 @@ A_PERSON_FIRST = {
     "NoBusinessDate",
     "NoChampion",
     "NoData",
+    "NotCarried",
     "NotFound",
     "OutsideHorizon",
     "RequestTooLarge",

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from daybreak.errors import DatasetError
 from daybreak.sources.contract.durations import parse_duration, write_duration
-from daybreak.sources.contract.spec import dataset_names, load_spec
+from daybreak.sources.contract.outline import dataset_names
+from daybreak.sources.contract.spec import load_spec
 
 MINIMAL = """
     name: mine

@@ -85,7 +85,8 @@ def load(
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """The data sets that ship with Daybreak."""
-    from daybreak.sources.contract.spec import dataset_names, load_spec
+    from daybreak.sources.contract.outline import dataset_names
+    from daybreak.sources.contract.spec import load_spec
 
     found = [{"name": name, "description": load_spec(name).description} for name in dataset_names()]
     if as_json:

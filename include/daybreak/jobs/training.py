@@ -15,8 +15,9 @@ from daybreak.jobs.inputs import knowledge_cutoff, newest_closed_day
 from daybreak.jobs.options import model_options
 from daybreak.ledger.champions import champion_at, promote
 from daybreak.ledger.verdicts import record_verdict
-from daybreak.models import get_learning
+from daybreak.models import get_learning, get_model, model_names
 from daybreak.models.base import Progress, logged
+from daybreak.models.offered import absent, expect_carried
 from daybreak.monitoring.steps import measured
 from daybreak.registry.artifact import Artifact
 from daybreak.runtime import Runtime, get_runtime
@@ -43,15 +44,23 @@ class Outcome(Challenger):
     reason: str
 
 
+def learning_models(runtime: Runtime | None = None) -> list[str]:
+    """The models that learn, by name, but those that the data set cannot carry."""
+    runtime = runtime or get_runtime()
+    without = absent(runtime.settings.dataset)
+    return [name for name in model_names() if name not in without and get_model(name).learning]
+
+
 def train(
     model: str, business_date: str, progress: Progress = logged, runtime: Runtime | None = None
 ) -> Challenger:
     """Train as of the newest closed day up to ``business_date`` (ISO 8601) and register.
 
     The same facts give the same version, so running it twice registers one. Raises ``NoData``
-    where no such day is closed.
+    where no such day is closed, ``NotCarried`` where the data set lacks what the model needs.
     """
     runtime = runtime or get_runtime()
+    expect_carried(get_model(model).name, runtime.settings.dataset)
     learning, options = get_learning(model), model_options(runtime, model)
     with measured(runtime.metrics, runtime.clock, f"{model}.train"):
         with connect(runtime.engine) as conn:

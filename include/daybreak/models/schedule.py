@@ -29,6 +29,10 @@ class Schedule:
     inputs: tuple[ScoresOf, ...] = ()
     needs: tuple[str, ...] = ()
 
+    def dag_id_of(self, model: str) -> str:
+        """The id of the nightly DAG of ``model``, whose schedule this is."""
+        return self.dag_id or f"daily_{model}"
+
 
 DAILY = Schedule()
 """Every business date, as soon as its facts are known."""

@@ -10,8 +10,6 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from difflib import get_close_matches
-from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
@@ -21,6 +19,7 @@ from pydantic import BeforeValidator, Field, ValidationError, create_model, mode
 from daybreak.errors import DatasetError
 from daybreak.sources.contract.calendar import Calendar
 from daybreak.sources.contract.durations import Duration
+from daybreak.sources.contract.outline import dataset_file
 from daybreak.sources.contract.section import Facts, Name, Section, Strict
 from daybreak.sources.sections.kind import SectionKind
 from daybreak.sources.sections.plan import Plan
@@ -150,18 +149,13 @@ def sections_of(spec: DatasetSpec) -> frozenset[str]:
     return frozenset(section.kind for section in spec.sections)
 
 
-def dataset_names() -> tuple[str, ...]:
-    """The data sets that ship with Daybreak."""
-    return tuple(sorted(path.stem for path in _shipped().glob("*.yaml")))
-
-
 def load_spec(name_or_path: str | Path, *, path: str | None = None) -> DatasetSpec:
     """Read and check a data set by name, or by path where it ends in .yaml or .yml.
 
     ``path`` (``Settings.dataset_path``) overrides where the main file lies. Raises
     ``DatasetError`` that lists every fault with its place in the file.
     """
-    file = _find(name_or_path)
+    file = dataset_file(name_or_path)
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2011-02-30
@@ -186,25 +180,6 @@ def load_spec(name_or_path: str | Path, *, path: str | None = None) -> DatasetSp
             faults=faults,
         ) from None
     return spec.at(path) if path else spec
-
-
-def _find(name_or_path: str | Path) -> Path:
-    text = str(name_or_path)
-    if text.endswith((".yaml", ".yml")):
-        file = Path(text).expanduser()
-        remedy = "Check the path."
-    else:
-        file = _shipped() / f"{text}.yaml"
-        close = get_close_matches(text, dataset_names(), n=1)
-        hint = f"Did you mean {close[0]!r}? " if close else ""
-        remedy = f"{hint}Known: {', '.join(dataset_names())}; or give the path of a .yaml file."
-    if not file.is_file():
-        raise DatasetError(f"There is no data set {text!r}.", remedy=remedy, dataset=text)
-    return file
-
-
-def _shipped() -> Path:
-    return Path(str(package_files("daybreak") / "datasets"))
 
 
 def _expand(value: Any, variables: Mapping[str, str], file: Path) -> Any:
