@@ -113,11 +113,12 @@ def list_(
 ) -> None:
     """The registered versions, the newest first: which is champion, and what its gate said.
 
-    The measure is the first one that the gate goes by, beside the best baseline. --json has also
-    where each version lies, its files and its manifest.
+    A model that the data set cannot carry is named first, with what it needs. The measure is the
+    first one that the gate goes by, beside the best baseline. --json has also where each version
+    lies, its files and its manifest.
     """
     from daybreak.cli.printing import print_columns
-    from daybreak.jobs.versions import versions
+    from daybreak.jobs.versions import absent_models, versions
 
     found = versions(model)
     if as_json:
@@ -125,6 +126,8 @@ def list_(
 
         print_json(found)
         return
+    for name, reason in absent_models(model).items():
+        typer.echo(f"{name} is absent: {reason}, which the data set lacks.")
     if not found:
         typer.echo(
             "No version is registered; `daybreak train MODEL` makes one, or "

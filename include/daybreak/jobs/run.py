@@ -12,6 +12,7 @@ from daybreak.jobs.inputs import knowledge_cutoff
 from daybreak.jobs.waiting import look_for_inputs
 from daybreak.models import get_model
 from daybreak.models.base import Progress, logged
+from daybreak.models.offered import expect_carried
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.warehouse.engine import connect
 
@@ -25,11 +26,12 @@ def score_day(
 ) -> dict[str, Any]:
     """Score and publish one business date; returns its row of ``ops.sla``.
 
-    Does not wait: raises ``InputsLate`` where the day is not closed. Any other error leaves
-    nothing that a reader could see.
+    Does not wait: raises ``InputsLate`` where the day is not closed, and ``NotCarried`` where the
+    data set lacks what the model needs. Any other error leaves nothing that a reader could see.
     """
     runtime = runtime or get_runtime()
     get_model(model).night  # noqa: B018 - raises where there is no night
+    expect_carried(model, runtime.settings.dataset)
     run = run_address(
         run_key=f"cli/{model}/{business_date}/{uuid.uuid4().hex[:8]}",
         run_type="cli",

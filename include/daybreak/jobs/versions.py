@@ -10,6 +10,7 @@ from daybreak.errors import NoChampion
 from daybreak.ledger.champions import champion_at, history
 from daybreak.ledger.verdicts import mark, newest_verdict
 from daybreak.models import get_model, model_names
+from daybreak.models.offered import absent
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.warehouse.engine import connect
 
@@ -25,13 +26,22 @@ _IN_USE = text(
 )
 
 
+def absent_models(model: str | None = None, runtime: Runtime | None = None) -> dict[str, str]:
+    """Of all models, or of one, those that the data set cannot carry, each with the reason."""
+    runtime = runtime or get_runtime()
+    found = absent(runtime.settings.dataset)
+    return {name: why for name, why in found.items() if model in {None, name}}
+
+
 def versions(model: str | None = None, runtime: Runtime | None = None) -> list[dict[str, Any]]:
     """The registered versions of a model, or of all, the newest first.
 
     Beside what the registry knows: ``champion`` (in force now), ``gate``, ``gate_reason`` and the
-    main measure with the best baseline (None where the version was never judged).
+    main measure with the best baseline (None where the version was never judged); and ``absent``,
+    why the data set cannot carry the model (None where it can).
     """
     runtime = runtime or get_runtime()
+    without = absent_models(model, runtime)
     names = [get_model(model).name] if model else model_names()
     found = [entry for name in names for entry in runtime.registry.versions(name)]
     with connect(runtime.engine) as conn:
@@ -41,6 +51,7 @@ def versions(model: str | None = None, runtime: Runtime | None = None) -> list[d
                 **entry,
                 "champion": entry["version"] == champions[entry["model"]],
                 **_judged(conn, entry["model"], entry["version"]),
+                "absent": without.get(entry["model"]),
             }
             for entry in found
         ]

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from daybreak.errors import DaybreakError, PlatformError
 from daybreak.jobs.versions import published_versions
 from daybreak.models import model_names
+from daybreak.models.offered import absent
 from daybreak.platform import airflow_env, components, processes
 from daybreak.platform.airflow_api import AirflowApi
 from daybreak.platform.findings import Finding
@@ -26,7 +27,7 @@ from daybreak.warehouse.engine import connect, make_engine
 
 def operation(settings: Settings) -> list[Finding]:
     """Everything that is worth knowing of the running platform and its schedule."""
-    checks = (datasets, clock, deadlines, dags, gates)
+    checks = (datasets, models, clock, deadlines, dags, gates)
     return [finding for check in checks for finding in check(settings)]
 
 
@@ -53,6 +54,22 @@ def strangers(settings: Settings) -> list[processes.Record]:
     wanted = settings.anchored().dataset
     running = [processes.find(folder, name) for name in (*components.AIRFLOW, components.SERVING)]
     return [one for one in running if one and one.dataset not in {"", wanted}]
+
+
+def models(settings: Settings) -> Iterator[Finding]:
+    """Models that the data set cannot carry, which is no fault."""
+    try:
+        found = absent(settings.dataset)
+    except DaybreakError as error:
+        yield Finding("model", False, error.message, error.remedy)
+        return
+    for model, reason in found.items():
+        yield Finding(
+            "model",
+            True,
+            f"{model} is absent: {reason}, which {settings.dataset} lacks",
+            "Add the section to the data set's file (docs/data-contract.md) if you want it.",
+        )
 
 
 def clock(settings: Settings) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from flask import Flask
 
 from daybreak.models import get_model, model_names
 from daybreak.models.base import AnyModel
+from daybreak.models.offered import absent
 from daybreak.runtime import Runtime
 from daybreak.serving.http.auth import Authenticator, close_by_default
 from daybreak.serving.http.body import limit_bodies
@@ -35,7 +36,8 @@ def create_app(
 
     publications = Publications(runtime, served.values())
     inputs = Inputs(runtime, served, publications, RowCache(runtime))
-    attach(app, Service(runtime, served, publications, inputs))
+    without = absent(runtime.settings.dataset)
+    attach(app, Service(runtime, served, publications, inputs, without))
     limit_bodies(app, runtime.settings.max_body_bytes)
     trace_requests(app)
     close_by_default(app, authenticator)

@@ -70,6 +70,9 @@ class ModelSummary(Form):
         description="null: nothing is, or the model only answers requests, by its champion."
     )
     problem: Fault | None = Field(description="Why nothing is published, or it cannot be served.")
+    absent: str | None = Field(
+        description="What the data set lacks for it, as in `needs sales`; null: nothing."
+    )
 
 
 class ModelList(Form):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from flask import Flask, current_app
@@ -21,12 +21,16 @@ _EXTENSION = "daybreak"
 
 @dataclass(frozen=True)
 class Service:
-    """The models and what is held in memory for them. Safe for many threads."""
+    """The models and what is held in memory for them. Safe for many threads.
+
+    ``absent``: those that the data set cannot carry, each with the reason.
+    """
 
     runtime: Runtime
     models: Mapping[str, AnyModel]
     publications: Publications
     inputs: Inputs
+    absent: Mapping[str, str] = field(default_factory=dict)
 
     def model(self, name: str) -> AnyModel:
         """Raises ``NotFound``, naming the models that exist."""

@@ -47,10 +47,10 @@ def _summary(service: Service, model: AnyModel) -> tuple[dict[str, Any], Publica
         publication = service.publication(model)
     except DaybreakError as error:
         problem = Fault(**error.as_json()["error"])
-        return _fields(model, champion, None, problem), None
+        return _fields(service, model, champion, None, problem), None
     generation = publication.generation
     if generation is None:
-        return _fields(model, champion, None, None), publication
+        return _fields(service, model, champion, None, None), publication
     published = Published(
         generation=generation.generation_id,
         version=generation.version,
@@ -60,17 +60,22 @@ def _summary(service: Service, model: AnyModel) -> tuple[dict[str, Any], Publica
         rows=generation.rows,
         engine=publication.engine.name,
     )
-    return _fields(model, champion, published, None), publication
+    return _fields(service, model, champion, published, None), publication
 
 
 def _fields(
-    model: AnyModel, champion: str | None, published: Published | None, problem: Fault | None
+    service: Service,
+    model: AnyModel,
+    champion: str | None,
+    published: Published | None,
+    problem: Fault | None,
 ) -> dict[str, Any]:
     return {
         "model": model.name,
         "champion": champion,
         "published": published,
         "problem": problem,
+        "absent": service.absent.get(model.name),
     }
 
 

@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 from sqlalchemy import select
 from sqlalchemy.exc import ProgrammingError
 
-from daybreak.errors import DaybreakError, NoChampion, NotPublished, NotReady
+from daybreak.errors import DaybreakError, NoChampion, NotCarried, NotPublished, NotReady
 from daybreak.models import brought
 from daybreak.serving.http.auth import public
 from daybreak.serving.http.encoding import json_response
@@ -34,7 +34,7 @@ def readyz() -> Response:
     """The warehouse answers, and what is published can be predicted.
 
     A model that has nothing published or in force yet does not keep the others from being served,
-    as long as there is one; a fault of any model does.
+    as long as there is one; a fault of any model does, but for one that the data set cannot carry.
     """
     service = current_service()
     warehouse, models = _warehouse(service), _models(service)
@@ -53,6 +53,7 @@ def readyz() -> Response:
             checks={name: error.code for name, error in faults.items()},
         )
     checks = {name: "ok" if error is None else error.code for name, error in outcomes.items()}
+    checks |= dict.fromkeys(service.absent.keys() & service.models.keys(), NotCarried.code)
     return json_response(Readiness(checks=checks).model_dump())
 
 
@@ -68,6 +69,7 @@ def _models(service: Service) -> dict[str, DaybreakError | None]:
     return {
         name: _outcome(service, partial(service.publication, model))
         for name, model in service.models.items()
+        if name not in service.absent
     }
 
 
