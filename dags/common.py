@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import (
+    AssetOrTimeSchedule,
     AsyncCallback,
     DeadlineAlert,
     DeadlineReference,
@@ -23,12 +24,13 @@ from airflow.sdk import (
 )
 from airflow.sdk.exceptions import AirflowRuntimeError
 
+from assets import FACTS, scores_of
 from daybreak.clock import between, shortest_night
 from daybreak.errors import ConfigError, DaybreakError
 from daybreak.jobs.addresses import RunAddress, run_address, run_key
 from daybreak.jobs.dates import resolve_business_date
 from daybreak.jobs.deadline import record_missed_deadline
-from daybreak.models import schedules
+from daybreak.models import interval_of, schedules
 from daybreak.models.offered import carried
 from daybreak.settings import load_settings
 from daybreak_timetable import NightlyTimetable
@@ -40,16 +42,7 @@ CARRIED = carried(SCHEDULES, SETTINGS.dataset)
 
 START = datetime(2009, 1, 1, tzinfo=UTC)  # before any data set: a backfill goes as far back as it
 
-ASSETS = "daybreak"  # the group that Airflow's list of assets shows
-
 LONGEST_SHOWN = 250  # the column of Airflow's metadata has no more
-
-# The logical date of a run is the business date itself; the run starts on the day after.
-NIGHTLY = NightlyTimetable(
-    f"{SETTINGS.run_at.minute} {SETTINGS.run_at.hour} * * *",
-    timezone=SETTINGS.timezone,
-    clock=SETTINGS.schedule,
-)
 
 
 def by_the_clock(timetable: Any) -> Any:
@@ -109,6 +102,26 @@ over: fill in *Business date*. A run that would wait for what cannot come is ref
 """
 
 
+def schedule_of(model: str) -> NightlyTimetable | AssetOrTimeSchedule:
+    """What starts the runs of ``model``: the clock, or the assets that it stands on.
+
+    The logical date of a run is the business date itself; the clock's run starts on the day after.
+    Beside assets the timetable is there for backfills.
+    """
+    interval = interval_of(model, SETTINGS)
+    assets = [scores_of(one.model) for one in SCHEDULES[model].inputs]
+    if interval.on_data and not assets:
+        assets = [FACTS]
+    nights = NightlyTimetable(
+        f"{SETTINGS.run_at.minute} {SETTINGS.run_at.hour} * * *",
+        timezone=SETTINGS.timezone,
+        clock=SETTINGS.schedule,
+        weekday=interval.weekday,
+        beside_asset=bool(assets),
+    )
+    return AssetOrTimeSchedule(timetable=nights, assets=assets) if assets else nights
+
+
 def nightly(model: str, doc: str | None) -> dict[str, Any]:
     """The arguments of a DAG that scores a business date of ``model`` every night.
 
@@ -120,7 +133,7 @@ def nightly(model: str, doc: str | None) -> dict[str, Any]:
         "description": schedule.description
         or f"Scores one business date of {model} and publishes it at once.",
         "doc_md": (doc or "").rstrip() + BY_HAND,
-        "schedule": NIGHTLY,
+        "schedule": schedule_of(model),
         "start_date": START,
         "catchup": False,
         "max_active_runs": 4,
@@ -140,10 +153,12 @@ def landed_in_time(model: str) -> DeadlineAlert:
             remedy="Set DAYBREAK_DUE (or DAYBREAK_DUE_BY_MODEL) later than DAYBREAK_RUN_AT.",
             field="DAYBREAK_DUE",
         )
+    # Of all nights the shortest: an alert that comes early waits, one that comes late is late.
+    night = shortest_night(run_at, due, SETTINGS.timezone)
     return DeadlineAlert(
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
-        # Of all nights the shortest: an alert that comes early waits, one that comes late is late.
-        interval=shortest_night(run_at, due, SETTINGS.timezone),
+        # What waits for other scores is queued when these are out, some time after the night began.
+        interval=night / 2 if SCHEDULES[model].inputs else night,
         callback=AsyncCallback(record_missed_deadline, kwargs={"model": model}),
         name=f"{model} landed by {due:%H:%M}",
     )
@@ -175,8 +190,13 @@ def this_business_date() -> date:
         run_type=str(dag_run.run_type.value),
         timezone=SETTINGS.timezone,
         run_at=SETTINGS.run_at,
-        events=[event.extra for event in dag_run.consumed_asset_events],
+        events=these_events(),
     )
+
+
+def these_events() -> list[dict[str, Any]]:
+    """What the asset events say that started the run of the calling task."""
+    return [event.extra for event in get_current_context()["dag_run"].consumed_asset_events]
 
 
 def waiting_since() -> str | None:

@@ -11,16 +11,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import Asset, CronDataIntervalTimetable, dag, task
+from airflow.sdk import CronDataIntervalTimetable, dag, task
 
-from common import ASSETS, DEFAULTS, SETTINGS, START, by_the_clock
-
-FACTS = Asset(
-    "raw_facts",
-    uri="daybreak://warehouse/raw",
-    group=ASSETS,
-    extra={"schema": "raw", "holds": "facts and plans", "seen in": "report.freshness"},
-)
+from assets import FACTS
+from common import DEFAULTS, SETTINGS, START, by_the_clock
 
 
 @dag(
@@ -35,16 +29,25 @@ FACTS = Asset(
     tags=["daybreak", "data"],
 )
 def ingest():
-    """Load what is new and close the days that are complete."""
+    """Load what is new and close the days that are complete; say so where something landed."""
 
-    @task(outlets=[FACTS], do_xcom_push=False)
-    def load_new_files(outlet_events=None):
+    @task
+    def load_new_files():
         """Load every new file of the data set, wholly or not at all."""
         from daybreak.jobs import ingest
 
-        outlet_events[FACTS].extra = ingest.load_new_files()
+        return ingest.load_new_files()
 
-    load_new_files()
+    @task(outlets=[FACTS], do_xcom_push=False)
+    def announce(loaded, outlet_events=None):
+        """Start what is scheduled on the data; skipped where nothing landed."""
+        from airflow.sdk.exceptions import AirflowSkipException
+
+        if not loaded["rows"] and not loaded["days_closed"]:
+            raise AirflowSkipException("Nothing landed.")
+        outlet_events[FACTS].extra = loaded
+
+    announce(load_new_files())
 
 
 ingest()

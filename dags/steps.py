@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import Asset, PokeReturnValue, task
+from airflow.sdk import PokeReturnValue, task
 
+from assets import scores_of
 from common import (
-    ASSETS,
     SETTINGS,
     SHOWN,
     errors_shown,
     ingest_is_coming,
     show,
+    these_events,
     this_run,
     waiting_since,
 )
@@ -30,16 +31,6 @@ def score_a_day(model: str) -> None:
     scored >> audit(generation) >> announce(generation) >> record_sla(generation)
 
 
-def scores_of(model: str) -> Asset:
-    """What a nightly run publishes; reports and DAGs of your own can be scheduled on it."""
-    return Asset(
-        f"{model}_published",
-        uri=f"daybreak://warehouse/score/{model}",
-        group=ASSETS,
-        extra={"table": f"score.{model}", "holds": "what is published", "model": model},
-    )
-
-
 @task.sensor(
     mode="reschedule",  # frees its slot between two looks
     poke_interval=SETTINGS.poll_seconds,
@@ -48,12 +39,19 @@ def scores_of(model: str) -> Asset:
 )
 def wait_for_inputs(model):
     """Look whether the business day is closed; say what is missing; give up after the limit."""
-    from daybreak.jobs.waiting import look_for_inputs
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    from daybreak.jobs.addresses import day_of
+    from daybreak.jobs.dates import left_out
+    from daybreak.jobs.waiting import look_for_inputs, needless
 
     with errors_shown():
         run = this_run(model)
+        if reason := needless(run):
+            show(reason)
+            raise AirflowSkipException(reason)
         look = look_for_inputs(run, waiting_since(), ingest_is_coming)
-    show(look.text)
+    show(look.text + left_out(these_events(), day_of(run)))
     return PokeReturnValue(look.ready, run)
 
 

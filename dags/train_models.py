@@ -15,10 +15,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import Asset, CronTriggerTimetable, dag, task, task_group
+from airflow.sdk import CronTriggerTimetable, dag, task, task_group
 
+from assets import CHAMPIONS
 from common import (
-    ASSETS,
     BUSINESS_DATE,
     DEFAULTS,
     SETTINGS,
@@ -27,13 +27,6 @@ from common import (
     this_business_date,
 )
 from daybreak.errors import NoData
-
-CHAMPIONS = Asset(
-    "champions",
-    uri="daybreak://warehouse/ops/champion",
-    group=ASSETS,
-    extra={"table": "ops.champion", "holds": "which version is in force, and why"},
-)
 
 
 @dag(

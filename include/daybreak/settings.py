@@ -19,10 +19,19 @@ from typing import Annotated, Any, Literal
 from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    SecretStr,
+    ValidationError,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from daybreak.errors import ConfigError
+from daybreak.interval import WRITTEN, Interval
 
 PREFIX = "DAYBREAK_"
 SOCKET_PATH_LIMIT = 103
@@ -76,9 +85,18 @@ def _whole_minute(value: time) -> time:
     return value
 
 
+def _interval(value: object) -> Interval:
+    if isinstance(value, Interval):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(WRITTEN)
+    return Interval.parse(value)
+
+
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 LocalTime = Annotated[time, BeforeValidator(_written_time), AfterValidator(_local)]
 WholeMinute = Annotated[LocalTime, AfterValidator(_whole_minute)]
+ScoredOn = Annotated[Interval, PlainValidator(_interval), PlainSerializer(str)]
 
 Part = Literal["jobs", "service", "migrations"]
 """What connects to the warehouse, each with rights of its own."""
@@ -134,6 +152,10 @@ class Settings(BaseSettings):
     due_by_model: dict[str, LocalTime] = Field(
         default_factory=dict,
         description='Due times that differ by model, as JSON: {"name":"05:30"}',
+    )
+    schedule_by_model: dict[str, ScoredOn] = Field(
+        default_factory=dict,
+        description='When models are scored, as JSON: {"name": "weekly:sunday"}',
     )
     model_options: dict[str, dict[str, int | float]] = Field(
         default_factory=dict,
@@ -315,7 +337,10 @@ def load_settings() -> Settings:
     try:
         settings = Settings()
     except ValidationError as error:
-        faults |= {PREFIX + str(fault["loc"][0]).upper(): fault["msg"] for fault in error.errors()}
+        for fault in error.errors():
+            name, *keys = map(str, fault["loc"])
+            place = f"{keys[0]}: " if keys else ""  # what of a JSON object is wrong
+            faults[PREFIX + name.upper()] = place + fault["msg"]
     except SettingsError as error:  # what takes JSON and holds none
         field = re.search(r'field "(\w+)"', str(error))
         faults[PREFIX + (field[1].upper() if field else "…")] = "it is not JSON"

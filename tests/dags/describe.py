@@ -77,6 +77,9 @@ def describe_task(task: Any) -> dict[str, Any]:
 
 def schedule_of(timetable: Any) -> str:
     """What the UI shows; Airflow's light timetables know their expression only."""
+    if condition := getattr(timetable, "asset_condition", None):
+        assets = sorted(asset.name for asset in condition.objects)
+        return f"{' and '.join(assets)}, {schedule_of(timetable.timetable)}"
     return str(getattr(timetable, "summary", getattr(timetable, "expression", None)))
 
 

@@ -1,31 +1,62 @@
 """Run in a process of its own: execute DAG runs by ``dag.test()``, one after the other.
 
 usage: python run_dag.py RUNS.json RESULTS.json
-RUNS: a list of {"dag_id", "logical_date": ISO text or null, "conf": {…}}.
+RUNS: a list of {"dag_id", "logical_date": ISO text or null, "conf": {…}, "asset": name}. One with
+"asset" is a run as the scheduler makes it of that asset's newest event, on which the DAG has to be
+scheduled; ``dag.test()`` knows manual runs only.
 RESULTS: for each {"state", "events", "tasks"}, of these {"task_id", "map_index", "state", "tries",
 "shown"} each.
 """
 
 import json
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.dagbag import BundleDagBag
-from airflow.models.asset import AssetEvent
+from airflow.models.asset import AssetEvent, AssetModel
+from airflow.serialization.definitions.dag import SerializedDAG
 from airflow.utils.session import create_session
+from airflow.utils.types import DagRunType
 from sqlalchemy import select
+
+
+@contextmanager
+def started_by(asset: str | None, dag: Any) -> Iterator[None]:
+    """The run that ``dag.test()`` makes is one of this asset's newest event."""
+    if asset is None:
+        yield
+        return
+    assert asset in {one.name for one in dag.timetable.asset_condition.objects}
+    make = SerializedDAG.create_dagrun
+
+    def make_by_asset(self: Any, **given: Any) -> Any:
+        of_asset = {"run_type": DagRunType.ASSET_TRIGGERED, "run_id": f"asset__{time.time()}"}
+        made = make(self, **given | of_asset)
+        newest = select(AssetEvent).join(AssetModel, AssetModel.id == AssetEvent.asset_id)
+        newest = newest.where(AssetModel.name == asset).order_by(AssetEvent.id.desc()).limit(1)
+        made.consumed_asset_events.append(given["session"].scalars(newest).one())
+        given["session"].flush()  # dag.test() expires what is not
+        return made
+
+    with mock.patch.object(SerializedDAG, "create_dagrun", make_by_asset):
+        yield
 
 
 def execute(dag: Any, run: dict[str, Any]) -> dict[str, Any]:
     dag.deadline = None  # apache/airflow#73428: dag.test() crashes on a deadline
     moment = run.get("logical_date")
-    result = dag.test(
-        logical_date=datetime.fromisoformat(moment) if moment else None,
-        run_conf=run.get("conf") or {},
-    )
+    with started_by(run.get("asset"), dag):
+        result = dag.test(
+            logical_date=datetime.fromisoformat(moment) if moment else None,
+            run_conf=run.get("conf") or {},
+        )
     with create_session() as session:
         events = session.scalars(
             select(AssetEvent)

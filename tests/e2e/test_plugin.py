@@ -239,8 +239,8 @@ def test_loading_the_plugin_imports_nothing_heavy() -> None:
         before = set(sys.modules)
         import daybreak_plugin
         new = {name.split(".")[0] for name in set(sys.modules) - before}
-        print(sorted(new & {"flask", "a2wsgi", "numpy", "xgboost", "pandas", "boto3",
-                            "onnxruntime", "sqlalchemy", "daybreak", "daybreak_airflow_auth"}))
+        print(sorted(new & {"flask", "a2wsgi", "numpy", "xgboost", "pandas", "boto3", "pyarrow",
+                            "onnxruntime", "sqlalchemy", "pydantic", "daybreak_airflow_auth"}))
     """
     import textwrap
 

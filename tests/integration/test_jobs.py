@@ -23,16 +23,18 @@ from daybreak.errors import (
     InputsLate,
     InputsNotComing,
     InvalidRequest,
+    NoBusinessDate,
     NoChampion,
     NotPublished,
 )
 from daybreak.jobs import publishing, scoring
 from daybreak.jobs.addresses import GenerationAddress, RunAddress, run_address
 from daybreak.jobs.deadline import record_missed_deadline
+from daybreak.jobs.due import due_of
 from daybreak.jobs.inputs import knowledge_cutoff, newest_closed_day
 from daybreak.jobs.report import sla_rows
 from daybreak.jobs.run import score_day
-from daybreak.jobs.waiting import Look, look_for_inputs, maybe
+from daybreak.jobs.waiting import Look, look_for_inputs, maybe, needless
 from daybreak.ledger.champions import promote
 from daybreak.ledger.generations import get_generation, published_generation
 from daybreak.models.sales_forecast.tables import scores as score_sales_forecast
@@ -575,3 +577,56 @@ def test_a_published_generation_is_what_the_ledger_says(runtime: Runtime) -> Non
         shown = published_generation(conn, "toy", DAY)
     assert (shown.generation_id, shown.rows) == (row["generation_id"], ROWS)
     assert shown.run_type == "cli"
+
+
+def intervals(text: str) -> dict[str, Any]:
+    return {"schedule_by_model": {"toy": text}}
+
+
+def test_on_a_day_that_a_weekly_model_does_not_score_nothing_is_missed(
+    make_runtime: MakeRuntime,
+) -> None:
+    late = datetime(2026, 2, 2, 6, 0, 1, tzinfo=UTC)  # DAY is a Sunday
+    weekly = make_runtime(now=late, **intervals("weekly:monday"))
+    assert not asyncio.run(call(weekly))
+    assert sla_rows(runtime=weekly) == []
+    assert asyncio.run(call(make_runtime(now=late, **intervals("weekly:sunday"))))
+
+
+def test_a_run_by_an_asset_that_is_late_is_a_miss_of_its_day(make_runtime: MakeRuntime) -> None:
+    runtime = make_runtime(now=datetime(2026, 2, 2, 6, 0, 1, tzinfo=UTC))
+    by_asset: dict[str, Any] = {"run_type": "asset_triggered", "logical_date": None}
+    with pytest.raises(NoBusinessDate):
+        asyncio.run(call(runtime, **by_asset))  # nothing was ever closed
+    close(runtime, DAY, NOW)
+    assert asyncio.run(call(runtime, **by_asset)), "it never looked: of the newest closed day"
+    close(runtime, DAY + timedelta(days=1), NOW)
+    look_for_inputs(a_run(run_key="daily/two", run_type="asset_triggered"), runtime=runtime)
+    assert asyncio.run(call(runtime, **by_asset, dag_run_id="two")), "of the day that it looked for"
+    assert {row["business_date"] for row in sla_rows(runtime=runtime)} == {"2026-02-01"}
+
+
+def test_a_model_by_data_knows_what_was_known_at_the_closing_and_is_due_from_then_on(
+    make_runtime: MakeRuntime,
+) -> None:
+    early = datetime(2026, 2, 2, 0, 30, tzinfo=UTC)
+    runtime = make_runtime(now=early + timedelta(days=30), **intervals("on_data"))
+    close(runtime, DAY, early)
+    with connect(runtime.engine) as conn:
+        run = a_run(run_type="asset_triggered")
+        assert knowledge_cutoff(conn, run, runtime.settings, runtime.clock()) == early
+        assert due_of(conn, runtime.settings, "toy", DAY) == early + timedelta(hours=4)
+        daily = make_runtime().settings
+        assert due_of(conn, daily, "toy", DAY) == datetime(2026, 2, 2, 6, tzinfo=UTC)
+
+
+def test_what_an_asset_started_has_nothing_to_do_on_another_weekday_or_twice(
+    make_runtime: MakeRuntime,
+) -> None:
+    run = a_run(run_key="daily/asset", run_type="asset_triggered")
+    weekly = make_runtime(**intervals("weekly:monday"))
+    assert needless(run, weekly) == (
+        "toy is scored weekly:monday, and business day 2026-02-01 is a Sunday."
+    )
+    assert needless(a_run(run_type="manual"), weekly) is None, "a person may have it"
+    assert needless(run, make_runtime(**intervals("weekly:sunday"))) is None

@@ -11,10 +11,12 @@ from sqlalchemy import Connection, Engine, insert, text
 
 import recommendation_lists
 from daybreak.errors import ConfigError
+from daybreak.interval import WEEKDAYS, weekly
 from daybreak.ledger import generations as g
 from daybreak.ledger.verdicts import record_verdict
 from daybreak.models import brought
 from daybreak.models.sales_forecast.tables import scores as score_sales_forecast
+from daybreak.monitoring.steps import begin_run
 from daybreak.warehouse import tables
 from daybreak.warehouse.engine import begin
 from daybreak.warehouse.partitions import ensure_partition
@@ -370,6 +372,27 @@ def test_only_open_days_count(
 # --- freshness and punctuality ---------------------------------------------------------------
 
 
+@pytest.mark.parametrize("weekday", WEEKDAYS)
+@pytest.mark.parametrize("closed", range(7))
+def test_a_weekly_model_is_as_old_as_the_last_day_that_it_should_have_scored(
+    conn: Connection, weekday: str, closed: int
+) -> None:
+    last = MARCH_1 + closed * DAY
+    close(conn, last)
+    expected = weekly(weekday).last(last)
+    publish(conn, expected - 7 * DAY, {("a", 1): (0, 0, 0, 0)})
+    for n, interval in enumerate(("daily", f"weekly:{weekday}")):  # the last run tells
+        begin_run(
+            conn, run_key=interval, model=MODEL, business_date=last, run_type="scheduled",
+            queued_at=None, now=march(1 + n), interval=interval,
+        )  # fmt: skip
+    (row,) = rows(conn, "freshness", "model")
+    assert (row["newest_expected"], row["age_days"], row["fresh_age_days"]) == (expected, 7, 7)
+    assert row["interval"] == f"weekly:{weekday}"
+    publish(conn, last, {("a", 1): (0, 0, 0, 0)})  # by hand, between two of its days
+    assert rows(conn, "freshness", "model")[0]["age_days"] == 0
+
+
 def test_a_backfill_is_published_but_never_fresh(conn: Connection) -> None:
     close(conn, *(MARCH_1 + n * DAY for n in range(5)))
     conn.execute(
@@ -393,6 +416,8 @@ def test_a_backfill_is_published_but_never_fresh(conn: Connection) -> None:
         "fresh_age_days": 3,
         "version": "v1",
         "gate": "not_judged",
+        "interval": "daily",
+        "newest_expected": date(2026, 3, 5),
     }
     assert (idle["newest"], idle["age_days"], idle["newest_closed"]) == (
         None, None, date(2026, 3, 5),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daybreak.errors import NoBusinessDate
-from daybreak.jobs.dates import resolve_business_date
+from daybreak.jobs.dates import left_out, resolve_business_date
 
 
 def resolve(
@@ -98,10 +98,13 @@ def test_an_asset_triggered_run_takes_the_day_of_its_events() -> None:
     assert resolve(run_type="asset_triggered", events=(event, event, {})) == date(2026, 1, 31)
 
 
-def test_events_about_several_days_are_not_guessed_between() -> None:
-    events = ({"business_date": "2026-01-31"}, {"business_date": "2026-01-30"})
-    with pytest.raises(NoBusinessDate, match="2026-01-30, 2026-01-31"):
-        resolve(run_type="asset_triggered", events=events)
+def test_of_events_about_several_days_the_newest_counts_and_the_others_are_known() -> None:
+    events = (*({"business_date": f"2026-01-{day}"} for day in (30, 31, 29, 30)), {})
+    assert resolve(run_type="asset_triggered", events=events) == date(2026, 1, 31)
+    assert left_out(events, date(2026, 1, 31)) == (
+        " Also brought out, and left to a backfill: 2026-01-29, 2026-01-30."
+    )
+    assert left_out((), date(2026, 1, 31)) == ""
 
 
 @pytest.mark.parametrize("run_type", ["manual", "asset_triggered", "scheduled"])

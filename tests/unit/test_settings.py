@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import time
 from pathlib import Path
@@ -100,6 +101,21 @@ def test_a_time_of_day_is_no_number_of_seconds(monkeypatch: pytest.MonkeyPatch, 
     assert len(caught.value.details["fields"]) == 2
 
 
+@pytest.mark.parametrize("value", ["weekly", "weekly:", "weekly:Sunday", "monthly", "", 7, None])
+def test_an_interval_that_is_none_says_how_one_is_written(
+    monkeypatch: pytest.MonkeyPatch, value: object
+) -> None:
+    monkeypatch.setenv("DAYBREAK_SCHEDULE_BY_MODEL", json.dumps({"recommendations": value}))
+
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+
+    assert "DAYBREAK_SCHEDULE_BY_MODEL: recommendations: Value error, an interval is" in str(
+        caught.value
+    )
+    assert "weekly: with a weekday, as weekly:sunday" in str(caught.value)
+
+
 def test_what_is_not_json_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAYBREAK_MODEL_OPTIONS", "listed=30")
 
@@ -192,6 +208,7 @@ OTHER_THAN_DEFAULT = {
     "run_at": time(3, 30),
     "due": "05:15",
     "due_by_model": {"sales_forecast": time(4, 30), "other": "05:00:30"},
+    "schedule_by_model": {"recommendations": "weekly:sunday", "x": "on_data", "y": "daily"},
     "model_options": {"recommendations": {"listed": 30}},
     "wait_limit_minutes": 0.1 + 0.2,
     "poll_seconds": 1e-3,

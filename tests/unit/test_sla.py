@@ -60,3 +60,8 @@ def test_other_runs_count_when_they_bring_the_day_and_the_day_is_still_wanted(
     assert is_counted(run_type, DUE + one_day - SECOND, DUE, landed_before=False)
     assert not is_counted(run_type, DUE + one_day, DUE, landed_before=False)
     assert not is_counted(run_type, DUE - one_day, DUE, landed_before=True)
+
+
+@pytest.mark.parametrize("run_type", ["scheduled", "manual", "asset_triggered", "cli"])
+def test_no_run_counts_for_a_day_that_its_model_is_not_scored_on(run_type: str) -> None:
+    assert not is_counted(run_type, DUE - SECOND, DUE, landed_before=False, expected=False)

@@ -9,9 +9,7 @@ from zoneinfo import ZoneInfo
 
 from daybreak.clock import local_moment, written_date
 from daybreak.errors import NoBusinessDate
-
-FROM_THE_TIMETABLE = frozenset({"scheduled", "backfill"})
-"""Runs whose logical date the timetable made, as opposed to one that a person typed."""
+from daybreak.run_types import FROM_THE_TIMETABLE
 
 REMEDY = (
     "Give the run a logical date, or a business date in its configuration: "
@@ -37,9 +35,12 @@ def resolve_business_date(
        run that a person made is a date without a time, as ``--logical-date 2026-01-31`` writes
        it, and is taken as that date in every zone. The data interval is never asked: that of a
        manual run ends on its logical date.
-    3. ``business_date`` in the ``extra`` of the asset ``events`` that triggered the run.
+    3. ``business_date`` in the ``extra`` of the asset ``events`` that triggered the run; of
+       several days the newest, as Airflow gathers what is published while it looks elsewhere into
+       one run, and a backfill upstream must not keep the night from its own day (``left_out``).
 
-    Raises ``NoBusinessDate`` where there is none, where it cannot be read, and where two differ.
+    Raises ``NoBusinessDate`` where there is none, where it cannot be read, and where the
+    configuration and the timetable differ.
     """
     configured = _parse((conf or {}).get("business_date"), "conf.business_date")
     dated = _date_of(logical_date, run_type, timezone, run_at) if logical_date else None
@@ -59,6 +60,11 @@ def _date_of(logical_date: datetime, run_type: str, timezone: str, run_at: time 
     if run_type not in FROM_THE_TIMETABLE:
         typed = moment.time() == time(0)
         return moment.date() if typed else moment.astimezone(ZoneInfo(timezone)).date()
+    return day_of_start(moment, timezone, run_at)
+
+
+def day_of_start(moment: datetime, timezone: str, run_at: time | None) -> date:
+    """The day whose ``run_at`` a logical date of the timetable is."""
     shown = moment.astimezone(ZoneInfo(timezone)).date()
     if run_at is None or local_moment(shown, run_at, timezone) == moment:
         return shown
@@ -66,19 +72,21 @@ def _date_of(logical_date: datetime, run_type: str, timezone: str, run_at: time 
     return before if local_moment(before, run_at, timezone) == moment else shown
 
 
+def left_out(events: Sequence[Mapping[str, Any]], day: date) -> str:
+    """A sentence on the days of the ``events`` that a run for ``day`` leaves out; '' for none."""
+    days = ", ".join(map(str, sorted(_days_of(events) - {day})))
+    return f" Also brought out, and left to a backfill: {days}." if days else ""
+
+
 def _from_events(events: Sequence[Mapping[str, Any]]) -> date:
-    dates = {_parse(event.get("business_date"), "event.business_date") for event in events} - {None}
-    if len(dates) > 1:
-        listing = ", ".join(sorted(str(day) for day in dates))
-        raise NoBusinessDate(
-            f"The asset events that triggered this run are about several days: {listing}.",
-            remedy="Trigger one run for each: " + REMEDY,
-            field="event.business_date",
-        )
-    for day in dates:
-        if day is not None:
-            return day
+    if days := _days_of(events):
+        return max(days)
     raise NoBusinessDate("This run has neither a logical date nor a business date.", remedy=REMEDY)
+
+
+def _days_of(events: Sequence[Mapping[str, Any]]) -> set[date]:
+    found = (_parse(event.get("business_date"), "event.business_date") for event in events)
+    return {day for day in found if day is not None}
 
 
 def _parse(value: object, field: str) -> date | None:

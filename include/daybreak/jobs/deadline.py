@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from daybreak.jobs.addresses import run_key
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from daybreak.runtime import Runtime
 
 
@@ -27,29 +29,67 @@ async def record_missed_deadline(
     the run was queued, and so may come before the due time (a run that was started early, a zone
     whose clocks go forward on one night of the year); then this waits for the due time itself.
     """
-    from daybreak.clock import due_at
-    from daybreak.jobs.dates import resolve_business_date
     from daybreak.runtime import get_runtime
 
     runtime = runtime or get_runtime()
-    settings = runtime.settings
     dag_run = context["dag_run"]
-    day = resolve_business_date(
-        logical_date=_moment(dag_run["logical_date"]),
-        conf=dag_run["conf"],
-        run_type=dag_run["run_type"],
-        timezone=settings.timezone,
-        run_at=settings.run_at,
-    )
-    due = due_at(day, settings.run_at, settings.due_for(model), settings.timezone)
+    day, due = await asyncio.to_thread(_day_and_due, runtime, model, dag_run)
     await asyncio.sleep(max(0.0, (due - runtime.clock()).total_seconds()))
     missed = await asyncio.to_thread(_record, runtime, model, dag_run, day, due)
     return f"{model} of {day}: {'missed' if missed else 'no miss'}"
 
 
+def _day_and_due(runtime: Runtime, model: str, dag_run: dict[str, Any]) -> tuple[date, datetime]:
+    from daybreak.jobs.dates import resolve_business_date
+    from daybreak.jobs.due import due_of
+    from daybreak.run_types import BY_ASSET
+    from daybreak.warehouse.engine import connect
+
+    settings = runtime.settings
+    with connect(runtime.engine) as conn:
+        # Of the asset events that started a run Airflow says nothing here.
+        events = (
+            [_event_of(conn, model, dag_run)]
+            if dag_run["run_type"] == BY_ASSET and dag_run["logical_date"] is None
+            else []
+        )
+        day = resolve_business_date(
+            logical_date=_moment(dag_run["logical_date"]),
+            conf=dag_run["conf"],
+            run_type=dag_run["run_type"],
+            timezone=settings.timezone,
+            run_at=settings.run_at,
+            events=events,
+        )
+        return day, due_of(conn, settings, model, day)
+
+
+def _event_of(conn: Connection, model: str, dag_run: dict[str, Any]) -> dict[str, Any]:
+    """The business date of a run that an asset started.
+
+    As its first look noted it; for a run that never looked the newest day that its inputs have.
+    """
+    from sqlalchemy import func, select
+
+    from daybreak.jobs.inputs import newest_closed_day
+    from daybreak.models import get_model
+    from daybreak.warehouse.tables import published, run
+
+    key = run_key(dag_run["dag_id"], dag_run["dag_run_id"])
+    noted = conn.scalar(select(run.c.business_date).where(run.c.run_key == key))
+    newest = select(func.max(published.c.business_date))
+    inputs = [
+        conn.scalar(newest.where(published.c.model == one.model)) for one in get_model(model).inputs
+    ]
+    days = [day for day in inputs or [newest_closed_day(conn)] if day is not None]
+    day = noted or min(days, default=None)
+    return {"business_date": day.isoformat() if day else None}
+
+
 def _record(
     runtime: Runtime, model: str, dag_run: dict[str, Any], day: date, due: datetime
 ) -> bool:
+    from daybreak.models import interval_of
     from daybreak.monitoring.sla import record_miss
     from daybreak.warehouse.engine import begin
 
@@ -64,6 +104,7 @@ def _record(
             begun_at=_moment(dag_run["queued_at"]) or now,
             due=due,
             now=now,
+            expected=interval_of(model, runtime.settings).includes(day),
         )
     if missed:
         runtime.metrics.incr(f"{model}.sla.deadline_missed")

@@ -10,7 +10,7 @@ from daybreak.clock import scheduled_cutoff
 from daybreak.errors import InputsLate
 from daybreak.facts.scores import published_since
 from daybreak.jobs.addresses import RunAddress, day_of
-from daybreak.models import get_model
+from daybreak.models import get_model, interval_of
 from daybreak.settings import Settings
 from daybreak.warehouse.tables import day_closed
 
@@ -23,7 +23,8 @@ def knowledge_cutoff(
     ``as_was``: when the day's run was due to start; or, where that came later, when the day was
     closed, or from when on the scores that the model stands on were published. A replay months
     afterwards gets the same moment, and so what the first run knew. A run that starts earlier than
-    it is due knows what is known now. ``latest``: now.
+    it is due knows what is known now. No clock starts the runs of a model that is scored as data
+    land: there the closing of the day stands for the time when the run was due. ``latest``: now.
     Raises ``InputsLate`` where the day is not closed, or those scores are not out.
     """
     day = day_of(run)
@@ -42,6 +43,8 @@ def own_cutoff(run: RunAddress, closed: datetime, settings: Settings, now: datet
     """The knowledge cutoff of a run on nothing but facts, whose day was ``closed`` then."""
     if run["knowledge"] == "latest":
         return now
+    if interval_of(run["model"], settings).on_data:
+        return min(now, closed)
     return min(now, max(closed, scheduled_cutoff(day_of(run), settings.run_at, settings.timezone)))
 
 

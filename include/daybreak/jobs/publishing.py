@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
-from daybreak.clock import due_at
 from daybreak.jobs.addresses import GenerationAddress, day_of
+from daybreak.jobs.due import due_of
 from daybreak.jobs.report import as_json
 from daybreak.ledger import generations
-from daybreak.models import get_model, nightly_models
+from daybreak.models import get_model, interval_of, nightly_models
 from daybreak.monitoring import sla
 from daybreak.monitoring.steps import measured, timed_step
 from daybreak.runtime import Runtime, get_runtime
@@ -50,14 +50,15 @@ def record_sla(generation: GenerationAddress, runtime: Runtime | None = None) ->
     runtime = runtime or get_runtime()
     settings = runtime.settings
     model = generation["model"]
-    due = due_at(day_of(generation), settings.run_at, settings.due_for(model), settings.timezone)
+    day = day_of(generation)
     with begin(runtime.engine) as conn:
         row = sla.record_landing(
             conn,
             run_key=generation["run_key"],
             generation_id=generation["generation_id"],
-            due=due,
+            due=due_of(conn, settings, model, day),
             now=runtime.clock(),
+            expected=interval_of(model, settings).includes(day),
         )
     sla.send_landing(runtime.metrics, row)
     return as_json(row)

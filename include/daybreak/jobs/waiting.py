@@ -17,7 +17,6 @@ from sqlalchemy import Connection, func, select
 from daybreak.clock import local_moment
 from daybreak.errors import DatasetError, InputsNotComing
 from daybreak.jobs.addresses import RunAddress, day_of, queued_at_of
-from daybreak.jobs.dates import FROM_THE_TIMETABLE
 from daybreak.jobs.inputs import (
     closed_at,
     inputs_late,
@@ -25,10 +24,12 @@ from daybreak.jobs.inputs import (
     upstream_late,
     upstream_published,
 )
+from daybreak.models import get_model, interval_of
 from daybreak.monitoring.steps import begin_run, record_step
+from daybreak.run_types import BY_ASSET, FROM_THE_TIMETABLE
 from daybreak.runtime import Runtime, get_runtime
-from daybreak.warehouse.engine import begin
-from daybreak.warehouse.tables import day_closed
+from daybreak.warehouse.engine import begin, connect
+from daybreak.warehouse.tables import day_closed, generation, published
 
 STEP = "wait_for_inputs"
 log = logging.getLogger(__name__)
@@ -87,6 +88,7 @@ def look_for_inputs(
             run_type=run["run_type"],
             queued_at=queued_at_of(run),
             now=now,
+            interval=str(interval_of(run["model"], runtime.settings)),
         )
         if ready:
             record_step(conn, run_key=run["run_key"], step=STEP, started_at=since, ended_at=now)
@@ -106,6 +108,32 @@ def look_for_inputs(
         text=f"Waiting for business day {day}: {missing}; newest closed day: {newest or 'none'}; "
         f"gives up at {give_up:%Y-%m-%d %H:%M} UTC.",
     )
+
+
+def needless(run: RunAddress, runtime: Runtime | None = None) -> str | None:
+    """Why a run that an asset started has nothing to do; None where it has.
+
+    Its model is not scored on that weekday; or it is scored as data land, and what landed are
+    corrections of a day that another run has brought out.
+    """
+    runtime = runtime or get_runtime()
+    if run["run_type"] != BY_ASSET:
+        return None
+    model, day = run["model"], day_of(run)
+    interval = interval_of(model, runtime.settings)
+    if not interval.includes(day):
+        return f"{model} is scored {interval}, and business day {day} is a {day:%A}."
+    if not interval.on_data or get_model(model).inputs:
+        return None
+    with connect(runtime.engine) as conn:
+        brought_by = conn.scalar(
+            select(generation.c.run_key)
+            .join(published, published.c.generation_id == generation.c.generation_id)
+            .where(published.c.model == model, published.c.business_date == day)
+        )
+    if brought_by in {None, run["run_key"]}:
+        return None
+    return f"Business day {day} is out already, and no later day is closed."
 
 
 def _said(*, ready: bool, text: str) -> Look:

@@ -13,12 +13,14 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
 from daybreak.errors import ConfigError, NotFound
+from daybreak.interval import DAILY, Interval
 from daybreak.models.schedule import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from daybreak.models.base import AnyModel, Learning
+    from daybreak.settings import Settings
     from daybreak.warehouse.model_tables import Brought
 
 GROUP = "daybreak.models"
@@ -64,6 +66,26 @@ def schedules() -> dict[str, Schedule]:
             )
         found[name] = schedule
     return found
+
+
+def interval_of(model: str, settings: Settings) -> Interval:
+    """When a model is scored, by the settings or else by its schedule; imports no model.
+
+    One that is scored daily, on scores of models that are not, has the interval of those.
+    """
+    return _interval(model, settings, schedules(), set())
+
+
+def _interval(
+    model: str, settings: Settings, known: dict[str, Schedule], seen: set[str]
+) -> Interval:
+    schedule = known.get(model, Schedule())
+    own = settings.schedule_by_model.get(model, schedule.interval)
+    seen.add(model)
+    for upstream in (one.model for one in schedule.inputs):
+        if own == DAILY and upstream not in seen:
+            own = _interval(upstream, settings, known, seen)
+    return own
 
 
 def get_model(name: str) -> AnyModel:

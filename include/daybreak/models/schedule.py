@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from daybreak import interval
+from daybreak.interval import Interval
+
 
 @dataclass(frozen=True)
 class ScoresOf:
@@ -21,13 +24,15 @@ class Schedule:
 
     ``dag_id``: None: ``daily_<model>``. ``description``: a sentence for Airflow's list of DAGs.
     ``inputs``: published scores that a run stands on; its DAG runs when they are out. ``needs``:
-    the kinds of sections that a data set has to have for it.
+    the kinds of sections that a data set has to have for it. ``interval``: which business dates
+    are scored; ``DAYBREAK_SCHEDULE_BY_MODEL`` overrides it.
     """
 
     dag_id: str | None = None
     description: str = ""
     inputs: tuple[ScoresOf, ...] = ()
     needs: tuple[str, ...] = ()
+    interval: Interval = interval.DAILY
 
     def dag_id_of(self, model: str) -> str:
         """The id of the nightly DAG of ``model``, whose schedule this is."""

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from daybreak.monitoring.metrics import Metrics
+from daybreak.run_types import BY_ITSELF
 from daybreak.warehouse.tables import generation, published, run, sla, step
 
 LATE_REPAIR = timedelta(days=1)
@@ -41,13 +42,23 @@ def status_of(due: datetime, landed: datetime, *, counted: bool) -> Status:
     return Status.MET if slack_seconds(due, landed) >= 0 else Status.MISSED
 
 
-def is_counted(run_type: str, begun_at: datetime, due: datetime, *, landed_before: bool) -> bool:
+def is_counted(
+    run_type: str,
+    begun_at: datetime,
+    due: datetime,
+    *,
+    landed_before: bool,
+    expected: bool = True,
+) -> bool:
     """Whether a run is held against the due time.
 
-    A scheduled run always is, a backfill never. Any other (manual, asset, cli) is counted when it
-    is the one that brings the day: no counted run landed it before, and it began no later than
+    A scheduled run always is, a backfill never, nor any run for a business date that its model is
+    not scored on (``expected``). Any other (manual, asset_triggered, cli) is counted when it is the
+    one that brings the day: no counted run landed it before, and it began no later than
     ``LATE_REPAIR`` after the due time.
     """
+    if not expected:
+        return False
     if run_type == "scheduled":
         return True
     if run_type == "backfill":
@@ -56,9 +67,17 @@ def is_counted(run_type: str, begun_at: datetime, due: datetime, *, landed_befor
 
 
 def record_landing(
-    conn: Connection, *, run_key: str, generation_id: int, due: datetime, now: datetime
+    conn: Connection,
+    *,
+    run_key: str,
+    generation_id: int,
+    due: datetime,
+    now: datetime,
+    expected: bool = True,
 ) -> dict[str, Any]:
     """Write the row of a run whose generation is published; return it as a dict.
+
+    ``expected``: whether the model is scored on that business date.
 
     A miss that the deadline recorded gets its landing and stays a miss. A row that has its
     landing already is returned as it is. Needs the rows of ``ops.run`` and ``ops.step``.
@@ -74,6 +93,7 @@ def record_landing(
         ran.queued_at or ran.started_at,
         due,
         landed_before=_landed_before(conn, ran.model, ran.business_date, run_key),
+        expected=expected,
     )
     parts = _parts(conn, run_key, ran.queued_at, ran.started_at)
     score_seconds = parts["score_seconds"]
@@ -114,6 +134,7 @@ def record_miss(
     begun_at: datetime,
     due: datetime,
     now: datetime,
+    expected: bool = True,
 ) -> bool:
     """Write down that the due time passed with nothing published; returns whether it is a miss.
 
@@ -121,14 +142,15 @@ def record_miss(
     person started and that was refused at its first look. Running twice changes nothing.
     """
     begun = conn.scalar(select(run.c.run_key).where(run.c.run_key == run_key)) is not None
-    if run_type != "scheduled" and not begun:
+    if run_type not in BY_ITSELF and not begun:
         return False
     out = conn.scalar(
         select(published.c.generation_id).where(
             published.c.model == model, published.c.business_date == business_date
         )
     )
-    if out is not None or not is_counted(run_type, begun_at, due, landed_before=False):
+    counted = is_counted(run_type, begun_at, due, landed_before=False, expected=expected)
+    if out is not None or not counted:
         return False
     conn.execute(
         insert(sla)

@@ -35,6 +35,7 @@ def begin_run(
     run_type: str,
     queued_at: datetime | None,
     now: datetime,
+    interval: str = "daily",
 ) -> None:
     """Note that a run has begun. Called again it keeps ``started_at`` and takes the new type:
     a backfill that reprocesses a scheduled run turns it into a backfill run.
@@ -46,6 +47,7 @@ def begin_run(
         run_type=run_type,
         queued_at=queued_at,
         started_at=now,
+        interval=interval,
     )
     _upsert(conn, statement, run_table, change=("run_type",))
 

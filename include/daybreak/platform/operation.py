@@ -88,6 +88,7 @@ def deadlines(settings: Settings) -> Iterator[Finding]:
     known = model_names()
     for name, given in (
         ("DAYBREAK_DUE_BY_MODEL", settings.due_by_model),
+        ("DAYBREAK_SCHEDULE_BY_MODEL", settings.schedule_by_model),
         ("DAYBREAK_MODEL_OPTIONS", settings.model_options),
     ):
         if unknown := sorted(given.keys() - set(known)):

@@ -327,6 +327,7 @@ run = Table(
     Column("run_type", Text, nullable=False),
     Column("queued_at", Instant),
     Column("started_at", Instant, nullable=False),
+    Column("interval", Text, comment="when the model was scored then, such as weekly:sunday"),
     schema="ops",
 )
 

@@ -12,12 +12,41 @@ SELECT
     newest.business_date AS newest,
     fresh.business_date AS newest_fresh,
     newest.published_at,
-    closed.newest_closed - newest.business_date AS age_days,
-    closed.newest_closed - fresh.business_date AS fresh_age_days,
+    -- What is newer than expected was made by hand.
+    CASE
+        WHEN newest.business_date > expected.newest THEN 0
+        ELSE expected.newest - newest.business_date
+    END AS age_days,
+    CASE
+        WHEN fresh.business_date > expected.newest THEN 0
+        ELSE expected.newest - fresh.business_date
+    END AS fresh_age_days,
     generation.version,
-    coalesce(verdict.gate, 'not_judged') AS gate
+    coalesce(verdict.gate, 'not_judged') AS gate,
+    coalesce(last_run.interval, 'daily') AS interval,
+    expected.newest AS newest_expected
 FROM model
 CROSS JOIN closed
+LEFT JOIN LATERAL (
+    SELECT run.interval
+    FROM ops.run
+    WHERE run.model = model.model
+    ORDER BY run.started_at DESC
+    LIMIT 1
+) AS last_run ON TRUE
+-- Of a weekly model the newest closed day of its weekday, up to six days before the newest.
+CROSS JOIN LATERAL (
+    SELECT closed.newest_closed - coalesce(
+        (
+            extract(isodow FROM closed.newest_closed)::int + 7
+            - array_position(
+                ARRAY['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'],
+                substring(last_run.interval FROM '^weekly:(.*)$')
+            )
+        ) % 7,
+        0
+    ) AS newest
+) AS expected
 -- From the newest day backwards until one will do, however many are published.
 LEFT JOIN LATERAL (
     SELECT pointer.business_date, pointer.published_at, pointer.generation_id
@@ -55,8 +84,13 @@ COMMENT ON COLUMN report.freshness.newest IS 'newest published business date, by
 COMMENT ON COLUMN report.freshness.newest_fresh IS
     'newest one that a run other than a backfill published; a backfill never counts as fresh';
 COMMENT ON COLUMN report.freshness.published_at IS 'when newest became visible';
-COMMENT ON COLUMN report.freshness.age_days IS 'days; newest_closed minus newest, 0 is up to date';
-COMMENT ON COLUMN report.freshness.fresh_age_days IS 'days; newest_closed minus newest_fresh';
+COMMENT ON COLUMN report.freshness.age_days IS
+    'days; newest_expected minus newest, 0 is up to date';
+COMMENT ON COLUMN report.freshness.fresh_age_days IS 'days; newest_expected minus newest_fresh';
+COMMENT ON COLUMN report.freshness.interval IS
+    'when the model is scored, as its last run had it: daily, weekly:sunday or on_data';
+COMMENT ON COLUMN report.freshness.newest_expected IS
+    'newest closed business date that the model is scored on; of a daily one newest_closed';
 COMMENT ON COLUMN report.freshness.version IS 'model version that made the scores of newest';
 COMMENT ON COLUMN report.freshness.gate IS
     'what the gate said of that version last: passed, refused (a person put it in force all the '

@@ -1,0 +1,34 @@
+"""What tasks bring out and DAGs are scheduled by; Airflow's graph of assets shows them.
+
+Holds no DAG.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import Asset
+
+GROUP = "daybreak"
+
+FACTS = Asset(
+    "raw_facts",
+    uri="daybreak://warehouse/raw",
+    group=GROUP,
+    extra={"schema": "raw", "holds": "facts and plans", "seen in": "report.freshness"},
+)
+
+CHAMPIONS = Asset(
+    "champions",
+    uri="daybreak://warehouse/ops/champion",
+    group=GROUP,
+    extra={"table": "ops.champion", "holds": "which version is in force, and why"},
+)
+
+
+def scores_of(model: str) -> Asset:
+    """What a nightly run publishes; reports and DAGs of your own can be scheduled on it."""
+    return Asset(
+        f"{model}_published",
+        uri=f"daybreak://warehouse/score/{model}",
+        group=GROUP,
+        extra={"table": f"score.{model}", "holds": "what is published", "model": model},
+    )
