@@ -34,6 +34,11 @@ class Interval:
             return f"weekly:{WEEKDAYS[self.weekday]}"
         return "on_data" if self.on_data else "daily"
 
+    @property
+    def days(self) -> int:
+        """Days from one business date that is scored to the next; 0 where the data say so."""
+        return 0 if self.on_data else 1 if self.weekday is None else 7
+
     def includes(self, day: date) -> bool:
         """Whether this business date is scored."""
         return self.weekday in {None, day.weekday()}

@@ -1,7 +1,8 @@
 """Run in a process of its own: when does Airflow start the nightly runs?
 
 usage: python run_starts.py NIGHTS.json STARTS.json
-NIGHTS: a list of {"zone", "run_at": "HH:MM", "first": ISO text, "runs": n, "looks": bool}.
+NIGHTS: a list of {"zone", "run_at": "HH:MM", "first": ISO text, "runs": n, "looks": bool}. With a
+"weekday" (0 is Monday) the runs are those of our timetable, as no other knows of weekdays.
 STARTS: for each, the first n runs from ``first`` on as [logical date, start], ISO text in UTC, as
 Airflow's own timetable says. Where it looks, ours is asked what comes next, again and again in the
 hours around each start, as a scheduler asks that reads the DAG anew; what differs ends this script.
@@ -50,7 +51,12 @@ def starts(night: dict[str, Any]) -> list[list[str]]:
     hour, minute = night["run_at"].split(":")
     spoken = f"{int(minute)} {int(hour)} * * *", pendulum.timezone(night["zone"])
     first = pendulum.instance(datetime.fromisoformat(night["first"]))
-    ours = NightlyTimetable.deserialize(NightlyTimetable(*spoken).serialize())
+    weekday = night.get("weekday")
+    ours = NightlyTimetable.deserialize(NightlyTimetable(*spoken, weekday=weekday).serialize())
+    if weekday is not None:
+        runs = backfilled(ours, first, night["runs"])
+        look(ours, first, runs)
+        return [[run.logical_date.isoformat(), run.run_after.isoformat()] for run in runs]
     runs = backfilled(CronDataIntervalTimetable(*spoken), first, night["runs"])
     if night["looks"]:
         assert runs == backfilled(ours, first, night["runs"])

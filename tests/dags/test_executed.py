@@ -124,17 +124,11 @@ def test_the_recommendations_run_by_the_same_steps(shop: DagRunner) -> None:
 
 
 def test_the_ingest_dag_runs(shop: DagRunner) -> None:
-    (result,), _ = shop.run({"dag_id": "ingest", "logical_date": "2026-02-23T00:00:00+00:00"})
+    run = {"dag_id": "ingest", "logical_date": "2026-02-23T00:00:00+00:00"}
+    (result,), log = shop.run(run)
     assert (result["state"], counted(result)) == ("success", {"load_new_files": 1})
-    (event,) = result["events"]
-    assert event == {
-        "dataset": "synthetic",
-        "files": 0,
-        "rows": 0,
-        "quarantined": 0,
-        "days_closed": 0,
-        "business_date": "2026-02-28",
-    }
+    assert result["events"] == [], "all was loaded before, so nothing starts what waits for data"
+    assert "Nothing landed." in log
 
 
 def test_the_training_dag_maps_over_the_models_and_tidies_up(shop: DagRunner) -> None:

@@ -223,6 +223,44 @@ def test_with_the_clock_off_nothing_is_scheduled(tmp_path: Path) -> None:
     }
 
 
+def test_nights_by_data_and_on_one_weekday_and_their_deadlines(tmp_path: Path) -> None:
+    intervals = {"sales_forecast": "on_data", "recommendations": "weekly:sunday"}
+    done = parse(tmp_path, DAYBREAK_SCHEDULE_BY_MODEL=json.dumps(intervals))
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["added"] == []
+    found = {name: report["dags"][name] for name in NIGHTLY}
+    assert {name: dag["schedule"] for name, dag in found.items()} == {
+        "daily_forecast": "raw_facts, backfill",
+        "daily_recommendations": "0 2 * * * (Sunday)",
+    }
+    assert {dag["deadlines"][0][1] for dag in found.values()} == {4 * 3600}
+
+
+def test_a_model_on_other_scores_is_scheduled_by_their_asset(tmp_path: Path) -> None:
+    package = Path(__file__).parent / "upstream"
+    done = parse(tmp_path, PYTHONPATH=str(package), DAYBREAK_SCHEDULE="False")
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["added"] == []
+    assert set(report["dags"]) == {*DAGS, "nightly_week_ahead"}
+    found = report["dags"]["nightly_week_ahead"]
+    assert found["file"] == "own_models.py"
+    assert found["schedule"] == "sales_forecast_published, backfill"
+    assert found["description"] == "Sums the forecast of the coming week for every series."
+    ((name, seconds, *_),) = found["deadlines"]
+    assert (name, seconds) == ("week_ahead landed by 06:00", 2 * 3600)
+    assert found["tasks"]["publish"]["outlets"] == ["daybreak://warehouse/score/week_ahead"]
+
+
+def test_an_interval_that_is_none_is_an_import_error_that_says_how_one_is_written(
+    tmp_path: Path,
+) -> None:
+    done = parse(tmp_path, DAYBREAK_SCHEDULE_BY_MODEL='{"recommendations": "weekly"}')
+    assert done.returncode != 0
+    assert "DAYBREAK_SCHEDULE_BY_MODEL: recommendations: Value error, an interval is" in done.stderr
+
+
 def test_the_schedule_and_the_deadline_follow_the_settings(tmp_path: Path) -> None:
     done = parse(
         tmp_path,

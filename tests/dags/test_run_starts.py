@@ -82,20 +82,26 @@ def nights() -> list[dict[str, Any]]:
     return asked
 
 
-def test_airflow_starts_each_run_at_its_knowledge_cutoff(tmp_path: Path) -> None:
-    asked = nights()
-    (tmp_path / "nights.json").write_text(json.dumps(asked))
+def starts_of(asked: list[dict[str, Any]], folder: Path) -> list[list[list[str]]]:
+    """What tests/dags/run_starts.py says of them."""
+    (folder / "nights.json").write_text(json.dumps(asked))
     done = subprocess.run(
         [sys.executable, "-P", str(HERE / "run_starts.py")]
-        + [str(tmp_path / name) for name in ("nights.json", "starts.json")],
-        env=os.environ | {"AIRFLOW_HOME": str(tmp_path), "PYTHONPATH": str(PLUGINS)},
+        + [str(folder / name) for name in ("nights.json", "starts.json")],
+        env=os.environ | {"AIRFLOW_HOME": str(folder), "PYTHONPATH": str(PLUGINS)},
         check=False,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr[-2000:]
+    found: list[list[list[str]]] = json.loads((folder / "starts.json").read_text())
+    return found
+
+
+def test_airflow_starts_each_run_at_its_knowledge_cutoff(tmp_path: Path) -> None:
+    asked = nights()
     seen = 0
-    for night, runs in zip(asked, json.loads((tmp_path / "starts.json").read_text()), strict=True):
+    for night, runs in zip(asked, starts_of(asked, tmp_path), strict=True):
         zone, run_at = night["zone"], time.fromisoformat(night["run_at"])
         days: list[date] = []
         for logical_date, start in runs:
@@ -112,3 +118,28 @@ def test_airflow_starts_each_run_at_its_knowledge_cutoff(tmp_path: Path) -> None
         gaps = {after - before for before, after in pairwise(days)}
         assert gaps <= {timedelta(days=1)} or zone == "Pacific/Apia", (night, days)
     assert seen > 1000
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/Nuuk", "Europe/London", "Pacific/Auckland"])
+def test_a_weekly_run_is_one_of_its_weekday_and_none_is_lost(tmp_path: Path, zone: str) -> None:
+    """Through a year, so also past both changes of the clocks; asked at any time between two."""
+    asked = [
+        {"zone": zone, "run_at": at, "first": FIRST.isoformat(), "runs": 52, "weekday": weekday}
+        for at, weekday in (("02:00", 6), ("23:30", 5), ("01:00", 0))
+    ]
+    for night, runs in zip(asked, starts_of(asked, tmp_path), strict=True):
+        days = []
+        for logical_date, start in runs:
+            day = resolve_business_date(
+                logical_date=datetime.fromisoformat(logical_date),
+                conf={},
+                run_type="scheduled",
+                timezone=zone,
+                run_at=time.fromisoformat(night["run_at"]),
+            )
+            cutoff = scheduled_cutoff(day, time.fromisoformat(night["run_at"]), zone)
+            assert cutoff == datetime.fromisoformat(start), night
+            days.append(day)
+        assert {day.weekday() for day in days} == {night["weekday"]}
+        gaps = {after - before for before, after in pairwise(days)}
+        assert gaps == {timedelta(days=7)}, (night, days)

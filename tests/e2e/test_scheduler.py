@@ -7,18 +7,23 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from shop import DAYS, ITEMS, STORES, Shop, open_shop, wait_until
+from shop import DAYS, ITEMS, STORES, TRAINED, Shop, open_shop, wait_until
 from sqlalchemy import func, select, text
 
+from daybreak.clock import AsOf
+from daybreak.models.base import Trained
 from daybreak.models.sales_forecast.features.layout import HORIZON
 from daybreak.models.sales_forecast.tables import scores as score_sales_forecast
+from daybreak.runtime import Runtime
+from daybreak.settings import Settings
 from daybreak.warehouse.engine import connect, make_engine
 from daybreak.warehouse.tables import generation, published, sla
+from first_champion import put_in_force
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -209,6 +214,33 @@ def test_a_run_that_would_wait_in_vain_is_refused_and_says_so(shop: Shop) -> Non
     assert "Business date 2026-02-28, the newest closed day" in said
     said = trigger(shop, "--conf", '{"business_date": "2026-03-05"}')
     assert said.startswith("Business day 2026-03-05 is not closed and nothing is on its way: ")
+
+
+def test_what_the_forecast_publishes_starts_the_model_that_stands_on_it(shop: Shop) -> None:
+    """By the asset, whose event says the day; and by a backfill of its own."""
+    home = Path(shop.installation.env["DAYBREAK_HOME"])
+    runtime = Runtime(Settings(home=home, dataset="synthetic"))
+    formula = Trained(None, {"engine": "none", "features": [], "trained_through": "2026-02-20"})
+    as_of = AsOf(TRAINED, datetime(2026, 2, 21, 2, tzinfo=UTC))
+    put_in_force(runtime, "week_ahead", formula, as_of)
+    runtime.engine.dispose()
+
+    def landed(run_type: str) -> list[Any]:
+        return [row.business_date for row in sla_rows(shop, run_type) if row.model == "week_ahead"]
+
+    day = DAYS[-1] + timedelta(days=1)
+    for dag_id in ("daily_forecast", "nightly_week_ahead"):
+        shop.airflow("dags", "unpause", dag_id)
+    scheduled = "SELECT * FROM dag_schedule_asset_reference WHERE dag_id = 'nightly_week_ahead'"
+    wait_until(lambda: ask_airflow(shop, scheduled), "the DAG to be known")
+    shop.airflow("dags", "trigger", "daily_forecast", "--conf", f'{{"business_date": "{day}"}}')
+    wait_until(lambda: landed("asset_triggered"), "the run by the asset")
+    assert landed("asset_triggered") == [day]
+
+    only = ("--from-date", f"{day}T00:00:00", "--to-date", f"{day}T23:59:00")
+    shop.airflow("backfill", "create", "--dag-id", "nightly_week_ahead", *only)
+    wait_until(lambda: landed("backfill"), "its backfill")
+    assert landed("backfill") == [day]
 
 
 def test_a_night_that_waits_past_its_due_time_is_a_miss_at_once(shop: Shop) -> None:

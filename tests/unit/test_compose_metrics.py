@@ -86,7 +86,12 @@ def kind(metric: str) -> str:
     return "gauge" if metric in GAUGES else "histogram"
 
 
-GAUGES = {"daybreak_sla_slack_seconds", "daybreak_rows", "daybreak_rows_per_second"}
+GAUGES = {
+    "daybreak_sla_slack_seconds",
+    "daybreak_sla_interval_days",
+    "daybreak_rows",
+    "daybreak_rows_per_second",
+}
 
 
 def queries() -> Iterator[str]:
@@ -103,6 +108,7 @@ def metrics_of(query: str) -> set[str]:
     return set(re.findall(r"\b[a-z]\w*_\w+\b|\bup\b", bare)) - {
         "label_values",
         "histogram_quantile",
+        "last_over_time",
     }
 
 

@@ -25,6 +25,10 @@ def test_the_weekday_is_that_of_the_business_date() -> None:
     assert ON_DATA.includes(SUNDAY)
 
 
+def test_monitoring_knows_after_how_many_days_the_next_one_is_expected() -> None:
+    assert [one.days for one in (DAILY, weekly("friday"), ON_DATA)] == [1, 7, 0]
+
+
 @given(interval=INTERVALS)
 def test_an_interval_reads_as_it_is_written(interval: Interval) -> None:
     assert Interval.parse(str(interval)) == interval

@@ -50,7 +50,7 @@ def record_sla(generation: GenerationAddress, runtime: Runtime | None = None) ->
     runtime = runtime or get_runtime()
     settings = runtime.settings
     model = generation["model"]
-    day = day_of(generation)
+    day, interval = day_of(generation), interval_of(model, settings)
     with begin(runtime.engine) as conn:
         row = sla.record_landing(
             conn,
@@ -58,9 +58,10 @@ def record_sla(generation: GenerationAddress, runtime: Runtime | None = None) ->
             generation_id=generation["generation_id"],
             due=due_of(conn, settings, model, day),
             now=runtime.clock(),
-            expected=interval_of(model, settings).includes(day),
+            expected=interval.includes(day),
         )
     sla.send_landing(runtime.metrics, row)
+    runtime.metrics.gauge(f"{model}.sla.interval_days", interval.days)
     return as_json(row)
 
 
