@@ -27,11 +27,12 @@ from daybreak.errors import (
     NoChampion,
     NotPublished,
 )
+from daybreak.facts.days import newest_closed_day
 from daybreak.jobs import publishing, scoring
 from daybreak.jobs.addresses import GenerationAddress, RunAddress, run_address
 from daybreak.jobs.deadline import record_missed_deadline
 from daybreak.jobs.due import due_of
-from daybreak.jobs.inputs import knowledge_cutoff, newest_closed_day
+from daybreak.jobs.inputs import knowledge_cutoff
 from daybreak.jobs.report import sla_rows
 from daybreak.jobs.run import score_day
 from daybreak.jobs.waiting import Look, look_for_inputs, maybe, needless

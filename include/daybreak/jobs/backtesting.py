@@ -10,8 +10,9 @@ from sqlalchemy import Connection, select
 
 from daybreak.clock import AsOf
 from daybreak.errors import NoData
+from daybreak.facts.days import newest_closed_day
 from daybreak.jobs.addresses import run_address
-from daybreak.jobs.inputs import knowledge_cutoff, newest_closed_day
+from daybreak.jobs.inputs import knowledge_cutoff
 from daybreak.models import get_learning
 from daybreak.models.base import Progress, logged
 from daybreak.monitoring.steps import measured

@@ -71,7 +71,7 @@ def _event_of(conn: Connection, model: str, dag_run: dict[str, Any]) -> dict[str
     """
     from sqlalchemy import func, select
 
-    from daybreak.jobs.inputs import newest_closed_day
+    from daybreak.facts.days import newest_closed_day
     from daybreak.models import get_model
     from daybreak.warehouse.tables import published, run
 

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from sqlalchemy import Connection
 
 from daybreak.clock import between, due_at
-from daybreak.jobs.inputs import closed_at
+from daybreak.facts.days import closed_at
 from daybreak.models import interval_of
 from daybreak.settings import Settings
 

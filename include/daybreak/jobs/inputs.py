@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from daybreak.clock import scheduled_cutoff
 from daybreak.errors import InputsLate
+from daybreak.facts.days import closed_at, newest_closed_day
 from daybreak.facts.scores import published_since
 from daybreak.jobs.addresses import RunAddress, day_of
 from daybreak.models import get_model, interval_of
 from daybreak.settings import Settings
-from daybreak.warehouse.tables import day_closed
 
 
 def knowledge_cutoff(
@@ -72,20 +72,6 @@ def upstream_late(day: date, late: list[str], waited: timedelta | None) -> Input
         business_date=day.isoformat(),
         upstream=late,
     )
-
-
-def closed_at(conn: Connection, day: date) -> datetime | None:
-    """When all facts of ``day`` were known (UTC); None where they are not yet."""
-    return conn.scalar(select(day_closed.c.closed_at).where(day_closed.c.business_date == day))
-
-
-def newest_closed_day(conn: Connection, through: date | None = None) -> date | None:
-    """The latest business date (not after ``through``) that is closed; None where none is."""
-    query = select(func.max(day_closed.c.business_date))
-    if through is not None:
-        query = query.where(day_closed.c.business_date <= through)
-    newest: date | None = conn.scalar(query)
-    return newest
 
 
 def inputs_late(day: date, newest: date | None, waited: timedelta | None) -> InputsLate:

@@ -10,8 +10,9 @@ from sqlalchemy import Connection
 
 from daybreak.clock import AsOf, written_date
 from daybreak.errors import NoChampion, NoData
+from daybreak.facts.days import newest_closed_day
 from daybreak.jobs.addresses import run_address
-from daybreak.jobs.inputs import knowledge_cutoff, newest_closed_day
+from daybreak.jobs.inputs import knowledge_cutoff
 from daybreak.jobs.options import model_options
 from daybreak.ledger.champions import champion_at, promote
 from daybreak.ledger.verdicts import record_verdict

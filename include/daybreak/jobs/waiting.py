@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from daybreak.clock import local_moment
 from daybreak.errors import DatasetError, InputsNotComing
+from daybreak.facts.days import closed_at, first_closed_day, newest_closed_day
 from daybreak.jobs.addresses import RunAddress, day_of, queued_at_of
 from daybreak.jobs.inputs import (
-    closed_at,
     inputs_late,
-    newest_closed_day,
     upstream_late,
     upstream_published,
 )
@@ -29,7 +28,7 @@ from daybreak.monitoring.steps import begin_run, record_step
 from daybreak.run_types import BY_ASSET, FROM_THE_TIMETABLE
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.warehouse.engine import begin, connect
-from daybreak.warehouse.tables import day_closed, generation, published
+from daybreak.warehouse.tables import generation, published
 
 STEP = "wait_for_inputs"
 log = logging.getLogger(__name__)
@@ -180,7 +179,7 @@ def _refuse_in_vain(
     if run["run_type"] == "scheduled":
         return
     day, timezone = day_of(run), runtime.settings.timezone
-    first: date | None = conn.scalar(select(func.min(day_closed.c.business_date)))
+    first = first_closed_day(conn)
     instead = (
         f"Start a run with Business date {newest}, the newest closed day"
         if newest
