@@ -193,7 +193,8 @@ def test_it_is_listed_and_described(runtime: Runtime, service: Runtime, tmp_path
     version = put_in_force(runtime, tmp_path)
     client = client_of(service, get_model(NAME))
     (listed,) = client.get("/v1/models").get_json()["models"]
-    assert listed == {"model": NAME, "champion": version, "published": None, "problem": None}
+    nothing = dict.fromkeys(("published", "problem", "absent"))
+    assert listed == {"model": NAME, "champion": version, **nothing}
     detail = client.get(f"/v1/models/{NAME}").get_json()
     assert detail["keys"] == []
     assert detail["request"]["required"] == ["owed", "amount"]

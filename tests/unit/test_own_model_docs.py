@@ -51,7 +51,7 @@ def test_the_package_is_the_one_of_the_tests() -> None:
 
 
 FACETS = (
-    *(base.Model, base.Endpoint, base.Nightly, base.Learning),
+    *(base.Model, base.Endpoint, base.Nightly, base.Schedule, base.Learning),
     *(base.Scorer, base.ScoringRows, base.Questions, base.Given),
 )
 
