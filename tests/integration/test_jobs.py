@@ -561,7 +561,7 @@ def test_the_packets_of_one_run(runtime: Runtime, packets: socket.socket) -> Non
     ]
     timed = [re.match(r"(\w+)\.duration:\d+\.\d+\|ms$", line) for line in sent]
     assert len([found for found in timed if found]) == 7
-    assert sent[-7:] == [
+    assert sent[-8:] == [
         "sla.met:1|c",
         "run.queue:0.000000|ms",
         "run.wait:0.000000|ms",
@@ -569,6 +569,7 @@ def test_the_packets_of_one_run(runtime: Runtime, packets: socket.socket) -> Non
         "run.publish:0.000000|ms",
         f"rows:{float(ROWS)}|g",
         "sla.slack_seconds:10800.0|g",
+        "sla.interval_days:1.0|g",
     ]
 
 
