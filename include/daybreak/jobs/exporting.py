@@ -32,7 +32,7 @@ from sqlalchemy import (
 from daybreak.errors import Conflict, InvalidRequest
 from daybreak.ledger.generations import published_generation
 from daybreak.ledger.states import Generation
-from daybreak.models import get_model
+from daybreak.models import get_nightly
 from daybreak.models.base import Progress, quiet
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.warehouse.bulk import copy_csv_out
@@ -61,7 +61,7 @@ def export_day(
     ``NotPublished`` where nothing is, ``InvalidRequest`` where the path cannot be written.
     """
     runtime = runtime or get_runtime()
-    table = get_model(model).night.score_table
+    table = get_nightly(model).score_table
     with connect(runtime.engine) as conn:
         generation = published_generation(conn, model, business_date)
         query = _published_rows(table, generation)

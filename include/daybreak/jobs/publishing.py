@@ -9,7 +9,7 @@ from daybreak.jobs.addresses import GenerationAddress, day_of
 from daybreak.jobs.due import due_of
 from daybreak.jobs.report import as_json
 from daybreak.ledger import generations
-from daybreak.models import get_model, interval_of, nightly_models
+from daybreak.models import get_nightly, interval_of, nightly_models
 from daybreak.monitoring import sla
 from daybreak.monitoring.steps import measured, timed_step
 from daybreak.runtime import Runtime, get_runtime
@@ -71,7 +71,7 @@ def rollback(model: str, business_date: date, runtime: Runtime | None = None) ->
     Raises ``NotPublished`` where there is nothing to withdraw.
     """
     runtime = runtime or get_runtime()
-    get_model(model).night  # noqa: B018 - raises where there is nothing to withdraw
+    get_nightly(model)
     with (
         measured(runtime.metrics, runtime.clock, f"{model}.rollback"),
         begin(runtime.engine) as conn,

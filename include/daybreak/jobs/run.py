@@ -10,7 +10,7 @@ from daybreak.jobs import publishing, scoring
 from daybreak.jobs.addresses import run_address
 from daybreak.jobs.inputs import knowledge_cutoff
 from daybreak.jobs.waiting import look_for_inputs
-from daybreak.models import get_model
+from daybreak.models import get_nightly
 from daybreak.models.base import Progress, logged
 from daybreak.models.offered import expect_carried
 from daybreak.runtime import Runtime, get_runtime
@@ -30,7 +30,7 @@ def score_day(
     data set lacks what the model needs. Any other error leaves nothing that a reader could see.
     """
     runtime = runtime or get_runtime()
-    get_model(model).night  # noqa: B018 - raises where there is no night
+    get_nightly(model)
     expect_carried(model, runtime.settings.dataset)
     run = run_address(
         run_key=f"cli/{model}/{business_date}/{uuid.uuid4().hex[:8]}",

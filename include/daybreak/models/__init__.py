@@ -19,7 +19,7 @@ from daybreak.models.schedule import Schedule
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from daybreak.models.base import AnyModel, Learning
+    from daybreak.models.base import AnyModel, Learning, Nightly
     from daybreak.settings import Settings
     from daybreak.warehouse.model_tables import Brought
 
@@ -111,6 +111,11 @@ def get_model(name: str) -> AnyModel:
             model=name,
         )
     return model
+
+
+def get_nightly(name: str) -> Nightly:
+    """The facet of a model that is scored by night. Raises ``NotFound`` where it has none."""
+    return get_model(name).night
 
 
 def get_learning(name: str) -> Learning:
