@@ -13,6 +13,8 @@ from pydantic import ValidationError
 
 from daybreak.errors import NotFound
 from daybreak.models import get_model, model_names
+from daybreak.models.base import Questions
+from daybreak.models.sales_forecast.features.layout import OVERRIDABLE
 from daybreak.models.sales_forecast.features.numbers import to_float32
 from daybreak.models.sales_forecast.request import ForecastRequest
 
@@ -26,13 +28,16 @@ def parse(**fields: Any) -> ForecastRequest:
 def test_a_plain_request_overrides_nothing() -> None:
     asked = parse()
     assert (asked.store, asked.item, asked.date.isoformat()) == ("S1", "tea", "2026-03-11")
-    assert asked.overrides() == {}
-    assert parse(price=None).overrides() == {}
+    questions = Questions.of([asked, parse(price=None)])
+    assert all(np.isnan(questions.number(name)).all() for name in OVERRIDABLE)
 
 
 def test_overrides_are_float32_already() -> None:
-    given_ = parse(price=8.99, promotion=0).overrides()
-    assert given_ == {"price": float(np.float32(8.99)), "promotion": 0.0}
+    asked = parse(price=8.99, promotion=0)
+    assert (asked.price, asked.promotion) == (float(np.float32(8.99)), 0.0)
+    questions = Questions.of([asked])
+    assert questions.number("price").tolist() == [np.float32(8.99)]
+    assert questions.number("promotion").tolist() == [0.0]
 
 
 @pytest.mark.parametrize(

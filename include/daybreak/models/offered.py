@@ -24,11 +24,6 @@ class Offer:
     lacks: tuple[str, ...] = ()
 
     @property
-    def carried(self) -> bool:
-        """Whether the data set has all that the model needs."""
-        return not self.lacks
-
-    @property
     def reason(self) -> str | None:
         """Why it is not carried, as lists show it: ``needs sales and items``; else None."""
         return f"needs {_listing(self.lacks)}" if self.lacks else None

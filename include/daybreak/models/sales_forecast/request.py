@@ -7,7 +7,6 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from daybreak.models.sales_forecast.features.layout import OVERRIDABLE
 from daybreak.models.sales_forecast.features.numbers import to_float32
 
 
@@ -31,8 +30,3 @@ class ForecastRequest(BaseModel):
     promotion: Known | None = Field(
         None, description="Promotion to take instead of the planned one; 0 is none."
     )
-
-    def overrides(self) -> dict[str, float]:
-        """What replaces the plan, by the channel of the features that it replaces."""
-        given = {name: getattr(self, name) for name in OVERRIDABLE}
-        return {name: value for name, value in given.items() if value is not None}

@@ -144,11 +144,6 @@ def _listed(given: Any) -> Any:
 _FORM = dataset_model()
 
 
-def sections_of(spec: DatasetSpec) -> frozenset[str]:
-    """The names of the kinds of sections that a data set has, such as ``sales`` and ``items``."""
-    return frozenset(section.kind for section in spec.sections)
-
-
 def load_spec(name_or_path: str | Path, *, path: str | None = None) -> DatasetSpec:
     """Read and check a data set by name, or by path where it ends in .yaml or .yml.
 
