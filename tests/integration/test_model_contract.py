@@ -417,6 +417,29 @@ def test_the_size_of_a_batch_does_not_show(day: Day) -> None:
         assert answers(day.model, day.artifact, day, cuts) == expected, f"{size} at a time"
 
 
+def test_a_question_has_its_answer_in_any_company_and_order(day: Day) -> None:
+    """Another model asks about some entities, in its own order, and gets what a night publishes."""
+    with connect(day.engine) as conn:
+        of_day = base.Day(DAY, read_context(conn, day.model, day.address["snapshot_id"]))
+    engine, entities = open_engine(day.artifact, threads=1), day.snapshot_rows()
+    scorer = day.model.scorer(day.artifact, of_day)
+
+    def ask(questions: base.Questions) -> base.Answers:
+        rows = scorer.rows(base.Given(entities), questions)
+        return rows.answers(engine.batch(rows.features))
+
+    night = day.model.night.questions(of_day, len(entities))
+    whole = ask(night)
+    some = np.random.default_rng(7).permutation(len(night))[:40]
+    asked = ask(
+        base.Questions(
+            night.entity[some], {name: column[some] for name, column in night.columns.items()}
+        )
+    )
+    for place, question in enumerate(some):
+        assert bits(asked.of(place)) == bits(whole.of(int(question)))
+
+
 def test_the_number_of_shards_does_not_show(own_day: Day) -> None:
     day, total = own_day, own_day.address["rows"]
     expected = day.rows
