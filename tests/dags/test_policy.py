@@ -238,19 +238,19 @@ def test_nights_by_data_and_on_one_weekday_and_their_deadlines(tmp_path: Path) -
 
 
 def test_a_model_on_other_scores_is_scheduled_by_their_asset(tmp_path: Path) -> None:
-    package = Path(__file__).parent / "upstream"
+    package = ROOT / "tests" / "outside" / "on_scores"
     done = parse(tmp_path, PYTHONPATH=str(package), DAYBREAK_SCHEDULE="False")
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["added"] == []
-    assert set(report["dags"]) == {*DAGS, "nightly_week_ahead"}
-    found = report["dags"]["nightly_week_ahead"]
+    assert set(report["dags"]) == {*DAGS, "daily_stock_cover"}
+    found = report["dags"]["daily_stock_cover"]
     assert found["file"] == "own_models.py"
     assert found["schedule"] == "sales_forecast_published, backfill"
-    assert found["description"] == "Sums the forecast of the coming week for every series."
+    assert found["description"] == "How far a stock of each item lasts in the coming week."
     ((name, seconds, *_),) = found["deadlines"]
-    assert (name, seconds) == ("week_ahead landed by 06:00", 2 * 3600)
-    assert found["tasks"]["publish"]["outlets"] == ["daybreak://warehouse/score/week_ahead"]
+    assert (name, seconds) == ("stock_cover landed by 06:00", 2 * 3600)
+    assert found["tasks"]["publish"]["outlets"] == ["daybreak://warehouse/score/stock_cover"]
 
 
 def test_an_interval_that_is_none_is_an_import_error_that_says_how_one_is_written(

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from dag_runner import HERE, DagRunner
+from dag_runner import ROOT, DagRunner
 from sqlalchemy import create_engine, text
 from test_executed import STEPS, counted
 
@@ -21,7 +21,7 @@ from first_champion import put_in_force
 
 pytestmark = pytest.mark.slow
 
-FORECAST, ON_SCORES = "daily_forecast", "nightly_week_ahead"
+FORECAST, ON_SCORES = "daily_forecast", "daily_stock_cover"
 SUNDAY, MONDAY, LAST = "2026-02-22", "2026-02-23", "2026-02-28"
 
 
@@ -38,12 +38,12 @@ def runtime(dag_runner: DagRunner) -> Iterator[Runtime]:
 @pytest.fixture(scope="module")
 def shop(dag_runner: DagRunner, runtime: Runtime) -> DagRunner:
     """Champions of all three models; the third is found on the path."""
-    dag_runner.env["PYTHONPATH"] = str(HERE / "upstream")
+    dag_runner.env["PYTHONPATH"] = str(ROOT / "tests" / "outside" / "on_scores")
     dag_runner.daybreak("warehouse", "migrate")
     dag_runner.open_shop("2026-02-20")
     formula = Trained(None, {"engine": "none", "features": [], "trained_through": "2026-02-20"})
     as_of = AsOf(date(2026, 2, 20), datetime(2026, 2, 21, 2, tzinfo=UTC))
-    put_in_force(runtime, "week_ahead", formula, as_of)
+    put_in_force(runtime, "stock_cover", formula, as_of)
     return dag_runner
 
 
@@ -77,10 +77,10 @@ def test_a_model_on_other_scores_is_run_by_them_by_hand_and_skipped_on_other_wee
     assert states == [("success", STEPS)] * 3, log
     for result in results[1:]:
         (event,) = result["events"]
-        assert (event["model"], event["business_date"]) == ("week_ahead", MONDAY)
+        assert (event["model"], event["business_date"]) == ("stock_cover", MONDAY)
     recorded = read(
         runtime,
-        "SELECT run_type, business_date::text, status FROM ops.sla WHERE model = 'week_ahead' "
+        "SELECT run_type, business_date::text, status FROM ops.sla WHERE model = 'stock_cover' "
         "ORDER BY recorded_at",
     )
     assert recorded == [
@@ -90,13 +90,13 @@ def test_a_model_on_other_scores_is_run_by_them_by_hand_and_skipped_on_other_wee
 
     (weekly,), _ = shop.run(
         {"dag_id": ON_SCORES, "asset": "sales_forecast_published"},
-        **by_model(week_ahead="weekly:sunday"),
+        **by_model(stock_cover="weekly:sunday"),
     )
     assert (weekly["state"], counted(weekly), weekly["events"]) == ("success", {}, [])
     waited = of_the_sensor(weekly)
     assert waited["state"] == "skipped"
     assert waited["shown"] == (
-        "week_ahead is scored weekly:sunday, and business day 2026-02-23 is a Monday."
+        "stock_cover is scored weekly:sunday, and business day 2026-02-23 is a Monday."
     )
 
 

@@ -33,7 +33,7 @@ ENVIRONMENT = {
     "DAYBREAK_ENTITIES_PER_SHARD": "8",
     "DAYBREAK_POLL_SECONDS": "2",
     # A model of another package, on the forecast's scores.
-    "PYTHONPATH": str(Path(__file__).parents[1] / "dags" / "upstream"),
+    "PYTHONPATH": str(Path(__file__).parents[1] / "outside" / "on_scores"),
     # Five seconds from the run to its due time: a run that waits for its inputs misses it.
     "DAYBREAK_RUN_AT": "02:00",
     "DAYBREAK_DUE": "02:00:05",

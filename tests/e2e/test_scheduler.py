@@ -222,23 +222,23 @@ def test_what_the_forecast_publishes_starts_the_model_that_stands_on_it(shop: Sh
     runtime = Runtime(Settings(home=home, dataset="synthetic"))
     formula = Trained(None, {"engine": "none", "features": [], "trained_through": "2026-02-20"})
     as_of = AsOf(TRAINED, datetime(2026, 2, 21, 2, tzinfo=UTC))
-    put_in_force(runtime, "week_ahead", formula, as_of)
+    put_in_force(runtime, "stock_cover", formula, as_of)
     runtime.engine.dispose()
 
     def landed(run_type: str) -> list[Any]:
-        return [row.business_date for row in sla_rows(shop, run_type) if row.model == "week_ahead"]
+        return [row.business_date for row in sla_rows(shop, run_type) if row.model == "stock_cover"]
 
     day = DAYS[-1] + timedelta(days=1)
-    for dag_id in ("daily_forecast", "nightly_week_ahead"):
+    for dag_id in ("daily_forecast", "daily_stock_cover"):
         shop.airflow("dags", "unpause", dag_id)
-    scheduled = "SELECT * FROM dag_schedule_asset_reference WHERE dag_id = 'nightly_week_ahead'"
+    scheduled = "SELECT * FROM dag_schedule_asset_reference WHERE dag_id = 'daily_stock_cover'"
     wait_until(lambda: ask_airflow(shop, scheduled), "the DAG to be known")
     shop.airflow("dags", "trigger", "daily_forecast", "--conf", f'{{"business_date": "{day}"}}')
     wait_until(lambda: landed("asset_triggered"), "the run by the asset")
     assert landed("asset_triggered") == [day]
 
     only = ("--from-date", f"{day}T00:00:00", "--to-date", f"{day}T23:59:00")
-    shop.airflow("backfill", "create", "--dag-id", "nightly_week_ahead", *only)
+    shop.airflow("backfill", "create", "--dag-id", "daily_stock_cover", *only)
     wait_until(lambda: landed("backfill"), "its backfill")
     assert landed("backfill") == [day]
 
