@@ -109,11 +109,13 @@ class ListRows:
             self._answer(margins[end - len(part) : end, 0], part)
             for part, end in zip(self.parts, ends, strict=True)
         ]
-        lengths = np.concatenate([length for _, length in found])
-        columns = [columns for columns, _ in found]
-        joined = {name: np.concatenate([part[name] for part in columns]) for name in columns[0]}
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        return Answers(columns[0] if len(columns) == 1 else joined, offsets)
+        columns, lengths = found[0]
+        if len(found) > 1:  # a night has one wish, and millions of rows to copy
+            columns = {
+                name: np.concatenate([answers[name] for answers, _ in found]) for name in columns
+            }
+            lengths = np.concatenate([counts for _, counts in found])
+        return Answers(columns, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
 
     def remarks(self, question: int) -> Remarks:
         """Of the list that answers one request."""
