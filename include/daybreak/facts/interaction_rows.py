@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -27,7 +28,7 @@ from sqlalchemy import (
 )
 
 from daybreak.facts.events import PURCHASE
-from daybreak.facts.rows import Bounds
+from daybreak.facts.rows import Bounds, among
 from daybreak.warehouse.packed import Field, Packing, number
 from daybreak.warehouse.tables import interaction
 
@@ -105,11 +106,18 @@ def read_item_ids(conn: Connection, bounds: Bounds) -> list[str]:
     return sorted(conn.scalars(query))
 
 
-def by_user(bounds: Bounds, item_ids: Names) -> Select[Any]:
-    """Known users in bytewise order with their packed events (``PACKING``)."""
+def by_user(bounds: Bounds, item_ids: Names, users: Sequence[str] | None = None) -> Select[Any]:
+    """Known users in bytewise order with their packed events (``PACKING``); None: all of them."""
     # Grouped as it is ordered, so that one sort does for both.
     user = collate(_C.user_id, "C")
-    return _packed(bounds, item_ids, user, _IS_KNOWN).order_by(user)
+    whose = _IS_KNOWN if users is None else among(_C.user_id, users)
+    return _packed(bounds, item_ids, user, whose).order_by(user)
+
+
+def select_users(bounds: Bounds) -> Select[Any]:
+    """The known users of the visible rows, in bytewise order."""
+    users = select(_C.user_id).where(*bounds.on(interaction), _IS_KNOWN).distinct().subquery()
+    return select(users.c.user_id).order_by(collate(users.c.user_id, "C"))
 
 
 def by_unknown_users(bounds: Bounds, item_ids: Names) -> Select[Any]:

@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Select
 
 from daybreak.clock import AsOf
 from daybreak.errors import NoData
@@ -26,12 +26,14 @@ from daybreak.facts.interaction_rows import (
     by_user,
     is_anything_visible,
     read_item_ids,
+    select_users,
 )
 from daybreak.facts.rows import Bounds, read_categories, read_further_categories
 from daybreak.warehouse.copy_encode import EPOCH_MICROSECONDS
 from daybreak.warehouse.packed import Group, read_groups, stream_bytes, stream_groups
 
 USERS_PER_BATCH = 2_000
+USERS_AT_ONCE = 10_000
 PURCHASES_AT_ONCE = 4 << 20
 """Bytes of packed purchases that are added up in one go."""
 
@@ -85,20 +87,45 @@ def stream_events(
     days: int,
     item_ids: Sequence[str] | NDArray[Any],
     users_per_batch: int = USERS_PER_BATCH,
+    users: Sequence[str] | NDArray[Any] | None = None,
 ) -> Iterator[Events]:
     """What ``read_events`` reads of known users, a batch of whole users at a time.
 
     Users come in bytewise order of their id; ``user`` counts from 0 in each batch. ``item`` are
-    ordinals in ``item_ids``; events of other items are left out. Memory is that of one batch.
+    ordinals in ``item_ids``; events of other items are left out. ``users``: only these, in this
+    order of their ids. Memory is that of one batch.
     Between batches the connection may do other work, within the same transaction. Raises
     ``NoData``, at the first batch, where nothing is visible.
     """
     bounds = _bounds(conn, as_of, days)
     names = _objects(item_ids)
     categories, further = _categories(conn, as_of, names), read_further_categories(conn, as_of)
-    for groups in stream_groups(conn, by_user(bounds, names), users_per_batch):
-        users = [name for (name,), _ in groups]
-        yield _events(groups, np.arange(len(groups)), users, names, categories, further)
+    for query in _by_user(bounds, names, users, users_per_batch):
+        for groups in stream_groups(conn, query, users_per_batch):
+            found = [name for (name,), _ in groups]
+            yield _events(groups, np.arange(len(groups)), found, names, categories, further)
+
+
+def stream_users(conn: Connection, as_of: AsOf, *, days: int) -> Iterator[str]:
+    """The known users that ``stream_events`` gives, in bytewise order of their id.
+
+    Raises ``NoData``, at the first one, where nothing is visible.
+    """
+    bounds = _bounds(conn, as_of, days)
+    options = {"yield_per": USERS_AT_ONCE}
+    yield from conn.scalars(select_users(bounds), execution_options=options)
+
+
+def _by_user(
+    bounds: Bounds, names: NDArray[np.object_], users: Any, users_per_batch: int
+) -> Iterator[Select[Any]]:
+    """One query for all users, or one a batch of those that are asked for."""
+    if users is None:
+        yield by_user(bounds, names)
+        return
+    wanted = list(users)
+    for first in range(0, len(wanted), users_per_batch):
+        yield by_user(bounds, names, wanted[first : first + users_per_batch])
 
 
 def item_totals(conn: Connection, as_of: AsOf, *, days: int) -> ItemDayArrays:

@@ -7,8 +7,9 @@ a whole: a correction replaces, it does not add.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,46 +64,36 @@ def read_panel(
     covariates = read_planned_names(conn, whole)
     series, sold_rows = read_rows(conn, sales, past, covariates)
     if not series:
-        raise NoData(
-            f"No sales of {past.first} to {past.last} were known at {as_of.cutoff.isoformat()}.",
-            remedy="Load the data set (`daybreak data load`), or choose a later business date.",
-            business_date=business_date.isoformat(),
-            cutoff=as_of.cutoff.isoformat(),
-        )
+        raise no_sales(past)
     # The columns of the days ahead stay empty here.
     sold = latest((len(series), whole.days), sold_rows.group, sold_rows.columns)
-    plan_series, plan_rows = read_rows(conn, plan, whole, covariates)
-
-    def known(name: str) -> Float32:
-        return prefer(planned(name), sold.matrix(name))
-
-    planned = _Plans(series, whole.days, plan_series, plan_rows).matrix
-    business_open, public_holiday = read_calendar(conn, whole.first, whole.last)
-    units = sold.matrix("units")
-    is_open = (known("open") != 0) & business_open | (units > 0)  # NaN != 0: open unless told
-    units = np.where(np.isnan(units) | ~is_open, np.float32(0), units)[:, :days]
-    before_first = np.arange(days) < sold.first_day()[:, None]
-    before_first[_positions(read_sold_before(conn, past), series)] = False
-    units[before_first] = np.nan
-
-    categories = read_categories(conn, as_of)
-    panel = Panel(
-        store_ids=_objects(store for store, _ in series),
-        item_ids=_objects(name for _, name in series),
-        categories=_objects(categories.get(name, "") for _, name in series),
-        first_date=past.first,
-        units=units,
-        price=carried_forward(known("price")),
-        promotion=np.nan_to_num(known("promotion")),
-        open=is_open,
-        holiday=np.nan_to_num(known("holiday")),
-        public_holiday=public_holiday,
-        covariates={name: known(extra(name)) for name in covariates},
-        planned=frozenset(
-            name for name in ("price", "promotion", "holiday") if not np.isnan(planned(name)).all()
-        ),
+    planned = read_rows(conn, plan, whole, covariates)
+    plans = Plans(
+        series,
+        _plan_grid(series, whole.days, *planned),
+        _plan_grid(whole_stores(series), whole.days, *planned),
+    )
+    panel = compose(
+        Horizon(past.first, days, *read_calendar(conn, whole.first, whole.last)),
+        series,
+        sold,
+        plans,
+        covariates,
+        read_sold_before(conn, past),
+        read_categories(conn, as_of),
     )
     return panel if top_items is None else _best_sellers(panel, top_items)
+
+
+def no_sales(past: Bounds) -> NoData:
+    """The error where no sale is visible."""
+    cutoff = past.as_of.cutoff.isoformat()
+    return NoData(
+        f"No sales of {past.first} to {past.last} were known at {cutoff}.",
+        remedy="Load the data set (`daybreak data load`), or choose a later business date.",
+        business_date=past.as_of.business_date.isoformat(),
+        cutoff=cutoff,
+    )
 
 
 def read_actuals(
@@ -118,38 +109,105 @@ def read_actuals(
     items = sorted({name for _, name in series})
     bounds = Bounds(as_of, first, last, stores, items)
     found, rows = read_rows(conn, sales, bounds, ())
-    sold = latest((len(series), bounds.days), _lookup(found, series)[rows.group], rows.columns)
+    sold = latest((len(series), bounds.days), lookup(found, series)[rows.group], rows.columns)
     return np.nan_to_num(sold.matrix("units"))
 
 
-class _Plans:
+class Cells(Protocol):
+    """Facts or plans as matrices [series x days], one row in force a cell at most."""
+
+    def matrix(self, name: str) -> Float32:
+        """A column, NaN in cells without a row, or with an unknown value."""
+        ...
+
+    def first_day(self) -> NDArray[np.int64]:
+        """Day of the first row of each series; the number of days where it has none."""
+        ...
+
+
+class Plans:
     """Plans for items over plans for whole stores, as matrices in the order of the series."""
 
-    def __init__(
-        self, series: Sequence[Series], days: int, planned: Sequence[Series], rows: Rows
-    ) -> None:
-        stores, self._store = numbered(_objects(store for store, _ in series))
-        for_stores = [(store, WHOLE_STORE) for store in stores]
-        self._of_items = _plan_grid(series, days, planned, rows)
-        self._of_stores = _plan_grid(for_stores, days, planned, rows)
+    def __init__(self, series: Sequence[Series], of_items: Cells, of_stores: Cells) -> None:
+        self._store = numbered(_objects(store for store, _ in series))[1]
+        self._of_items, self._of_stores = of_items, of_stores
 
     def matrix(self, name: str) -> Float32:
         """Float32 (n, days), NaN where nothing is planned."""
         return prefer(self._of_items.matrix(name), self._of_stores.matrix(name)[self._store])
 
 
+class Horizon(NamedTuple):
+    """The columns of a panel: so many ``days`` of history from ``first`` on, and those ahead.
+
+    ``business_open``, ``public_holiday``: of all columns, as in ``read_calendar``.
+    """
+
+    first: date
+    days: int
+    business_open: NDArray[np.bool_]
+    public_holiday: NDArray[np.bool_]
+
+
+def compose(  # noqa: PLR0917 - what was read, in the order in which it is
+    columns: Horizon,
+    series: Sequence[Series],
+    sold: Cells,
+    plans: Plans,
+    covariates: Sequence[str],
+    sold_before: Iterable[Series],
+    categories: Mapping[str, str],
+) -> Panel:
+    """The panel of some series, from what was sold and planned of them."""
+    days = columns.days
+
+    def known(name: str) -> Float32:
+        return prefer(plans.matrix(name), sold.matrix(name))
+
+    units = sold.matrix("units")
+    # NaN != 0: open unless told
+    is_open = (known("open") != 0) & columns.business_open | (units > 0)
+    units = np.where(np.isnan(units) | ~is_open, np.float32(0), units)[:, :days]
+    before_first = np.arange(days) < sold.first_day()[:, None]
+    before_first[_positions(sold_before, series)] = False
+    units[before_first] = np.nan
+    return Panel(
+        store_ids=_objects(store for store, _ in series),
+        item_ids=_objects(name for _, name in series),
+        categories=_objects(categories.get(name, "") for _, name in series),
+        first_date=columns.first,
+        units=units,
+        price=carried_forward(known("price")),
+        promotion=np.nan_to_num(known("promotion")),
+        open=is_open,
+        holiday=np.nan_to_num(known("holiday")),
+        public_holiday=columns.public_holiday,
+        covariates={name: known(extra(name)) for name in covariates},
+        planned=frozenset(
+            name
+            for name in ("price", "promotion", "holiday")
+            if not np.isnan(plans.matrix(name)).all()
+        ),
+    )
+
+
+def whole_stores(series: Sequence[Series]) -> list[Series]:
+    """The keys of plans for the stores of some series, in bytewise order."""
+    return [(store, WHOLE_STORE) for store in sorted({store for store, _ in series})]
+
+
 def _plan_grid(wanted: Sequence[Series], days: int, planned: Sequence[Series], rows: Rows) -> Grid:
-    return latest((len(wanted), days), _lookup(planned, wanted)[rows.group], rows.columns)
+    return latest((len(wanted), days), lookup(planned, wanted)[rows.group], rows.columns)
 
 
-def _lookup(keys: Sequence[Series], series: Sequence[Series]) -> NDArray[np.int64]:
+def lookup(keys: Sequence[Series], series: Sequence[Series]) -> NDArray[np.int64]:
     """Position of each key in ``series``, int64 (len(keys),), -1 where it is not there."""
     position = {key: index for index, key in enumerate(series)}
     return np.array([position.get(key, -1) for key in keys], np.int64)
 
 
 def _positions(keys: Iterable[Series], series: Sequence[Series]) -> NDArray[np.int64]:
-    found = _lookup(list(keys), series)
+    found = lookup(list(keys), series)
     return found[found >= 0]
 
 

@@ -75,8 +75,11 @@ class Packing:
             [(name, _WIRE.get(kind, f">{kind}")) for name, (_, kind) in fields.items()]
         )
 
-    def aggregate(self) -> ColumnElement[bytes]:
-        """The SQL aggregate that packs the rows of a group, in no particular order."""
+    def aggregate(self, where: ColumnElement[bool] | None = None) -> ColumnElement[bytes]:
+        """The SQL aggregate that packs the rows of a group, in no particular order.
+
+        ``where``: only those; NULL where there are none.
+        """
         parts = [
             getattr(func, _SENDERS[kind])(expression, type_=LargeBinary)
             for expression, kind in self._fields.values()
@@ -84,7 +87,8 @@ class Packing:
         row = parts[0]
         for part in parts[1:]:
             row = row.op("||", return_type=LargeBinary())(part)
-        return func.string_agg(row, literal(b"", LargeBinary), type_=LargeBinary)
+        packed = func.string_agg(row, literal(b"", LargeBinary), type_=LargeBinary)
+        return packed if where is None else packed.filter(where)
 
     def unpack(self, groups: Sequence[Group]) -> Rows:
         """All rows of ``groups``, group after group. Dates become days since 1970-01-01."""
@@ -127,6 +131,36 @@ def stream_bytes(conn: Connection, query: Select[Any], most: int) -> Iterator[li
                 batch, held = [], 0
         if batch:
             yield batch
+
+
+def stream_columns(
+    conn: Connection, query: Select[Any], keys: int, most: int
+) -> Iterator[tuple[list[tuple[str, ...]], list[list[Group]]]]:
+    """Groups with several packed values as they come, ``most`` packed bytes and a group at a time.
+
+    The first ``keys`` columns of ``query`` are the key. Each batch is the keys, and for each packed
+    column its groups, a NULL without rows. The rest is as in ``stream_bytes``.
+    """
+    statement, params = _compiled(conn, query)
+    with driver_of(conn).cursor(binary=True) as cursor:
+        found: list[Any] = []
+        held = 0
+        for row in cursor.stream(statement, params):
+            found.append(row)
+            held += sum(len(value) for value in row[keys:] if value)
+            if held >= most:
+                yield _by_column(found, keys)
+                found, held = [], 0
+        if found:
+            yield _by_column(found, keys)
+
+
+def _by_column(rows: list[Any], keys: int) -> tuple[list[tuple[str, ...]], list[list[Group]]]:
+    names = [row[:keys] for row in rows]
+    return names, [
+        [Group(row[:keys], row[place] or b"") for row in rows]
+        for place in range(keys, len(rows[0]))
+    ]
 
 
 def stream_groups(conn: Connection, query: Select[Any], size: int) -> Iterator[list[Group]]:

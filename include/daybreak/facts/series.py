@@ -1,0 +1,84 @@
+"""Series of a business date, some at a time: what ``sales.read_panel`` reads, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from daybreak.clock import AsOf
+from daybreak.facts.panel import Panel
+from daybreak.facts.rows import (
+    Bounds,
+    Series,
+    read_calendar,
+    read_categories,
+    read_planned_names,
+    read_sold_before,
+    read_sold_series,
+)
+from daybreak.facts.sales import (
+    AHEAD,
+    DAYS,
+    Horizon,
+    Plans,
+    compose,
+    no_sales,
+    whole_stores,
+)
+from daybreak.facts.sheets import read_sheet
+from daybreak.warehouse.tables import plan, sales
+
+SERIES_AT_ONCE = 2_000
+
+
+def read_series(conn: Connection, as_of: AsOf, *, days: int = DAYS) -> list[Series]:
+    """The series of ``read_panel``, in bytewise order. Raises ``NoData`` where there are none."""
+    past = _past(as_of, days)
+    found = read_sold_series(conn, past)
+    if not found:
+        raise no_sales(past)
+    return found
+
+
+def read_panels(
+    conn: Connection,
+    as_of: AsOf,
+    series: Sequence[Series],
+    *,
+    days: int = DAYS,
+    ahead: int = AHEAD,
+    at_once: int = SERIES_AT_ONCE,
+) -> Iterator[Panel]:
+    """Panels of the rows that ``read_panel`` would have for ``series``, ``at_once`` rows each.
+
+    ``series`` in bytewise order, each with a visible row; those between two of them are best all
+    that there are. But for ``planned``, which says of its own series only which covariates come
+    from plans, a panel is the rows of that of all series.
+    """
+    past = _past(as_of, days)
+    whole = Bounds(as_of, past.first, as_of.business_date + timedelta(days=ahead))
+    covariates = read_planned_names(conn, whole)
+    columns = Horizon(past.first, days, *read_calendar(conn, whole.first, whole.last))
+    categories = read_categories(conn, as_of)
+    for first in range(0, len(series), at_once):
+        some = series[first : first + at_once]
+        stores = whole_stores(some)
+        yield compose(
+            columns,
+            some,
+            read_sheet(conn, sales, past, covariates, some, whole.days),
+            Plans(
+                some,
+                read_sheet(conn, plan, whole, covariates, some, whole.days),
+                read_sheet(conn, plan, whole, covariates, stores, whole.days),
+            ),
+            covariates,
+            read_sold_before(conn, past, some),
+            categories,
+        )
+
+
+def _past(as_of: AsOf, days: int) -> Bounds:
+    return Bounds(as_of, as_of.business_date - timedelta(days=days - 1), as_of.business_date)
