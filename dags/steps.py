@@ -24,8 +24,13 @@ from common import (
 
 
 def score_a_day(model: str) -> None:
-    """Wait for the day, take its features, score them in shards, audit, publish, record."""
-    generation = open_generation(build_snapshot(wait_for_inputs(model)))
+    """Wait for the day, take its features and score them in shards, audit, publish, record."""
+    snapshot = plan_snapshot(wait_for_inputs(model))
+    shards = share_snapshot(snapshot)
+    read_shard.partial(snapshot=snapshot).expand(shard=shards_to_read(snapshot)) >> shards
+    whole = finish_snapshot(snapshot)
+    build_shard.partial(snapshot=snapshot).expand(shard=shards) >> whole
+    generation = open_generation(whole)
     scored = score_shard.partial(generation=generation).expand(shard=plan_shards(generation))
     announce = publish.override(outlets=[scores_of(model)])
     scored >> audit(generation) >> announce(generation) >> record_sla(generation)
@@ -56,11 +61,61 @@ def wait_for_inputs(model):
 
 
 @task
-def build_snapshot(run):
-    """Write the day's feature rows, as the knowledge cutoff sees them."""
-    from daybreak.jobs import scoring
+def plan_snapshot(run):
+    """Begin the day's feature rows, as the knowledge cutoff sees them, and cut them into ranges."""
+    from daybreak.jobs import snapshots
 
-    return scoring.build_snapshot(run)
+    return snapshots.plan_snapshot(run)
+
+
+@task
+def shards_to_read(snapshot):
+    """Say which ranges are read; none where all is there or the model reads as it builds."""
+    from daybreak.jobs import snapshots
+
+    return snapshots.shards_to_read(snapshot)
+
+
+@task(
+    doc_md="Read the facts of one range.",  # mapped: a docstring is not shown
+    do_xcom_push=False,
+    max_active_tis_per_dag=4,
+    map_index_template="shard {{ shard }}",
+)
+def read_shard(snapshot, shard):
+    """See ``doc_md``."""
+    from daybreak.jobs import snapshots
+
+    return snapshots.read_shard(snapshot, shard)
+
+
+@task(trigger_rule="none_failed_min_one_success")  # there may be no range to read
+def share_snapshot(snapshot):
+    """Make what all ranges have in common, and say which are to build."""
+    from daybreak.jobs import snapshots
+
+    return snapshots.share_snapshot(snapshot)
+
+
+@task(
+    doc_md="Write the feature rows of one range.",
+    do_xcom_push=False,
+    max_active_tis_per_dag=4,
+    map_index_template="shard {{ shard }}",
+)
+def build_shard(snapshot, shard):
+    """See ``doc_md``."""
+    from daybreak.jobs import snapshots
+
+    return snapshots.build_shard(snapshot, shard)
+
+
+@task(trigger_rule="none_failed_min_one_success")  # there may be no range to build
+def finish_snapshot(snapshot):
+    """See that all feature rows are there."""
+    from daybreak.jobs import snapshots
+
+    return snapshots.finish_snapshot(snapshot)
 
 
 @task

@@ -6,6 +6,7 @@ its two tables, which are borrowed so that no migration is needed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -42,11 +43,12 @@ from daybreak.models.base import (
     Model,
     Nightly,
     Options,
+    Part,
     Progress,
     Questions,
     Remarks,
-    Snapshot,
     SnapshotRows,
+    Span,
     Trained,
     Verdict,
     quiet,
@@ -58,7 +60,7 @@ from daybreak.runtime import Runtime
 from daybreak.scoring.audit import audit_generation
 from daybreak.scoring.batch import score_shard
 from daybreak.scoring.engines.predictor import Predictor
-from daybreak.scoring.snapshots import write_snapshot
+from daybreak.scoring.snapshot_shards import write_snapshot
 from daybreak.warehouse.engine import begin
 
 HORIZON = 7
@@ -93,10 +95,10 @@ class ToyNightly(Nightly):
     def layout(self) -> tuple[str, ...]:
         return ("level", "price")
 
-    def build_snapshot(
-        self, warehouse: Connection, as_of: AsOf, options: Options = NO_OPTIONS
-    ) -> Snapshot:
-        return Snapshot(iter([snapshot_rows(self.level)]))
+    def rows(
+        self, warehouse: Connection, span: Span, context: Context, part: Part
+    ) -> Iterator[SnapshotRows]:
+        yield snapshot_rows(self.level)
 
     def questions(self, day: Day, entities: int) -> Questions:
         assert day.business_date is not None

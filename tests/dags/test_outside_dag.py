@@ -163,7 +163,11 @@ def test_its_dag_is_executed_and_publishes(
     assert result["state"] == "success"
     assert counted(result) == Counter(
         wait_for_inputs=1,
-        build_snapshot=1,
+        plan_snapshot=1,
+        shards_to_read=1,
+        share_snapshot=1,
+        build_shard=1,
+        finish_snapshot=1,
         open_generation=1,
         plan_shards=1,
         score_shard=2,  # twelve series, eight a shard
@@ -184,7 +188,7 @@ def test_it_is_monitored(
     published: tuple[dict[str, Any], Counter[str]], runtime: Runtime, runner: DagRunner
 ) -> None:
     _, sent = published
-    for step, times in {"build_snapshot": 1, "score_shard": 2, "audit": 1, "publish": 1}.items():
+    for step, times in {"build_shard": 1, "score_shard": 2, "audit": 1, "publish": 1}.items():
         assert sent[f"daybreak.{MODEL}.{step}.succeeded:1|c"] == times, step
         timings = [name for name in sent if name.startswith(f"daybreak.{MODEL}.{step}.duration:")]
         assert timings, step

@@ -167,7 +167,12 @@ def test_the_nightly_steps_stand_in_the_order_of_the_design(
     steps = dags[dag_id]["tasks"]
     assert list(steps) == [
         "wait_for_inputs",
-        "build_snapshot",
+        "plan_snapshot",
+        "share_snapshot",
+        "shards_to_read",
+        "read_shard",
+        "finish_snapshot",
+        "build_shard",
         "open_generation",
         "plan_shards",
         "score_shard",

@@ -20,6 +20,12 @@ def test_a_night_of_forecasts() -> None:
     assert result["ratio_to_bare_predict"] > 0
 
 
+def test_a_night_with_shards_in_processes() -> None:
+    result = bench_forecast.measure(stores=2, items=5, days=90, rounds=2, processes=2)
+    assert (result["series"], result["processes"]) == (10, 2)
+    assert result["peak_mb"]["read facts"] > 0
+
+
 def test_a_night_of_lists() -> None:
     result = bench_recommendations.measure(users=300, rounds=2)
 

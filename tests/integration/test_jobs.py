@@ -28,7 +28,7 @@ from daybreak.errors import (
     NotPublished,
 )
 from daybreak.facts.days import newest_closed_day
-from daybreak.jobs import publishing, scoring
+from daybreak.jobs import publishing, scoring, snapshots
 from daybreak.jobs.addresses import GenerationAddress, RunAddress, run_address
 from daybreak.jobs.deadline import record_missed_deadline
 from daybreak.jobs.due import due_of
@@ -144,7 +144,7 @@ def a_run(day: date = DAY, run_key: str = "daily/one", **fields: Any) -> RunAddr
 def stage(runtime: Runtime, address: RunAddress) -> GenerationAddress:
     """All steps before the audit."""
     assert look_for_inputs(address, runtime=runtime).ready
-    opened = scoring.open_generation(scoring.build_snapshot(address, runtime), runtime)
+    opened = scoring.open_generation(snapshots.build_snapshot(address, runtime), runtime)
     for shard in scoring.plan_shards(opened, runtime):
         scoring.score_shard(opened, shard, runtime)
     return opened
@@ -215,7 +215,7 @@ def score_steps(runtime: Runtime, address: RunAddress, times: int) -> Generation
         return [step() for _ in range(times)][-1]
 
     again(lambda: look_for_inputs(address, runtime=runtime).ready)
-    snapshot = again(lambda: scoring.build_snapshot(address, runtime))
+    snapshot = again(lambda: snapshots.build_snapshot(address, runtime))
     opened = again(lambda: scoring.open_generation(snapshot, runtime))
     for shard in scoring.plan_shards(opened, runtime):
         again(partial(scoring.score_shard, opened, shard, runtime))
@@ -552,7 +552,10 @@ def test_the_packets_of_one_run(runtime: Runtime, packets: socket.socket) -> Non
     steps = [re.match(r"(\w+)\.succeeded:1\|c$", line) for line in sent]
     assert [found[1] for found in steps if found] == [
         "wait_for_inputs",
-        "build_snapshot",
+        "plan_snapshot",
+        "share_snapshot",
+        "build_shard",
+        "finish_snapshot",
         "open_generation",
         "score_shard",
         "score_shard",
@@ -560,7 +563,7 @@ def test_the_packets_of_one_run(runtime: Runtime, packets: socket.socket) -> Non
         "publish",
     ]
     timed = [re.match(r"(\w+)\.duration:\d+\.\d+\|ms$", line) for line in sent]
-    assert len([found for found in timed if found]) == 7
+    assert len([found for found in timed if found]) == 10
     assert sent[-8:] == [
         "sla.met:1|c",
         "run.queue:0.000000|ms",

@@ -120,7 +120,7 @@ def test_generations_are_listed_and_shown() -> None:
     assert "(gate: not judged)" in shown
     assert "score_shard" in shown
     steps = json.loads(look("show", "2", "--json"))["steps"]
-    assert {one["step"] for one in steps} >= {"build_snapshot", "score_shard", "publish"}
+    assert {one["step"] for one in steps} >= {"build_shard", "score_shard", "publish"}
     for wrong, error in (
         (("show", "3"), NotFound),
         (("list", "--state", "done"), InvalidRequest),

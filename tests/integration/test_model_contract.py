@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 from flask import Request
 from flask.testing import FlaskClient
-from sqlalchemy import REAL, Engine, delete, select, update
+from sqlalchemy import REAL, Connection, Engine, delete, select, update
 
 import model_shop
 from day_equality import published_rows
@@ -37,7 +37,7 @@ from daybreak.errors import (
     NotFound,
     NotReady,
 )
-from daybreak.jobs import publishing, scoring
+from daybreak.jobs import publishing, scoring, snapshots
 from daybreak.jobs.addresses import GenerationAddress, run_address
 from daybreak.jobs.run import score_day
 from daybreak.jobs.waiting import look_for_inputs
@@ -45,7 +45,15 @@ from daybreak.ledger import generations
 from daybreak.ledger.champions import promote
 from daybreak.ledger.generations import Generation
 from daybreak.models import base, get_learning
-from daybreak.models.base import Model, SnapshotRows, Trained
+from daybreak.models.base import (
+    NO_OPTIONS,
+    AnyModel,
+    Model,
+    Options,
+    SnapshotRows,
+    Span,
+    Trained,
+)
 from daybreak.registry.artifact import Artifact
 from daybreak.registry.registry import BOOSTER, MANIFEST
 from daybreak.runtime import Runtime
@@ -53,7 +61,8 @@ from daybreak.scoring.audit import audit_generation
 from daybreak.scoring.batch import rows_of_a_night, score_shard
 from daybreak.scoring.engines.opening import open_engine
 from daybreak.scoring.snapshot_bytes import pack, unpack
-from daybreak.scoring.snapshots import read_context, read_snapshot, write_snapshot
+from daybreak.scoring.snapshot_shards import write_snapshot
+from daybreak.scoring.snapshots import read_context, read_snapshot
 from daybreak.serving.app import create_app
 from daybreak.serving.http.auth import Caller
 from daybreak.settings import Settings
@@ -268,7 +277,13 @@ def run_once(runtime: Runtime, model: str, run_key: str, times: int = 1) -> Gene
         return results[0]
 
     assert look_for_inputs(run, runtime=runtime).ready
-    generation: GenerationAddress = step(scoring.open_generation, step(scoring.build_snapshot, run))
+    planned = step(snapshots.plan_snapshot, run)
+    for shard in step(snapshots.shards_to_read, planned):
+        step(snapshots.read_shard, planned, shard)
+    for shard in step(snapshots.share_snapshot, planned):
+        step(snapshots.build_shard, planned, shard)
+    whole = step(snapshots.finish_snapshot, planned)
+    generation: GenerationAddress = step(scoring.open_generation, whole)
     for shard in step(scoring.plan_shards, generation):
         step(scoring.score_shard, generation, shard)
     step(scoring.audit, generation)
@@ -322,7 +337,7 @@ def test_without_facts_there_is_nothing_to_learn_from_or_to_score(
             with pytest.raises(NoData):
                 get_learning(day.model.name).train(conn, AS_OF)
         with pytest.raises(NoData):
-            list(day.model.night.build_snapshot(conn, AS_OF).rows)
+            in_one_shard(conn, day.model)
 
 
 def test_an_option_that_a_backtest_does_not_have_is_refused(day: Day) -> None:
@@ -340,7 +355,7 @@ def test_an_option_that_a_backtest_does_not_have_is_refused(day: Day) -> None:
 
 def test_an_option_that_a_day_does_not_have_is_refused(day: Day) -> None:
     with connect(day.engine) as conn, pytest.raises(InvalidRequest, match="no option moons"):
-        list(day.model.night.build_snapshot(conn, AS_OF, {"moons": 3}).rows)
+        in_one_shard(conn, day.model, {"moons": 3})
 
 
 # --- the two clocks --------------------------------------------------------------------------
@@ -384,7 +399,7 @@ def test_what_became_known_too_late_changes_no_bit(
 
 def test_a_snapshot_is_read_as_it_was_built(day: Day) -> None:
     with connect(day.engine) as conn:
-        built = list(day.model.night.build_snapshot(conn, AS_OF).rows)
+        built = in_one_shard(conn, day.model)
     stored = day.snapshot_rows()
     keys = [key for batch in built for key in zip(*batch.keys, strict=True)]
     assert list(zip(*stored.keys, strict=True)) == keys
@@ -398,6 +413,22 @@ def test_a_snapshot_is_read_as_it_was_built(day: Day) -> None:
     assert stored.values.tobytes() == joined.tobytes()
     records = b"".join(batch.records.tobytes() for batch in built)
     assert stored.records.tobytes() == records
+
+
+def in_one_shard(
+    conn: Connection, model: AnyModel, options: Options = NO_OPTIONS
+) -> list[SnapshotRows]:
+    """The rows of a day as the model makes them, all entities at once."""
+    nightly = model.night
+    keys = nightly.entities(conn, AS_OF, options)
+    columns = None
+    if keys is not None:
+        columns = tuple(np.array(column, object) for column in zip(*keys, strict=True))
+    span = Span(AS_OF, options, columns)
+    part = nightly.part(conn, span)
+    shared = nightly.shared(conn, AS_OF, options, [part])
+    joined = {**part, **(shared.of_parts[0] if shared.of_parts else {})}
+    return list(nightly.rows(conn, span, shared.context, joined))
 
 
 def snapshot_bits(rows: SnapshotRows) -> tuple[Any, ...]:

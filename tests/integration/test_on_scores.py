@@ -20,7 +20,7 @@ from day_equality import published_rows
 from daybreak.clock import AsOf
 from daybreak.errors import ConfigError, InputsLate, NoData
 from daybreak.facts.scores import read_scores
-from daybreak.jobs import publishing, scoring
+from daybreak.jobs import publishing, snapshots
 from daybreak.jobs.addresses import run_address
 from daybreak.jobs.promoting import promote
 from daybreak.jobs.registering import register
@@ -304,8 +304,8 @@ def test_scores_are_read_in_parts_as_at_once(
 
 def test_every_step_may_run_twice(at: Callable[..., Runtime]) -> None:
     score_day(UPSTREAM, DAY, runtime=at(7))
-    first = scoring.build_snapshot(address(), at(8))
-    assert scoring.build_snapshot(address(), at(9)) == first
+    first = snapshots.build_snapshot(address(), at(8))
+    assert snapshots.build_snapshot(address(), at(9)) == first
     with connect(at().engine) as conn:
         count = select(func.count()).select_from(snapshot).where(snapshot.c.model == NAME)
         assert conn.scalar(count) == 1

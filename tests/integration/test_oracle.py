@@ -15,7 +15,8 @@ from sqlalchemy import Engine, text
 
 from daybreak.models import get_model
 from daybreak.models.sales_forecast.features.layout import HORIZON, LAYOUT, channel_start
-from daybreak.scoring.snapshots import read_snapshot, write_snapshot
+from daybreak.scoring.snapshot_shards import write_snapshot
+from daybreak.scoring.snapshots import read_snapshot
 from daybreak.warehouse.engine import begin, connect
 from small_shop import AS_OF, CUTOFF, DAY
 

@@ -24,7 +24,7 @@ from daybreak import models
 from daybreak.cli.models import app
 from daybreak.clock import AsOf
 from daybreak.errors import ConfigError, InvalidRequest, NotFound
-from daybreak.jobs import publishing, scoring, training
+from daybreak.jobs import publishing, scoring, snapshots, training
 from daybreak.jobs.addresses import run_address
 from daybreak.jobs.backtesting import backtest
 from daybreak.jobs.run import score_day
@@ -331,7 +331,7 @@ def test_sweep_deletes_what_an_abandoned_run_left(
     client: FlaskClient, runtime: Runtime, make_runtime: MakeRuntime
 ) -> None:
     run = run_address(run_key="abandoned", run_type="manual", model=NAME, business_date=DAY)
-    generation = scoring.open_generation(scoring.build_snapshot(run, runtime), runtime)
+    generation = scoring.open_generation(snapshots.build_snapshot(run, runtime), runtime)
     for shard in scoring.plan_shards(generation, runtime):
         scoring.score_shard(generation, shard, runtime)
     scores = get_model(NAME).night.score_table

@@ -29,7 +29,8 @@ from daybreak.scoring import batch
 from daybreak.scoring.audit import audit_generation
 from daybreak.scoring.batch import MOST_SHARDS, plan_shards, rows_of_a_night, score_shard
 from daybreak.scoring.engines.predictor import Predictor
-from daybreak.scoring.snapshots import read_entity, read_snapshot, write_snapshot
+from daybreak.scoring.snapshot_shards import write_snapshot
+from daybreak.scoring.snapshots import read_entity, read_snapshot
 from daybreak.warehouse.engine import begin, connect
 from small_shop import AS_OF, CUTOFF, DAY
 

@@ -19,14 +19,15 @@ from daybreak.clock import AsOf
 from daybreak.errors import AuditFailed, ConfigError, InvalidRequest, NotReady
 from daybreak.jobs.addresses import run_address
 from daybreak.jobs.run import score_day
-from daybreak.jobs.scoring import build_snapshot
+from daybreak.jobs.snapshots import build_snapshot
 from daybreak.ledger.champions import promote
 from daybreak.models import get_model
 from daybreak.models.base import Day, Trained
 from daybreak.models.recommendations.numbers import DEFAULT
 from daybreak.runtime import Runtime
 from daybreak.scoring.audit import audit_generation
-from daybreak.scoring.snapshots import read_context, write_snapshot
+from daybreak.scoring.snapshot_shards import write_snapshot
+from daybreak.scoring.snapshots import read_context
 from daybreak.serving.app import create_app
 from daybreak.serving.http.auth import Caller
 from daybreak.settings import Settings

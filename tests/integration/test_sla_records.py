@@ -91,7 +91,7 @@ def land(
         shards = [("score_shard", 0, 40, 65), ("score_shard", 1, 40, 85)]
         for name, shard, since, until in [
             ("wait_for_inputs", -1, 5, 25),
-            ("build_snapshot", -1, 25, 40),
+            ("plan_snapshot", -1, 25, 40),
             *shards,
             ("audit", -1, 85, 88),
             ("publish", -1, 90, 95),

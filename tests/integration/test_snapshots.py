@@ -11,16 +11,18 @@ import pytest
 from sqlalchemy import Engine, delete, func, select
 
 from daybreak.errors import NoData, NotFound, NotReady
+from daybreak.facts.sales import read_panel
 from daybreak.models import get_model
-from daybreak.models.base import Snapshot, SnapshotRows
+from daybreak.models.base import SnapshotRows
+from daybreak.models.sales_forecast.features.snapshot import snapshot as snapshot_values
 from daybreak.models.sales_forecast.nightly import ForecastNightly
 from daybreak.models.sales_forecast.tables import snapshots as snapshot_sales_forecast
+from daybreak.scoring.snapshot_shards import write_snapshot
 from daybreak.scoring.snapshots import (
     layout_hash,
     read_context,
     read_entity,
     read_snapshot,
-    write_snapshot,
 )
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.tables import snapshot
@@ -35,8 +37,8 @@ class Rebatched(ForecastNightly):
     def __init__(self, size: int) -> None:
         self.size = size
 
-    def build_snapshot(self, warehouse, as_of, options):  # type: ignore[no-untyped-def]
-        return Snapshot(self._cut(super().build_snapshot(warehouse, as_of).rows))
+    def rows(self, warehouse, span, context, part):  # type: ignore[no-untyped-def]
+        return self._cut(super().rows(warehouse, span, context, part))
 
     def _cut(self, rows):  # type: ignore[no-untyped-def]
         for batch in rows:
@@ -47,7 +49,8 @@ class Rebatched(ForecastNightly):
 
 def test_written_once_and_read_back(shop: Engine) -> None:
     with begin(shop) as conn:
-        built = next(MODEL.night.build_snapshot(conn, AS_OF).rows)
+        panel = read_panel(conn, AS_OF)
+        built = SnapshotRows((panel.store_ids, panel.item_ids), snapshot_values(panel))
         snapshot_id = write_snapshot(conn, MODEL, AS_OF, CUTOFF)
         assert write_snapshot(conn, MODEL, AS_OF, CUTOFF + timedelta(days=9)) == snapshot_id
         assert len(built) == 10
@@ -140,9 +143,12 @@ def test_a_build_that_fails_leaves_nothing(warehouse: Engine) -> None:
 def test_a_model_that_breaks_its_word(shop: Engine, fault: str, message: str) -> None:
 
     class Faulty(ForecastNightly):
-        def build_snapshot(self, warehouse, as_of, options):  # type: ignore[no-untyped-def]
+        def shared(self, warehouse, as_of, options, parts):  # type: ignore[no-untyped-def]
             context = {"levels": np.array([1, np.inf])} if fault == "context" else {}
-            return Snapshot(self._broken(super().build_snapshot(warehouse, as_of).rows), context)
+            return replace(super().shared(warehouse, as_of, options, parts), context=context)
+
+        def rows(self, warehouse, span, context, part):  # type: ignore[no-untyped-def]
+            return self._broken(super().rows(warehouse, span, context, part))
 
         def _broken(self, rows):  # type: ignore[no-untyped-def]
             for batch in rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -101,13 +101,12 @@ class StockNightly(base.Nightly):
     def layout(self) -> tuple[str, ...]:
         return LAYOUT
 
-    def build_snapshot(
-        self, warehouse: Connection, as_of: AsOf, options: base.Options = base.NO_OPTIONS
-    ) -> base.Snapshot:
-        chosen(options, {})
-        panel = read_panel(warehouse, as_of, days=HISTORY)
-        keys = (panel.store_ids, panel.item_ids)
-        return base.Snapshot(iter([base.SnapshotRows(keys, known_at(panel))]))
+    def rows(
+        self, warehouse: Connection, span: base.Span, context: base.Context, part: base.Part
+    ) -> Iterator[base.SnapshotRows]:
+        chosen(span.options, {})
+        panel = read_panel(warehouse, span.as_of, days=HISTORY)
+        yield base.SnapshotRows((panel.store_ids, panel.item_ids), known_at(panel))
 
     def audit(self, columns: Mapping[str, NDArray[Any]]) -> list[str]:
         usual, enough, reorder = (columns[name] for name in ("usual", "enough", "reorder"))

@@ -7,7 +7,7 @@ import pytest
 
 from daybreak.models import get_model
 from daybreak.models.base import SnapshotRows
-from daybreak.scoring.snapshot_bytes import Contents, check_context
+from daybreak.scoring.snapshot_bytes import Checked, check_context
 
 MODEL = get_model("recommendations")
 USERS = np.array(["ann", "ben", "cem"], object)
@@ -25,7 +25,7 @@ def test_infinity_in_a_value_names_column_and_key() -> None:
     faulty.values[1:, 0] = np.inf
     message = rf"infinite values in {MODEL.night.layout()[0]}, first in the row of \('ben',\)"
     with pytest.raises(ValueError, match=message):
-        Contents(MODEL.night, b"").add(faulty)
+        Checked(MODEL.night).add(faulty)
 
 
 @pytest.mark.parametrize(("record", "user"), [(0, "ann"), (1, "ann"), (2, "cem"), (4, "cem")])
@@ -36,7 +36,7 @@ def test_infinity_in_a_record_names_whose_it_is(record: int, user: str) -> None:
         rf"infinite values in {MODEL.night.record_layout()[-1]}, first in the row of \('{user}',\)"
     )
     with pytest.raises(ValueError, match=message):
-        Contents(MODEL.night, b"").add(faulty)
+        Checked(MODEL.night).add(faulty)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_infinity_in_a_record_names_whose_it_is(record: int, user: str) -> None:
 )
 def test_offsets_that_do_not_cut_the_records(offsets: tuple[int, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Contents(MODEL.night, b"").add(rows(offsets))
+        Checked(MODEL.night).add(rows(offsets))
 
 
 def test_a_context_is_finite_but_for_what_is_missing() -> None:

@@ -22,6 +22,18 @@ class RunAddress(TypedDict):
     queued_at: NotRequired[str | None]
 
 
+class PlannedAddress(RunAddress):
+    """A run whose snapshot is cut into ``shards``, of which ``to_read`` are read by themselves.
+
+    Both are 0 where the snapshot is there already.
+    """
+
+    cutoff: str
+    snapshot_id: int
+    shards: int
+    to_read: int
+
+
 class SnapshotAddress(RunAddress):
     """A run that has its feature rows."""
 

@@ -6,7 +6,7 @@ import uuid
 from datetime import date
 from typing import Any
 
-from daybreak.jobs import publishing, scoring
+from daybreak.jobs import publishing, scoring, snapshots
 from daybreak.jobs.addresses import run_address
 from daybreak.jobs.inputs import knowledge_cutoff
 from daybreak.jobs.waiting import look_for_inputs
@@ -45,7 +45,8 @@ def score_day(
     look_for_inputs(run, runtime=runtime)
 
     progress(f"Taking the features of {business_date}")
-    generation = scoring.open_generation(scoring.build_snapshot(run, runtime), runtime)
+    snapshot = snapshots.build_snapshot(run, runtime, progress)
+    generation = scoring.open_generation(snapshot, runtime)
     shards = scoring.plan_shards(generation, runtime)
     for shard in shards:
         progress(f"Scoring shard {shard['shard'] + 1} of {len(shards)} by {generation['version']}")

@@ -27,6 +27,8 @@ from daybreak.warehouse.partitions import drop_partition, first_and_after, try_m
 from daybreak.warehouse.tables import generation as generations
 from daybreak.warehouse.tables import snapshot as snapshots
 from daybreak.warehouse.tables import snapshot_context as contexts
+from daybreak.warehouse.tables import snapshot_part as parts
+from daybreak.warehouse.tables import snapshot_shard as shards
 
 SETTLED = timedelta(days=2)
 """A snapshot as young, or of a day with a run as young, may be about to be used."""
@@ -188,7 +190,8 @@ def prune_snapshots(
             if not still or not _remove(conn, tables[model], "snapshot_id", still):
                 continue
             names = [one.id for one in still]
-            conn.execute(delete(contexts).where(contexts.c.snapshot_id.in_(names)))
+            for table in (contexts, parts, shards):
+                conn.execute(delete(table).where(table.c.snapshot_id.in_(names)))
             conn.execute(
                 update(snapshots)
                 .where(snapshots.c.snapshot_id.in_(names))

@@ -236,20 +236,48 @@ RowsOf = Callable[[SnapshotRows], NDArray[np.int64]]
 """How many rows of the score table each entity of (n,) has, (n,)."""
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """A business date as a model sees it: what all entities share, and their rows, streamed."""
+Part = Mapping[str, NDArray[Any]]
+"""Named arrays of numbers or numpy text that a shard of a snapshot keeps until the snapshot is
+whole. An array is read when it is asked for."""
 
-    rows: Iterator[SnapshotRows]
+
+@dataclass(frozen=True)
+class Span:
+    """Some entities of a business date, which are one shard of its snapshot.
+
+    ``keys``: one object array (n,) a key column, in key order; None where they are all, and nobody
+    counted them.
+    """
+
+    as_of: AsOf
+    options: Options = field(default_factory=dict)
+    keys: tuple[NDArray[np.object_], ...] | None = None
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What the rows of a business date have in common.
+
+    ``context``: kept with the snapshot. ``of_parts``: for each part in order, what its rows alone
+    need of it; gone when the snapshot is whole.
+    """
+
     context: Context = field(default_factory=dict)
+    of_parts: Sequence[Part] = ()
 
 
 class Nightly(ABC):
     """Whole business dates: the snapshot, the score table, and what is true of published rows.
 
     ``keys``: columns of the snapshot and of the score table that name an entity.
+
+    A snapshot is made in shards, each of which can be made alone and again: ``entities`` says
+    whom, ``part`` reads the facts of a range where sums over all entities need them (``in_parts``),
+    ``shared`` makes what all have in common, ``rows`` the rows of a range. Only ``rows`` has to be
+    there: by default a snapshot is one shard. No bit may depend on how the entities were cut.
     """
 
+    in_parts: ClassVar[bool] = False
     schedule: ClassVar[Schedule] = DAILY
     keys: ClassVar[Key]
     snapshot_table: ClassVar[Table]
@@ -270,15 +298,37 @@ class Nightly(ABC):
         """
         return ()
 
-    @abstractmethod
-    def build_snapshot(
+    def entities(
         self, warehouse: Connection, as_of: AsOf, options: Options = NO_OPTIONS
-    ) -> Snapshot:
-        """A business date in key order, batch by batch, no fact past as_of. Raises ``NoData``.
+    ) -> Iterator[Key] | None:
+        """The keys of a business date in order, compared as text; None: one shard has them all.
 
-        ``options``: what the operator set for the model (``DAYBREAK_MODEL_OPTIONS``); what of it
-        scoring needs goes into the context, so that a day that is scored again keeps it. Raises
-        ``InvalidRequest`` for an option that the model does not have.
+        ``options``: what the operator set for the model (``DAYBREAK_MODEL_OPTIONS``). Raises
+        ``InvalidRequest`` for an option that the model does not have, and ``NoData``.
+        """
+        return None
+
+    def part(self, warehouse: Connection, span: Span) -> Part:
+        """What ``shared`` and ``rows`` need of the facts of a range; asked where ``in_parts``."""
+        return {}
+
+    def shared(
+        self, warehouse: Connection, as_of: AsOf, options: Options, parts: Sequence[Part]
+    ) -> Shared:
+        """What all entities share, from the facts or from all parts, in key order.
+
+        What of ``options`` scoring needs goes into the context, so that a day that is scored again
+        keeps it. Sums go by key, never by part. Raises what ``entities`` raises.
+        """
+        return Shared()
+
+    @abstractmethod
+    def rows(
+        self, warehouse: Connection, span: Span, context: Context, part: Part
+    ) -> Iterator[SnapshotRows]:
+        """The rows of ``span`` in key order, batch by batch, no fact past ``as_of``.
+
+        ``context``: that of ``shared``. ``part``: what ``part`` gave, and ``Shared.of_parts``.
         """
 
     def questions(self, day: Day, entities: int) -> Questions:
@@ -355,7 +405,7 @@ class Learning(ABC):
     ) -> Trained:
         """Learn from facts visible at ``as_of``. Deterministic under the seed in the manifest.
 
-        ``options`` as for ``Nightly.build_snapshot``. What of it scoring needs as it was in
+        ``options`` as for ``Nightly.entities``. What of it scoring needs as it was in
         training belongs into the manifest's ``options``: the version's days are built with these
         numbers, whatever the operator sets later.
         """

@@ -214,7 +214,7 @@ def _parts(
     return {
         "queue_seconds": (started_at - queued_at).total_seconds() if queued_at else None,
         "wait_seconds": between("wait_for_inputs", "wait_for_inputs"),
-        "score_seconds": between("build_snapshot", "score_shard"),
+        "score_seconds": between("plan_snapshot", "score_shard"),
         "publish_seconds": between("audit", "publish"),
     }
 

@@ -51,16 +51,13 @@ def unpack(
     return SnapshotRows(columns, flat[heads], flat[in_record].reshape(-1, record), offsets)
 
 
-class Contents:
-    """Checks the batches of a snapshot and sums up what they hold, however they were cut."""
+class Checked:
+    """Checks the batches of a shard as they come; ``rows`` of them so far."""
 
-    def __init__(self, nightly: Nightly, context: bytes) -> None:
+    def __init__(self, nightly: Nightly) -> None:
         self.rows = 0
         self._layout, self._record_layout = nightly.layout(), nightly.record_layout()
         self._last_key: tuple[str, ...] | None = None
-        self._keys = hashlib.sha256()
-        self._values = hashlib.sha256()
-        self._context = context
 
     def add(self, batch: SnapshotRows) -> None:
         """Raises ``ValueError`` for rows of another shape, out of order, or with infinity.
@@ -73,23 +70,48 @@ class Contents:
             _check_form(batch.records, self._record_layout, "record")
             offsets = _checked_offsets(batch)
             _check_finite(batch, batch.records, self._record_layout, offsets)
-            self._values.update(np.diff(offsets).astype("<i8").tobytes())
-            self._values.update(batch.records.astype(_VALUES, copy=False).tobytes())
         for key in zip(*batch.keys, strict=True):
             # Python compares text by code point, which is the order of its UTF-8 bytes.
             if self._last_key is not None and key <= self._last_key:
                 raise ValueError(f"key {key} comes after {self._last_key}: rows go in key order")
             self._last_key = key
-            self._keys.update("".join(f"{part}\0" for part in key).encode())
-        self._values.update(batch.values.astype(_VALUES, copy=False).tobytes())
         self.rows += len(batch)
 
-    def sha256(self) -> str:
+
+class Digest:
+    """The hash of a snapshot as it is stored, in whatever runs its rows are read."""
+
+    def __init__(self, nightly: Nightly) -> None:
+        self.rows = 0
+        self._width = len(nightly.layout()) * _VALUES.itemsize
+        self._record = len(nightly.record_layout()) * _VALUES.itemsize
+        self._keys, self._values = hashlib.sha256(), hashlib.sha256()
+        self._counts, self._records = hashlib.sha256(), hashlib.sha256()
+        self._last_key: tuple[str, ...] | None = None
+
+    def add(self, keys: Sequence[tuple[str, ...]], packed: Sequence[bytes]) -> None:
+        """The next rows in order of position. Raises ``ValueError`` where their keys are not."""
+        for key in keys:
+            if self._last_key is not None and key <= self._last_key:
+                raise ValueError(f"key {key} comes after {self._last_key}: rows go in key order")
+            self._last_key = key
+        self._keys.update("".join(f"{part}\0" for key in keys for part in key).encode())
+        if self._record:
+            counts = [(len(row) - self._width) // self._record for row in packed]
+            self._counts.update(np.array(counts, "<i8").tobytes())
+            self._records.update(b"".join(row[self._width :] for row in packed))
+            packed = [row[: self._width] for row in packed]
+        self._values.update(b"".join(packed))
+        self.rows += len(packed)
+
+    def sha256(self, context: bytes) -> str:
         """Hash of keys, values, records and context."""
-        parts = self._keys.digest() + self._values.digest()
-        if self._context:
-            parts += hashlib.sha256(self._context).digest()
-        return hashlib.sha256(parts).hexdigest()
+        hashes = [self._keys, self._values]
+        if self._record:
+            hashes += [self._counts, self._records]
+        if context:
+            hashes.append(hashlib.sha256(context))
+        return hashlib.sha256(b"".join(one.digest() for one in hashes)).hexdigest()
 
 
 def check_context(context: Context) -> None:

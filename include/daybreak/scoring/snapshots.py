@@ -1,104 +1,33 @@
-"""Snapshots: the feature rows of one model and business day, written once, read by both paths."""
+"""Snapshots: the feature rows of one model and business day, read by both paths."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from datetime import date, datetime
+from collections.abc import Iterable, Sequence
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from sqlalchemy import Connection, Row, Select, Table, bindparam, exists, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, Select, Table, bindparam, exists, select
 
-from daybreak.clock import AsOf
 from daybreak.errors import NotFound, NotReady
 from daybreak.models import arrays
-from daybreak.models.base import NO_OPTIONS, AnyModel, Context, Options, SnapshotRows
-from daybreak.scoring.snapshot_bytes import Contents, check_context, pack, unpack
-from daybreak.warehouse.bulk import copy_in
-from daybreak.warehouse.partitions import ensure_partition
+from daybreak.models.base import AnyModel, Context, Options, SnapshotRows
+from daybreak.scoring.snapshot_bytes import unpack
+from daybreak.warehouse.engine import driver_of
 from daybreak.warehouse.tables import snapshot as snapshots
 from daybreak.warehouse.tables import snapshot_context as contexts
-
-
-def write_snapshot(
-    conn: Connection,
-    model: AnyModel,
-    as_of: AsOf,
-    now: datetime,
-    options: Options = NO_OPTIONS,
-    *,
-    trained: Options = NO_OPTIONS,
-) -> int:
-    """Build and store a snapshot, in the caller's transaction; returns its ``snapshot_id``.
-
-    ``trained``: options that the version which is to score the day was trained with; they go
-    before ``options``, and a day has a snapshot for each such set. The same model, date, cutoff,
-    layout and ``trained`` give the id that is there already, with the options that it was built
-    with: a day that is scored again does not change with the settings. Who comes second while the
-    first one is still writing waits for it. One whose rows retention took is written again. Raises
-    what ``build_snapshot`` raises, and ``ValueError`` where the model breaks its word.
-    """
-    identity = {
-        "model": model.name,
-        "business_date": as_of.business_date,
-        "cutoff": as_of.cutoff,
-        "layout": _with_options(snapshot_layout(model), trained),
-    }
-    unwritten = {"rows": 0, "sha256": "", "built_at": now, "pruned_at": None}
-    claim = (
-        insert(snapshots)
-        .values(**identity, **unwritten)
-        .on_conflict_do_update(  # one whose rows went is written again, under the id it had
-            constraint="snapshot_once", set_=unwritten, where=snapshots.c.pruned_at.is_not(None)
-        )
-        .returning(snapshots.c.snapshot_id)
-    )
-    snapshot_id = conn.scalar(claim)
-    if snapshot_id is None:
-        same = [snapshots.c[name] == value for name, value in identity.items()]
-        return int(conn.scalars(select(snapshots.c.snapshot_id).where(*same)).one())
-
-    built = model.night.build_snapshot(conn, as_of, {**options, **trained})
-    check_context(built.context)
-    context = arrays.pack(built.context) if built.context else b""
-    if context:
-        conn.execute(insert(contexts).values(snapshot_id=snapshot_id, arrays=context))
-    ensure_partition(conn, model.night.snapshot_table, as_of.business_date)
-    contents = Contents(model.night, context)
-    for batch in built.rows:
-        first = contents.rows
-        contents.add(batch)
-        copy_in(
-            conn,
-            model.night.snapshot_table,
-            {
-                "business_date": _constant(np.datetime64(as_of.business_date, "D"), len(batch)),
-                "snapshot_id": _constant(snapshot_id, len(batch)),
-                **dict(zip(model.keys, batch.keys, strict=True)),
-                "ordinal": np.arange(first, contents.rows),
-                "features": pack(batch),
-            },
-        )
-    conn.execute(
-        update(snapshots)
-        .where(snapshots.c.snapshot_id == snapshot_id)
-        .values(rows=contents.rows, sha256=contents.sha256())
-    )
-    return int(snapshot_id)
 
 
 def read_context(conn: Connection, model: AnyModel, snapshot_id: int) -> Context:
     """What all entities of a snapshot have in common; empty where its model keeps nothing.
 
     Raises ``NotReady`` where code with another layout wrote the snapshot (its rows and arrays
-    would be read in the wrong places), and where its rows went.
+    would be read in the wrong places), where its rows went, and while shards are missing.
     """
     both = snapshots.outerjoin(contexts, contexts.c.snapshot_id == snapshots.c.snapshot_id)
-    columns = (snapshots.c.layout, snapshots.c.business_date, snapshots.c.pruned_at)
+    c = snapshots.c
+    columns = (c.layout, c.business_date, c.pruned_at, c.finished_at)
     query = select(*columns, contexts.c.arrays)
     found = conn.execute(
         query.select_from(both).where(snapshots.c.snapshot_id == snapshot_id)
@@ -108,6 +37,8 @@ def read_context(conn: Connection, model: AnyModel, snapshot_id: int) -> Context
         fault = "was laid out by another release than this one"
     elif found.pruned_at is not None:
         fault = "is older than those that are kept"
+    elif found.finished_at is None:
+        fault = "is not finished: shards are missing"
     if fault:
         raise NotReady(
             f"The snapshot of {model.name} for {found.business_date} {fault}.",
@@ -125,8 +56,11 @@ def read_snapshot(
 ) -> SnapshotRows:
     """The rows at positions ``first`` to ``last - 1`` in key order."""
     query = _range_query(model.night.snapshot_table, model.keys)
-    found = conn.execute(query, {"snapshot_id": snapshot_id, "first": first, "last": last})
-    return _snapshot_rows(model, found.all())
+    compiled = str(query.compile(dialect=conn.dialect)).encode()
+    asked = {"snapshot_id": snapshot_id, "first": first, "last": last}
+    with driver_of(conn).cursor(binary=True) as cursor:  # as text, bytes take twice the space
+        found = cursor.execute(compiled, asked).fetchall()
+    return _snapshot_rows(model, found)
 
 
 def read_entity(
@@ -147,7 +81,7 @@ def snapshot_layout(model: AnyModel) -> str:
     return layout_hash(nightly.layout() + nightly.record_layout() + nightly.context_layout())
 
 
-def _with_options(layout: str, trained: Options) -> str:
+def with_options(layout: str, trained: Options) -> str:
     """The layout, and what tells apart days that were built with other numbers."""
     if not trained:
         return layout
@@ -185,7 +119,7 @@ def _entity_query(table: Table, keys: tuple[str, ...]) -> Select[Any]:
     )
 
 
-def _snapshot_rows(model: AnyModel, rows: Iterable[Row[Any]]) -> SnapshotRows:
+def _snapshot_rows(model: AnyModel, rows: Iterable[Sequence[Any]]) -> SnapshotRows:
     *keys, packed = [*zip(*rows, strict=True)] or [()] * (len(model.keys) + 1)
     return unpack(model.night, keys, packed)
 
@@ -211,7 +145,3 @@ def _unknown(
         field=field,
         **given,
     )
-
-
-def _constant(value: Any, length: int) -> NDArray[Any]:
-    return np.broadcast_to(np.asarray(value), length)

@@ -174,6 +174,18 @@ snapshot_context = Table(
 )
 """What all entities of a snapshot share."""
 
+snapshot_part = Table(
+    "snapshot_part",
+    metadata,
+    Column("snapshot_id", BigInteger, ForeignKey("ops.snapshot.snapshot_id"), primary_key=True),
+    Column("shard", Integer, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("array", LargeBinary, nullable=False, comment="an .npy, no pickle"),
+    schema="feature",
+    prefixes=["UNLOGGED"],
+)
+"""What shards keep until their snapshot is whole. Lost in a crash of the server, and made again."""
+
 # --- ops: how it came about ------------------------------------------------------------------
 
 load = Table(
@@ -213,9 +225,24 @@ snapshot = Table(
     Column("sha256", Text, nullable=False, comment="over keys and bytes, in key order"),
     Column("built_at", Instant, nullable=False),
     Column("pruned_at", Instant, comment="its rows went; scoring the day makes them again"),
+    Column("options", JSONB, comment="that its shards are made with"),
+    Column("finished_at", Instant, comment="null while shards are missing"),
     UniqueConstraint("model", "business_date", "cutoff", "layout", name="snapshot_once"),
     schema="ops",
 )
+
+snapshot_shard = Table(
+    "snapshot_shard",
+    metadata,
+    Column("snapshot_id", BigInteger, ForeignKey("ops.snapshot.snapshot_id"), primary_key=True),
+    Column("shard", Integer, primary_key=True),
+    Column("first", BigInteger, nullable=False, comment="position of its first row in key order"),
+    Column("entities", BigInteger, comment="null where nobody counted them"),
+    Column("keys", LargeBinary, nullable=False, comment="of its entities, UTF-8, ended by NUL"),
+    Column("rows", BigInteger, comment="null while they are not written"),
+    schema="ops",
+)
+"""How an unfinished snapshot is cut. Gone when it is whole."""
 
 model_version = Table(
     "model_version",

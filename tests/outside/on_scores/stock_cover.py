@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import REAL, Column, Connection, SmallInteger, Text
 from stock_cover_schedule import SCHEDULE
 
-from daybreak.clock import AsOf
 from daybreak.facts.scores import read_scores
 from daybreak.models import base, get_model
 from daybreak.models.options import chosen
@@ -87,17 +86,17 @@ class CoverNightly(base.Nightly):
     def layout(self) -> tuple[str, ...]:
         return LAYOUT
 
-    def build_snapshot(
-        self, warehouse: Connection, as_of: AsOf, options: base.Options = base.NO_OPTIONS
-    ) -> base.Snapshot:
-        chosen(options, {})
+    def rows(
+        self, warehouse: Connection, span: base.Span, context: base.Context, part: base.Part
+    ) -> Iterator[base.SnapshotRows]:
+        chosen(span.options, {})
         (forecast,) = SCHEDULE.inputs
         table, read = get_model(forecast.model).night.score_table, (*self.keys, "horizon", "p90")
-        scores = read_scores(warehouse, forecast.model, table, as_of, read).columns
+        scores = read_scores(warehouse, forecast.model, table, span.as_of, read).columns
         week = scores["horizon"] <= DAYS  # rows are in the order of store, item and horizon
         needed = np.add.accumulate(scores["p90"][week].reshape(-1, DAYS), axis=1)
         keys = tuple(scores[name][week][::DAYS] for name in self.keys)
-        return base.Snapshot(iter([base.SnapshotRows(keys, needed)]))
+        yield base.SnapshotRows(keys, needed)
 
     def audit(self, columns: Mapping[str, NDArray[Any]]) -> list[str]:
         needed, short, days = (columns[name] for name in ("needed", "short", "days"))

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from numpy.typing import NDArray
 from sqlalchemy import Connection, FromClause, Select
 
 from daybreak.clock import AsOf
-from daybreak.facts.interactions import item_totals, stream_events
+from daybreak.facts.interactions import item_totals, stream_events, stream_users
 from daybreak.models.base import (
     NO_OPTIONS,
     Context,
+    Key,
     Nightly,
     Options,
+    Part,
     RowsOf,
-    Snapshot,
+    Shared,
     SnapshotRows,
+    Span,
 )
 from daybreak.models.recommendations.features.catalogue import Catalogue, ItemDays, build_catalogue
 from daybreak.models.recommendations.features.histories import (
     LAYOUT,
     RECORD,
+    STRANGER,
     histories,
     stranger,
 )
@@ -60,19 +65,40 @@ class ListNightly(Nightly):
         """Names of the day's arrays, and of the columns of the one that has columns."""
         return (*Catalogue.context_layout(), *PUBLISHED, NUMBERS, *OF_A_DAY)
 
-    def build_snapshot(
+    def entities(
         self, warehouse: Connection, as_of: AsOf, options: Options = NO_OPTIONS
-    ) -> Snapshot:
-        """The day's catalogue, and a row for every active user. Raises ``NoData``.
+    ) -> Iterator[Key]:
+        """Whom nobody knows, then every active user. Raises ``NoData``."""
+        numbers = Numbers.chosen(options)
+        users = stream_users(warehouse, as_of, days=numbers.history_days)
+        return ((user,) for user in chain((STRANGER,), users))  # '' comes before every other key
 
-        Options: those of ``numbers.OPTIONS``.
-        """
+    def shared(
+        self, warehouse: Connection, as_of: AsOf, options: Options, parts: Sequence[Part]
+    ) -> Shared:
+        """The day's catalogue. Raises ``NoData``. Options: those of ``numbers.OPTIONS``."""
         numbers = Numbers.chosen(options)
         lists = published(options) | numbers.to_context()
         sold = _sold(warehouse, as_of, numbers)
         catalogue = build_catalogue(sold, as_of.business_date, numbers)
-        rows = _rows(warehouse, as_of, catalogue, numbers)
-        return Snapshot(rows, catalogue.to_context() | lists)
+        return Shared(catalogue.to_context() | lists)
+
+    def rows(
+        self, warehouse: Connection, span: Span, context: Context, part: Part
+    ) -> Iterator[SnapshotRows]:
+        """What is known of each user, by the items of the day's catalogue."""
+        if span.keys is None:
+            raise ValueError("The recommendations count their users.")
+        numbers = Numbers.chosen(span.options)
+        names = Catalogue.from_context(context).item_id.astype(object)
+        users = span.keys[0]
+        if len(users) and users[0] == STRANGER:
+            yield stranger()
+            users = users[1:]
+        for events in stream_events(
+            warehouse, span.as_of, days=numbers.history_days, item_ids=names, users=users
+        ):
+            yield histories(events, span.as_of.business_date, numbers)
 
     def rows_per_entity(self, context: Context) -> int | RowsOf:
         """``listed``, or as many items as are on sale and may be listed."""
@@ -91,14 +117,3 @@ def _sold(warehouse: Connection, as_of: AsOf, numbers: Numbers) -> ItemDays:
     totals = item_totals(warehouse, as_of, days=numbers.history_days)
     names = ("item_ids", "categories", "item", "day", "buyers", "quantity", "spend", "further")
     return ItemDays(**{name: totals[name] for name in names})  # type: ignore[literal-required]
-
-
-def _rows(
-    warehouse: Connection, as_of: AsOf, catalogue: Catalogue, numbers: Numbers
-) -> Iterator[SnapshotRows]:
-    yield stranger()  # '' comes before every other key
-    names = catalogue.item_id.astype(object)
-    for events in stream_events(warehouse, as_of, days=numbers.history_days, item_ids=names):
-        rows = histories(events, as_of.business_date, numbers)
-        if len(rows):
-            yield rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,26 +11,26 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from daybreak.clock import AsOf
-from daybreak.facts.panel import Panel
-from daybreak.facts.sales import read_panel
+from daybreak.facts.series import read_panels, read_series
 from daybreak.models.base import (
     NO_OPTIONS,
     Context,
     Day,
+    Key,
     Nightly,
     Options,
+    Part,
     Questions,
-    Snapshot,
+    Shared,
     SnapshotRows,
+    Span,
 )
 from daybreak.models.options import chosen
 from daybreak.models.sales_forecast.features.layout import HORIZON, LAYOUT
-from daybreak.models.sales_forecast.features.snapshot import snapshot as snapshot_values
+from daybreak.models.sales_forecast.features.shards import part_of, rows_of, share
 from daybreak.models.sales_forecast.link import SCORES
 from daybreak.models.sales_forecast.schedule import SCHEDULE
 from daybreak.models.sales_forecast.tables import scores, snapshots
-
-SERIES_PER_BATCH = 5_000
 
 
 class ForecastNightly(Nightly):
@@ -38,6 +38,7 @@ class ForecastNightly(Nightly):
 
     schedule = SCHEDULE
     keys = ("store_id", "item_id")
+    in_parts = True
     snapshot_table = snapshots
     score_table = scores
 
@@ -45,12 +46,31 @@ class ForecastNightly(Nightly):
         """Names of the snapshot values."""
         return LAYOUT
 
-    def build_snapshot(
+    def entities(
         self, warehouse: Connection, as_of: AsOf, options: Options = NO_OPTIONS
-    ) -> Snapshot:
-        """One row for each series with a sale in the panel. Raises ``NoData``."""
+    ) -> Iterator[Key]:
+        """Each series with a sale in the panel. Raises ``NoData``."""
         chosen(options, {})
-        return Snapshot(_batches(read_panel(warehouse, as_of)))
+        return iter(read_series(warehouse, as_of))
+
+    def part(self, warehouse: Connection, span: Span) -> Part:
+        """What follows from each series alone; facts are read here and only here."""
+        if span.keys is None:
+            raise ValueError("The sales forecast counts its series.")
+        series = list(zip(*(names.tolist() for names in span.keys), strict=True))
+        return part_of(list(read_panels(warehouse, span.as_of, series)))
+
+    def shared(
+        self, warehouse: Connection, as_of: AsOf, options: Options, parts: Sequence[Part]
+    ) -> Shared:
+        """Levels, weekdays and seasons of items, categories and stores. There is no context."""
+        return Shared(of_parts=share(parts))
+
+    def rows(
+        self, warehouse: Connection, span: Span, context: Context, part: Part
+    ) -> Iterator[SnapshotRows]:
+        """One row for each series."""
+        yield SnapshotRows(span.keys or (), rows_of(part))
 
     def questions(self, day: Day, entities: int) -> Questions:
         """``HORIZON`` days a series, in order."""
@@ -81,10 +101,3 @@ class ForecastNightly(Nightly):
             "horizons and target dates disagree": len(np.unique(day_zero)) > 1,
         }
         return [rule for rule, broken in rules.items() if broken]
-
-
-def _batches(panel: Panel) -> Iterator[SnapshotRows]:
-    values = snapshot_values(panel)
-    for first in range(0, len(panel), SERIES_PER_BATCH):
-        batch = slice(first, first + SERIES_PER_BATCH)
-        yield SnapshotRows((panel.store_ids[batch], panel.item_ids[batch]), values[batch])

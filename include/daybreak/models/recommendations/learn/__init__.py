@@ -36,7 +36,7 @@ class ListLearning(Learning):
         progress: Progress = quiet,
         options: Options = NO_OPTIONS,
     ) -> Trained:
-        """Learn from facts visible at ``as_of``. Options as for ``build_snapshot``.
+        """Learn from facts visible at ``as_of``. Options as for ``Nightly.entities``.
 
         Raises ``NoData``.
         """

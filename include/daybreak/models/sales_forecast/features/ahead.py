@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from daybreak.errors import DatasetError
 from daybreak.facts.panel import Panel
-from daybreak.models.sales_forecast.features.groups import YEAR, CategoryYear, Groups, season
+from daybreak.models.sales_forecast.features.groups import YEAR
 from daybreak.models.sales_forecast.features.layout import CHANNELS, COVARIATE_SLOTS, HORIZON
 
 FAR = 4.0
@@ -16,17 +16,20 @@ FAR = 4.0
 Block = NDArray[np.float32]
 
 
-def ahead(panel: Panel, origin: int, groups: Groups, year: CategoryYear, scale: Block) -> Block:
-    """The ahead block, float32 (n, channels x ``HORIZON``), channel after channel.
+_LAST_YEAR = CHANNELS.index("last_year") * HORIZON
+_SEASON = CHANNELS.index("season") * HORIZON
 
-    ``scale`` (n,), above 0, divides last year's units. A covariate
-    that no plan tells is carried forward from the origin (a price) or taken as absent (a promotion,
-    a holiday): its later values stand in the panel of a past origin, but were not known then.
-    ``season`` and ``last_year`` are NaN where the panel does not reach back.
+
+def known_ahead(panel: Panel, origin: int) -> Block:
+    """The ahead block without what all series have a part in, float32 (n, channels x ``HORIZON``),
+    channel after channel: ``season`` is NaN, ``last_year`` in units.
+
+    A covariate that no plan tells is carried forward from the origin (a price) or taken as absent
+    (a promotion, a holiday): its later values stand in the panel of a past origin, but were not
+    known then. ``last_year`` is NaN where the panel does not reach back.
     """
     days = slice(origin + 1, origin + 1 + HORIZON)
     is_open = panel.open[:, days]
-    seasons = season(year, HORIZON)
     since, until = _public_holidays(panel, origin)
     before, after = _closed_runs(panel.open, origin)
     channels: dict[str, NDArray[np.generic]] = {
@@ -39,13 +42,24 @@ def ahead(panel: Panel, origin: int, groups: Groups, year: CategoryYear, scale: 
         "closed_before": before,
         "closed_after": after,
         "selling_day": is_open.cumsum(axis=1),
-        "last_year": _last_year(panel, origin) / scale[:, None],
-        "season": seasons[groups.category],
+        "last_year": _last_year(panel, origin),
+        "season": np.array([np.nan], np.float32),
         **_covariates(panel, days),
     }
-    shape = (len(panel), HORIZON)
-    blocks = [np.broadcast_to(channels[name], shape).astype(np.float32) for name in CHANNELS]
-    return np.concatenate(blocks, axis=1)
+    block = np.empty((len(panel), len(CHANNELS), HORIZON), np.float32)
+    for place, name in enumerate(CHANNELS):
+        block[:, place] = channels[name]
+    return block.reshape(len(panel), len(CHANNELS) * HORIZON)
+
+
+def complete(block: Block, scale: Block, seasons: Block) -> None:
+    """Put in place what `known_ahead` left open.
+
+    ``scale`` (n,), above 0, divides last year's units. ``seasons``: float32 (n, ``HORIZON``), that
+    of each series' category, NaN where the panel does not reach back.
+    """
+    block[:, _LAST_YEAR : _LAST_YEAR + HORIZON] /= scale[:, None]
+    block[:, _SEASON : _SEASON + HORIZON] = seasons
 
 
 def _planned(panel: Panel, name: str, origin: int, otherwise: Block | np.float32) -> Block:

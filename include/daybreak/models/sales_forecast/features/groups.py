@@ -6,7 +6,9 @@ None of them is ruled by one large series: `influence` bounds what a series coun
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,10 +38,23 @@ class Groups:
     shelf: NDArray[np.intp]  # store and category
 
 
-def groups_of(panel: Panel) -> Groups:
-    """Number the items, categories, stores and shelves of a panel."""
+class Names(NamedTuple):
+    """Whose a series is, object (n,) each; the category is "" where nobody knows."""
+
+    store: NDArray[np.object_]
+    item: NDArray[np.object_]
+    category: NDArray[np.object_]
+
+
+def names_of(panel: Panel) -> Names:
+    """The names of the series of a panel."""
+    return Names(panel.store_ids, panel.item_ids, panel.categories)
+
+
+def groups_of(names: Names) -> Groups:
+    """Number the items, categories, stores and shelves of some series."""
     item, category, store = (
-        numbered(names)[1] for names in (panel.item_ids, panel.categories, panel.store_ids)
+        numbered(column)[1] for column in (names.item, names.category, names.store)
     )
     shelf = np.unique(store * (category.max(initial=0) + 1) + category, return_inverse=True)[1]
     return Groups(item, category, store, shelf)
@@ -95,20 +110,44 @@ class CategoryYear:
     lift: Matrix
 
 
-def category_year(
-    panel: Panel, origin: int, category: NDArray[np.intp], usual: Matrix
-) -> CategoryYear:
-    """Index and promotion lift of each category, as of the column ``origin``.
+class YearDays(NamedTuple):
+    """The last days up to the origin of some series, at most ``MEMORY``; all (n, days).
 
-    ``usual`` (n,): level of the middle series of each series' category (`influence`).
+    ``units``: float32, NaN on days that do not count: closed, or before the first sale.
+    """
+
+    units: NDArray[np.float32]
+    promoted: NDArray[np.bool_]
+
+
+def year_days(panel: Panel, origin: int, rows: slice) -> YearDays:
+    """What `category_year` looks at of the series in ``rows``."""
+    days = slice(max(0, origin + 1 - MEMORY), origin + 1)
+    since = first_sale(panel, origin, rows)
+    selling = panel.open[rows, days] & (np.arange(days.start, days.stop) >= since[:, None])
+    units = np.where(selling, panel.units[rows, days], np.float32(np.nan))
+    return YearDays(units, panel.promotion[rows, days] > 0)
+
+
+def category_year(
+    days: Iterable[YearDays], category: NDArray[np.intp], usual: Matrix
+) -> CategoryYear:
+    """Index and promotion lift of each category, as of the last of ``days``.
+
+    ``days``: of the series as `chunks` cuts them: the order in which sums are added. ``usual``
+    (n,): level of the middle series of each series' category (`influence`).
     """
     categories = int(category.max(initial=0)) + 1
-    sums = np.zeros((4, categories, min(origin + 1, MEMORY)))
-    for rows in chunks(len(panel)):
+    sums: Matrix | None = None
+    for rows, part in zip(chunks(len(category)), days, strict=True):
+        if sums is None:
+            sums = np.zeros((4, categories, part.units.shape[1]))
         order = np.argsort(category[rows], kind="stable")
         present, starts = np.unique(category[rows][order], return_index=True)
-        for place, values in enumerate(_beside_usual(panel, origin, rows, usual[rows])):
+        for place, values in enumerate(_beside_usual(part, usual[rows])):
             sums[place, present] += np.add.reduceat(values[order], starts, axis=0)
+    if sums is None:
+        raise ValueError("A year has at least one chunk of days.")
     sold, usual = sums[1].sum(axis=-1), sums[3].sum(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
         index = np.where(sums[2] > 0, sums[0] / sums[2], np.nan)
@@ -117,21 +156,16 @@ def category_year(
     return CategoryYear(np.concatenate([unseen, index], axis=1), lift)
 
 
-def _beside_usual(
-    panel: Panel, origin: int, rows: slice, usual: Matrix
-) -> tuple[Matrix, Matrix, Matrix, Matrix]:
+def _beside_usual(days: YearDays, usual: Matrix) -> tuple[Matrix, Matrix, Matrix, Matrix]:
     """Units on regular and on promoted days, then the long-run mean on the same days: (n, days)."""
-    days = slice(max(0, origin + 1 - MEMORY), origin + 1)
-    since = first_sale(panel, origin, rows)
-    selling = panel.open[rows, days] & (np.arange(days.start, days.stop) >= since[:, None])
-    promoted = panel.promotion[rows, days] > 0
-    units = np.where(selling, panel.units[rows, days], 0.0)
+    selling = ~np.isnan(days.units)
+    units = np.where(selling, days.units, 0.0)
     level = (units.sum(axis=1) / np.maximum(selling.sum(axis=1), 1))[:, None]
     weight = influence(level, usual[:, None])
     np.minimum(units, np.maximum(MOST_OF_LEVEL * level, 1.0), out=units)
     units *= weight
     level *= weight
-    regular, reduced = selling & ~promoted, selling & promoted
+    regular, reduced = selling & ~days.promoted, selling & days.promoted
     return units * regular, units * reduced, regular * level, reduced * level
 
 

@@ -22,6 +22,7 @@ medians over the series that sell, and what they add is limited by what the seri
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -31,13 +32,23 @@ from daybreak.facts.panel import Panel
 from daybreak.models.sales_forecast.features.groups import (
     CategoryYear,
     Groups,
+    Names,
+    YearDays,
     category_year,
     code,
+    groups_of,
     influence,
     middle,
+    names_of,
     total,
+    year_days,
 )
-from daybreak.models.sales_forecast.features.layout import SAME_WEEKDAY, STATISTICS, WEEKDAY_PROFILE
+from daybreak.models.sales_forecast.features.layout import (
+    HISTORY,
+    SAME_WEEKDAY,
+    STATISTICS,
+    WEEKDAY_PROFILE,
+)
 from daybreak.models.sales_forecast.features.recent import (
     SELLING_DAYS,
     Matrix,
@@ -70,26 +81,68 @@ _IN_UNITS = (
     *("p10_56", "p25_56", "p50_56", "p75_56", "p90_56"),
 )
 
+_OF_GROUPS = (
+    *("scale", "price_now", "price_to_category", "promotion_lift", "item_trend"),
+    *("category_code", "store_code"),
+)
+STATISTICS_ALONE = tuple(name for name in STATISTICS if name not in _OF_GROUPS)
+
 Columns = dict[str, Matrix]
 
 
-def history(panel: Panel, origin: int, groups: Groups) -> tuple[NDArray[np.float32], CategoryYear]:
-    """The history block, float32 (n, len(layout.HISTORY)), from columns up to ``origin`` only.
+ALONE = (
+    *STATISTICS_ALONE,
+    *("price_now", "_never_sold", "_level_units", "_level_days"),
+    *(f"_weekday_units_{day}" for day in range(7)),
+    *(f"_weekday_days_{day}" for day in range(7)),
+)
+"""Columns of what `alone` knows."""
 
-    Beside it the year of each category, which both blocks take something from.
+
+def alone(panel: Panel, origin: int) -> Matrix:
+    """What follows from each series alone, float64 (n, len(ALONE)); not divided by a scale yet."""
+    found = np.empty((len(panel), len(ALONE)))
+    for rows in chunks(len(panel)):
+        columns = _of_series(gather(panel, origin, rows))
+        columns["price_now"] = panel.price[rows, origin].astype(np.float64)
+        found[rows] = np.column_stack([columns[name] for name in ALONE])
+    return found
+
+
+def together(
+    known: Matrix,
+    names: Names,
+    weekday: int,
+    days: Iterable[YearDays],
+) -> tuple[NDArray[np.float32], CategoryYear]:
+    """The history block of all series, float32 (n, len(layout.HISTORY)).
+
+    ``known``: of `alone`. ``weekday``: that of the origin, 0 on a Monday. ``days``: as for
+    `category_year`. Beside it the year of each category, which both blocks take something from.
     """
-    parts = [_of_series(gather(panel, origin, rows)) for rows in chunks(len(panel))]
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    columns: Columns = dict(zip(ALONE, known.T, strict=True))
+    for part in ("_weekday_units", "_weekday_days"):
+        columns[part] = np.stack([columns.pop(f"{part}_{day}") for day in range(7)], axis=1)
+    groups = groups_of(names)
     _add_levels(columns, groups)
-    _add_weekdays(columns, groups, _monday_offset(panel, origin))
-    _add_prices(columns, groups, panel, origin)
-    year = category_year(panel, origin, groups.category, columns["_usual"])
-    _add_groups(columns, groups, panel, year)
-    names = [*STATISTICS, *SAME_WEEKDAY, *WEEKDAY_PROFILE]
-    return np.stack([columns[name] for name in names], axis=1).astype(np.float32), year
+    _add_weekdays(columns, groups, weekday)
+    _add_prices(columns, groups)
+    year = category_year(days, groups.category, columns["_usual"])
+    _add_groups(columns, groups, names, year)
+    block = np.empty((len(known), len(HISTORY)), np.float32)
+    for place, name in enumerate(HISTORY):
+        block[:, place] = columns[name]
+    return block, year
 
 
-def _monday_offset(panel: Panel, origin: int) -> int:
+def history(panel: Panel, origin: int) -> tuple[NDArray[np.float32], CategoryYear]:
+    """The history block of a panel, from columns up to ``origin`` only; the rest as `together`."""
+    days = (year_days(panel, origin, rows) for rows in chunks(len(panel)))
+    known = alone(panel, origin)
+    return together(known, names_of(panel), monday_offset(panel, origin), days)
+
+
+def monday_offset(panel: Panel, origin: int) -> int:
     """Weekday of the origin, 0 on a Monday."""
     return (panel.first_date.weekday() + origin) % 7
 
@@ -138,9 +191,10 @@ def _of_series(recent: Recent) -> Columns:
         "_level_units": (units * weight).sum(axis=1),
         "_level_days": weight.sum(axis=1),
     }
-    on = [known & (recent.weekday == day) for day in range(7)]
-    columns["_weekday_units"] = np.stack([(units * regular * d).sum(axis=1) for d in on], axis=1)
-    columns["_weekday_days"] = np.stack([(regular * d).sum(axis=1) for d in on], axis=1)
+    for day in range(7):
+        on = known & (recent.weekday == day)
+        columns[f"_weekday_units_{day}"] = (units * regular * on).sum(axis=1)
+        columns[f"_weekday_days_{day}"] = (regular * on).sum(axis=1)
     return columns
 
 
@@ -192,15 +246,14 @@ def _add_weekdays(columns: Columns, groups: Groups, today: int) -> None:
         columns[WEEKDAY_PROFILE[offset]] = profile[:, weekday]
 
 
-def _add_prices(columns: Columns, groups: Groups, panel: Panel, origin: int) -> None:
-    price = panel.price[:, origin].astype(np.float64)
+def _add_prices(columns: Columns, groups: Groups) -> None:
+    price = columns["price_now"]
     reference = np.where(np.isnan(columns["reference_price"]), price, columns["reference_price"])
-    columns["price_now"] = price
     columns["reference_price"] = reference
     columns["price_to_category"] = _ratio(reference, middle(groups.category, reference), np.nan)
 
 
-def _add_groups(columns: Columns, groups: Groups, panel: Panel, year: CategoryYear) -> None:
+def _add_groups(columns: Columns, groups: Groups, names: Names, year: CategoryYear) -> None:
     usual = columns["mean_56"] * columns["_unit"]
     weight = influence(usual, columns["_usual"])
     fortnight, usual = columns["mean_14"] * columns["_unit"] * weight, usual * weight
@@ -208,8 +261,8 @@ def _add_groups(columns: Columns, groups: Groups, panel: Panel, year: CategoryYe
         total(groups.item, usual) + 0.1
     )
     columns["promotion_lift"] = year.lift[groups.category]
-    columns["category_code"] = code(panel.categories).astype(np.float64)
-    columns["store_code"] = code(panel.store_ids).astype(np.float64)
+    columns["category_code"] = code(names.category).astype(np.float64)
+    columns["store_code"] = code(names.store).astype(np.float64)
 
 
 def _tail_mean(values: Matrix, known: NDArray[np.bool_], days: int) -> Matrix:

@@ -1,4 +1,8 @@
-"""A whole snapshot row: what is known of a series, then what is known of each day ahead."""
+"""A whole snapshot row: what is known of a series, then what is known of each day ahead.
+
+A panel gives all rows at once: training does that, and it is what the shards of a night, which
+`shards` makes one by one, have to equal bit for bit.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daybreak.facts.panel import Panel
-from daybreak.models.sales_forecast.features.ahead import ahead
-from daybreak.models.sales_forecast.features.groups import groups_of
+from daybreak.models.sales_forecast.features.ahead import complete, known_ahead
+from daybreak.models.sales_forecast.features.groups import groups_of, names_of, season
 from daybreak.models.sales_forecast.features.history import LEAST_SCALE, history
-from daybreak.models.sales_forecast.features.layout import HISTORY
+from daybreak.models.sales_forecast.features.layout import HISTORY, HORIZON
 
 
 def snapshot(panel: Panel, origin: int | None = None) -> NDArray[np.float32]:
@@ -19,7 +23,15 @@ def snapshot(panel: Panel, origin: int | None = None) -> NDArray[np.float32]:
     were changed in between. Statistics of items, categories and stores are over the panel's series.
     """
     origin = panel.days - 1 if origin is None else origin
-    groups = groups_of(panel)
-    before, year = history(panel, origin, groups)
+    before, year = history(panel, origin)
+    seasons = season(year, HORIZON).astype(np.float32)[groups_of(names_of(panel)).category]
+    return whole_rows(before, known_ahead(panel, origin), seasons)
+
+
+def whole_rows(
+    before: NDArray[np.float32], ahead: NDArray[np.float32], seasons: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """The history block and the ahead block of some series; ``ahead`` is completed in place."""
     scale = np.maximum(before[:, HISTORY.index("scale")], np.float32(LEAST_SCALE))
-    return np.concatenate([before, ahead(panel, origin, groups, year, scale)], axis=1)
+    complete(ahead, scale, seasons)
+    return np.concatenate([before, ahead], axis=1)

@@ -1,0 +1,99 @@
+"""The snapshot of a day in shards of series: what is kept of each, and what all have a part in.
+
+Facts are read once. A shard keeps what follows from its series alone (some 4 kB a series); levels,
+weekdays and seasons are made of those columns over all series, in key order whatever the shards;
+then each shard makes its rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daybreak.facts.panel import Panel
+from daybreak.models.arrays import from_names, to_names
+from daybreak.models.base import Part
+from daybreak.models.sales_forecast.features.ahead import known_ahead
+from daybreak.models.sales_forecast.features.groups import (
+    Names,
+    YearDays,
+    groups_of,
+    names_of,
+    season,
+    year_days,
+)
+from daybreak.models.sales_forecast.features.history import alone, monday_offset, together
+from daybreak.models.sales_forecast.features.layout import HORIZON
+from daybreak.models.sales_forecast.features.recent import chunks
+from daybreak.models.sales_forecast.features.snapshot import whole_rows
+from daybreak.types import Float32
+
+_NAMES = ("store", "item", "category")
+
+
+def part_of(panels: Sequence[Panel]) -> Part:
+    """What a shard keeps of its series, ``panels`` in key order; as of their last day."""
+    return _joined([_of_panel(panel) for panel in panels])
+
+
+def share(parts: Sequence[Part]) -> list[Part]:
+    """For each part the history block of its series, and the season of their categories."""
+    sizes = [len(part["alone"]) for part in parts]
+    known = np.concatenate([part["alone"] for part in parts])
+    columns = [[to_names(part[name]) for part in parts] for name in _NAMES]
+    names = Names(*(np.concatenate(column) for column in columns))
+    block, year = together(known, names, int(parts[0]["weekday"]), _days(parts, len(known)))
+    seasons = season(year, HORIZON).astype(np.float32)
+    category = groups_of(names).category
+    ends = np.cumsum(sizes)
+    return [
+        {"history": block[end - size : end], "season": seasons[category[end - size : end]]}
+        for end, size in zip(ends, sizes, strict=True)
+    ]
+
+
+def rows_of(part: Part) -> Float32:
+    """The rows of a shard, float32 (n, len(LAYOUT))."""
+    return whole_rows(part["history"], part["ahead"].copy(), part["season"])
+
+
+def _of_panel(panel: Panel) -> dict[str, NDArray[Any]]:
+    origin = panel.days - 1
+    days = year_days(panel, origin, slice(None))
+    return {
+        "alone": alone(panel, origin),
+        "ahead": known_ahead(panel, origin),
+        "units": days.units,
+        "promoted": np.packbits(days.promoted, axis=1),
+        "weekday": np.array(monday_offset(panel, origin)),
+        **dict(zip(_NAMES, names_of(panel), strict=True)),
+    }
+
+
+def _joined(panels: Sequence[dict[str, NDArray[Any]]]) -> Part:
+    first = panels[0]
+    joined = {
+        name: values if values.ndim == 0 else np.concatenate([panel[name] for panel in panels])
+        for name, values in first.items()
+    }
+    return joined | {name: from_names(joined[name]) for name in _NAMES}
+
+
+def _days(parts: Sequence[Part], series: int) -> Iterator[YearDays]:
+    """The days of all series as `chunks` cuts them, which is not how the shards were cut."""
+    waiting: list[YearDays] = []
+    coming = iter(parts)
+    for rows in chunks(series):
+        wanted = rows.stop - rows.start
+        while sum(len(days.units) for days in waiting) < wanted:
+            part = next(coming)
+            units = part["units"]
+            promoted = np.unpackbits(part["promoted"], axis=1, count=units.shape[1])
+            waiting.append(YearDays(units, promoted.view(np.bool_)))
+        units = np.concatenate([days.units for days in waiting])
+        sold_off = np.concatenate([days.promoted for days in waiting])
+        yield YearDays(units[:wanted], sold_off[:wanted])
+        waiting = [YearDays(units[wanted:], sold_off[wanted:])]
