@@ -7,9 +7,10 @@ import sys
 from benchmarks import bench_forecast, bench_recommendations, bench_reports
 
 if __name__ == "__main__":
-    sys.argv = sys.argv[:1]
+    given = sys.argv  # --shards-in-processes N is for those that have shards
     bench_forecast.main()
     print()
     bench_recommendations.main()
     print()
+    sys.argv = given[:1]
     bench_reports.main()

@@ -11,80 +11,57 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import xgboost
-from sqlalchemy import Connection
 
-from benchmarks.facts import AS_OF, BUSINESS_DATE, CUTOFF, fill, temporary_warehouse
+from benchmarks.facts import BUSINESS_DATE, fill, temporary_warehouse
 from benchmarks.night import SCORING, run, table
+from benchmarks.shards import SNAPSHOT, add_processes, take_snapshot, workers
 from benchmarks.stages import Stages
-from daybreak.clock import AsOf
-from daybreak.facts.sales import read_panel
-from daybreak.models.base import NO_OPTIONS, Day, Float32, Options, Snapshot, SnapshotRows
+from daybreak.models.base import Day, Float32
 from daybreak.models.sales_forecast.features.layout import FEATURES
-from daybreak.models.sales_forecast.features.snapshot import snapshot as snapshot_values
 from daybreak.models.sales_forecast.model import MODEL
-from daybreak.models.sales_forecast.nightly import ForecastNightly
 from daybreak.models.sales_forecast.scorer import ForecastScorer
 from daybreak.registry.artifact import Artifact
 from daybreak.scoring.batch import rows_of_a_night
-from daybreak.scoring.snapshots import read_snapshot, write_snapshot
-from daybreak.warehouse.engine import begin, connect
+from daybreak.scoring.snapshots import read_snapshot
+from daybreak.warehouse.engine import connect
 
 ROUNDS, DEPTH, OUTPUTS = 200, 6, 4
 SERIES_PER_SHARD = 2000
 
 
-class Measured(ForecastNightly):
-    """The sales forecast with a clock between reading facts and making features of them."""
-
-    def __init__(self, stages: Stages) -> None:
-        self.stages = stages
-
-    def build_snapshot(
-        self, warehouse: Connection, as_of: AsOf, options: Options = NO_OPTIONS
-    ) -> Snapshot:
-        return Snapshot(self._timed(warehouse, as_of))
-
-    def _timed(self, warehouse: Connection, as_of: AsOf) -> Iterator[SnapshotRows]:
-        with self.stages.stage("read facts"):
-            panel = read_panel(warehouse, as_of)
-        with self.stages.stage("build snapshot"):
-            values = snapshot_values(panel)
-        with self.stages.stage("write snapshot"):
-            yield SnapshotRows((panel.store_ids, panel.item_ids), values)
-
-
-def measure(stores: int, items: int, days: int, rounds: int = ROUNDS) -> dict[str, Any]:
+def measure(
+    stores: int, items: int, days: int, rounds: int = ROUNDS, processes: int = 0
+) -> dict[str, Any]:
     """Run everything once in a temporary warehouse and return what it took."""
     stages = Stages()
-    model = replace(MODEL, nightly=Measured(stages))
     with temporary_warehouse() as engine:
         started = time.perf_counter()
         facts = fill(engine, stores, items, days)
         load = time.perf_counter() - started
-        with begin(engine) as conn:
-            snapshot_id = write_snapshot(conn, model, AS_OF, CUTOFF)
+        with workers(engine, processes) as several:
+            snapshot_id = take_snapshot(engine, stages, MODEL, several)
         with connect(engine) as conn:
-            snapshot = read_snapshot(conn, model, snapshot_id, 0, stores * items)
+            snapshot = read_snapshot(conn, MODEL, snapshot_id, 0, stores * items)
         day = Day(BUSINESS_DATE)
         scorer = ForecastScorer(Artifact(MODEL.name, "bench", b"", {}), day)
-        rows = rows_of_a_night(model.night, scorer, day, snapshot)
+        rows = rows_of_a_night(MODEL.night, scorer, day, snapshot)
         artifact = grow(rows.features, rounds)
         bare = [bare_seconds(artifact, rows.features) for _ in range(2)]
-        run(
-            engine,
-            stages,
-            model,
-            artifact,
-            snapshot_id=snapshot_id,
-            entities=len(snapshot),
-            per_shard=SERIES_PER_SHARD,
-        )
+        with workers(engine, processes) as several:
+            run(
+                engine,
+                stages,
+                MODEL,
+                artifact,
+                snapshot_id=snapshot_id,
+                entities=len(snapshot),
+                per_shard=SERIES_PER_SHARD,
+                workers=several,
+            )
         bare += [bare_seconds(artifact, rows.features) for _ in range(2)]
 
     scoring = sum(stages.seconds[name] for name in SCORING)
@@ -95,6 +72,8 @@ def measure(stores: int, items: int, days: int, rounds: int = ROUNDS) -> dict[st
         "features": rows.features.shape[1],
         "trees": rounds * OUTPUTS,
         "facts": facts,
+        "processes": processes or 1,
+        "snapshot_seconds": round(sum(stages.seconds[name] for name in SNAPSHOT), 3),
         "load_facts_per_second": round(facts / load),
         "seconds": dict(stages.seconds),
         "peak_mb": {name: round(value) for name, value in stages.peak_mb.items()},
@@ -141,7 +120,8 @@ def report(result: dict[str, Any]) -> str:
             "",
             *table(result),
             "",
-            f"{result['rows_per_second']:,} rows a second, written and published.",
+            f"Snapshot: {result['snapshot_seconds']:.2f} s. {result['rows_per_second']:,} rows a "
+            f"second, written and published; shards in {result['processes']} process(es).",
         ]
     )
 
@@ -151,9 +131,11 @@ def main() -> None:
     parser.add_argument("--stores", type=int, default=10)
     parser.add_argument("--items", type=int, default=500)
     parser.add_argument("--days", type=int, default=420)
+    add_processes(parser)
     parser.add_argument("--json", action="store_true", help="one object instead of a table")
     options = parser.parse_args()
-    result = measure(options.stores, options.items, options.days)
+    processes = options.shards_in_processes
+    result = measure(options.stores, options.items, options.days, processes=processes)
     print(json.dumps(result) if options.json else report(result))
 
 

@@ -14,9 +14,10 @@ from typing import Any
 import xgboost
 from sqlalchemy import Engine, select
 
-from benchmarks.facts import AS_OF, BUSINESS_DATE, CUTOFF, temporary_warehouse
+from benchmarks.facts import AS_OF, BUSINESS_DATE, temporary_warehouse
 from benchmarks.interactions import fill_interactions
 from benchmarks.night import SCORING, run, table
+from benchmarks.shards import add_processes, take_snapshot, workers
 from benchmarks.stages import Stages
 from daybreak.facts.events import Events
 from daybreak.facts.interactions import stream_events
@@ -26,8 +27,8 @@ from daybreak.models.recommendations.learn.train import LEAST_WEEKS, Options, Ra
 from daybreak.registry.artifact import Artifact
 from daybreak.scoring.batch import rows_of_a_night
 from daybreak.scoring.engines.predictor import Predictor
-from daybreak.scoring.snapshots import read_context, read_snapshot, write_snapshot
-from daybreak.warehouse.engine import begin, connect
+from daybreak.scoring.snapshots import read_context, read_snapshot
+from daybreak.warehouse.engine import connect
 from daybreak.warehouse.tables import interaction
 
 MODEL = get_model("recommendations")
@@ -39,30 +40,33 @@ ROUNDS = 100
 USERS_PER_SHARD = 5_000
 
 
-def measure(users: int, rounds: int = ROUNDS) -> dict[str, Any]:
+def measure(users: int, rounds: int = ROUNDS, processes: int = 0) -> dict[str, Any]:
     """Run everything once in a temporary warehouse and return what it took."""
     stages = Stages()
     with temporary_warehouse() as engine:
         events = fill_interactions(engine, users)
         artifact = learn(engine, rounds)
-        with stages.stage("snapshot"), begin(engine) as conn:
-            snapshot_id = write_snapshot(conn, MODEL, AS_OF, CUTOFF)
+        with workers(engine, processes) as several:
+            snapshot_id = take_snapshot(engine, stages, MODEL, several)
         looked_at = min(LOOKED_AT, users)
         candidates, bare = look_at_some(engine, artifact, snapshot_id, looked_at)
-        run(
-            engine,
-            stages,
-            MODEL,
-            artifact,
-            snapshot_id=snapshot_id,
-            entities=users + 1,
-            per_shard=USERS_PER_SHARD,
-        )
+        with workers(engine, processes) as several:
+            run(
+                engine,
+                stages,
+                MODEL,
+                artifact,
+                snapshot_id=snapshot_id,
+                entities=users + 1,
+                per_shard=USERS_PER_SHARD,
+                workers=several,
+            )
     scoring = sum(stages.seconds[name] for name in SCORING)
     predict = bare * (users + 1) / looked_at
     return {
         "users": users,
         "events": events,
+        "processes": processes or 1,
         "candidates_per_user": round(candidates / looked_at, 1),
         "features": len(MODEL.features),
         "trees": xgboost.Booster(model_file=bytearray(artifact.booster)).num_boosted_rounds(),
@@ -118,7 +122,8 @@ def report(result: dict[str, Any]) -> str:
             "",
             *table(result),
             "",
-            f"{result['users_per_second']:,} users a second, written and published.",
+            f"{result['users_per_second']:,} users a second, written and published; shards in "
+            f"{result['processes']} process(es).",
         ]
     )
 
@@ -126,9 +131,10 @@ def report(result: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--users", type=int, default=100_000)
+    add_processes(parser)
     parser.add_argument("--json", action="store_true", help="one object instead of a table")
     options = parser.parse_args()
-    result = measure(options.users)
+    result = measure(options.users, processes=options.shards_in_processes)
     print(json.dumps(result) if options.json else report(result))
 
 

@@ -1,4 +1,4 @@
-"""What the DAG does after the snapshot, shard after shard in one process, and how it is told."""
+"""What the DAG does after the snapshot, and how it is told."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 from sqlalchemy import Engine
 
 from benchmarks.facts import BUSINESS_DATE, CUTOFF
+from benchmarks.shards import Workers, score
 from benchmarks.stages import Stages
 from daybreak.ledger.generations import mark_audited, mark_staged, open_generation, publish
 from daybreak.models.base import Model
 from daybreak.registry.artifact import Artifact
 from daybreak.scoring.audit import audit_generation
-from daybreak.scoring.batch import plan_shards, score_shard
-from daybreak.scoring.engines.predictor import Predictor
+from daybreak.scoring.batch import plan_shards
 from daybreak.warehouse.engine import begin
 
 SCORING = ("score shards", "audit", "publish")
@@ -30,6 +30,7 @@ def run(
     snapshot_id: int,
     entities: int,
     per_shard: int,
+    workers: Workers,
 ) -> None:
     """Score all entities of a snapshot, audit and publish; ``stages`` gets ``SCORING``."""
     with begin(engine) as conn:
@@ -44,12 +45,8 @@ def run(
             snapshot_id=snapshot_id,
             now=CUTOFF + timedelta(hours=1),
         )
-    rows = 0
-    with stages.stage("score shards"):
-        for shard in plan_shards(entities, per_shard):
-            predictor = Predictor(artifact)  # each task loads its own
-            with begin(engine) as conn:
-                rows += score_shard(conn, model, predictor, generation, **shard)
+    shards = [(artifact, generation, shard) for shard in plan_shards(entities, per_shard)]
+    rows = sum(workers.run(stages, "score shards", score, shards))
     with stages.stage("audit"), begin(engine) as conn:
         audit_generation(conn, model, generation)
         mark_staged(conn, generation.generation_id, rows, CUTOFF)

@@ -23,14 +23,20 @@ class Stages:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Measure the block; a stage that comes again is added up."""
-        _RESET.write_text("5")  # the peak starts anew from what is resident now
+        reset_peak()
         started = time.perf_counter()
         yield
         elapsed = time.perf_counter() - started
         self.seconds[name] = self.seconds.get(name, 0.0) + elapsed
-        self.peak_mb[name] = max(self.peak_mb.get(name, 0.0), _memory("VmHWM"))
+        self.peak_mb[name] = max(self.peak_mb.get(name, 0.0), peak_mb())
 
 
-def _memory(name: str) -> float:
-    found = re.search(rf"{name}:\s+(\d+) kB", _STATUS.read_text())
+def reset_peak() -> None:
+    """The peak starts anew from what is resident now."""
+    _RESET.write_text("5")
+
+
+def peak_mb() -> float:
+    """The most that was resident of this process since then."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", _STATUS.read_text())
     return int(found[1]) / 1024 if found else float("nan")
