@@ -71,7 +71,8 @@ def latest(
 
 def prefer(first: Float32, second: Float32) -> Float32:
     """``first`` where it is known, else ``second``."""
-    return np.where(np.isnan(first), second, first)
+    unknown = np.isnan(first)
+    return second if unknown.all() else np.where(unknown, second, first)
 
 
 def carried_forward(values: Float32) -> Float32:

@@ -134,7 +134,10 @@ class Plans:
 
     def matrix(self, name: str) -> Float32:
         """Float32 (n, days), NaN where nothing is planned."""
-        return prefer(self._of_items.matrix(name), self._of_stores.matrix(name)[self._store])
+        of_items, of_stores = self._of_items.matrix(name), self._of_stores.matrix(name)
+        if np.isnan(of_stores).all():  # the usual case, and each matrix is megabytes
+            return of_items
+        return prefer(of_items, of_stores[self._store])
 
 
 class Horizon(NamedTuple):
@@ -160,9 +163,11 @@ def compose(  # noqa: PLR0917 - what was read, in the order in which it is
 ) -> Panel:
     """The panel of some series, from what was sold and planned of them."""
     days = columns.days
+    planned = {name: plans.matrix(name) for name in ("price", "promotion", "holiday")}
 
     def known(name: str) -> Float32:
-        return prefer(plans.matrix(name), sold.matrix(name))
+        plan_of = planned[name] if name in planned else plans.matrix(name)
+        return prefer(plan_of, sold.matrix(name))
 
     units = sold.matrix("units")
     # NaN != 0: open unless told
@@ -183,11 +188,7 @@ def compose(  # noqa: PLR0917 - what was read, in the order in which it is
         holiday=np.nan_to_num(known("holiday")),
         public_holiday=columns.public_holiday,
         covariates={name: known(extra(name)) for name in covariates},
-        planned=frozenset(
-            name
-            for name in ("price", "promotion", "holiday")
-            if not np.isnan(plans.matrix(name)).all()
-        ),
+        planned=frozenset(name for name, values in planned.items() if not np.isnan(values).all()),
     )
 
 

@@ -28,6 +28,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    tuple_,
 )
 
 from daybreak.facts.pivot import Grid, latest
@@ -134,27 +135,27 @@ def read_sheet(  # noqa: PLR0917 - as `read_rows`, and of which series
     first = day_number(bounds.first)
     sheet, twice = Sheet(len(series), days), [np.empty(0, np.int64)]
 
-    def cells(which: NDArray[np.int64], rows: Rows) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-        of = which[rows.group]
-        return of >= 0, of * days + (rows.columns["day"].astype(np.int64) - first)
+    def cells(which: NDArray[np.int64], rows: Rows) -> NDArray[np.int64]:
+        begin = which * days - first
+        return np.asarray(begin[rows.group] + rows.columns["day"], np.int64)
 
     with hashed(conn):
-        for keys, (common, *others) in stream_columns(conn, query, len(key), BYTES_AT_ONCE):
+        for keys, columns in stream_columns(conn, query, len(key), BYTES_AT_ONCE):
             which = np.array([place.get((store, item), -1) for store, item in keys], np.int64)
-            rows = always.unpack(common)
-            ours, cell = cells(which, rows)
-            sheet.mark(cell[ours])
+            ours = np.flatnonzero(which >= 0)
+            which = which[ours]
+            common, *others = ([values[at] for at in ours] for values in columns)
+            rows = always.unpack_values(common)
+            cell = cells(which, rows)
+            sheet.mark(cell)
             for name in _ALWAYS[table]:
-                sheet.fill(name, cell[ours], rows.columns[name][ours])
-            counts = np.bincount(rows.group, minlength=len(keys))
-            theirs = np.flatnonzero(which >= 0)
-            often = sheet.days_with_a_row(which[theirs]) < counts[theirs]
-            twice.append(which[theirs[often]])
-            for (name, value), groups in zip(rare.items(), others, strict=True):
-                rows = _one(table, value).unpack(groups)
-                ours, cell = cells(which, rows)
-                if ours.any():
-                    sheet.fill(name, cell[ours], rows.columns["value"][ours])
+                sheet.fill(name, cell, rows.columns[name])
+            counts = np.bincount(rows.group, minlength=len(which))
+            twice.append(which[sheet.days_with_a_row(which) < counts])
+            for (name, value), values in zip(rare.items(), others, strict=True):
+                rows = _one(table, value).unpack_values(values)
+                if len(rows.group):
+                    sheet.fill(name, cells(which, rows), rows.columns["value"])
     again = np.sort(np.concatenate(twice))
     if len(again):
         _read_again(conn, table, bounds, covariates, [series[one] for one in again], again, sheet)
@@ -214,13 +215,8 @@ def _of_series(table: Table, series: Sequence[Series]) -> ColumnElement[bool]:
         return or_(
             *(and_(c.store_id == store, among(c.item_id, names)) for store, names in items.items())
         )
-    (first, first_item), (last, last_item) = series[0], series[-1]
-    item = collate(c.item_id, "C")
-    return and_(
-        among(c.store_id, list(items)),
-        or_(c.store_id != first, item >= first_item),
-        or_(c.store_id != last, item <= last_item),
-    )
+    key = tuple_(collate(c.store_id, "C"), collate(c.item_id, "C"))
+    return and_(among(c.store_id, list(items)), key >= series[0], key <= series[-1])
 
 
 @contextmanager

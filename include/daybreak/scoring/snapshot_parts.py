@@ -25,8 +25,13 @@ def write_part(conn: Connection, snapshot_id: int, shard: int, part: Part) -> No
     theirs = (parts.c.snapshot_id == snapshot_id, parts.c.shard == shard)
     conn.execute(delete(parts).where(*theirs, parts.c.name.in_(names)))
     for name in names:
-        one = {"snapshot_id": snapshot_id, "shard": shard, "name": name, "array": _pack(part[name])}
-        copy_in(conn, parts, {key: _one(value) for key, value in one.items()})
+        row = {
+            "snapshot_id": np.array([snapshot_id]),
+            "shard": np.array([shard]),
+            "name": np.array([name]),
+            "array": _pack(part[name]),
+        }
+        copy_in(conn, parts, row)
 
 
 class StoredPart(Mapping[str, NDArray[Any]]):
@@ -83,13 +88,8 @@ class Parts(Sequence[Part]):
         return len(self._parts)
 
 
-def _pack(array: NDArray[Any]) -> bytes:
+def _pack(array: NDArray[Any]) -> NDArray[np.uint8]:
+    """The bytes of an .npy as one row, (1, bytes): what is copied in with the fewest copies."""
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()
-
-
-def _one(value: Any) -> NDArray[Any]:
-    found = np.empty(1, np.int64 if isinstance(value, int) else object)
-    found[0] = value
-    return found
+    return np.frombuffer(buffer.getbuffer(), np.uint8)[None]

@@ -37,6 +37,8 @@ _SENDERS = {
     "M8[us]": "timestamptz_send",
 }
 _CURSORS = count(1)
+AT_ONCE = 100
+"""Groups that are waited for together: to be woken for each of them takes as long as to read it."""
 _WIRE = {"M8[D]": ">i4", "M8[us]": ">i8"}
 
 
@@ -92,13 +94,17 @@ class Packing:
 
     def unpack(self, groups: Sequence[Group]) -> Rows:
         """All rows of ``groups``, group after group. Dates become days since 1970-01-01."""
-        counts = [len(group.data) // self._wire.itemsize for group in groups]
-        wire = np.frombuffer(b"".join(group.data for group in groups), self._wire)
+        return self.unpack_values([group.data for group in groups])
+
+    def unpack_values(self, packed: Sequence[bytes]) -> Rows:
+        """The same of groups whose keys are elsewhere."""
+        counts = [len(value) // self._wire.itemsize for value in packed]
+        wire = np.frombuffer(b"".join(packed), self._wire)
         columns: dict[str, NDArray[Any]] = {}
         for name, (_, kind) in self._fields.items():
             values = wire[name].astype(wire[name].dtype.newbyteorder("="))
             columns[name] = values + EPOCH_DAYS if kind == "M8[D]" else values
-        return Rows(np.repeat(np.arange(len(groups)), counts), columns)
+        return Rows(np.repeat(np.arange(len(packed)), counts), columns)
 
 
 def read_groups(conn: Connection, query: Select[Any]) -> list[Group]:
@@ -135,17 +141,17 @@ def stream_bytes(conn: Connection, query: Select[Any], most: int) -> Iterator[li
 
 def stream_columns(
     conn: Connection, query: Select[Any], keys: int, most: int
-) -> Iterator[tuple[list[tuple[str, ...]], list[list[Group]]]]:
-    """Groups with several packed values as they come, ``most`` packed bytes and a group at a time.
+) -> Iterator[tuple[list[tuple[str, ...]], list[list[bytes]]]]:
+    """Groups with several packed values as they come, ``most`` packed bytes and some at a time.
 
     The first ``keys`` columns of ``query`` are the key. Each batch is the keys, and for each packed
-    column its groups, a NULL without rows. The rest is as in ``stream_bytes``.
+    column its values, a NULL without bytes. The rest is as in ``stream_bytes``.
     """
     statement, params = _compiled(conn, query)
     with driver_of(conn).cursor(binary=True) as cursor:
         found: list[Any] = []
         held = 0
-        for row in cursor.stream(statement, params):
+        for row in cursor.stream(statement, params, size=AT_ONCE):
             found.append(row)
             held += sum(len(value) for value in row[keys:] if value)
             if held >= most:
@@ -155,12 +161,9 @@ def stream_columns(
             yield _by_column(found, keys)
 
 
-def _by_column(rows: list[Any], keys: int) -> tuple[list[tuple[str, ...]], list[list[Group]]]:
+def _by_column(rows: list[Any], keys: int) -> tuple[list[tuple[str, ...]], list[list[bytes]]]:
     names = [row[:keys] for row in rows]
-    return names, [
-        [Group(row[:keys], row[place] or b"") for row in rows]
-        for place in range(keys, len(rows[0]))
-    ]
+    return names, [[row[place] or b"" for row in rows] for place in range(keys, len(rows[0]))]
 
 
 def stream_groups(conn: Connection, query: Select[Any], size: int) -> Iterator[list[Group]]:
