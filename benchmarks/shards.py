@@ -1,10 +1,10 @@
-"""Shards one after the other in this process, or in several as mapped tasks of Airflow are."""
+"""Shards in this process, or in several as mapped tasks of Airflow are."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
 from multiprocessing import get_context
@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 
 from benchmarks.facts import AS_OF, CUTOFF
 from benchmarks.stages import Stages, peak_mb, reset_peak
+from daybreak.jobs.snapshots import READ_AT_ONCE
 from daybreak.ledger.generations import Generation
 from daybreak.models import get_model
 from daybreak.models.base import AnyModel
@@ -26,19 +27,28 @@ SNAPSHOT = ("plan snapshot", "read facts", "share", "build shards", "finish snap
 
 
 class Workers:
-    """Takes tasks; ``processes`` 0: in this process, one after the other."""
+    """Takes tasks; without processes they run in this one, as ``daybreak score`` runs them."""
 
     def __init__(self, engine: Engine, pool: ProcessPoolExecutor | None) -> None:
         self._engine, self._pool = engine, pool
         self._dsn = engine.url.render_as_string(hide_password=False)
 
     def run(
-        self, stages: Stages, name: str, task: Callable[..., Any], arguments: Iterable[Any]
+        self,
+        stages: Stages,
+        name: str,
+        task: Callable[..., Any],
+        arguments: Iterable[Any],
+        at_once: int = 1,
     ) -> list[Any]:
-        """The results of ``task(engine, *one)``; the stage has the peak of the largest process."""
+        """The results of ``task(engine, *one)``; the stage has the peak of the largest process.
+
+        ``at_once``: so many threads, where there are no processes.
+        """
         with stages.stage(name):
             if self._pool is None:
-                return [task(self._engine, *one) for one in arguments]
+                with ThreadPoolExecutor(at_once) as threads:
+                    return list(threads.map(lambda one: task(self._engine, *one), arguments))
             waiting = [self._pool.submit(_away, self._dsn, task, one) for one in arguments]
             done = [one.result() for one in waiting]
         stages.peak_mb[name] = max([stages.peak_mb[name], *(peak for _, peak in done)])
@@ -73,7 +83,7 @@ def take_snapshot(engine: Engine, stages: Stages, model: AnyModel, workers: Work
         planned = snapshot_shards.plan(conn, model, AS_OF, CUTOFF)
     number = planned.snapshot_id
     to_read = [(model.name, number, shard) for shard in planned.to_read]
-    workers.run(stages, "read facts", _read, to_read)
+    workers.run(stages, "read facts", _read, to_read, READ_AT_ONCE)
     with stages.stage("share"), begin(engine) as conn:
         snapshot_shards.share(conn, model, number)
     to_build = [(model.name, number, shard) for shard in planned.shards]

@@ -6,7 +6,10 @@ same day share a snapshot: whatever of it is there is not made again.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from typing import cast
 
 from sqlalchemy import Connection
@@ -24,6 +27,8 @@ from daybreak.runtime import Runtime, get_runtime
 from daybreak.scoring import snapshot_shards
 from daybreak.types import Progress
 from daybreak.warehouse.engine import begin
+
+READ_AT_ONCE = 2
 
 
 def plan_snapshot(run: RunAddress, runtime: Runtime | None = None) -> PlannedAddress:
@@ -109,17 +114,31 @@ def finish_snapshot(snapshot: PlannedAddress, runtime: Runtime | None = None) ->
 def build_snapshot(
     run: RunAddress, runtime: Runtime | None = None, progress: Progress | None = None
 ) -> SnapshotAddress:
-    """All steps, one after the other."""
+    """All steps, one after the other; facts of ``READ_AT_ONCE`` shards are read at a time."""
     runtime = runtime or get_runtime()
     tell = progress or (lambda _line: None)
     planned = plan_snapshot(run, runtime)
-    for shard in shards_to_read(planned, runtime):
+    for shard in _side_by_side(partial(read_shard, planned, runtime=runtime), planned["to_read"]):
         tell(f"Reading the facts of shard {shard + 1} of {planned['to_read']}")
-        read_shard(planned, shard, runtime)
     for shard in share_snapshot(planned, runtime):
         tell(f"Taking the features of shard {shard + 1} of {planned['shards']}")
         build_shard(planned, shard, runtime)
     return finish_snapshot(planned, runtime)
+
+
+def _side_by_side(work: Callable[[int], None], shards: int) -> Iterator[int]:
+    """Each of the shards, whose work is done when the next one is asked for.
+
+    Reading is mostly the server's work, and it gives each connection a process.
+    """
+    with ThreadPoolExecutor(READ_AT_ONCE) as threads:
+        waiting = [threads.submit(work, shard) for shard in range(shards)]
+        try:
+            for shard, done in enumerate(waiting):
+                yield shard
+                done.result()
+        finally:
+            threads.shutdown(cancel_futures=True)
 
 
 def _trained_options(conn: Connection, runtime: Runtime, model: str, cutoff: datetime) -> Options:
