@@ -22,12 +22,11 @@ from benchmarks.stages import Stages
 from daybreak.facts.events import Events
 from daybreak.facts.interactions import stream_events
 from daybreak.models import get_model
-from daybreak.models.base import Day
 from daybreak.models.recommendations.learn.train import LEAST_WEEKS, Options, Ranker, train_events
 from daybreak.registry.artifact import Artifact
 from daybreak.scoring.batch import rows_of_a_night
 from daybreak.scoring.engines.predictor import Predictor
-from daybreak.scoring.snapshots import read_context, read_snapshot
+from daybreak.scoring.snapshots import read_day, read_snapshot
 from daybreak.warehouse.engine import connect
 from daybreak.warehouse.tables import interaction
 
@@ -100,9 +99,8 @@ def look_at_some(
     """Candidates of ``number`` users, and the seconds of XGBoost alone on them."""
     stages = Stages()
     with connect(engine) as conn:
-        context = read_context(conn, MODEL, snapshot_id)
+        day = read_day(conn, MODEL, snapshot_id)
         users = read_snapshot(conn, MODEL, snapshot_id, 1, 1 + number)
-    day = Day(BUSINESS_DATE, context)
     rows = rows_of_a_night(MODEL.night, MODEL.scorer(artifact, day), day, users)
     predictor = Predictor(artifact)
     predictor.batch(rows.features)

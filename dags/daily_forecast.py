@@ -1,6 +1,6 @@
 """### Daily sales forecast
 Scores one business date and publishes it atomically: readers see the whole day or none of it.
-The run for day D starts on the day after and forecasts the 28 days that follow D.
+The run for day D starts on the day after and forecasts the days that follow D.
 
 Any day can be run again, by clearing it, by hand or by a backfill. A run uses only what was known
 when the day's first run was due, so it gives the same numbers (`knowledge: latest` takes in the

@@ -17,6 +17,7 @@ from daybreak.models.recommendations.learn.train import Options as ListOptions
 from daybreak.models.recommendations.learn.train import Ranker, train_events
 from daybreak.models.sales_forecast.learn.booster import Learning
 from daybreak.models.sales_forecast.learn.train import Options, train_panel
+from daybreak.models.sales_forecast.options import DEFAULT_HORIZON
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.warehouse.engine import begin, connect
 
@@ -41,7 +42,7 @@ def main(runtime: Runtime, day: date) -> None:
     settings = runtime.settings
     as_of = AsOf(day, scheduled_cutoff(day, settings.run_at, settings.timezone))
     with connect(runtime.engine) as conn:
-        panel = read_panel(conn, as_of, days=SMALL.panel_days)
+        panel = read_panel(conn, as_of, days=SMALL.panel_days(DEFAULT_HORIZON))
         events = read_events(conn, as_of, days=120)
     put_in_force(runtime, "sales_forecast", train_panel(panel, options=SMALL), as_of)
     put_in_force(runtime, "recommendations", train_events(events, day, options=FEW_LISTS), as_of)

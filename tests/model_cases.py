@@ -26,6 +26,7 @@ from daybreak.models.base import Model, Trained
 from daybreak.models.recommendations.learn import train as recommendations
 from daybreak.models.recommendations.numbers import DEFAULT
 from daybreak.models.sales_forecast.learn.train import train_panel
+from daybreak.models.sales_forecast.options import DEFAULT_HORIZON
 
 OUTSIDE = Path(__file__).parent / "outside"
 ON_SCORES = OUTSIDE / "on_scores"
@@ -84,7 +85,9 @@ def case_of(name: str) -> ModelCase:
 
 def _train_forecast(conn: Connection, as_of: AsOf) -> Trained:
     small = replace(first_champion.SMALL, threads=1)
-    return train_panel(read_panel(conn, as_of, days=small.panel_days), options=small)
+    return train_panel(
+        read_panel(conn, as_of, days=small.panel_days(DEFAULT_HORIZON)), options=small
+    )
 
 
 def _ask_forecast(row: Row) -> dict[str, Any]:

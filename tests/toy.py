@@ -92,7 +92,7 @@ class ToyNightly(Nightly):
     def __init__(self, level: float = 1.0) -> None:
         self.level = level
 
-    def layout(self) -> tuple[str, ...]:
+    def layout(self, options: Options = NO_OPTIONS) -> tuple[str, ...]:
         return ("level", "price")
 
     def rows(
@@ -107,7 +107,7 @@ class ToyNightly(Nightly):
             np.repeat(np.arange(entities), HORIZON), {"date": np.tile(ahead, entities)}
         )
 
-    def rows_per_entity(self, context: Context) -> int:
+    def rows_per_entity(self, day: Day) -> int:
         return HORIZON
 
 

@@ -17,13 +17,13 @@ from daybreak.cli import app
 from daybreak.errors import GateRefused, NoData
 from daybreak.facts.panel import Panel
 from daybreak.models.base import Trained
-from daybreak.models.sales_forecast.features.layout import HORIZON
 from daybreak.models.sales_forecast.learn import backtest as backtest_module
 from daybreak.models.sales_forecast.learn import train as train_module
 from daybreak.models.sales_forecast.learn.backtest import Fold, backtest
 from daybreak.models.sales_forecast.learn.booster import Learning
 from daybreak.models.sales_forecast.learn.folds import read_folds
 from daybreak.models.sales_forecast.learn.train import Options, train_panel
+from daybreak.models.sales_forecast.options import DEFAULT_HORIZON as HORIZON
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.tables import day_closed, load, sales

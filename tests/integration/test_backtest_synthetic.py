@@ -16,12 +16,13 @@ from sqlalchemy import Engine
 
 from daybreak.models.base import Trained
 from daybreak.models.sales_forecast.features.assemble import assemble
-from daybreak.models.sales_forecast.features.layout import HISTORY, HORIZON
+from daybreak.models.sales_forecast.features.layout import HISTORY
 from daybreak.models.sales_forecast.features.snapshot import snapshot
 from daybreak.models.sales_forecast.learn.backtest import Fold, backtest
 from daybreak.models.sales_forecast.learn.folds import read_folds
 from daybreak.models.sales_forecast.learn.train import train_panel
 from daybreak.models.sales_forecast.link import link
+from daybreak.models.sales_forecast.options import DEFAULT_HORIZON as HORIZON
 from daybreak.sources.contract.spec import load_spec
 from daybreak.sources.load import load_dataset
 from daybreak.sources.synthetic import Shop, ShopOptions, floor_wape, generate

@@ -62,7 +62,7 @@ from daybreak.scoring.batch import rows_of_a_night, score_shard
 from daybreak.scoring.engines.opening import open_engine
 from daybreak.scoring.snapshot_bytes import pack, unpack
 from daybreak.scoring.snapshot_shards import write_snapshot
-from daybreak.scoring.snapshots import read_context, read_snapshot
+from daybreak.scoring.snapshots import read_day, read_snapshot
 from daybreak.serving.app import create_app
 from daybreak.serving.http.auth import Caller
 from daybreak.settings import Settings
@@ -152,9 +152,8 @@ def answers(
 ) -> dict[str, Any]:
     """The bits of what ``artifact`` says of the rows of all ``cuts``, one cut at a time."""
     with connect(day.engine) as conn:
-        context = read_context(conn, model, day.address["snapshot_id"])
+        of_day = read_day(conn, model, day.address["snapshot_id"])
     engine = open_engine(artifact, threads=1)
-    of_day = base.Day(DAY, context)
     scorer = model.scorer(artifact, of_day)
     scored = []
     for cut in cuts:
@@ -451,7 +450,7 @@ def test_the_size_of_a_batch_does_not_show(day: Day) -> None:
 def test_a_question_has_its_answer_in_any_company_and_order(day: Day) -> None:
     """Another model asks about some entities, in its own order, and gets what a night publishes."""
     with connect(day.engine) as conn:
-        of_day = base.Day(DAY, read_context(conn, day.model, day.address["snapshot_id"]))
+        of_day = read_day(conn, day.model, day.address["snapshot_id"])
     engine, entities = open_engine(day.artifact, threads=1), day.snapshot_rows()
     scorer = day.model.scorer(day.artifact, of_day)
 

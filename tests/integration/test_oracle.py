@@ -14,11 +14,15 @@ import pytest
 from sqlalchemy import Engine, text
 
 from daybreak.models import get_model
-from daybreak.models.sales_forecast.features.layout import HORIZON, LAYOUT, channel_start
+from daybreak.models.sales_forecast.features.layout import CHANNELS, channel_starts, layout
+from daybreak.models.sales_forecast.options import DEFAULT_HORIZON as HORIZON
 from daybreak.scoring.snapshot_shards import write_snapshot
 from daybreak.scoring.snapshots import read_snapshot
 from daybreak.warehouse.engine import begin, connect
 from small_shop import AS_OF, CUTOFF, DAY
+
+LAYOUT = layout(HORIZON)
+
 
 CLOSE = {"rtol": 2e-6, "atol": 0.0}
 
@@ -185,5 +189,5 @@ def test_values_of_each_day_ahead(shop: Engine, snapshot: Table) -> None:
 
 
 def channel(snapshot: Table, name: str) -> np.ndarray[Any, Any]:
-    start = channel_start(name)
+    start = channel_starts(HORIZON)[CHANNELS.index(name)]
     return np.stack([snapshot[value] for value in LAYOUT[start : start + HORIZON]], axis=1)

@@ -26,7 +26,7 @@ from daybreak.ledger.champions import champion_at, promote
 from daybreak.models.sales_forecast.tables import scores as score_sales_forecast
 from daybreak.models.sales_forecast.tables import snapshots as snapshot_sales_forecast
 from daybreak.runtime import Runtime
-from daybreak.scoring.snapshots import read_context
+from daybreak.scoring.snapshots import read_day
 from daybreak.settings import Settings
 from daybreak.warehouse import tables
 from daybreak.warehouse.bulk import copy_in
@@ -457,14 +457,14 @@ def test_a_snapshot_that_went_is_made_again_with_its_day(toy_runtime: Runtime) -
     with connect(toy_runtime.engine) as conn:
         assert conn.execute(oldest).one().sha256 == made.sha256, "receipts go on naming it"
         with pytest.raises(NotReady, match="older than those that are kept") as caught:
-            read_context(conn, toy.TOY, made.snapshot_id)
+            read_day(conn, toy.TOY, made.snapshot_id)
     assert "daybreak score toy --business-date 2026-02-01" in caught.value.remedy
     score_day("toy", days[0], runtime=toy_runtime)
     with connect(toy_runtime.engine) as conn:
         again = conn.execute(oldest).one()
         assert (again.snapshot_id, again.sha256) == (made.snapshot_id, made.sha256)
         assert again.pruned_at is None
-        read_context(conn, toy.TOY, made.snapshot_id)
+        read_day(conn, toy.TOY, made.snapshot_id)
     publishing.rollback("toy", days[0], runtime=toy_runtime)
 
 

@@ -22,12 +22,12 @@ from daybreak.jobs.run import score_day
 from daybreak.jobs.snapshots import build_snapshot
 from daybreak.ledger.champions import promote
 from daybreak.models import get_model
-from daybreak.models.base import Day, Trained
+from daybreak.models.base import Trained
 from daybreak.models.recommendations.numbers import DEFAULT
 from daybreak.runtime import Runtime
 from daybreak.scoring.audit import audit_generation
 from daybreak.scoring.snapshot_shards import write_snapshot
-from daybreak.scoring.snapshots import read_context
+from daybreak.scoring.snapshots import read_day
 from daybreak.serving.app import create_app
 from daybreak.serving.http.auth import Caller
 from daybreak.settings import Settings
@@ -387,19 +387,19 @@ def test_a_day_is_built_with_the_numbers_of_its_version(runtime: Runtime) -> Non
         other.engine.dispose()
     model = get_model(MODEL)
     with connect(runtime.engine) as conn:
-        context = read_context(conn, model, address["snapshot_id"])
-        assert DEFAULT.differing(context) == []
+        day = read_day(conn, model, address["snapshot_id"])
+        assert DEFAULT.differing(day.context) == []
         as_of = AsOf(earlier, CUTOFF)
         foreign = write_snapshot(conn, model, as_of, CUTOFF, trained=numbers)
         again = write_snapshot(conn, model, as_of, CUTOFF, trained=numbers)
         assert foreign == again != address["snapshot_id"]
-        context = read_context(conn, model, foreign)
+        day = read_day(conn, model, foreign)
     artifact = runtime.registry.load(MODEL, runtime.registry.versions(MODEL)[0]["version"])
     assert artifact.manifest["options"] == DEFAULT.to_json()
     with pytest.raises(NotReady, match="trained with another short_half_life"):
-        model.scorer(artifact, Day(earlier, context))
+        model.scorer(artifact, day)
     manifest = artifact.manifest | {"options": DEFAULT.to_json() | numbers}
-    model.scorer(replace(artifact, manifest=manifest), Day(earlier, context))
+    model.scorer(replace(artifact, manifest=manifest), day)
 
 
 def published_lists(runtime: Runtime) -> dict[str, list[dict[str, Any]]]:

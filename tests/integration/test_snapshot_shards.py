@@ -24,7 +24,7 @@ from daybreak.models.base import AnyModel
 from daybreak.models.sales_forecast.features.snapshot import snapshot as snapshot_values
 from daybreak.scoring import snapshot_shards
 from daybreak.scoring.snapshot_shards import build, finish, plan, read, share, write_snapshot
-from daybreak.scoring.snapshots import read_context, read_snapshot
+from daybreak.scoring.snapshots import read_day, read_snapshot
 from daybreak.warehouse.engine import begin, connect, make_engine
 from daybreak.warehouse.tables import snapshot, snapshot_part, snapshot_shard
 from model_cases import case_of, outside_installed
@@ -72,7 +72,7 @@ def forget(engine: Engine, model: AnyModel) -> None:
 def contents(engine: Engine, model: AnyModel, snapshot_id: int) -> tuple[Any, ...]:
     with connect(engine) as conn:
         rows = read_snapshot(conn, model, snapshot_id, 0, EVERYTHING)
-        context = read_context(conn, model, snapshot_id)
+        context = read_day(conn, model, snapshot_id).context
         query = select(snapshot.c.sha256, snapshot.c.rows)
         line = conn.execute(query.where(snapshot.c.snapshot_id == snapshot_id)).one()
         left = [
@@ -155,7 +155,7 @@ def test_a_killed_run_is_taken_up_again(
         conn.rollback()
     with begin(market) as conn:
         with pytest.raises(NotReady, match="is not finished: shards are missing"):
-            read_context(conn, model, number)
+            read_day(conn, model, number)
         with pytest.raises(NotReady, match="of its shards are not written"):
             finish(conn, model, number, CUTOFF)
         with pytest.raises(NotReady, match="have in common is not made yet"):

@@ -13,14 +13,14 @@ from sqlalchemy import Engine, delete, func, select
 from daybreak.errors import NoData, NotFound, NotReady
 from daybreak.facts.sales import read_panel
 from daybreak.models import get_model
-from daybreak.models.base import SnapshotRows
+from daybreak.models.base import Day, SnapshotRows
 from daybreak.models.sales_forecast.features.snapshot import snapshot as snapshot_values
 from daybreak.models.sales_forecast.nightly import ForecastNightly
 from daybreak.models.sales_forecast.tables import snapshots as snapshot_sales_forecast
 from daybreak.scoring.snapshot_shards import write_snapshot
 from daybreak.scoring.snapshots import (
     layout_hash,
-    read_context,
+    read_day,
     read_entity,
     read_snapshot,
 )
@@ -100,9 +100,9 @@ def test_another_layout_is_another_snapshot(shop: Engine) -> None:
         assert layout == layout_hash(MODEL.night.layout()), "as before contexts had a layout"
         later = write_snapshot(conn, changed, AS_OF, CUTOFF)
         assert later != first
-        assert read_context(conn, MODEL, first) == read_context(conn, changed, later) == {}
+        assert read_day(conn, MODEL, first) == read_day(conn, changed, later) == Day(DAY)
         with pytest.raises(NotReady, match="laid out by another release") as error:
-            read_context(conn, changed, first)
+            read_day(conn, changed, first)
         assert error.value.remedy.startswith("Score the day again: `daybreak score sales_forecast")
 
 

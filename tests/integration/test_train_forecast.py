@@ -17,7 +17,7 @@ from daybreak.errors import NoData
 from daybreak.facts.panel import Panel
 from daybreak.facts.sales import read_panel
 from daybreak.models.base import Trained
-from daybreak.models.sales_forecast.features.layout import FEATURES, HORIZON
+from daybreak.models.sales_forecast.features.layout import FEATURES
 from daybreak.models.sales_forecast.learn import gate
 from daybreak.models.sales_forecast.learn.booster import Learning
 from daybreak.models.sales_forecast.learn.evidence import measures
@@ -28,6 +28,7 @@ from daybreak.models.sales_forecast.learn.train import (
     panel_sha256,
     train_panel,
 )
+from daybreak.models.sales_forecast.options import DEFAULT_HORIZON as HORIZON
 from daybreak.registry.artifact import Artifact
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.tables import sales
@@ -46,7 +47,7 @@ QUICK = Options(
 
 def panel_as_of(shop: Engine, as_of: AsOf = AS_OF) -> Panel:
     with connect(shop) as conn:
-        return read_panel(conn, as_of, days=QUICK.panel_days)
+        return read_panel(conn, as_of, days=QUICK.panel_days(HORIZON))
 
 
 def artifact(trained: Trained, version: str = "new") -> Artifact:

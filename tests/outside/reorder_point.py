@@ -98,7 +98,7 @@ class StockNightly(base.Nightly):
         ],
     )
 
-    def layout(self) -> tuple[str, ...]:
+    def layout(self, options: base.Options = base.NO_OPTIONS) -> tuple[str, ...]:
         return LAYOUT
 
     def rows(
@@ -108,7 +108,7 @@ class StockNightly(base.Nightly):
         panel = read_panel(warehouse, span.as_of, days=HISTORY)
         yield base.SnapshotRows((panel.store_ids, panel.item_ids), known_at(panel))
 
-    def audit(self, columns: Mapping[str, NDArray[Any]]) -> list[str]:
+    def audit(self, columns: Mapping[str, NDArray[Any]], day: base.Day) -> list[str]:
         usual, enough, reorder = (columns[name] for name in ("usual", "enough", "reorder"))
         rules = {
             "units are negative": (usual < 0).any(),

@@ -8,15 +8,17 @@ from datetime import date, timedelta
 import numpy as np
 
 from daybreak.facts.panel import Panel
-from daybreak.models.sales_forecast.features.layout import HORIZON
+from daybreak.models.sales_forecast.options import DEFAULT_HORIZON as HORIZON
 
 
-def random_panel(seed: int, days: int = 120, stores: int = 2, items: int = 4) -> Panel:
+def random_panel(
+    seed: int, days: int = 120, stores: int = 2, items: int = 4, ahead: int = HORIZON
+) -> Panel:
     """New items, dead ones, rows of 0, closed days, promotions, unknown prices, a covariate."""
     rng = np.random.default_rng(seed)
-    n, wide = stores * items, (stores * items, days + HORIZON)
+    n, wide = stores * items, (stores * items, days + ahead)
     is_open = rng.random(wide) < 0.85
-    is_open[: n // 2, :-HORIZON][:, rng.integers(0, days, 3)] = False
+    is_open[: n // 2, :-ahead][:, rng.integers(0, days, 3)] = False
     units = rng.poisson(rng.choice([0.2, 2.0, 9.0, 90.0], n)[:, None], (n, days)).astype(np.float32)
     units[rng.random(units.shape) < 0.01] *= 50
     units[~is_open[:, :days]] = 0
@@ -42,7 +44,7 @@ def random_panel(seed: int, days: int = 120, stores: int = 2, items: int = 4) ->
         promotion=(rng.random(wide) < 0.15).astype(np.float32),
         open=is_open,
         holiday=(rng.random(wide) < 0.1).astype(np.float32),
-        public_holiday=rng.random(days + HORIZON) < 0.05,
+        public_holiday=rng.random(days + ahead) < 0.05,
         covariates={"rain": rng.normal(size=wide).astype(np.float32)},
         planned=frozenset({"price", "promotion", "holiday"} if rng.random() < 0.7 else set()),
     )
@@ -50,7 +52,7 @@ def random_panel(seed: int, days: int = 120, stores: int = 2, items: int = 4) ->
 
 def ending_at(panel: Panel, origin: int) -> Panel:
     """The panel as it was when the column ``origin`` was its last day."""
-    days, wide = origin + 1, origin + 1 + HORIZON
+    days, wide = origin + 1, origin + 1 + panel.ahead
     return replace(
         panel,
         units=panel.units[:, :days],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -15,12 +16,16 @@ from daybreak.models.sales_forecast.features.layout import (
     CHANNELS,
     FEATURES,
     HISTORY,
-    HORIZON,
-    LAYOUT,
     STATISTICS,
-    channel_start,
+    channel_starts,
+    horizon_of,
+    layout,
 )
 from daybreak.models.sales_forecast.features.snapshot import snapshot
+from daybreak.models.sales_forecast.options import DEFAULT_HORIZON as HORIZON
+
+LAYOUT = layout(HORIZON)
+
 
 DAY = date(2026, 2, 20)
 ROWS = snapshot(random_panel(7))
@@ -76,7 +81,8 @@ def test_an_override_replaces_the_plan_and_what_follows_from_it() -> None:
     values = ROWS.copy()
     values[:, HISTORY.index("reference_price")] = 4
     values[:, HISTORY.index("price_now")] = 5
-    values[:, channel_start("price") : channel_start("price") + HORIZON] = 4
+    price = channel_starts(HORIZON)[CHANNELS.index("price")]
+    values[:, price : price + HORIZON] = 4
 
     out = assemble(
         values, DAY, np.array([1, 2]), np.array([0, 0]), {"price": [3.0, np.nan], "promotion": 1}
@@ -114,3 +120,25 @@ def test_what_cannot_be_assembled_is_refused() -> None:
 def test_no_row_is_asked_for() -> None:
     none = np.empty(0, np.int64)
     assert assemble(ROWS, DAY, none, none).shape == (0, len(FEATURES))
+
+
+@pytest.mark.parametrize("ahead", [1, 42, 92])
+def test_a_longer_horizon_says_the_same_of_its_first_days(ahead: int) -> None:
+    panel = random_panel(7, ahead=92)
+    shorter = replace(
+        panel,
+        **{
+            name: getattr(panel, name)[..., : panel.days + ahead]
+            for name in ("price", "promotion", "open", "holiday", "public_holiday")
+        },
+        covariates={k: values[:, : panel.days + ahead] for k, values in panel.covariates.items()},
+    )
+    rows, horizons = np.repeat(np.arange(len(panel)), ahead), np.arange(1, ahead + 1)
+    horizons = np.tile(horizons, len(panel))
+
+    short, long = (assemble(snapshot(each), DAY, horizons, rows) for each in (shorter, panel))
+
+    # A holiday, or a closed day, just after the shorter horizon is in the longer one's sight.
+    seen = [COLUMN[name] for name in FEATURES if name not in {"closed_after", "public_holiday_in"}]
+    assert short[:, seen].tobytes() == long[:, seen].tobytes()
+    assert horizon_of(snapshot(shorter)) == ahead

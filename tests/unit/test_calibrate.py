@@ -83,4 +83,4 @@ def test_without_held_out_rows_nothing_moves() -> None:
 
 
 def test_the_manifest_holds_one_number_a_day_ahead() -> None:
-    assert by_horizon(0.25) == [0.25] * 28
+    assert by_horizon(0.25, 42) == [0.25] * 42

@@ -19,18 +19,21 @@ from daybreak.models.sales_forecast.features.layout import (
     CHANNELS,
     FEATURES,
     HISTORY,
-    HORIZON,
-    LAYOUT,
-    channel_start,
+    channel_starts,
+    layout,
 )
 from daybreak.models.sales_forecast.features.recent import gather, quantiles
 from daybreak.models.sales_forecast.features.snapshot import snapshot
+from daybreak.models.sales_forecast.options import DEFAULT_HORIZON as HORIZON
+
+LAYOUT = layout(HORIZON)
+
 
 seeds = st.integers(0, 2**32 - 1)
 
 
 def channel(rows: np.ndarray, name: str) -> np.ndarray:
-    start = channel_start(name)
+    start = channel_starts(HORIZON)[CHANNELS.index(name)]
     return rows[:, start : start + HORIZON]
 
 

@@ -95,8 +95,8 @@ def test_a_night_asks_about_each_entity_once_unless_it_says_otherwise() -> None:
         rows_per_entity = toy.Nightly.rows_per_entity
 
     assert Once().questions(Day(toy.DAY), 3).entity.tolist() == [0, 1, 2]
-    assert Once().rows_per_entity({}) == 1
-    assert Once().audit({}) == []
+    assert Once().rows_per_entity(Day(toy.DAY)) == 1
+    assert Once().audit({}, Day(toy.DAY)) == []
     assert (Once().record_layout(), Once().context_layout()) == ((), ())
 
 

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from daybreak.facts.panel import Panel
 from daybreak.models.base import Trained
 from daybreak.models.sales_forecast.features.assemble import assemble
-from daybreak.models.sales_forecast.features.layout import HORIZON
 from daybreak.models.sales_forecast.features.snapshot import snapshot
 from daybreak.models.sales_forecast.learn.booster import Learning
 from daybreak.models.sales_forecast.learn.train import Options, train_panel
 from daybreak.models.sales_forecast.link import SCORES, link
+from daybreak.models.sales_forecast.options import DEFAULT_HORIZON as HORIZON
 
 pytestmark = pytest.mark.slow  # it fits a model
 

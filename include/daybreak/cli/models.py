@@ -70,7 +70,7 @@ def backtest(  # noqa: PLR0917 - Typer calls it by name
         int | None, typer.Option(min=1, help="How many items, the best sellers.")
     ] = None,
     horizon: Annotated[
-        int | None, typer.Option(min=1, max=28, help="Selling days ahead of an origin.")
+        int | None, typer.Option(min=1, help="Selling days ahead of an origin.")
     ] = None,
     origins: Annotated[int | None, typer.Option(min=1, help="How many rolling origins.")] = None,
     windows: Annotated[int | None, typer.Option(min=1, help="How many weekly windows.")] = None,

@@ -89,10 +89,12 @@ class Day:
     """What the rows of a snapshot share. A model without snapshots has no business date.
 
     ``business_date``: the last day whose facts are known. ``context``: what all entities share.
+    ``options``: what the snapshot was made with.
     """
 
     business_date: date | None = None
     context: Context = field(default_factory=dict)
+    options: Options = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -284,8 +286,11 @@ class Nightly(ABC):
     score_table: ClassVar[Table]
 
     @abstractmethod
-    def layout(self) -> tuple[str, ...]:
-        """Names of the S snapshot values, in order."""
+    def layout(self, options: Options = NO_OPTIONS) -> tuple[str, ...]:
+        """Names of the S snapshot values, in order.
+
+        ``options`` may decide how many there are, where rows have no records.
+        """
 
     def record_layout(self) -> tuple[str, ...]:
         """Names of the R values of a record, in order; empty for a model without records."""
@@ -335,11 +340,11 @@ class Nightly(ABC):
         """What a night asks about so many entities, entity by entity; here each of them once."""
         return Questions(np.arange(entities))
 
-    def rows_per_entity(self, context: Context) -> int | RowsOf:
+    def rows_per_entity(self, day: Day) -> int | RowsOf:
         """How many rows of the score table each entity has; a function where they differ."""
         return 1
 
-    def audit(self, columns: Mapping[str, NDArray[Any]]) -> list[str]:
+    def audit(self, columns: Mapping[str, NDArray[Any]], day: Day) -> list[str]:
         """Rules on the numbers and dates of any run of published rows; those that are broken."""
         return []
 

@@ -23,7 +23,7 @@ from daybreak.models.base import (
     SnapshotRows,
 )
 from daybreak.scoring.engines.engine import Engine, expect_features
-from daybreak.scoring.snapshots import read_context, read_snapshot
+from daybreak.scoring.snapshots import read_day, read_snapshot
 from daybreak.warehouse.bulk import copy_in
 from daybreak.warehouse.partitions import ensure_partition
 
@@ -91,7 +91,7 @@ def score_shard(
             conn, model, generation.snapshot_id, start, min(start + entities, last)
         )
 
-    day = Day(generation.business_date, read_context(conn, model, generation.snapshot_id))
+    day = read_day(conn, model, generation.snapshot_id)
     scorer = model.scorer(engine.artifact, day)
 
     def ask(snapshot: SnapshotRows) -> ScoringRows:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daybreak.models.base import Context, Nightly, SnapshotRows
+from daybreak.models.base import NO_OPTIONS, Context, Nightly, Options, SnapshotRows
 
 _VALUES = np.dtype("<f4")
 
@@ -40,8 +40,8 @@ def unpack(
     columns = tuple(np.array(key, dtype=object) for key in keys)
     flat = np.frombuffer(b"".join(packed), _VALUES).astype(np.float32, copy=False)
     width, record = len(nightly.layout()), len(nightly.record_layout())
-    if not record:
-        return SnapshotRows(columns, flat.reshape(-1, width))
+    if not record:  # all of a row are values, as many as the snapshot's options gave it
+        return SnapshotRows(columns, flat.reshape(len(packed), -1 if len(packed) else width))
     lengths = np.fromiter(map(len, packed), np.int64, len(packed)) // _VALUES.itemsize
     start = np.concatenate([[0], np.cumsum(lengths)])[:-1]
     heads = start[:, None] + np.arange(width)
@@ -54,9 +54,9 @@ def unpack(
 class Checked:
     """Checks the batches of a shard as they come; ``rows`` of them so far."""
 
-    def __init__(self, nightly: Nightly) -> None:
+    def __init__(self, nightly: Nightly, options: Options = NO_OPTIONS) -> None:
         self.rows = 0
-        self._layout, self._record_layout = nightly.layout(), nightly.record_layout()
+        self._layout, self._record_layout = nightly.layout(options), nightly.record_layout()
         self._last_key: tuple[str, ...] | None = None
 
     def add(self, batch: SnapshotRows) -> None:

@@ -187,7 +187,7 @@ def build(conn: Connection, model: AnyModel, snapshot_id: int, shard: int) -> in
     conn.execute(delete(table).where(*where, *within))
     packed = conn.scalar(select(contexts.c.arrays).where(contexts.c.snapshot_id == snapshot_id))
     context = arrays.unpack(packed) if packed else {}
-    checked, span = Checked(nightly), _span(found, line, model)
+    checked, span = Checked(nightly, found.options), _span(found, line, model)
     for batch in nightly.rows(conn, span, context, StoredPart(conn, snapshot_id, shard)):
         first = line.first + checked.rows
         checked.add(batch)

@@ -12,22 +12,22 @@ from sqlalchemy import Connection, Select, Table, bindparam, exists, select
 
 from daybreak.errors import NotFound, NotReady
 from daybreak.models import arrays
-from daybreak.models.base import AnyModel, Context, Options, SnapshotRows
+from daybreak.models.base import AnyModel, Day, Options, SnapshotRows
 from daybreak.scoring.snapshot_bytes import unpack
 from daybreak.warehouse.engine import driver_of
 from daybreak.warehouse.tables import snapshot as snapshots
 from daybreak.warehouse.tables import snapshot_context as contexts
 
 
-def read_context(conn: Connection, model: AnyModel, snapshot_id: int) -> Context:
-    """What all entities of a snapshot have in common; empty where its model keeps nothing.
+def read_day(conn: Connection, model: AnyModel, snapshot_id: int) -> Day:
+    """What the rows of a snapshot share; the context is empty where its model keeps nothing.
 
     Raises ``NotReady`` where code with another layout wrote the snapshot (its rows and arrays
     would be read in the wrong places), where its rows went, and while shards are missing.
     """
     both = snapshots.outerjoin(contexts, contexts.c.snapshot_id == snapshots.c.snapshot_id)
     c = snapshots.c
-    columns = (c.layout, c.business_date, c.pruned_at, c.finished_at)
+    columns = (c.layout, c.business_date, c.pruned_at, c.finished_at, c.options)
     query = select(*columns, contexts.c.arrays)
     found = conn.execute(
         query.select_from(both).where(snapshots.c.snapshot_id == snapshot_id)
@@ -48,7 +48,8 @@ def read_context(conn: Connection, model: AnyModel, snapshot_id: int) -> Context
             business_date=found.business_date.isoformat(),
             snapshot_id=snapshot_id,
         )
-    return arrays.unpack(found.arrays) if found.arrays else {}
+    context = arrays.unpack(found.arrays) if found.arrays else {}
+    return Day(found.business_date, context, found.options)
 
 
 def read_snapshot(
@@ -76,7 +77,8 @@ def read_entity(
 
 
 def snapshot_layout(model: AnyModel) -> str:
-    """The layout of the snapshots that this code makes of a model, as ``ops.snapshot`` has it."""
+    """The layout of the snapshots that this code makes of a model with no options set, as
+    ``ops.snapshot`` has it."""
     nightly = model.night
     return layout_hash(nightly.layout() + nightly.record_layout() + nightly.context_layout())
 

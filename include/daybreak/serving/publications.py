@@ -17,7 +17,7 @@ from daybreak.models.base import AnyModel, Day, Scorer
 from daybreak.runtime import Runtime
 from daybreak.scoring.engines.engine import Engine, expect_features
 from daybreak.scoring.engines.opening import open_engine
-from daybreak.scoring.snapshots import read_context
+from daybreak.scoring.snapshots import read_day
 from daybreak.serving.held import Held
 from daybreak.warehouse.engine import connect
 
@@ -93,8 +93,7 @@ class Publications:
                     return replace(previous, generation=generation, gate=gate)
                 day = Day()
                 if generation is not None:
-                    context = read_context(conn, model, generation.snapshot_id)
-                    day = Day(generation.business_date, context)
+                    day = read_day(conn, model, generation.snapshot_id)
             if previous is not None and previous.version == version:
                 engine = previous.engine
             else:

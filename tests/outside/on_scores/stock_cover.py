@@ -83,7 +83,7 @@ class CoverNightly(base.Nightly):
         ],
     )
 
-    def layout(self) -> tuple[str, ...]:
+    def layout(self, options: base.Options = base.NO_OPTIONS) -> tuple[str, ...]:
         return LAYOUT
 
     def rows(
@@ -98,7 +98,7 @@ class CoverNightly(base.Nightly):
         keys = tuple(scores[name][week][::DAYS] for name in self.keys)
         yield base.SnapshotRows(keys, needed)
 
-    def audit(self, columns: Mapping[str, NDArray[Any]]) -> list[str]:
+    def audit(self, columns: Mapping[str, NDArray[Any]], day: base.Day) -> list[str]:
         needed, short, days = (columns[name] for name in ("needed", "short", "days"))
         rules = {
             "units are negative": (needed < 0).any(),

@@ -14,6 +14,7 @@ from daybreak.facts.interactions import item_totals, stream_events, stream_users
 from daybreak.models.base import (
     NO_OPTIONS,
     Context,
+    Day,
     Key,
     Nightly,
     Options,
@@ -53,7 +54,7 @@ class ListNightly(Nightly):
     snapshot_table = snapshots
     score_table = scores
 
-    def layout(self) -> tuple[str, ...]:
+    def layout(self, options: Options = NO_OPTIONS) -> tuple[str, ...]:
         """Names of a user's values."""
         return LAYOUT
 
@@ -100,11 +101,11 @@ class ListNightly(Nightly):
         ):
             yield histories(events, span.as_of.business_date, numbers)
 
-    def rows_per_entity(self, context: Context) -> int | RowsOf:
+    def rows_per_entity(self, day: Day) -> int | RowsOf:
         """``listed``, or as many items as are on sale and may be listed."""
-        return list_lengths(context)
+        return list_lengths(day.context)
 
-    def audit(self, columns: Mapping[str, NDArray[Any]]) -> list[str]:
+    def audit(self, columns: Mapping[str, NDArray[Any]], day: Day) -> list[str]:
         """Ranks begin at 1; that they end where they should is seen by the rows' number."""
         return ["ranks below 1"] if (columns["rank"] < 1).any() else []
 

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from daybreak.errors import ArtifactAltered
-from daybreak.models.sales_forecast.features.layout import FEATURES, HORIZON
+from daybreak.models.sales_forecast.features.layout import FEATURES
 from daybreak.types import Float32
 
 SCORES = ("p10", "p50", "p90", "mean")
@@ -30,8 +31,8 @@ def link(margins: Float32, features: Float32, manifest: Mapping[str, Any]) -> di
     """Margins (m, 4) of ``features`` (m, F) to units, float32 (m,) each of ``SCORES``.
 
     ``manifest["calibration"]`` holds an offset for each day ahead and output, in multiples of the
-    series' scale: ``{"p10": [28 numbers], ..., "mean": [...], "round": true}``; an output that is
-    not named has none. ``round`` gives quantiles in whole units, for data that count them.
+    series' scale: ``{"p10": [a number a day], ..., "mean": [...], "round": true}``; an output that
+    is not named has none. ``round`` gives quantiles in whole units, for data that count them.
     Quantiles never cross, nothing is negative, and nothing is sold on a closed day or by a series
     whose scale is 0. The mean is at least half of P50 and a tenth of P90 (Markov's inequality: of
     what is never negative, half of the days sell P50 or more and a tenth sell P90 or more).
@@ -43,7 +44,7 @@ def link(margins: Float32, features: Float32, manifest: Mapping[str, Any]) -> di
     nothing = (features[:, _OPEN] == 0) | (scale == 0)
     units = {}
     for output, name in enumerate(SCORES):
-        offset = _offsets(calibration, name)[days]
+        offset = _offsets(calibration, name, days)
         units[name] = np.maximum((margins[:, output] + offset) * scale, np.float32(0))
     p10, p50, p90 = (units[name] for name in QUANTILES)
     low, high = np.minimum(p10, p50), np.maximum(p10, p50)
@@ -59,13 +60,17 @@ def link(margins: Float32, features: Float32, manifest: Mapping[str, Any]) -> di
     return {name: np.where(nothing, np.float32(0), values) for name, values in units.items()}
 
 
-def _offsets(calibration: Mapping[str, Any], name: str) -> Float32:
+def _offsets(calibration: Mapping[str, Any], name: str, days: NDArray[np.intp]) -> Float32:
+    """The offset of each row, (m,), by its day ahead, from 0."""
+    needed = int(days.max(initial=-1)) + 1
     with np.errstate(over="ignore"):  # too large becomes infinite, which is refused below
-        offsets = np.array(calibration.get(name, [0.0] * HORIZON), np.float32)
-    if offsets.shape != (HORIZON,) or not np.isfinite(offsets).all():
+        offsets = np.array(calibration.get(name, [0.0] * needed), np.float32)
+    if offsets.ndim != 1 or len(offsets) < needed or not np.isfinite(offsets).all():
         raise ArtifactAltered(
-            f"The manifest's calibration of {name} is not {HORIZON} finite numbers.",
+            f"The manifest's calibration of {name} is no list of finite numbers, one for each day "
+            f"ahead; day {needed} was asked for.",
             remedy="Train again, or promote another version.",
             field=f"calibration.{name}",
         )
-    return offsets
+    found: Float32 = offsets[days]
+    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -25,10 +24,10 @@ from daybreak.models.base import (
     SnapshotRows,
     Span,
 )
-from daybreak.models.options import chosen
-from daybreak.models.sales_forecast.features.layout import HORIZON, LAYOUT
+from daybreak.models.sales_forecast.features.layout import layout
 from daybreak.models.sales_forecast.features.shards import part_of, rows_of, share
 from daybreak.models.sales_forecast.link import SCORES
+from daybreak.models.sales_forecast.options import horizon_of
 from daybreak.models.sales_forecast.schedule import SCHEDULE
 from daybreak.models.sales_forecast.tables import scores, snapshots
 
@@ -42,15 +41,15 @@ class ForecastNightly(Nightly):
     snapshot_table = snapshots
     score_table = scores
 
-    def layout(self) -> tuple[str, ...]:
+    def layout(self, options: Options = NO_OPTIONS) -> tuple[str, ...]:
         """Names of the snapshot values."""
-        return LAYOUT
+        return layout(horizon_of(options))
 
     def entities(
         self, warehouse: Connection, as_of: AsOf, options: Options = NO_OPTIONS
     ) -> Iterator[Key]:
         """Each series with a sale in the panel. Raises ``NoData``."""
-        chosen(options, {})
+        horizon_of(options)
         return iter(read_series(warehouse, as_of))
 
     def part(self, warehouse: Connection, span: Span) -> Part:
@@ -58,7 +57,9 @@ class ForecastNightly(Nightly):
         if span.keys is None:
             raise ValueError("The sales forecast counts its series.")
         series = list(zip(*(names.tolist() for names in span.keys), strict=True))
-        return part_of(list(read_panels(warehouse, span.as_of, series)))
+        return part_of(
+            list(read_panels(warehouse, span.as_of, series, ahead=horizon_of(span.options)))
+        )
 
     def shared(
         self, warehouse: Connection, as_of: AsOf, options: Options, parts: Sequence[Part]
@@ -73,31 +74,30 @@ class ForecastNightly(Nightly):
         yield SnapshotRows(span.keys or (), rows_of(part))
 
     def questions(self, day: Day, entities: int) -> Questions:
-        """``HORIZON`` days a series, in order."""
+        """Each day of the horizon of each series, in order."""
         if day.business_date is None:
             raise ValueError("A night has a business date.")
-        dates = [day.business_date + timedelta(days=ahead) for ahead in range(1, HORIZON + 1)]
+        dates = np.datetime64(day.business_date, "D") + np.arange(1, horizon_of(day.options) + 1)
         return Questions(
-            np.repeat(np.arange(entities), HORIZON),
-            {"date": np.tile(np.array(dates, "M8[D]"), entities)},
+            np.repeat(np.arange(entities), len(dates)), {"date": np.tile(dates, entities)}
         )
 
-    def rows_per_entity(self, context: Context) -> int:
+    def rows_per_entity(self, day: Day) -> int:
         """One a day ahead."""
-        return HORIZON
+        return horizon_of(day.options)
 
-    def audit(self, columns: Mapping[str, NDArray[Any]]) -> list[str]:
-        """Nothing negative, quantiles in order, a mean that agrees with them (`link`), horizons 1
-        to 28 and each on its own date."""
+    def audit(self, columns: Mapping[str, NDArray[Any]], day: Day) -> list[str]:
+        """Nothing negative, quantiles in order, a mean that agrees with them (`link`), days ahead
+        within the horizon and each on its own date."""
         p10, p50, p90, mean = (columns[name] for name in SCORES)
-        horizon = columns["horizon"]
-        day_zero = columns["target_date"] - horizon.astype("timedelta64[D]")
+        ahead, horizon = columns["horizon"], horizon_of(day.options)
+        day_zero = columns["target_date"] - ahead.astype("timedelta64[D]")
         rules = {
             "units are negative": any((columns[name] < 0).any() for name in SCORES),
             "quantiles cross": ((p10 > p50) | (p50 > p90)).any(),
             "the mean is below half of P50": (mean < np.float32(0.5) * p50).any(),
             "the mean is below a tenth of P90": (mean < np.float32(0.1) * p90).any(),
-            f"horizons are not 1 to {HORIZON}": ((horizon < 1) | (horizon > HORIZON)).any(),
+            f"horizons are not 1 to {horizon}": ((ahead < 1) | (ahead > horizon)).any(),
             "horizons and target dates disagree": len(np.unique(day_zero)) > 1,
         }
         return [rule for rule, broken in rules.items() if broken]

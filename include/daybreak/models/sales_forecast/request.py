@@ -25,7 +25,9 @@ class ForecastRequest(BaseModel):
 
     store: Name = Field(description="store_id of the data set.", examples=["S01"])
     item: Name = Field(description="item_id of the data set.", examples=["I0001"])
-    date: dt.date = Field(description="Day to forecast, 1 to 28 days after the business date.")
+    date: dt.date = Field(
+        description="Day to forecast, within the horizon after the business date."
+    )
     price: Known | None = Field(None, description="Price to take instead of the planned one.")
     promotion: Known | None = Field(
         None, description="Promotion to take instead of the planned one; 0 is none."

@@ -6,6 +6,6 @@ from daybreak.models.schedule import Schedule
 
 SCHEDULE = Schedule(
     "daily_forecast",
-    "Forecasts the sales of the next 28 days for every series, published at once.",
+    "Forecasts the sales of the coming days for every series, published at once.",
     needs=("sales",),
 )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from daybreak.errors import OutsideHorizon
 from daybreak.models.base import Answers, Day, Float32, Given, Questions, Remarks, SnapshotRows
 from daybreak.models.sales_forecast.features.assemble import assemble
-from daybreak.models.sales_forecast.features.layout import HORIZON, OVERRIDABLE
+from daybreak.models.sales_forecast.features.layout import OVERRIDABLE, horizon_of
 from daybreak.models.sales_forecast.link import link
 from daybreak.registry.artifact import Artifact
 
@@ -80,9 +80,10 @@ class ForecastScorer:
         """
         asked = questions.columns["date"].astype("M8[D]")
         horizon = (asked - np.datetime64(self._business_date, "D")).astype(np.int64)
-        outside = (horizon < 1) | (horizon > HORIZON)
+        days = horizon_of(given.entities.values)
+        outside = (horizon < 1) | (horizon > days)
         if outside.any():
-            raise self._outside(asked[outside][0])
+            raise self._outside(asked[outside][0], days)
         overrides = {name: questions.number(name) for name in OVERRIDABLE}
         return ForecastRows(
             self._manifest,
@@ -93,11 +94,11 @@ class ForecastScorer:
             {name: values for name, values in overrides.items() if not np.isnan(values).all()},
         )
 
-    def _outside(self, asked: np.datetime64) -> OutsideHorizon:
-        first, last = (self._business_date + timedelta(days=days) for days in (1, HORIZON))
+    def _outside(self, asked: np.datetime64, horizon: int) -> OutsideHorizon:
+        first, last = (self._business_date + timedelta(days=days) for days in (1, horizon))
         return OutsideHorizon(
             f"The date {asked} is not within {first} to {last}.",
-            remedy=f"What is published covers {HORIZON} days after {self._business_date}.",
+            remedy=f"What is published covers {horizon} days after {self._business_date}.",
             field="date",
             business_date=self._business_date.isoformat(),
             first=first.isoformat(),

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from daybreak.errors import DatasetError
 from daybreak.facts.panel import Panel
 from daybreak.models.sales_forecast.features.groups import YEAR
-from daybreak.models.sales_forecast.features.layout import CHANNELS, COVARIATE_SLOTS, HORIZON
+from daybreak.models.sales_forecast.features.layout import CHANNELS, COVARIATE_SLOTS
 
 FAR = 4.0
 """Distances to a public holiday stop here: one that is a fortnight off is a date, not a cause."""
@@ -16,22 +16,19 @@ FAR = 4.0
 Block = NDArray[np.float32]
 
 
-_LAST_YEAR = CHANNELS.index("last_year") * HORIZON
-_SEASON = CHANNELS.index("season") * HORIZON
-
-
 def known_ahead(panel: Panel, origin: int) -> Block:
-    """The ahead block without what all series have a part in, float32 (n, channels x ``HORIZON``),
-    channel after channel: ``season`` is NaN, ``last_year`` in units.
+    """The ahead block without what all series have a part in, float32 (n, channels x ahead),
+    channel after channel with as many days as the panel has ahead: ``season`` is NaN,
+    ``last_year`` in units.
 
     A covariate that no plan tells is carried forward from the origin (a price) or taken as absent
     (a promotion, a holiday): its later values stand in the panel of a past origin, but were not
     known then. ``last_year`` is NaN where the panel does not reach back.
     """
-    days = slice(origin + 1, origin + 1 + HORIZON)
+    days = slice(origin + 1, origin + 1 + panel.ahead)
     is_open = panel.open[:, days]
     since, until = _public_holidays(panel, origin)
-    before, after = _closed_runs(panel.open, origin)
+    before, after = _closed_runs(panel, origin)
     channels: dict[str, NDArray[np.generic]] = {
         "open": is_open,
         "price": _planned(panel, "price", origin, panel.price[:, [origin]]),
@@ -46,24 +43,25 @@ def known_ahead(panel: Panel, origin: int) -> Block:
         "season": np.array([np.nan], np.float32),
         **_covariates(panel, days),
     }
-    block = np.empty((len(panel), len(CHANNELS), HORIZON), np.float32)
+    block = np.empty((len(panel), len(CHANNELS), panel.ahead), np.float32)
     for place, name in enumerate(CHANNELS):
         block[:, place] = channels[name]
-    return block.reshape(len(panel), len(CHANNELS) * HORIZON)
+    return block.reshape(len(panel), len(CHANNELS) * panel.ahead)
 
 
 def complete(block: Block, scale: Block, seasons: Block) -> None:
     """Put in place what `known_ahead` left open.
 
-    ``scale`` (n,), above 0, divides last year's units. ``seasons``: float32 (n, ``HORIZON``), that
-    of each series' category, NaN where the panel does not reach back.
+    ``scale`` (n,), above 0, divides last year's units. ``seasons``: float32 (n, ahead), that of
+    each series' category, NaN where the panel does not reach back.
     """
-    block[:, _LAST_YEAR : _LAST_YEAR + HORIZON] /= scale[:, None]
-    block[:, _SEASON : _SEASON + HORIZON] = seasons
+    channels = block.reshape(len(block), len(CHANNELS), seasons.shape[1])
+    channels[:, CHANNELS.index("last_year")] /= scale[:, None]
+    channels[:, CHANNELS.index("season")] = seasons
 
 
 def _planned(panel: Panel, name: str, origin: int, otherwise: Block | np.float32) -> Block:
-    values: Block = getattr(panel, name)[:, origin + 1 : origin + 1 + HORIZON]
+    values: Block = getattr(panel, name)[:, origin + 1 : origin + 1 + panel.ahead]
     return values if name in panel.planned else np.broadcast_to(otherwise, values.shape)
 
 
@@ -75,7 +73,7 @@ def _covariates(panel: Panel, days: slice) -> dict[str, Block]:
             remedy=f"The sales forecast takes at most {COVARIATE_SLOTS}; leave some out.",
             fields=names,
         )
-    unknown = np.full((len(panel), HORIZON), np.nan, np.float32)
+    unknown = np.full((len(panel), panel.ahead), np.nan, np.float32)
     given = [panel.covariates[name][:, days] for name in names]
     slots = [*given, *[unknown] * (COVARIATE_SLOTS - len(given))]
     return {f"covariate_{slot}": values for slot, values in enumerate(slots, start=1)}
@@ -83,7 +81,7 @@ def _covariates(panel: Panel, days: slice) -> dict[str, Block]:
 
 def _last_year(panel: Panel, origin: int) -> Block:
     """Units of the same weekday a year before each target date; NaN when closed or unknown."""
-    columns = np.arange(origin + 1, origin + 1 + HORIZON) - YEAR
+    columns = np.arange(origin + 1, origin + 1 + panel.ahead) - YEAR
     within = columns >= 0
     there = columns.clip(min=0)
     known = within & panel.open[:, there]
@@ -91,11 +89,11 @@ def _last_year(panel: Panel, origin: int) -> Block:
 
 
 def _public_holidays(panel: Panel, origin: int) -> tuple[Block, Block]:
-    """Days since the last and until the next public holiday of each target date, (28,) each."""
-    flags = panel.public_holiday[: origin + 1 + HORIZON]
-    since = _distance(flags)[-HORIZON:]
+    """Days since the last and until the next public holiday of each target date, (ahead,) each."""
+    flags = panel.public_holiday[: origin + 1 + panel.ahead]
+    since = _distance(flags)[-panel.ahead :]
     # Later columns of the panel are not looked at, lest a training origin see more than a real one.
-    until = _distance(flags[::-1])[::-1][-HORIZON:]
+    until = _distance(flags[::-1])[::-1][-panel.ahead :]
     return since, until
 
 
@@ -106,13 +104,13 @@ def _distance(flags: NDArray[np.bool_]) -> Block:
     return np.minimum(place - last, FAR).astype(np.float32)
 
 
-def _closed_runs(is_open: NDArray[np.bool_], origin: int) -> tuple[Block, Block]:
-    """Closed days in a row just before and just after each target date, (n, 28), at most 7."""
+def _closed_runs(panel: Panel, origin: int) -> tuple[Block, Block]:
+    """Closed days in a row just before and just after each target date, (n, ahead), at most 7."""
     longest = 7
     first = max(0, origin + 1 - longest)
-    window = is_open[:, first : origin + 1 + HORIZON]
-    before = _runs(window, longest)[:, -HORIZON:]
-    after = _runs(window[:, ::-1], longest)[:, ::-1][:, -HORIZON:]
+    window = panel.open[:, first : origin + 1 + panel.ahead]
+    before = _runs(window, longest)[:, -panel.ahead :]
+    after = _runs(window[:, ::-1], longest)[:, ::-1][:, -panel.ahead :]
     return before, after
 
 

@@ -16,17 +16,15 @@ from daybreak.models.sales_forecast.features.layout import (
     CHANNELS,
     FEATURES,
     HISTORY,
-    HORIZON,
-    LAYOUT,
     OVERRIDABLE,
     SAME_WEEKDAY,
     STATISTICS,
     WEEKDAY_PROFILE,
-    channel_start,
+    channel_starts,
+    horizon_of,
 )
 
 _COLUMN = {name: position for position, name in enumerate(FEATURES)}
-_CHANNEL_STARTS = np.array([channel_start(name) for name in CHANNELS])
 
 
 def assemble(
@@ -38,17 +36,15 @@ def assemble(
 ) -> NDArray[np.float32]:
     """Features float32 (m, len(FEATURES)), one row for each pair of ``rows`` and ``horizons``.
 
-    ``snapshot``: float32 (n, len(LAYOUT)). ``horizons``: days ahead, 1 to 28, (m,). ``rows``:
-    which snapshot row, (m,). ``overrides``: price or promotion to take instead of the plan, scalar
-    or (m,); NaN keeps the plan. Raises ``ValueError`` for another name, shape or horizon.
+    ``snapshot``: float32 (n, S). ``horizons``: days ahead, of those that the snapshot covers, (m,).
+    ``rows``: which snapshot row, (m,). ``overrides``: price or promotion to take instead of the
+    plan, scalar or (m,); NaN keeps the plan. Raises ``ValueError`` for another name, shape
+    or horizon.
     """
     horizons, rows = np.asarray(horizons, np.intp), np.asarray(rows, np.intp)
-    if snapshot.dtype != np.float32 or snapshot.shape[1:] != (len(LAYOUT),):
-        raise ValueError(
-            f"A snapshot is float32 (n, {len(LAYOUT)}), not {snapshot.dtype} {snapshot.shape}."
-        )
-    if len(horizons) and not 1 <= horizons.min() <= horizons.max() <= HORIZON:
-        raise ValueError(f"Horizons are 1 to {HORIZON} days ahead.")
+    horizon = horizon_of(snapshot)
+    if len(horizons) and not 1 <= horizons.min() <= horizons.max() <= horizon:
+        raise ValueError(f"Horizons are 1 to {horizon} days ahead.")
 
     out = np.empty((len(rows), len(FEATURES)), np.float32)
     out[:, : len(STATISTICS)] = snapshot[rows, : len(STATISTICS)]
@@ -56,7 +52,7 @@ def assemble(
     out[:, _COLUMN["same_weekday"]] = snapshot[rows, HISTORY.index(SAME_WEEKDAY[0]) + offset]
     out[:, _COLUMN["weekday_profile"]] = snapshot[rows, HISTORY.index(WEEKDAY_PROFILE[0]) + offset]
     first = _COLUMN[CHANNELS[0]]
-    places = _CHANNEL_STARTS + (horizons - 1)[:, None]
+    places = channel_starts(horizon) + (horizons - 1)[:, None]
     out[:, first : first + len(CHANNELS)] = snapshot[rows[:, None], places]
     for name, value in (overrides or {}).items():
         if name not in OVERRIDABLE:

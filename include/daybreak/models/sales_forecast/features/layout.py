@@ -1,13 +1,13 @@
 """Names and places of the values in a snapshot row and of the features made from it.
 
 A snapshot row is the history block followed by the ahead block, one channel after another with
-its ``HORIZON`` days side by side. Nothing else knows these positions.
+the days of its horizon side by side. Nothing else knows these positions.
 """
 
 from __future__ import annotations
 
-HORIZON = 28
-"""Days ahead that a snapshot covers and the model scores."""
+import numpy as np
+from numpy.typing import NDArray
 
 COVARIATE_SLOTS = 4
 """Extra known-ahead covariates that a data set may have; in the order of their names."""
@@ -71,8 +71,6 @@ CHANNELS = (
 )
 """What `ahead` knows of each target date; each becomes a feature."""
 
-LAYOUT = (*HISTORY, *(f"{name}_{day}" for name in CHANNELS for day in range(1, HORIZON + 1)))
-
 FEATURES = (
     *STATISTICS,
     "same_weekday",
@@ -89,6 +87,23 @@ OVERRIDABLE = ("price", "promotion")
 """Channels that a request may replace."""
 
 
-def channel_start(name: str) -> int:
-    """Position in a snapshot row of a channel's first day."""
-    return len(HISTORY) + CHANNELS.index(name) * HORIZON
+def layout(horizon: int) -> tuple[str, ...]:
+    """Names of the values of a snapshot row that covers ``horizon`` days ahead, in order."""
+    ahead = (f"{name}_{day}" for name in CHANNELS for day in range(1, horizon + 1))
+    return (*HISTORY, *ahead)
+
+
+def horizon_of(snapshot: NDArray[np.float32]) -> int:
+    """How many days ahead snapshot rows (n, S) cover. Raises ``ValueError`` for other rows."""
+    days, rest = divmod(snapshot.shape[-1] - len(HISTORY), len(CHANNELS))
+    if snapshot.dtype != np.float32 or snapshot.ndim != 2 or days < 1 or rest:
+        raise ValueError(
+            f"A snapshot is float32 (n, {len(HISTORY)} + {len(CHANNELS)} a day ahead), "
+            f"not {snapshot.dtype} {snapshot.shape}."
+        )
+    return int(days)
+
+
+def channel_starts(horizon: int) -> NDArray[np.intp]:
+    """Position in a snapshot row of the first day of each of ``CHANNELS``."""
+    return len(HISTORY) + np.arange(len(CHANNELS)) * horizon

@@ -26,7 +26,7 @@ from daybreak.models.sales_forecast.features.groups import (
     year_days,
 )
 from daybreak.models.sales_forecast.features.history import alone, monday_offset, together
-from daybreak.models.sales_forecast.features.layout import HORIZON
+from daybreak.models.sales_forecast.features.layout import CHANNELS
 from daybreak.models.sales_forecast.features.recent import chunks
 from daybreak.models.sales_forecast.features.snapshot import whole_rows
 from daybreak.types import Float32
@@ -46,7 +46,8 @@ def share(parts: Sequence[Part]) -> list[Part]:
     columns = [[to_names(part[name]) for part in parts] for name in _NAMES]
     names = Names(*(np.concatenate(column) for column in columns))
     block, year = together(known, names, int(parts[0]["weekday"]), _days(parts, len(known)))
-    seasons = season(year, HORIZON).astype(np.float32)
+    ahead = parts[0]["ahead"].shape[1] // len(CHANNELS)
+    seasons = season(year, ahead).astype(np.float32)
     category = groups_of(names).category
     ends = np.cumsum(sizes)
     return [
@@ -56,7 +57,7 @@ def share(parts: Sequence[Part]) -> list[Part]:
 
 
 def rows_of(part: Part) -> Float32:
-    """The rows of a shard, float32 (n, len(LAYOUT))."""
+    """The rows of a shard, float32 (n, S)."""
     return whole_rows(part["history"], part["ahead"].copy(), part["season"])
 
 

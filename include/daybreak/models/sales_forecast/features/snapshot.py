@@ -13,18 +13,19 @@ from daybreak.facts.panel import Panel
 from daybreak.models.sales_forecast.features.ahead import complete, known_ahead
 from daybreak.models.sales_forecast.features.groups import groups_of, names_of, season
 from daybreak.models.sales_forecast.features.history import LEAST_SCALE, history
-from daybreak.models.sales_forecast.features.layout import HISTORY, HORIZON
+from daybreak.models.sales_forecast.features.layout import HISTORY
 
 
 def snapshot(panel: Panel, origin: int | None = None) -> NDArray[np.float32]:
-    """Snapshot rows as of a column (default: the business date), float32 (n, len(LAYOUT)).
+    """Snapshot rows as of a column (default: the business date), float32 (n, S):
+    as many days ahead as the panel has.
 
     Rows of an earlier origin are those that a panel ending there would give, but for plans that
     were changed in between. Statistics of items, categories and stores are over the panel's series.
     """
     origin = panel.days - 1 if origin is None else origin
     before, year = history(panel, origin)
-    seasons = season(year, HORIZON).astype(np.float32)[groups_of(names_of(panel)).category]
+    seasons = season(year, panel.ahead).astype(np.float32)[groups_of(names_of(panel)).category]
     return whole_rows(before, known_ahead(panel, origin), seasons)
 
 

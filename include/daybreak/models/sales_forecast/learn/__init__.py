@@ -19,9 +19,9 @@ from daybreak.models.base import (
     Verdict,
     quiet,
 )
-from daybreak.models.options import chosen
 from daybreak.models.sales_forecast.learn import gate, rolling
 from daybreak.models.sales_forecast.learn import train as training
+from daybreak.models.sales_forecast.options import horizon_of
 from daybreak.registry.artifact import Artifact
 
 
@@ -35,9 +35,8 @@ class ForecastLearning(Learning):
         progress: Progress = quiet,
         options: Options = NO_OPTIONS,
     ) -> Trained:
-        """Learn from facts visible at ``as_of``. There are no options."""
-        chosen(options, {})
-        return training.train(warehouse, as_of, progress)
+        """Learn from facts visible at ``as_of``. The option is ``horizon``."""
+        return training.train(warehouse, as_of, progress, horizon_of(options))
 
     def judge(
         self,

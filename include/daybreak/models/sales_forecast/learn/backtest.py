@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from daybreak.facts.panel import Panel
 from daybreak.models.base import Progress, Trained, quiet
 from daybreak.models.sales_forecast.features.assemble import assemble
-from daybreak.models.sales_forecast.features.layout import FEATURES, HORIZON
+from daybreak.models.sales_forecast.features.layout import FEATURES
 from daybreak.models.sales_forecast.features.snapshot import snapshot
 from daybreak.models.sales_forecast.learn.baselines import baselines
 from daybreak.models.sales_forecast.learn.measures import measure, measure_by
@@ -40,7 +40,7 @@ CALIBRATION_TOLERANCE = 0.02
 class Fold:
     """One origin: what was known then, and what came after.
 
-    ``panel`` ends on the origin. ``actual`` float32 (n, HORIZON): units of the days ahead, NaN
+    ``panel`` ends on the origin. ``actual`` float32 (n, ahead): units of the days ahead, NaN
     past the last day that is known by now.
     """
 
@@ -86,8 +86,8 @@ def backtest(
 def forecast_table(fold: Fold, trained: Trained, horizon: int) -> pd.DataFrame:
     """One row a series and day ahead that is open (or closed, then outside the measures)."""
     panel = fold.panel
-    rows = np.repeat(np.arange(len(panel)), HORIZON)
-    days = np.tile(np.arange(1, HORIZON + 1), len(panel))
+    rows = np.repeat(np.arange(len(panel)), panel.ahead)
+    days = np.tile(np.arange(1, panel.ahead + 1), len(panel))
     features = assemble(snapshot(panel), panel.business_date, days, rows)
     booster = xgb.Booster(model_file=bytearray(trained.trees))
     scores = link(

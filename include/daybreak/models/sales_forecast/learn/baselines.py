@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daybreak.facts.panel import Panel
-from daybreak.models.sales_forecast.features.layout import HORIZON
 from daybreak.models.sales_forecast.features.recent import Recent, gather, quantiles
 
 POINTS = ("seasonal_naive", "mean_28", "median_56")
@@ -17,7 +16,7 @@ Forecast = NDArray[np.float64]
 
 
 def baselines(panel: Panel, origin: int | None = None) -> dict[str, Forecast]:
-    """Each of ``POINTS`` and ``EMPIRICAL``, (n, HORIZON), from columns up to ``origin`` only.
+    """Each of ``POINTS`` and ``EMPIRICAL``, (n, ahead), from columns up to ``origin`` only.
 
     Days on which a series is closed are not selling days; no baseline knows that a later day is
     closed, so score them on open days. Without any history they say 0.
@@ -37,17 +36,17 @@ def baselines(panel: Panel, origin: int | None = None) -> dict[str, Forecast]:
     }
     today = (panel.first_date.weekday() + origin) % 7
     return {
-        "seasonal_naive": _seasonal_naive(recent, today),
-        **{name: np.repeat(values[:, None], HORIZON, axis=1) for name, values in flat.items()},
+        "seasonal_naive": _seasonal_naive(recent, today + np.arange(1, panel.ahead + 1)),
+        **{name: np.repeat(values[:, None], panel.ahead, axis=1) for name, values in flat.items()},
     }
 
 
-def _seasonal_naive(recent: Recent, today: int) -> Forecast:
-    """Units of the latest selling day with the weekday of the target date."""
+def _seasonal_naive(recent: Recent, targets: NDArray[np.intp]) -> Forecast:
+    """Units of the latest selling day with the weekday of each of ``targets`` (ahead,)."""
     by_weekday = np.zeros((len(recent.units), 7))
     for weekday in range(7):
         match = recent.known & (recent.weekday == weekday)
         latest = match.shape[1] - 1 - match[:, ::-1].argmax(axis=1)
         units = np.take_along_axis(recent.units, latest[:, None], axis=1)[:, 0]
         by_weekday[:, weekday] = np.where(match.any(axis=1), units, 0.0)
-    return by_weekday[:, (today + np.arange(1, HORIZON + 1)) % 7]
+    return by_weekday[:, targets % 7]

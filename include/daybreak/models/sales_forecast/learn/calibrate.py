@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from daybreak.models.sales_forecast.features.layout import HORIZON
 from daybreak.types import Float32
 
 TOLERANCE = 0.01
@@ -78,6 +77,6 @@ def mean_offset(margin: Float32, actual: Float32, scale: Float32) -> float:
     return (low + high) / 2 * MEAN_SHARE
 
 
-def by_horizon(offset: float) -> list[float]:
+def by_horizon(offset: float, horizon: int) -> list[float]:
     """The manifest's form: one float32-representable number a day ahead."""
-    return [float(np.float32(offset))] * HORIZON
+    return [float(np.float32(offset))] * horizon

@@ -3,7 +3,8 @@
 All are compared on the days that training held out, and only on those that come after what the
 champion was trained on: a champion has seen the labels of earlier days. The challenger answers
 through the trees that were grown before the held-out days and calibrated on their earlier half
-(``manifest["evidence"]``); nothing is compared with hindsight.
+(``manifest["evidence"]``); nothing is compared with hindsight. A champion of another horizon
+answers another question, so that only the baselines decide.
 """
 
 from __future__ import annotations
@@ -45,14 +46,22 @@ def judge(
         "challenger": {"version": challenger.version, **found},
         "days": sorted(challenger.manifest["evidence"]),
     }
+    reason = ""
+    if champion is not None and _horizon(champion) != _horizon(challenger):
+        reason = (
+            f" It forecasts {_horizon(challenger)} days and the champion {champion.version} "
+            f"{_horizon(champion)}, so they are not compared."
+        )
+        champion = None
     if champion is not None:
         progress(f"Comparing {challenger.version} with the champion {champion.version}")
         compared = _with_champion(warehouse, as_of, challenger, champion)
         evidence["against_champion"] = compared
         reasons += against_champion(compared)
     if reasons:
-        return Verdict(False, "Refused: " + "; ".join(reasons) + ".", evidence, _headline(found))
-    return Verdict(True, _praise(found, champion), evidence, _headline(found))
+        refusal = "Refused: " + "; ".join(reasons) + "."
+        return Verdict(False, refusal + reason, evidence, _headline(found))
+    return Verdict(True, _praise(found, champion) + reason, evidence, _headline(found))
 
 
 def against_baselines(found: Mapping[str, Any]) -> list[str]:
@@ -114,7 +123,7 @@ def _with_champion(
         **{name: manifest["params"][name] for name in ("held_out_origins", "held_out_rows")}
     )
     days = int(manifest["window"]["panel_days"])
-    panel = read_panel(warehouse, as_of, days=days)
+    panel = read_panel(warehouse, as_of, days=days, ahead=_horizon(challenger))
     after = date.fromisoformat(champion.manifest["trained_through"])
     return {
         "after": after.isoformat(),
@@ -125,6 +134,10 @@ def _with_champion(
             **measures(_days_of(panel, options, int(manifest["seed"]), champion), after),
         },
     }
+
+
+def _horizon(artifact: Artifact) -> int:
+    return int(artifact.manifest["layout"]["horizon"])
 
 
 def _days_of(panel: Panel, options: Options, seed: int, artifact: Artifact) -> Days:

@@ -10,13 +10,13 @@ from sqlalchemy import Connection
 
 from daybreak.models.base import AsOfDay, Progress, quiet
 from daybreak.models.options import Option, chosen
-from daybreak.models.sales_forecast.features.layout import HORIZON
 from daybreak.models.sales_forecast.learn.backtest import backtest
 from daybreak.models.sales_forecast.learn.folds import read_folds
+from daybreak.models.sales_forecast.options import HORIZON
 
 OPTIONS = {
     "items": Option(1000, 1, whole=True),
-    "horizon": Option(14, 1, HORIZON, whole=True),
+    "horizon": Option(14, 1, HORIZON.most, whole=True),
     "origins": Option(6, 1, whole=True),
 }
 """How many items (the best sellers), selling days ahead and rolling origins."""

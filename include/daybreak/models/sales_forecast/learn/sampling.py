@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from daybreak.facts.panel import Panel
 from daybreak.models.sales_forecast.features.assemble import assemble
-from daybreak.models.sales_forecast.features.layout import FEATURES, HISTORY, HORIZON
+from daybreak.models.sales_forecast.features.layout import FEATURES, HISTORY
 from daybreak.models.sales_forecast.features.snapshot import snapshot
 
 SCALE = FEATURES.index("scale")
@@ -45,14 +45,14 @@ def draw(
     origins: Sequence[int],
     rows_per_origin: int | None,
     seed: int,
-    horizons: Sequence[int] = range(1, HORIZON + 1),
 ) -> Sample:
     """Rows of each origin, drawn evenly where there are more than ``rows_per_origin``.
 
-    Left out are series without a row before the origin, those whose level is 0 (their forecast is
-    0 whatever the trees say), and days on which a store is closed.
+    Each is of a day after the origin, of as many as the panel has ahead. Left out are series
+    without a row before the origin, those whose level is 0 (their forecast is 0 whatever the trees
+    say), and days on which a store is closed.
     """
-    parts = [_of_origin(panel, origin, rows_per_origin, seed, horizons) for origin in origins]
+    parts = [_of_origin(panel, origin, rows_per_origin, seed) for origin in origins]
     return join(parts)
 
 
@@ -82,11 +82,9 @@ def subset(sample: Sample, keep: NDArray[np.bool_]) -> Sample:
     )
 
 
-def _of_origin(
-    panel: Panel, origin: int, limit: int | None, seed: int, horizons: Sequence[int]
-) -> Sample:
+def _of_origin(panel: Panel, origin: int, limit: int | None, seed: int) -> Sample:
     rows = snapshot(panel, origin)
-    ahead = np.array([day for day in horizons if origin + day < panel.days], np.int64)
+    ahead = np.arange(1, min(panel.ahead, panel.days - 1 - origin) + 1)
     usable = panel.open[:, origin + ahead] & ((rows[:, AGE] > 0) & (rows[:, LEVEL] > 0))[:, None]
     series, place = np.nonzero(usable)
     if limit is not None and len(series) > limit:

@@ -1,6 +1,7 @@
 """Learn the sales forecast: sample origins, find the number of trees, calibrate, fit on all.
 
-The last ``HORIZON`` days before the business date are held out first. They choose how many trees
+The last days before the business date (as many as the horizon, four weeks at least) are held out
+first. They choose how many trees
 are grown and by which offsets the outputs are calibrated; then the trees are grown again on every
 day up to the business date. Nothing later than ``as_of`` is read, on either clock.
 """
@@ -25,8 +26,7 @@ from daybreak.models.sales_forecast.features.layout import (
     CHANNELS,
     FEATURES,
     HISTORY,
-    HORIZON,
-    LAYOUT,
+    layout,
 )
 from daybreak.models.sales_forecast.features.recent import MEMORY, SELLING_DAYS
 from daybreak.models.sales_forecast.learn.booster import QUANTILES, Learning, Rows, grow
@@ -38,10 +38,11 @@ from daybreak.models.sales_forecast.learn.calibrate import (
 from daybreak.models.sales_forecast.learn.evidence import Days, measures, tally
 from daybreak.models.sales_forecast.learn.sampling import Sample, draw, subset
 from daybreak.models.sales_forecast.link import SCORES, link
+from daybreak.models.sales_forecast.options import DEFAULT_HORIZON
 
 SEED = 7
-LEAST_DAYS = SELLING_DAYS + 2 * HORIZON
-"""Fewer days of history than this leave nothing to hold out."""
+LEAST_HELD_OUT = 28
+"""Days held out at least: fewer are too much alike to judge by."""
 MOST_VOLUME = 100.0
 
 
@@ -59,29 +60,50 @@ class Options:
     learning: Learning = field(default_factory=Learning)
     threads: int = 0
 
-    @property
-    def panel_days(self) -> int:
+    def panel_days(self, horizon: int) -> int:
         """Days of history that training reads: the origins, and what the first one looks at."""
-        return self.origin_days + HORIZON + MEMORY
+        return self.origin_days + horizon + MEMORY
 
 
-def train(warehouse: Connection, as_of: AsOf, progress: Progress = quiet) -> Trained:
-    """Learn from facts visible at ``as_of``. Raises ``NoData`` where there are too few."""
+def held_out_days(horizon: int) -> int:
+    """How many of the last days are held out."""
+    return max(horizon, LEAST_HELD_OUT)
+
+
+def least_days(horizon: int) -> int:
+    """Fewer days of history than this leave nothing to hold out."""
+    return SELLING_DAYS + 2 * held_out_days(horizon)
+
+
+def train(
+    warehouse: Connection,
+    as_of: AsOf,
+    progress: Progress = quiet,
+    horizon: int = DEFAULT_HORIZON,
+) -> Trained:
+    """Learn to forecast ``horizon`` days from facts visible at ``as_of``.
+
+    Raises ``NoData`` where there are too few.
+    """
     options = Options()
-    progress(f"Reading {options.panel_days} days of sales up to {as_of.business_date}")
-    panel = read_panel(warehouse, as_of, days=options.panel_days)
+    days = options.panel_days(horizon)
+    progress(f"Reading {days} days of sales up to {as_of.business_date}")
+    panel = read_panel(warehouse, as_of, days=days, ahead=horizon)
     return train_panel(panel, seed=SEED, options=options, progress=progress)
 
 
 def train_panel(
     panel: Panel, *, seed: int = SEED, options: Options | None = None, progress: Progress = quiet
 ) -> Trained:
-    """Learn from a panel that ends on the business date. Pure; the same panel, the same bytes."""
+    """Learn from a panel that ends on the business date, for as many days as it has ahead.
+
+    Pure; the same panel, the same bytes.
+    """
     options = options or Options()
     start = _first_sale(panel)
     whole = counts_units(panel)
     last = panel.days - 1
-    held_from = last - HORIZON
+    held_from = last - held_out_days(panel.ahead)
 
     progress("Taking features of earlier days")
     origins = origins_between(
@@ -89,7 +111,9 @@ def train_panel(
     )
     sample = draw(panel, origins, options.rows // len(origins), seed)
     held_out = draw_held_out(panel, options, seed)
-    progress(f"Finding the number of trees on {len(held_out)} rows of the last {HORIZON} days")
+    progress(
+        f"Finding the number of trees on {len(held_out)} rows of the last {last - held_from} days"
+    )
     early = subset(sample, sample.origin + sample.horizon <= held_from)
     # One thread count and one seed give one booster; the sums of a histogram differ by threads.
     settings: dict[str, Any] = {"seed": seed, "threads": options.threads}
@@ -100,13 +124,14 @@ def train_panel(
         **settings,
     )
     margins = first.merged().inplace_predict(held_out.features, predict_type="margin")
-    calibration = calibrate(margins, held_out, whole)
+    calibration = calibrate(margins, held_out, whole, panel.ahead)
 
     progress(f"Fitting {first.rounds['quantiles']} rounds on {len(sample)} rows")
     final = grow(weighted(sample, last, options), options.learning, rounds=first.rounds, **settings)
     days = evidence_days(panel, margins, held_out, whole)
     manifest = {
         **_lineage(panel, sample),
+        "options": {"horizon": panel.ahead},
         "seed": seed,
         "params": {**asdict(options), "rounds": final.rounds},
         "calibration": calibration,
@@ -117,10 +142,10 @@ def train_panel(
 
 
 def draw_held_out(panel: Panel, options: Options, seed: int) -> Sample:
-    """The rows of the last ``HORIZON`` days, from origins before each part of them."""
-    last = panel.days - 1
-    step = max(1, HORIZON // options.held_out_origins)
-    origins = list(range(last - HORIZON, last, step))
+    """The rows of the held-out days, from origins before each part of them."""
+    last, held = panel.days - 1, held_out_days(panel.ahead)
+    step = max(1, min(held // options.held_out_origins, panel.ahead))
+    origins = list(range(last - held, last, step))
     return draw(panel, origins, options.held_out_rows // len(origins), seed)
 
 
@@ -131,8 +156,8 @@ def evidence_days(
 
     Offsets come from the earlier half, so that these numbers have no hindsight at all.
     """
-    later = held_out.origin + held_out.horizon > panel.days - 1 - HORIZON // 2
-    calibration = calibrate(margins[~later], subset(held_out, ~later), whole)
+    later = held_out.origin + held_out.horizon > panel.days - 1 - held_out_days(panel.ahead) // 2
+    calibration = calibrate(margins[~later], subset(held_out, ~later), whole, panel.ahead)
     judged = subset(held_out, later)
     scores = link(margins[later], judged.features, {"calibration": calibration})
     return tally(panel, judged, scores)
@@ -167,14 +192,19 @@ def counts_units(panel: Panel) -> bool:
     return bool((known == np.floor(known)).all())
 
 
-def calibrate(margins: NDArray[np.float32], held_out: Sample, whole: bool) -> dict[str, Any]:
+def calibrate(
+    margins: NDArray[np.float32], held_out: Sample, whole: bool, horizon: int
+) -> dict[str, Any]:
     """The manifest's ``calibration``: offsets in scaled units by output and day ahead."""
     offsets = {
         name: quantile_offset(margins[:, output], held_out.units, held_out.scale, tau, whole=whole)
         for output, (name, tau) in enumerate(zip(SCORES, QUANTILES, strict=False))
     }
     offsets["mean"] = mean_offset(margins[:, 3], held_out.units, held_out.scale)
-    return {**{name: by_horizon(offset) for name, offset in offsets.items()}, "round": whole}
+    return {
+        **{name: by_horizon(offset, horizon) for name, offset in offsets.items()},
+        "round": whole,
+    }
 
 
 def _lineage(panel: Panel, sample: Sample) -> dict[str, Any]:
@@ -188,9 +218,9 @@ def _lineage(panel: Panel, sample: Sample) -> dict[str, Any]:
         "layout": {
             "history": list(HISTORY),
             "channels": list(CHANNELS),
-            "horizon": HORIZON,
+            "horizon": panel.ahead,
             "covariates": sorted(panel.covariates),
-            "sha256": hashlib.sha256("\n".join(LAYOUT).encode()).hexdigest(),
+            "sha256": hashlib.sha256("\n".join(layout(panel.ahead)).encode()).hexdigest(),
         },
         "outputs": list(SCORES),
         "objective": {
@@ -228,11 +258,13 @@ def _first_sale(panel: Panel) -> int:
     """Column of the first sale of any series. Raises ``NoData`` where too few days follow it."""
     sold = (panel.units > 0).any(axis=0)
     start = int(sold.argmax()) if sold.any() else panel.days
-    if panel.days - start < LEAST_DAYS:
+    least = least_days(panel.ahead)
+    if panel.days - start < least:
         raise NoData(
             f"There are {panel.days - start} days of sales up to {panel.business_date}; "
-            f"the sales forecast learns from {LEAST_DAYS} or more.",
-            remedy="Load more history, or choose a later business date.",
+            f"a forecast of {panel.ahead} days ahead learns from {least} or more.",
+            remedy="Load more history, choose a later business date, or set a shorter horizon "
+            "(DAYBREAK_MODEL_OPTIONS).",
             business_date=panel.business_date.isoformat(),
         )
     return start
