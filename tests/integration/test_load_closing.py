@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select, text
 
+from daybreak.errors import DatasetError
 from daybreak.sources.closing import awaited
 from daybreak.sources.contract.spec import DatasetSpec, load_spec
 from daybreak.sources.load import load_dataset
@@ -187,3 +188,49 @@ def expected(spans: dict[str, list[tuple[int, int]]]) -> list[int]:
         if day in (2, 9)
         or (any(reached(n, day) for n in spans) and not any(waits(n, day) for n in spans))
     ]
+
+
+IN_WEEKS = "calendar: {period: week}\n"  # which end on Sundays: 2, 9, 16, 23 and 30 March 2025
+
+
+def test_a_week_is_closed_when_every_section_has_reached_its_last_day(shop: Shop) -> None:
+    days = {"sales": [(1, 5, 10)], "clicks": [(1, 12)]}
+
+    shop.load(IN_WEEKS + SALES + CLICKS, days)
+
+    assert shop.closed() == [2, 9]
+    assert shop.awaited(IN_WEEKS + SALES + CLICKS, 16) == ("interactions",)
+    shop.load(IN_WEEKS + SALES + CLICKS, days | {"clicks": [(1, 12), (12, 17)]})
+    assert shop.closed() == [2, 9, 16]
+
+
+def test_days_become_weeks_by_the_rules_of_aggregate(shop: Shop) -> None:
+    lines = ["2025-03-03,2", "no date,5", ",7", "2025-03-09,1", "2025-03-10,4"]
+    (shop.folder / "sales0.csv").write_text("\n".join(["day,units", *lines]) + "\n")
+    section = SALES.replace("units: {const: 1}", "units: units") + "  aggregate: {}\n"
+
+    report = shop.load(IN_WEEKS + section + "  max_bad_share: 0.5\n", {})
+
+    with shop.engine.connect() as conn:
+        found = conn.execute(text("SELECT business_date, units FROM raw.sales ORDER BY 1")).all()
+    assert [tuple(row) for row in found] == [(march(9), 3), (march(16), 4)]
+    assert report.files[0].quarantined == 2
+    assert (report.files[0].first_date, report.files[0].last_date) == (march(9), march(16))
+
+
+def test_two_rows_of_a_week_are_refused_like_two_of_a_day(shop: Shop) -> None:
+    report = shop.load(IN_WEEKS + SALES + "  max_bad_share: 0.5\n", {"sales": [(3, 9)]})
+
+    assert report.files[0].quarantined == 1
+    assert shop.closed() == [9]
+
+
+@pytest.mark.parametrize("later", ["", "calendar: {period: week, week_starts: friday}\n"])
+def test_a_warehouse_of_weeks_takes_no_other_periods(shop: Shop, later: str) -> None:
+    shop.load(IN_WEEKS + SALES, {"sales": [(1, 10)]})
+
+    with pytest.raises(DatasetError, match="by weeks that end on a Sunday") as caught:
+        shop.load(later + SALES, {"sales": [(1, 10), (20,)]})
+
+    assert "Set them back" in caught.value.remedy
+    assert shop.closed() == [2, 9, 16]

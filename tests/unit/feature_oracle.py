@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections import defaultdict
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -32,10 +33,14 @@ def history_rows(panel: Panel, t: int) -> list[Row]:
         if days:
             item = min(item, 3 * (units + 1) / days)
         fact["level"] = max((units + 2 * item) / (days + 2), 0.02)
-    today = (panel.first_date.weekday() + t) % 7
+    today = _weekday(panel, t)
     profiles = _profiles(facts)
     year = _year(panel, t, facts)
     return [_row(panel, fact, facts, today, profiles, year) for fact in facts]
+
+
+def _weekday(panel: Panel, c: int) -> int:
+    return (panel.first_date + timedelta(days=c * panel.step)).weekday()
 
 
 def _first_sale(panel: Panel, i: int, t: int) -> int:
@@ -88,7 +93,7 @@ def _series(panel: Panel, i: int, t: int) -> dict[str, Any]:
     price = float(panel.price[i, t])
     week = [[0.0, 0.0] for _ in range(7)]
     for c, u, r in zip(columns, units, regular, strict=True):
-        day = (panel.first_date.weekday() + c) % 7
+        day = _weekday(panel, c)
         week[day][0] += u * r
         week[day][1] += r
     decay = [0.5 ** (b / 10) for b in back]
@@ -235,8 +240,9 @@ def season_of(panel: Panel, t: int, category: str, day: int) -> float:
         known = [v for v in map(index, columns) if v is not None]
         return sum(known) / len(known) if 2 * len(known) >= len(columns) else None
 
-    before = mean(range(t - 364 - 27, t - 364 + 1))
-    around = mean(range(t - 364 + day - 7, t - 364 + day + 8))
+    year, month, week = (days // panel.step for days in (364, 28, 7))
+    before = mean(range(t - year - month + 1, t - year + 1))
+    around = mean(range(t - year + day - week, t - year + day + week + 1))
     return around / before if before and around is not None else math.nan
 
 

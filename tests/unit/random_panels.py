@@ -12,7 +12,12 @@ from daybreak.models.sales_forecast.options import DEFAULT_HORIZON as HORIZON
 
 
 def random_panel(
-    seed: int, days: int = 120, stores: int = 2, items: int = 4, ahead: int = HORIZON
+    seed: int,
+    days: int = 120,
+    stores: int = 2,
+    items: int = 4,
+    ahead: int = HORIZON,
+    step: int = 1,
 ) -> Panel:
     """New items, dead ones, rows of 0, closed days, promotions, unknown prices, a covariate."""
     rng = np.random.default_rng(seed)
@@ -47,6 +52,7 @@ def random_panel(
         public_holiday=rng.random(days + ahead) < 0.05,
         covariates={"rain": rng.normal(size=wide).astype(np.float32)},
         planned=frozenset({"price", "promotion", "holiday"} if rng.random() < 0.7 else set()),
+        step=step,
     )
 
 

@@ -142,3 +142,17 @@ def test_a_longer_horizon_says_the_same_of_its_first_days(ahead: int) -> None:
     seen = [COLUMN[name] for name in FEATURES if name not in {"closed_after", "public_holiday_in"}]
     assert short[:, seen].tobytes() == long[:, seen].tobytes()
     assert horizon_of(snapshot(shorter)) == ahead
+
+
+def test_weeks_know_their_place_in_the_year_and_nothing_of_weekdays() -> None:
+    values = np.arange(len(LAYOUT), dtype=np.float32)[None]
+    held = dict(zip(LAYOUT, values[0], strict=True))
+    end = date(2025, 12, 20)
+    horizons = np.arange(1, 5)
+
+    out = assemble(values, end, horizons, np.zeros(4, int), step=7)
+
+    assert out[:, COLUMN["weekday"]].tolist() == [52, 1, 2, 3], "27 December to 17 January"
+    assert out[:, COLUMN["same_weekday"]].tolist() == [held["same_weekday_0"]] * 4
+    assert out[:, COLUMN["weekday_profile"]].tolist() == [held["weekday_profile_0"]] * 4
+    assert out[:, COLUMN["price"]].tolist() == [held[f"price_{n}"] for n in horizons]

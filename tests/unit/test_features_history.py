@@ -38,11 +38,16 @@ def channel(rows: np.ndarray, name: str) -> np.ndarray:
 
 
 @settings(max_examples=12, deadline=None)
-@given(seed=seeds, back=st.integers(0, 40), days=st.sampled_from([40, 120, 250, 430]))
+@given(
+    seed=seeds,
+    back=st.integers(0, 40),
+    days=st.sampled_from([40, 120, 250, 430]),
+    step=st.sampled_from([1, 7]),
+)
 def test_history_agrees_with_an_oracle_that_walks_day_by_day(
-    seed: int, back: int, days: int
+    seed: int, back: int, days: int, step: int
 ) -> None:
-    panel = random_panel(seed, days)
+    panel = random_panel(seed, days, step=step)
     origin = max(panel.days - 1 - back, 0)
 
     rows = snapshot(panel, origin)
@@ -54,10 +59,11 @@ def test_history_agrees_with_an_oracle_that_walks_day_by_day(
         )
 
 
+@pytest.mark.parametrize(("step", "days"), [(1, 430), (7, 90)])
 @settings(max_examples=4, deadline=None)
 @given(seed=seeds)
-def test_season_is_the_category_s_index_of_last_year(seed: int) -> None:
-    panel = random_panel(seed, days=430)
+def test_season_is_the_category_s_index_of_last_year(step: int, days: int, seed: int) -> None:
+    panel = random_panel(seed, days=days, step=step)
     origin = panel.days - 5
 
     rows = channel(snapshot(panel, origin), "season")
@@ -68,9 +74,9 @@ def test_season_is_the_category_s_index_of_last_year(seed: int) -> None:
 
 
 @settings(max_examples=10, deadline=None)
-@given(seed=seeds, back=st.integers(HORIZON, 60))
-def test_nothing_after_the_origin_changes_a_bit(seed: int, back: int) -> None:
-    panel = random_panel(seed)
+@given(seed=seeds, back=st.integers(HORIZON, 60), step=st.sampled_from([1, 7]))
+def test_nothing_after_the_origin_changes_a_bit(seed: int, back: int, step: int) -> None:
+    panel = random_panel(seed, step=step)
     origin = panel.days - 1 - back
     before = snapshot(panel, origin)
     later = slice(origin + 1, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daybreak import models
+from daybreak.errors import ConfigError
 from daybreak.interval import DAILY, ON_DATA, WEEKDAYS, Interval, weekly
 from daybreak.models.schedule import Schedule, ScoresOf
 from daybreak.settings import Settings
@@ -79,3 +81,23 @@ def test_who_stands_on_a_weekly_model_is_weekly_but_for_an_own_interval(interval
     assert interval_of("on_that") == interval_of("on_weekly") == weekly("monday")
     assert interval_of("on_that", weekly="daily") == DAILY
     assert interval_of("on_that", on_that="weekly:friday") == weekly("friday")
+
+
+def test_where_the_data_set_has_weeks_a_daily_model_is_scored_on_their_last_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {"daily": Schedule(), "tuesdays": Schedule(interval=weekly("tuesday"))}
+    monkeypatch.setattr(models, "schedules", lambda: known)
+    file = tmp_path / "mine.yaml"
+    settings = Settings(dataset=str(file))
+
+    file.write_text("calendar: {period: week, week_starts: friday}\n")
+    assert models.interval_of("daily", settings) == weekly("thursday")
+    with pytest.raises(ConfigError, match=r"the weeks of .* end on a thursday") as caught:
+        models.interval_of("tuesdays", settings)
+    assert "weekly:thursday or on_data" in caught.value.remedy
+    file.write_text("calendar: {period: week}\n")
+    assert models.interval_of("daily", settings) == weekly("sunday")
+    for days in ("calendar: {period: day}\n", "calendar: {timezone: UTC}\n", "name: mine\n", "- 1"):
+        file.write_text(days)
+        assert models.interval_of("tuesdays", settings) == weekly("tuesday")

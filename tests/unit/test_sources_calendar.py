@@ -6,8 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from daybreak.sources.contract.calendar import Calendar
+from daybreak.sources.contract.calendar import WEEKDAYS, Calendar
 from daybreak.sources.contract.spec import load_spec
 from daybreak.sources.merging.calendar import days, is_open
 from daybreak.sources.merging.knowledge import ALWAYS, Knowledge
@@ -98,3 +101,54 @@ def test_a_day_is_over_at_its_local_midnight() -> None:
 def test_master_data_without_a_date_were_always_known() -> None:
     assert LONDON.of_master(None) == ALWAYS
     assert LONDON.of_master(date(2011, 1, 5)) == datetime(2011, 1, 6, 1, tzinfo=UTC)
+
+
+WEEKS = Calendar.model_validate(
+    {
+        "period": "week",
+        "week_starts": "sunday",
+        "country": "GB",
+        "subdivision": "ENG",
+        "closed_dates": ["2011-08-07..2011-08-13", "12-25"],
+    }
+)
+
+
+@given(day=st.dates(date(1999, 1, 1), date(2040, 1, 1)), starts=st.sampled_from(WEEKDAYS))
+def test_a_week_is_named_by_its_last_day(day: date, starts: str) -> None:
+    calendar = Calendar.model_validate({"period": "week", "week_starts": starts})
+
+    end = calendar.end_of(day)
+
+    assert 0 <= (end - day).days < 7
+    assert WEEKDAYS[(end + timedelta(days=1)).weekday()] == starts
+    assert list(calendar.ends(day, end + timedelta(days=13))) == [end, end + timedelta(days=7)]
+    assert calendar.end_of(end) == end
+    assert Calendar().end_of(day) == day
+
+
+def test_a_row_of_the_calendar_stands_for_its_week() -> None:
+    found = {day.business_date: day for day in days(WEEKS, date(2010, 12, 20), date(2011, 8, 20))}
+
+    assert set(found) == {date(2010, 12, 25) + timedelta(weeks=n) for n in range(35)}
+    assert {day.days for day in found.values()} == {7}
+    assert found[date(2010, 12, 25)].open, "one day of it is closed"
+    assert found[date(2011, 1, 1)].holiday is not None
+    assert "New Year's Day" in found[date(2011, 1, 1)].holiday
+    assert not found[date(2011, 8, 13)].open
+    assert found[date(2011, 8, 13)].holiday is None
+
+
+def test_a_plan_for_a_week_was_known_before_it_began() -> None:
+    now = datetime(2030, 1, 1, tzinfo=UTC)
+    of_weeks = Knowledge(now, ZoneInfo("UTC"), timedelta(hours=1), 7)
+
+    assert of_weeks.of_plan(date(2025, 3, 8), timedelta(days=28), False) == datetime(
+        2025, 2, 2, tzinfo=UTC
+    )
+    assert of_weeks.of_fact(date(2025, 3, 8), False) == datetime(2025, 3, 9, 1, tzinfo=UTC)
+
+
+def test_the_start_of_a_week_says_nothing_of_days() -> None:
+    with pytest.raises(ValidationError, match="add `period: week`"):
+        Calendar.model_validate({"week_starts": "monday"})

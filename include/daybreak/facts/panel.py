@@ -19,8 +19,8 @@ _BY_SERIES = (
 class Panel:
     """Facts and plans of ``n`` series, in key order (store, then item; compared as bytes).
 
-    Columns are calendar days. ``T`` history columns end on the business date; ``H`` more follow for
-    what is known ahead.
+    Columns are days, or weeks where the data set has them, each named by its last day. ``T``
+    history columns end on the business date; ``H`` more follow for what is known ahead.
 
     ======================  ===================  ==================================================
     member                  dtype, shape         meaning
@@ -39,6 +39,7 @@ class Panel:
     public_holiday          bool (T + H,)        public holidays of the data set's country
     covariates              name -> float32      any others that are known ahead, (n, T + H), NaN
                                                  where unknown
+    step                    int                  days from one column to the next: 1, or 7
     planned                 names                which of price, promotion and holiday come from a
                                                  plan; the past of the others was not known ahead
     ======================  ===================  ==================================================
@@ -56,6 +57,7 @@ class Panel:
     public_holiday: NDArray[np.bool_]
     covariates: dict[str, NDArray[np.float32]]
     planned: frozenset[str] = frozenset({"price", "promotion", "holiday"})
+    step: int = 1
 
     def __post_init__(self) -> None:
         n, days = self.units.shape
@@ -92,7 +94,11 @@ class Panel:
     @property
     def business_date(self) -> date:
         """Date of the last history column."""
-        return self.first_date + timedelta(days=self.days - 1)
+        return self.date_of(self.days - 1)
+
+    def date_of(self, column: int) -> date:
+        """The business date of a column."""
+        return self.first_date + timedelta(days=self.step * int(column))
 
 
 def _expect(name: str, values: NDArray[Any], shape: tuple[int, ...]) -> None:

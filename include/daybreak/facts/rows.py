@@ -42,18 +42,27 @@ WHOLE_STORE = ""
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a read may see: days, knowledge, and which stores and items (None: all)."""
+    """What a read may see: days, knowledge, and which stores and items (None: all).
+
+    ``step``: days of a period; ``first`` and ``last`` are the last days of theirs.
+    """
 
     as_of: AsOf
     first: date
     last: date
     stores: Sequence[str] | None = None
     items: Sequence[str] | None = None
+    step: int = 1
 
     @property
-    def days(self) -> int:
-        """Calendar days from ``first`` to ``last``, both included."""
-        return (self.last - self.first).days + 1
+    def periods(self) -> int:
+        """Periods from ``first`` to ``last``, both included."""
+        return (self.last - self.first).days // self.step + 1
+
+    def column_of(self, dates: NDArray[Any]) -> NDArray[np.int64]:
+        """Which of the periods each date is in, 0 is ``first``."""
+        days = dates.astype(np.int64, copy=False) - np.datetime64(self.first, "D").astype(np.int64)
+        return days if self.step == 1 else days // self.step
 
     def on(self, table: Table) -> list[ColumnElement[bool]]:
         """The conditions that every query of ``table`` carries."""
@@ -80,7 +89,7 @@ def read_rows(
 ) -> tuple[list[Series], Rows]:
     """Every visible row of ``sales`` or ``plan``, series by series in bytewise order.
 
-    Columns: ``day`` (int64, 0 is ``bounds.first``), ``units`` (of sales), ``price``,
+    Columns: ``day`` (int64, the period, 0 is ``bounds.first``), ``units`` (of sales), ``price``,
     ``promotion``, ``open`` (0 or 1), ``holiday`` and ``extra(name)`` of each of ``covariates``
     (float64, NaN where NULL), ``loaded_at`` and ``load_id`` (int64).
     """
@@ -89,7 +98,7 @@ def read_rows(
     query = select(*key, packing.aggregate()).where(*bounds.on(table)).group_by(*key)
     groups = read_groups(conn, query)
     rows = packing.unpack(groups)
-    rows.columns["day"] = rows.columns["day"].astype(np.int64) - day_number(bounds.first)
+    rows.columns["day"] = bounds.column_of(rows.columns["day"])
     return [_series(group) for group in groups], rows
 
 
@@ -186,23 +195,21 @@ def read_further_categories(conn: Connection, as_of: AsOf) -> dict[str, tuple[st
     return {name: tuple(categories[1:]) for name, categories in conn.execute(query)}
 
 
-def read_calendar(
-    conn: Connection, first: date, last: date
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Whether the business as a whole is open, and whether a day is a public holiday.
+def read_calendar(conn: Connection, bounds: Bounds) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether the business as a whole is open, and whether there is a public holiday.
 
-    Both bool (days,). A day that the calendar does not hold is an open working day. The calendar
+    Both bool (periods,). A day that the calendar does not hold is an open working day. The calendar
     is known years ahead and has no knowledge time.
     """
     c = calendar.c
-    days = (last - first).days + 1
-    is_open, is_holiday = np.ones(days, bool), np.zeros(days, bool)
+    is_open, is_holiday = np.ones(bounds.periods, bool), np.zeros(bounds.periods, bool)
     query = select(c.business_date, c.open, c.holiday.is_not(None)).where(
-        c.business_date.between(first, last)
+        c.business_date.between(bounds.first, bounds.last)
     )
     for day, open_, holiday in conn.execute(query):
-        is_open[(day - first).days] = open_
-        is_holiday[(day - first).days] = holiday
+        column = (day - bounds.first).days // bounds.step
+        is_open[column] = open_
+        is_holiday[column] = holiday
     return is_open, is_holiday
 
 
@@ -236,8 +243,3 @@ def among(name: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool
 def _series(group: Group) -> Series:
     store, name = group.key
     return store, name
-
-
-def day_number(day: date) -> int:
-    """Days since 1970-01-01."""
-    return int(np.datetime64(day, "D").astype(np.int64))

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from daybreak.clock import AsOf
 from daybreak.errors import NoData
+from daybreak.facts.days import days_of_period
 from daybreak.facts.names import numbered
 from daybreak.facts.panel import Panel
 from daybreak.facts.pivot import Grid, carried_forward, latest, prefer
@@ -51,30 +52,33 @@ def read_panel(
 ) -> Panel:
     """All series with a row of sales in the last ``days`` days, in bytewise order of their key.
 
-    Columns are ``days`` calendar days up to the business date and ``ahead`` more. What is known
+    Columns are ``days`` periods (days, or weeks where the data set has them) up to the business
+    date and ``ahead`` more. What is known
     ahead comes from the plan for the item, else from the plan for its whole store, else (in the
     past) from the sale itself. A day on which units were sold was open, whatever a plan said.
     ``top_items`` keeps the items that sold most units in these days, over all stores.
     Raises ``NoData`` where nothing is visible.
     """
     business_date = as_of.business_date
-    past = Bounds(as_of, business_date - timedelta(days=days - 1), business_date, stores, items)
-    whole = Bounds(as_of, past.first, business_date + timedelta(days=ahead), stores, items)
+    step = days_of_period(conn)
+    first, last = (business_date + timedelta(days=step * periods) for periods in (1 - days, ahead))
+    past = Bounds(as_of, first, business_date, stores, items, step)
+    whole = Bounds(as_of, first, last, stores, items, step)
 
     covariates = read_planned_names(conn, whole)
     series, sold_rows = read_rows(conn, sales, past, covariates)
     if not series:
         raise no_sales(past)
     # The columns of the days ahead stay empty here.
-    sold = latest((len(series), whole.days), sold_rows.group, sold_rows.columns)
+    sold = latest((len(series), whole.periods), sold_rows.group, sold_rows.columns)
     planned = read_rows(conn, plan, whole, covariates)
     plans = Plans(
         series,
-        _plan_grid(series, whole.days, *planned),
-        _plan_grid(whole_stores(series), whole.days, *planned),
+        _plan_grid(series, whole.periods, *planned),
+        _plan_grid(whole_stores(series), whole.periods, *planned),
     )
     panel = compose(
-        Horizon(past.first, days, *read_calendar(conn, whole.first, whole.last)),
+        Horizon(past.first, days, *read_calendar(conn, whole), step),
         series,
         sold,
         plans,
@@ -99,7 +103,7 @@ def no_sales(past: Bounds) -> NoData:
 def read_actuals(
     conn: Connection, as_of: AsOf, first: date, last: date, series: Sequence[Series]
 ) -> Float32:
-    """Units of ``first`` to ``last``, float32 (n, days), rows as in ``series``; 0 without a row.
+    """Units of ``first`` to ``last``, float32 (n, periods), rows as in ``series``; 0 without a row.
 
     Raises ``ValueError`` where ``last`` is past the business date of ``as_of``.
     """
@@ -107,9 +111,9 @@ def read_actuals(
         raise ValueError(f"actuals through {last} asked for as of {as_of.business_date}")
     stores = sorted({store for store, _ in series})
     items = sorted({name for _, name in series})
-    bounds = Bounds(as_of, first, last, stores, items)
+    bounds = Bounds(as_of, first, last, stores, items, days_of_period(conn))
     found, rows = read_rows(conn, sales, bounds, ())
-    sold = latest((len(series), bounds.days), lookup(found, series)[rows.group], rows.columns)
+    sold = latest((len(series), bounds.periods), lookup(found, series)[rows.group], rows.columns)
     return np.nan_to_num(sold.matrix("units"))
 
 
@@ -143,6 +147,8 @@ class Plans:
 class Horizon(NamedTuple):
     """The columns of a panel: so many ``days`` of history from ``first`` on, and those ahead.
 
+    ``step``: from one to the next, in days.
+
     ``business_open``, ``public_holiday``: of all columns, as in ``read_calendar``.
     """
 
@@ -150,6 +156,7 @@ class Horizon(NamedTuple):
     days: int
     business_open: NDArray[np.bool_]
     public_holiday: NDArray[np.bool_]
+    step: int = 1
 
 
 def compose(  # noqa: PLR0917 - what was read, in the order in which it is
@@ -181,6 +188,7 @@ def compose(  # noqa: PLR0917 - what was read, in the order in which it is
         item_ids=_objects(name for _, name in series),
         categories=_objects(categories.get(name, "") for _, name in series),
         first_date=columns.first,
+        step=columns.step,
         units=units,
         price=carried_forward(known("price")),
         promotion=np.nan_to_num(known("promotion")),

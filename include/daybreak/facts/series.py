@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 from daybreak.clock import AsOf
+from daybreak.facts.days import days_of_period
 from daybreak.facts.panel import Panel
 from daybreak.facts.rows import (
     Bounds,
@@ -35,7 +36,7 @@ SERIES_AT_ONCE = 2_000
 
 def read_series(conn: Connection, as_of: AsOf, *, days: int = DAYS) -> list[Series]:
     """The series of ``read_panel``, in bytewise order. Raises ``NoData`` where there are none."""
-    past = _past(as_of, days)
+    past = _past(conn, as_of, days)
     found = read_sold_series(conn, past)
     if not found:
         raise no_sales(past)
@@ -57,10 +58,11 @@ def read_panels(
     that there are. But for ``planned``, which says of its own series only which covariates come
     from plans, a panel is the rows of that of all series.
     """
-    past = _past(as_of, days)
-    whole = Bounds(as_of, past.first, as_of.business_date + timedelta(days=ahead))
+    past = _past(conn, as_of, days)
+    last = as_of.business_date + timedelta(days=past.step * ahead)
+    whole = Bounds(as_of, past.first, last, step=past.step)
     covariates = read_planned_names(conn, whole)
-    columns = Horizon(past.first, days, *read_calendar(conn, whole.first, whole.last))
+    columns = Horizon(past.first, days, *read_calendar(conn, whole), past.step)
     categories = read_categories(conn, as_of)
     for first in range(0, len(series), at_once):
         some = series[first : first + at_once]
@@ -68,11 +70,11 @@ def read_panels(
         yield compose(
             columns,
             some,
-            read_sheet(conn, sales, past, covariates, some, whole.days),
+            read_sheet(conn, sales, past, covariates, some, whole.periods),
             Plans(
                 some,
-                read_sheet(conn, plan, whole, covariates, some, whole.days),
-                read_sheet(conn, plan, whole, covariates, stores, whole.days),
+                read_sheet(conn, plan, whole, covariates, some, whole.periods),
+                read_sheet(conn, plan, whole, covariates, stores, whole.periods),
             ),
             covariates,
             read_sold_before(conn, past, some),
@@ -80,5 +82,7 @@ def read_panels(
         )
 
 
-def _past(as_of: AsOf, days: int) -> Bounds:
-    return Bounds(as_of, as_of.business_date - timedelta(days=days - 1), as_of.business_date)
+def _past(conn: Connection, as_of: AsOf, days: int) -> Bounds:
+    step = days_of_period(conn)
+    first = as_of.business_date - timedelta(days=step * (days - 1))
+    return Bounds(as_of, first, as_of.business_date, step=step)

@@ -36,7 +36,6 @@ from daybreak.facts.rows import (
     Bounds,
     Series,
     among,
-    day_number,
     extra,
     from_json,
     read_rows,
@@ -132,12 +131,11 @@ def read_sheet(  # noqa: PLR0917 - as `read_rows`, and of which series
     wanted = [*bounds.on(table), _of_series(table, series)]
     query = select(*key, *packed).where(*wanted).group_by(*key)
     place = {one: number for number, one in enumerate(series)}
-    first = day_number(bounds.first)
     sheet, twice = Sheet(len(series), days), [np.empty(0, np.int64)]
 
     def cells(which: NDArray[np.int64], rows: Rows) -> NDArray[np.int64]:
-        begin = which * days - first
-        return np.asarray(begin[rows.group] + rows.columns["day"], np.int64)
+        begin = which * days
+        return np.asarray(begin[rows.group] + bounds.column_of(rows.columns["day"]), np.int64)
 
     with hashed(conn):
         for keys, columns in stream_columns(conn, query, len(key), BYTES_AT_ONCE):

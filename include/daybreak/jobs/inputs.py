@@ -7,8 +7,8 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import Connection
 
 from daybreak.clock import scheduled_cutoff
-from daybreak.errors import InputsLate
-from daybreak.facts.days import closed_at, newest_closed_day
+from daybreak.errors import InputsLate, InvalidRequest
+from daybreak.facts.days import closed_at, days_of_period, end_of_period, newest_closed_day
 from daybreak.facts.scores import published_since
 from daybreak.jobs.addresses import RunAddress, day_of
 from daybreak.models import get_model, interval_of
@@ -30,6 +30,7 @@ def knowledge_cutoff(
     day = day_of(run)
     closed = closed_at(conn, day)
     if closed is None:
+        expect_end_of_period(conn, day)
         raise inputs_late(day, newest_closed_day(conn), None)
     upstream = upstream_published(conn, run, closed, settings, now)
     late = [model for model, published in upstream.items() if published is None]
@@ -72,6 +73,19 @@ def upstream_late(day: date, late: list[str], waited: timedelta | None) -> Input
         business_date=day.isoformat(),
         upstream=late,
     )
+
+
+def expect_end_of_period(conn: Connection, day: date) -> None:
+    """Raise ``InvalidRequest`` for a day in the middle of a week, where the data set has weeks."""
+    end = end_of_period(conn, day)
+    if end != day and days_of_period(conn) > 1:
+        raise InvalidRequest(
+            f"{day} is no business date: the data set has weeks, which end on a {end:%A}.",
+            remedy=f"Ask for {end}, the end of that week.",
+            field="business_date",
+            business_date=day.isoformat(),
+            end_of_week=end.isoformat(),
+        )
 
 
 def inputs_late(day: date, newest: date | None, waited: timedelta | None) -> InputsLate:

@@ -19,6 +19,7 @@ from daybreak.errors import DatasetError, InputsNotComing
 from daybreak.facts.days import closed_at, first_closed_day, newest_closed_day
 from daybreak.jobs.addresses import RunAddress, day_of, queued_at_of
 from daybreak.jobs.inputs import (
+    expect_end_of_period,
     inputs_late,
     upstream_late,
     upstream_published,
@@ -78,6 +79,7 @@ def look_for_inputs(
         late = _late(conn, run, closed, runtime, now) if closed else []
         ready = closed is not None and not late
         if closed is None:
+            expect_end_of_period(conn, day)
             _refuse_in_vain(conn, run, newest, None if coming else missing, runtime)
         begin_run(
             conn,

@@ -13,8 +13,9 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
 from daybreak.errors import ConfigError, NotFound
-from daybreak.interval import DAILY, Interval
+from daybreak.interval import DAILY, WEEKDAYS, Interval
 from daybreak.models.schedule import Schedule
+from daybreak.sources.contract.outline import last_weekday_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -71,9 +72,23 @@ def schedules() -> dict[str, Schedule]:
 def interval_of(model: str, settings: Settings) -> Interval:
     """When a model is scored, by the settings or else by its schedule; imports no model.
 
-    One that is scored daily, on scores of models that are not, has the interval of those.
+    One that is scored daily, on scores of models that are not, has the interval of those. Where the
+    data set has weeks, what is scored daily is scored on the last day of each. Raises
+    ``ConfigError`` for another weekday there.
     """
-    return _interval(model, settings, schedules(), set())
+    interval = _interval(model, settings, schedules(), set())
+    last = last_weekday_of(settings.dataset)
+    if last is None or interval.on_data or interval.weekday == last:
+        return interval
+    if interval != DAILY:
+        raise ConfigError(
+            f"{model} is to be scored {interval}, and the weeks of {settings.dataset} end on a "
+            f"{WEEKDAYS[last]}.",
+            remedy=f"Write weekly:{WEEKDAYS[last]} or on_data, or correct `week_starts` in the "
+            "data set's file.",
+            field="DAYBREAK_SCHEDULE_BY_MODEL",
+        )
+    return Interval(last)
 
 
 def _interval(

@@ -63,7 +63,7 @@ def close_days(
             "closed_at": knowledge.first_known(day),
             "load_id": covered.get(day, newest_load),
         }
-        for day in business.each_day(first, last)
+        for day in spec.calendar.ends(first, last)
         if day not in already
         and knowledge.is_over(day)
         and (_is_complete(reached, day) or not business.is_open(spec.calendar, day))
@@ -94,7 +94,7 @@ def reaches(conn: Connection, spec: DatasetSpec) -> list[Reach]:
             day: span.load_id
             for span in spans
             if span.source == kind
-            for day in business.each_day(span.first_date, span.last_date)
+            for day in spec.calendar.ends(span.first_date, span.last_date)
         }
         if loads:
             found.append(Reach(kind, loads, min(loads), max(loads)))
@@ -111,13 +111,14 @@ def _last_closable(
     spec: DatasetSpec, knowledge: Knowledge, covered: date, through: date | None
 ) -> date:
     """The last of the days after ``covered`` on which the business is closed, else ``covered``."""
-    last, following = covered, covered + timedelta(days=1)
+    period = timedelta(days=spec.calendar.days)
+    last, following = covered, covered + period
     while (
         not business.is_open(spec.calendar, following)
         and knowledge.is_over(following)
         and (through is None or following <= through)
     ):
-        last, following = following, following + timedelta(days=1)
+        last, following = following, following + period
     return last
 
 
@@ -128,11 +129,11 @@ def _fill_calendar(conn: Connection, spec: DatasetSpec, first: date, last: date)
         vars(day)
         for day in wanted
         if (old := known.get(day.business_date)) is None
-        or (old.open, old.holiday) != (day.open, day.holiday)
+        or (old.open, old.holiday, old.days) != (day.open, day.holiday, day.days)
     ]
     if changed:
         statement = upsert(calendar)
-        new = {"open": statement.excluded.open, "holiday": statement.excluded.holiday}
+        new = {name: statement.excluded[name] for name in ("open", "holiday", "days")}
         conn.execute(
             statement.on_conflict_do_update(index_elements=[calendar.c.business_date], set_=new),
             changed,

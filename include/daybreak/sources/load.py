@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, Row, func, insert, select, update
 
 from daybreak.errors import ConfigError, DatasetError
 from daybreak.sources.closing import close_days
@@ -27,7 +28,7 @@ from daybreak.sources.sections.table import kind_of
 from daybreak.types import Progress
 from daybreak.warehouse.engine import begin
 from daybreak.warehouse.locks import hold
-from daybreak.warehouse.tables import load
+from daybreak.warehouse.tables import calendar, load
 
 WORK_MEMORY = "128MB"
 
@@ -73,7 +74,7 @@ def load_dataset(
             remedy="Give an aware datetime, such as 2026-01-02T02:00:00+00:00.",
             field="now",
         )
-    knowledge = Knowledge(now, spec.calendar.zone, spec.arrival_lag)
+    knowledge = Knowledge(now, spec.calendar.zone, spec.arrival_lag, spec.calendar.days)
     run = _Run(spec, knowledge, through, progress)
     found = [
         origin for section in spec.sections for origin in origins(spec, section, s3_endpoint_url)
@@ -100,6 +101,23 @@ def _wait_for_turn(conn: Connection, spec: DatasetSpec) -> None:
             "database.",
             dataset=spec.name,
         )
+    known = conn.execute(select(calendar.c.business_date, calendar.c.days).limit(1)).first()
+    if known and (known.days, spec.calendar.end_of(known.business_date)) != (
+        spec.calendar.days,
+        known.business_date,
+    ):
+        raise DatasetError(
+            f"This warehouse holds {spec.name} by {_named(known)}, which `calendar.period` and "
+            "`week_starts` contradict now.",
+            remedy="Set them back, or load the data set into a warehouse of its own "
+            "(DAYBREAK_WAREHOUSE_URL).",
+            field="calendar.period",
+            dataset=spec.name,
+        )
+
+
+def _named(known: Row[Any, Any]) -> str:
+    return "days" if known.days == 1 else f"weeks that end on a {known.business_date:%A}"
 
 
 def _load_origin(conn: Connection, run: _Run, origin: Origin) -> FileReport:

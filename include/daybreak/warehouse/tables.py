@@ -25,6 +25,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
@@ -133,6 +134,13 @@ calendar = Table(
     Column("business_date", Date, primary_key=True),
     Column("open", Boolean, nullable=False),
     Column("holiday", Text, comment="name of the public holiday, if any"),
+    Column(
+        "days",
+        SmallInteger,
+        nullable=False,
+        server_default="1",
+        comment="of the period that ends then: 7 where the data set has weeks",
+    ),
     schema="raw",
 )
 """Days on which the business as a whole is open, and public holidays; known for years ahead."""

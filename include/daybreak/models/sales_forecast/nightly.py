@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from daybreak.clock import AsOf
+from daybreak.facts.days import days_of_period
 from daybreak.facts.series import read_panels, read_series
 from daybreak.models.base import (
     NO_OPTIONS,
@@ -27,7 +28,7 @@ from daybreak.models.base import (
 from daybreak.models.sales_forecast.features.layout import layout
 from daybreak.models.sales_forecast.features.shards import part_of, rows_of, share
 from daybreak.models.sales_forecast.link import SCORES
-from daybreak.models.sales_forecast.options import horizon_of
+from daybreak.models.sales_forecast.options import Scope
 from daybreak.models.sales_forecast.schedule import SCHEDULE
 from daybreak.models.sales_forecast.tables import scores, snapshots
 
@@ -43,13 +44,13 @@ class ForecastNightly(Nightly):
 
     def layout(self, options: Options = NO_OPTIONS) -> tuple[str, ...]:
         """Names of the snapshot values."""
-        return layout(horizon_of(options))
+        return layout(Scope.of(options).horizon)
 
     def entities(
         self, warehouse: Connection, as_of: AsOf, options: Options = NO_OPTIONS
     ) -> Iterator[Key]:
         """Each series with a sale in the panel. Raises ``NoData``."""
-        horizon_of(options)
+        Scope.of(options)
         return iter(read_series(warehouse, as_of))
 
     def part(self, warehouse: Connection, span: Span) -> Part:
@@ -57,9 +58,8 @@ class ForecastNightly(Nightly):
         if span.keys is None:
             raise ValueError("The sales forecast counts its series.")
         series = list(zip(*(names.tolist() for names in span.keys), strict=True))
-        return part_of(
-            list(read_panels(warehouse, span.as_of, series, ahead=horizon_of(span.options)))
-        )
+        scope = Scope.of(span.options, days_of_period(warehouse))
+        return part_of(list(read_panels(warehouse, span.as_of, series, ahead=scope.horizon)))
 
     def shared(
         self, warehouse: Connection, as_of: AsOf, options: Options, parts: Sequence[Part]
@@ -74,24 +74,28 @@ class ForecastNightly(Nightly):
         yield SnapshotRows(span.keys or (), rows_of(part))
 
     def questions(self, day: Day, entities: int) -> Questions:
-        """Each day of the horizon of each series, in order."""
+        """Each period of the horizon of each series, in order."""
         if day.business_date is None:
             raise ValueError("A night has a business date.")
-        dates = np.datetime64(day.business_date, "D") + np.arange(1, horizon_of(day.options) + 1)
+        scope = Scope.of(day.options)
+        ahead = np.arange(1, scope.horizon + 1) * scope.step
+        dates = np.datetime64(day.business_date, "D") + ahead
         return Questions(
             np.repeat(np.arange(entities), len(dates)), {"date": np.tile(dates, entities)}
         )
 
     def rows_per_entity(self, day: Day) -> int:
-        """One a day ahead."""
-        return horizon_of(day.options)
+        """One a period ahead."""
+        return Scope.of(day.options).horizon
 
     def audit(self, columns: Mapping[str, NDArray[Any]], day: Day) -> list[str]:
-        """Nothing negative, quantiles in order, a mean that agrees with them (`link`), days ahead
-        within the horizon and each on its own date."""
+        """Nothing negative, quantiles in order, a mean that agrees with them (`link`), periods
+        ahead within the horizon and each on its own date."""
         p10, p50, p90, mean = (columns[name] for name in SCORES)
-        ahead, horizon = columns["horizon"], horizon_of(day.options)
-        day_zero = columns["target_date"] - ahead.astype("timedelta64[D]")
+        ahead, scope = columns["horizon"], Scope.of(day.options)
+        horizon = scope.horizon
+        days = ahead.astype("timedelta64[D]") * scope.step
+        day_zero = columns["target_date"] - days
         rules = {
             "units are negative": any((columns[name] < 0).any() for name in SCORES),
             "quantiles cross": ((p10 > p50) | (p50 > p90)).any(),

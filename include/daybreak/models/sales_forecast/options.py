@@ -2,14 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from daybreak.errors import InvalidRequest
 from daybreak.models.base import NO_OPTIONS, Options
 from daybreak.models.options import Option, chosen
 
 DEFAULT_HORIZON = 28
+DEFAULT_WEEKS = 13
+"""As the M4 competition has it for weekly series (Makridakis, Spiliotis, Assimakopoulos, «The M4
+Competition: 100,000 time series and 61 forecasting methods», 2020): a quarter of a year."""
 HORIZON = Option(DEFAULT_HORIZON, 1, 92, whole=True)
-"""How many days after the business date are forecast."""
+"""How many periods after the business date are forecast."""
+PERIOD_DAYS = Option(1, 1, 7, whole=True)
+"""Days of a period. A version keeps that of the data set which it was trained on."""
 
 
-def horizon_of(options: Options = NO_OPTIONS) -> int:
-    """The horizon, in days. Raises ``InvalidRequest`` for an option that there is not."""
-    return int(chosen(options, {"horizon": HORIZON})["horizon"])
+@dataclass(frozen=True)
+class Scope:
+    """What is forecast: ``horizon`` periods of ``step`` days each."""
+
+    horizon: int = DEFAULT_HORIZON
+    step: int = 1
+
+    @classmethod
+    def of(cls, options: Options = NO_OPTIONS, step: int | None = None) -> Scope:
+        """As ``options`` say; ``step``: days of a period of the data set, where it is at hand.
+
+        Raises ``InvalidRequest`` for an option that there is not, and where it contradicts the data
+        set.
+        """
+        known = chosen(options, {"horizon": HORIZON, "period_days": PERIOD_DAYS})
+        if step is not None and "period_days" in options and known["period_days"] != step:
+            raise InvalidRequest(
+                f"The option period_days is {known['period_days']}; the data set has periods of "
+                f"{step} days.",
+                remedy="Leave it out, and train again where a version has it.",
+                field="period_days",
+            )
+        days = known["period_days"] if step is None else step
+        weeks = days > 1 and "horizon" not in options
+        return cls(DEFAULT_WEEKS if weeks else known["horizon"], days)
+
+    def to_options(self) -> dict[str, int]:
+        """What a version keeps."""
+        return {"horizon": self.horizon} | ({"period_days": self.step} if self.step > 1 else {})

@@ -16,6 +16,7 @@ from daybreak.models.base import Answers, Day, Float32, Given, Questions, Remark
 from daybreak.models.sales_forecast.features.assemble import assemble
 from daybreak.models.sales_forecast.features.layout import OVERRIDABLE, horizon_of
 from daybreak.models.sales_forecast.link import link
+from daybreak.models.sales_forecast.options import Scope
 from daybreak.registry.artifact import Artifact
 
 
@@ -28,6 +29,7 @@ class ForecastRows:
 
     manifest: Mapping[str, Any]
     business_date: date
+    step: int
     series: SnapshotRows
     place: NDArray[np.int64]
     horizon: NDArray[np.int16]
@@ -45,7 +47,7 @@ class ForecastRows:
             "store_id": stores[self.place],
             "item_id": items[self.place],
             "horizon": self.horizon,
-            "target_date": np.datetime64(self.business_date, "D") + self.horizon,
+            "target_date": np.datetime64(self.business_date, "D") + self.step * self.horizon,
         }
         return Answers({**identity, **link(margins, self.features, self.manifest)})
 
@@ -61,7 +63,14 @@ class ForecastRows:
         return self._assembled({})
 
     def _assembled(self, overrides: Mapping[str, Float32]) -> Float32:
-        return assemble(self.series.values, self.business_date, self.horizon, self.place, overrides)
+        return assemble(
+            self.series.values,
+            self.business_date,
+            self.horizon,
+            self.place,
+            overrides,
+            step=self.step,
+        )
 
 
 class ForecastScorer:
@@ -72,6 +81,7 @@ class ForecastScorer:
             raise ValueError("A forecast has a business date.")
         self._manifest = artifact.manifest
         self._business_date = day.business_date
+        self._step = Scope.of(day.options).step
 
     def rows(self, given: Given, questions: Questions) -> ForecastRows:
         """The days asked for, what was given instead of the plan applied.
@@ -79,7 +89,8 @@ class ForecastScorer:
         Columns: ``date``, and those of ``OVERRIDABLE``. Raises ``OutsideHorizon``.
         """
         asked = questions.columns["date"].astype("M8[D]")
-        horizon = (asked - np.datetime64(self._business_date, "D")).astype(np.int64)
+        days_ahead = (asked - np.datetime64(self._business_date, "D")).astype(np.int64)
+        horizon = -(-days_ahead // self._step)  # a day within a week is that week
         days = horizon_of(given.entities.values)
         outside = (horizon < 1) | (horizon > days)
         if outside.any():
@@ -88,6 +99,7 @@ class ForecastScorer:
         return ForecastRows(
             self._manifest,
             self._business_date,
+            self._step,
             given.entities,
             questions.entity,
             horizon.astype(np.int16),
@@ -95,10 +107,11 @@ class ForecastScorer:
         )
 
     def _outside(self, asked: np.datetime64, horizon: int) -> OutsideHorizon:
-        first, last = (self._business_date + timedelta(days=days) for days in (1, horizon))
+        days = horizon * self._step
+        first, last = (self._business_date + timedelta(days=ahead) for ahead in (1, days))
         return OutsideHorizon(
             f"The date {asked} is not within {first} to {last}.",
-            remedy=f"What is published covers {horizon} days after {self._business_date}.",
+            remedy=f"What is published covers {days} days after {self._business_date}.",
             field="date",
             business_date=self._business_date.isoformat(),
             first=first.isoformat(),

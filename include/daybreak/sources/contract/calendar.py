@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from collections.abc import Iterator
+from datetime import date, timedelta
 from typing import Annotated, Literal, Self, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -46,8 +47,13 @@ def _closed_dates(value: object) -> str:
 
 
 class Calendar(Strict):
-    """On which days the business as a whole is open, and whose holidays it lives with."""
+    """On which days the business as a whole is open, and whose holidays it lives with.
 
+    ``period``: what a row of facts and a business date stand for. A week is named by its last day.
+    """
+
+    period: Literal["day", "week"] = "day"
+    week_starts: Weekday = Field("monday", description="first day of a week, for `period: week`")
     timezone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     country: Annotated[str, AfterValidator(_known_country)] | None = None
     subdivision: str | None = Field(None, description="state or province, for its own holidays")
@@ -63,6 +69,34 @@ class Calendar(Strict):
             if self.subdivision not in known:
                 raise ValueError(f"`subdivision` {self.subdivision!r} is none of {sorted(known)}")
         return self
+
+    @model_validator(mode="after")
+    def _weeks_have_starts(self) -> Self:
+        if self.period == "day" and "week_starts" in self.model_fields_set:
+            raise ValueError("`week_starts` says nothing of days: add `period: week`")
+        return self
+
+    @property
+    def days(self) -> int:
+        """Days of a period."""
+        return 7 if self.period == "week" else 1
+
+    @property
+    def last_weekday(self) -> int:
+        """On which weekday a week ends, 0 is Monday."""
+        return (WEEKDAYS.index(self.week_starts) - 1) % 7
+
+    def end_of(self, day: date) -> date:
+        """The last day of the period that ``day`` belongs to: its business date."""
+        ahead = (self.last_weekday - day.weekday()) % 7
+        return day + timedelta(days=ahead) if self.period == "week" else day
+
+    def ends(self, first: date, last: date) -> Iterator[date]:
+        """The business dates from ``first`` to ``last`` inclusive; none where that is earlier."""
+        end = self.end_of(first)
+        while end <= last:
+            yield end
+            end += timedelta(days=self.days)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from difflib import get_close_matches
 from importlib.resources import files as package_files
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from daybreak.errors import DatasetError
+from daybreak.interval import WEEKDAYS
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -43,13 +45,25 @@ def keys_of(name_or_path: str | Path) -> frozenset[str] | None:
 
     None where the file cannot be read: whoever loads it says why.
     """
+    content = _content(name_or_path)
+    return None if content is None else frozenset(str(key) for key, it in content.items() if it)
+
+
+def last_weekday_of(name_or_path: str | Path) -> int | None:
+    """On which weekday the weeks of a data set end, 0 is Monday; None where it has no weeks."""
+    calendar = (_content(name_or_path) or {}).get("calendar")
+    if not isinstance(calendar, dict) or calendar.get("period") != "week":
+        return None
+    starts = calendar.get("week_starts", WEEKDAYS[0])
+    return (WEEKDAYS.index(starts) - 1) % 7 if starts in WEEKDAYS else None
+
+
+def _content(name_or_path: str | Path) -> dict[Any, Any] | None:
     try:
         content = yaml.load(dataset_file(name_or_path).read_bytes(), Loader=_LOADER)  # noqa: S506
     except (DatasetError, OSError, ValueError, yaml.YAMLError):
         return None
-    if not isinstance(content, dict):
-        return None
-    return frozenset(str(name) for name, value in content.items() if value)
+    return content if isinstance(content, dict) else None
 
 
 def _shipped() -> Path:

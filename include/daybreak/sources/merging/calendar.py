@@ -1,4 +1,4 @@
-"""Days on which the business is open, and public holidays."""
+"""Business dates on which the business is open, and public holidays."""
 
 from __future__ import annotations
 
@@ -17,36 +17,43 @@ AFTER = timedelta(days=400)
 
 @dataclass(frozen=True)
 class Day:
-    """One day of ``raw.calendar``."""
+    """One row of ``raw.calendar``: a business date, and the ``days`` that end on it.
+
+    ``open``: on any of them. ``holiday``: the names of all public holidays among them.
+    """
 
     business_date: date
     open: bool
     holiday: str | None
+    days: int = 1
 
 
 def days(calendar: Calendar, first: date, last: date) -> Iterator[Day]:
-    """Every day from ``first`` to ``last`` inclusive."""
+    """Every business date from ``first`` to ``last`` inclusive."""
     named: dict[date, str] = {}
     if calendar.country:
-        years = range(first.year, last.year + 1)
+        years = range(first.year - 1, last.year + 1)
         named = holidays.country_holidays(
             calendar.country, subdiv=calendar.subdivision, years=years, language="en_US"
         )
-    for day in each_day(first, last):
-        yield Day(day, is_open(calendar, day), named.get(day))
+    for end in calendar.ends(first, last):
+        holidays_there = [named[day] for day in _of_period(calendar, end) if day in named]
+        yield Day(end, is_open(calendar, end), "; ".join(holidays_there) or None, calendar.days)
 
 
-def is_open(calendar: Calendar, day: date) -> bool:
-    """Whether the business as a whole is open on ``day``."""
+def is_open(calendar: Calendar, business_date: date) -> bool:
+    """Whether the business as a whole is open on any day of the period that ends then."""
+    return any(_open_on(calendar, day) for day in _of_period(calendar, business_date))
+
+
+def _open_on(calendar: Calendar, day: date) -> bool:
     if WEEKDAYS[day.weekday()] in calendar.closed_weekdays:
         return False
     return not any(_covers(closed, day) for closed in calendar.closed_dates)
 
 
-def each_day(first: date, last: date) -> Iterator[date]:
-    """``first`` to ``last`` inclusive; none where ``last`` is earlier."""
-    for offset in range((last - first).days + 1):
-        yield first + timedelta(days=offset)
+def _of_period(calendar: Calendar, end: date) -> list[date]:
+    return [end - timedelta(days=back) for back in range(calendar.days)][::-1]
 
 
 def _covers(closed: str, day: date) -> bool:

@@ -22,6 +22,8 @@ class Knowledge:
     now: datetime
     zone: ZoneInfo
     arrival_lag: timedelta
+    days: int = 1
+    """Days of a period, which is named by the last of them."""
 
     def ends(self, day: date) -> datetime:
         """The midnight after ``day``, in UTC."""
@@ -36,8 +38,9 @@ class Knowledge:
         return self.now if closed else self.first_known(day)
 
     def of_plan(self, day: date, ahead: timedelta, closed: bool) -> datetime:
-        """``loaded_at`` of what was known ``ahead`` of ``day``'s beginning."""
-        return self.now if closed else min(self._midnight(day) - ahead, self.now)
+        """``loaded_at`` of what was known ``ahead`` of the beginning of the period of ``day``."""
+        begins = self._midnight(day - timedelta(days=self.days - 1))
+        return self.now if closed else min(begins - ahead, self.now)
 
     def of_master(self, known_from: date | None) -> datetime:
         """``loaded_at`` of an item or store that was never seen before."""

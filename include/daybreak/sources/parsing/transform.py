@@ -32,6 +32,9 @@ from daybreak.sources.sections.table import kind_of
 LARGEST_COUNT = 2.0**24
 """float32 counts every unit up to here; beyond it two counts could become one."""
 
+_MONDAY = 3
+"""Weekday of 1970-01-01, from which dates are counted: a Thursday."""
+
 LARGEST_NUMBER = 1e30
 """float32 ends at 3.4e38; below this, also what is added up of prices stays clear of it."""
 
@@ -55,6 +58,7 @@ class Transform:
         self.tally = Tally()
         self._kind = kind_of(section)
         self._zone = calendar.zone
+        self._calendar = calendar
         self._today = now.astimezone(calendar.zone).date()
         self._last_date = last_date
         self._mapping = _mapping(section, rows)
@@ -83,6 +87,7 @@ class Transform:
             bad.append(BadRow(number, None, reason, _row(chunk.batch, int(index)), covers))
         batch, numbers = self._filtered(chunk.batch, chunk.row_numbers, whole)
         columns, faults = self._parsed(batch)
+        columns = self._by_period(columns)
         refused = np.zeros(batch.num_rows, dtype=bool)
         for name, mask, reason in faults:
             for index in np.flatnonzero(mask & ~refused):
@@ -187,6 +192,16 @@ class Transform:
         if self._kind.is_fact and column.name == self._kind.date_column:
             checks.append((self._after(self._today, values), "lies in the future"))
         return checks
+
+    def _by_period(self, columns: dict[str, Array]) -> dict[str, Array]:
+        """Dates of facts and plans become the last day of their period, which names it."""
+        name = self._kind.date_column
+        if self._calendar.days == 1 or not self._kind.by_period or name is None:
+            return columns
+        days = columns[name].cast(pa.int32()).to_numpy(zero_copy_only=False)
+        ahead = (self._calendar.last_weekday - (days + _MONDAY)) % 7
+        ends = pa.array(days + ahead, pa.int32(), from_pandas=True)
+        return columns | {name: ends.cast(pa.date32())}
 
     def _in_time(self, columns: dict[str, Array]) -> Mask:
         """Rows up to the last date; the others wait for a later load."""

@@ -46,6 +46,8 @@ class SectionKind(Generic[S]):
     ``CanonicalColumn`` states; ``values`` is an Arrow array with nulls.
     ``last_date(section, through)``: the last date worth staging where facts are loaded up to
     ``through``; None: all.
+    ``by_period``: whether a row stands for a whole period of the calendar; ``date_column`` then
+    becomes the last day of it.
     ``several``: whether the file may have a list of them.
     """
 
@@ -56,6 +58,7 @@ class SectionKind(Generic[S]):
     unique: Callable[[S, Collection[str]], tuple[str, ...]] = _no_key
     checks: Callable[[S, CanonicalColumn, Array], Sequence[Check]] = _no_check
     last_date: Callable[[S, date], date | None] = _all_dates
+    by_period: bool = False
     several: bool = False
 
     @property

@@ -74,6 +74,7 @@ PLAN = SectionKind(
     table=plan,
     merge=merge_plan,
     date_column="business_date",
+    by_period=True,
     unique=_unique,
     last_date=_last_date,
     several=True,

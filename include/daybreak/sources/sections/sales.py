@@ -282,6 +282,7 @@ SALES = SectionKind(
     table=sales,
     merge=merge_sales,
     date_column="business_date",
+    by_period=True,
     unique=_unique,
     checks=_checks,
     last_date=_last_date,

@@ -81,7 +81,7 @@ def _covariates(panel: Panel, days: slice) -> dict[str, Block]:
 
 def _last_year(panel: Panel, origin: int) -> Block:
     """Units of the same weekday a year before each target date; NaN when closed or unknown."""
-    columns = np.arange(origin + 1, origin + 1 + panel.ahead) - YEAR
+    columns = np.arange(origin + 1, origin + 1 + panel.ahead) - YEAR // panel.step
     within = columns >= 0
     there = columns.clip(min=0)
     known = within & panel.open[:, there]

@@ -7,7 +7,7 @@ and in any batch, on any processor.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,13 +33,15 @@ def assemble(
     horizons: NDArray[np.integer],
     rows: NDArray[np.integer],
     overrides: Mapping[str, ArrayLike] | None = None,
+    *,
+    step: int = 1,
 ) -> NDArray[np.float32]:
     """Features float32 (m, len(FEATURES)), one row for each pair of ``rows`` and ``horizons``.
 
-    ``snapshot``: float32 (n, S). ``horizons``: days ahead, of those that the snapshot covers, (m,).
-    ``rows``: which snapshot row, (m,). ``overrides``: price or promotion to take instead of the
-    plan, scalar or (m,); NaN keeps the plan. Raises ``ValueError`` for another name, shape
-    or horizon.
+    ``snapshot``: float32 (n, S). ``horizons``: periods of ``step`` days ahead, of those that the
+    snapshot covers, (m,). ``rows``: which snapshot row, (m,). ``overrides``: price or promotion to
+    take instead of the plan, scalar or (m,); NaN keeps the plan. Raises ``ValueError`` for another
+    name, shape or horizon.
     """
     horizons, rows = np.asarray(horizons, np.intp), np.asarray(rows, np.intp)
     horizon = horizon_of(snapshot)
@@ -48,7 +50,7 @@ def assemble(
 
     out = np.empty((len(rows), len(FEATURES)), np.float32)
     out[:, : len(STATISTICS)] = snapshot[rows, : len(STATISTICS)]
-    offset = horizons % 7
+    offset = horizons * step % 7
     out[:, _COLUMN["same_weekday"]] = snapshot[rows, HISTORY.index(SAME_WEEKDAY[0]) + offset]
     out[:, _COLUMN["weekday_profile"]] = snapshot[rows, HISTORY.index(WEEKDAY_PROFILE[0]) + offset]
     first = _COLUMN[CHANNELS[0]]
@@ -65,9 +67,21 @@ def assemble(
     with np.errstate(divide="ignore", invalid="ignore"):  # a free or unknown price is NaN or inf
         out[:, _COLUMN["price_ratio"]] = _finite(price / out[:, _COLUMN["reference_price"]])
         out[:, _COLUMN["price_change"]] = _finite(price / out[:, _COLUMN["price_now"]])
-    out[:, _COLUMN["weekday"]] = (business_date.weekday() + horizons) % 7
+    in_calendar = _weekdays if step == 1 else _weeks
+    out[:, _COLUMN["weekday"]] = in_calendar(business_date, horizons)
     out[:, _COLUMN["horizon"]] = horizons
     return out
+
+
+def _weekdays(business_date: date, horizons: NDArray[np.integer]) -> NDArray[np.integer]:
+    return (business_date.weekday() + horizons) % 7
+
+
+def _weeks(business_date: date, horizons: NDArray[np.integer]) -> NDArray[np.integer]:
+    """ISO weeks of the year: all weeks end on one weekday, which says nothing."""
+    distinct, place = np.unique(horizons, return_inverse=True)
+    weeks = [(business_date + timedelta(days=7 * int(h))).isocalendar().week for h in distinct]
+    return np.array(weeks, np.intp)[place]
 
 
 def _finite(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -169,17 +169,19 @@ def _beside_usual(days: YearDays, usual: Matrix) -> tuple[Matrix, Matrix, Matrix
     return units * regular, units * reduced, regular * level, reduced * level
 
 
-def season(year: CategoryYear, horizon: int) -> Matrix:
+def season(year: CategoryYear, horizon: int, step: int = 1) -> Matrix:
     """Last year's index around each of the ``horizon`` days ahead over that of the 28 days before.
 
     (categories, horizon); NaN where the data do not reach back. Days are weighed alike, so the
-    week, which a window of 15 days does not quite even out, is left to other features.
+    week, which a window of 15 days does not quite even out, is left to other features. Columns are
+    ``step`` days each.
     """
-    last = MEMORY - 1 - YEAR  # the origin, a year ago
-    before = _mean(year.index[:, last + 1 - BEFORE : last + 1])
+    last = MEMORY - 1 - YEAR // step  # the origin, a year ago
+    reach = SEASON_REACH // step
+    before = _mean(year.index[:, last + 1 - BEFORE // step : last + 1])
     around = np.stack(
         [
-            _mean(year.index[:, last + day - SEASON_REACH : last + day + SEASON_REACH + 1])
+            _mean(year.index[:, last + day - reach : last + day + reach + 1])
             for day in range(1, horizon + 1)
         ],
         axis=1,

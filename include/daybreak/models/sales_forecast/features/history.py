@@ -144,7 +144,7 @@ def history(panel: Panel, origin: int) -> tuple[NDArray[np.float32], CategoryYea
 
 def monday_offset(panel: Panel, origin: int) -> int:
     """Weekday of the origin, 0 on a Monday."""
-    return (panel.first_date.weekday() + origin) % 7
+    return panel.date_of(origin).weekday()
 
 
 def _of_series(recent: Recent) -> Columns:

@@ -107,7 +107,7 @@ def gather(panel: Panel, origin: int, rows: Rows = slice(None), lookback: int = 
         known=aligned(np.ones(len(series), dtype=bool), np.bool_),
         price=seen(panel.price),
         promotion=seen(panel.promotion),
-        weekday=aligned((days[column] + monday) % 7, np.int64),
+        weekday=aligned((days[column] * panel.step + monday) % 7, np.int64),
         age=origin + 1 - since,
         ever_sold=first_sale(panel, origin, rows) <= origin,
     )

@@ -47,7 +47,7 @@ def share(parts: Sequence[Part]) -> list[Part]:
     names = Names(*(np.concatenate(column) for column in columns))
     block, year = together(known, names, int(parts[0]["weekday"]), _days(parts, len(known)))
     ahead = parts[0]["ahead"].shape[1] // len(CHANNELS)
-    seasons = season(year, ahead).astype(np.float32)
+    seasons = season(year, ahead, int(parts[0]["step"])).astype(np.float32)
     category = groups_of(names).category
     ends = np.cumsum(sizes)
     return [
@@ -70,6 +70,7 @@ def _of_panel(panel: Panel) -> dict[str, NDArray[Any]]:
         "units": days.units,
         "promoted": np.packbits(days.promoted, axis=1),
         "weekday": np.array(monday_offset(panel, origin)),
+        "step": np.array(panel.step),
         **dict(zip(_NAMES, names_of(panel), strict=True)),
     }
 

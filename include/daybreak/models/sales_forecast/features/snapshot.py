@@ -25,7 +25,9 @@ def snapshot(panel: Panel, origin: int | None = None) -> NDArray[np.float32]:
     """
     origin = panel.days - 1 if origin is None else origin
     before, year = history(panel, origin)
-    seasons = season(year, panel.ahead).astype(np.float32)[groups_of(names_of(panel)).category]
+    seasons = season(year, panel.ahead, panel.step).astype(np.float32)[
+        groups_of(names_of(panel)).category
+    ]
     return whole_rows(before, known_ahead(panel, origin), seasons)
 
 

@@ -21,7 +21,6 @@ from daybreak.models.base import (
 )
 from daybreak.models.sales_forecast.learn import gate, rolling
 from daybreak.models.sales_forecast.learn import train as training
-from daybreak.models.sales_forecast.options import horizon_of
 from daybreak.registry.artifact import Artifact
 
 
@@ -36,7 +35,7 @@ class ForecastLearning(Learning):
         options: Options = NO_OPTIONS,
     ) -> Trained:
         """Learn from facts visible at ``as_of``. The option is ``horizon``."""
-        return training.train(warehouse, as_of, progress, horizon_of(options))
+        return training.train(warehouse, as_of, progress, options)
 
     def judge(
         self,

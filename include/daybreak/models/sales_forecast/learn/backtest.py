@@ -88,7 +88,7 @@ def forecast_table(fold: Fold, trained: Trained, horizon: int) -> pd.DataFrame:
     panel = fold.panel
     rows = np.repeat(np.arange(len(panel)), panel.ahead)
     days = np.tile(np.arange(1, panel.ahead + 1), len(panel))
-    features = assemble(snapshot(panel), panel.business_date, days, rows)
+    features = assemble(snapshot(panel), panel.business_date, days, rows, step=panel.step)
     booster = xgb.Booster(model_file=bytearray(trained.trees))
     scores = link(
         booster.inplace_predict(features, predict_type="margin"), features, trained.manifest
@@ -163,16 +163,19 @@ def bars(found: Mapping[str, Any]) -> dict[str, bool]:
     return passed
 
 
-def origins_of(last: date, is_open: NDArray[np.bool_], count: int, horizon: int) -> list[date]:
+def origins_of(
+    last: date, is_open: NDArray[np.bool_], count: int, horizon: int, step: int = 1
+) -> list[date]:
     """``count`` origins, each ``horizon`` selling days before the next; the last of them
     ``horizon`` selling days before ``last``.
 
-    ``is_open`` (days,) says on which days, up to ``last``, the business sells at all.
+    ``is_open`` (periods,) says in which periods of ``step`` days, up to ``last``, the business
+    sells at all.
     """
     selling = np.flatnonzero(is_open)
     places = [len(selling) - 1 - horizon * back for back in range(count, 0, -1)]
     return [
-        last - timedelta(days=int(len(is_open) - 1 - selling[place]))
+        last - timedelta(days=step * int(len(is_open) - 1 - selling[place]))
         for place in places
         if place >= 0
     ]

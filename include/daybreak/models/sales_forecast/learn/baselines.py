@@ -34,9 +34,9 @@ def baselines(panel: Panel, origin: int | None = None) -> dict[str, Forecast]:
         "empirical_p50": p50,
         "empirical_p90": p90,
     }
-    today = (panel.first_date.weekday() + origin) % 7
+    targets = panel.date_of(origin).weekday() + np.arange(1, panel.ahead + 1) * panel.step
     return {
-        "seasonal_naive": _seasonal_naive(recent, today + np.arange(1, panel.ahead + 1)),
+        "seasonal_naive": _seasonal_naive(recent, targets),
         **{name: np.repeat(values[:, None], panel.ahead, axis=1) for name, values in flat.items()},
     }
 

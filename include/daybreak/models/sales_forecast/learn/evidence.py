@@ -7,7 +7,7 @@ version it compares with, so the sums are kept for each day and added up when th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,7 @@ def tally(panel: Panel, sample: Sample, scores: Mapping[str, NDArray[np.floating
         terms[f"pinball.model.{quantile}"] = _pinball(actual, scores[quantile], tau)
         terms[f"pinball.empirical.{quantile}"] = _pinball(actual, forecasts[empirical], tau)
     return {
-        (panel.first_date + timedelta(days=int(day))).isoformat(): {
+        panel.date_of(int(day)).isoformat(): {
             name: float(values[column == day].sum()) for name, values in terms.items()
         }
         for day in np.unique(column)

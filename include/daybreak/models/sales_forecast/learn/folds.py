@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -12,8 +13,8 @@ from daybreak.clock import AsOf
 from daybreak.errors import NoData
 from daybreak.facts.sales import read_actuals, read_panel
 from daybreak.models.sales_forecast.learn.backtest import Fold, origins_of
-from daybreak.models.sales_forecast.learn.train import Options, least_days
-from daybreak.models.sales_forecast.options import DEFAULT_HORIZON
+from daybreak.models.sales_forecast.learn.train import Options, least_periods
+from daybreak.models.sales_forecast.options import Scope
 
 CutoffOf = Callable[[date], datetime]
 """Knowledge cutoff of the run for a business date."""
@@ -32,14 +33,16 @@ def read_folds(
 
     Raises ``NoData`` where the history is too short for that many origins.
     """
-    now, ahead = AsOf(last, cutoff_of(last)), max(horizon, DEFAULT_HORIZON)
+    now = AsOf(last, cutoff_of(last))
     whole = read_panel(warehouse, now)
+    scope = Scope.of(step=whole.step)
+    scope = replace(scope, horizon=max(horizon, scope.horizon))
     sold = np.nan_to_num(whole.units).any(axis=0)
     start = int(sold.argmax())
     is_open = np.asarray(whole.open[:, start : whole.days].any(axis=0))
-    dates = origins_of(last, is_open, origins, horizon)
-    first_day = whole.first_date + timedelta(days=start)
-    if len(dates) < origins or (dates[0] - first_day).days < least_days(ahead):
+    dates = origins_of(last, is_open, origins, horizon, whole.step)
+    first_day = whole.date_of(start)
+    if len(dates) < origins or (dates[0] - first_day).days < scope.step * least_periods(scope):
         raise NoData(
             f"Sales of {first_day} to {last} are too few for {origins} origins of {horizon} "
             "selling days.",
@@ -49,18 +52,18 @@ def read_folds(
         )
     chosen = _best_sellers(warehouse, AsOf(dates[0], cutoff_of(dates[0])), items)
     for origin in dates:
-        yield _fold(warehouse, AsOf(origin, cutoff_of(origin)), now, chosen, ahead)
+        yield _fold(warehouse, AsOf(origin, cutoff_of(origin)), now, chosen, scope)
 
 
 def _best_sellers(warehouse: Connection, as_of: AsOf, items: int) -> list[str]:
     return sorted(set(read_panel(warehouse, as_of, top_items=items).item_ids.tolist()))
 
 
-def _fold(warehouse: Connection, as_of: AsOf, now: AsOf, items: list[str], ahead: int) -> Fold:
-    days = Options().panel_days(ahead)
+def _fold(warehouse: Connection, as_of: AsOf, now: AsOf, items: list[str], scope: Scope) -> Fold:
+    days, ahead = Options().panel_days(scope.horizon), scope.horizon
     panel = read_panel(warehouse, as_of, days=days, ahead=ahead, items=items)
-    first = as_of.business_date + timedelta(days=1)
-    last = min(as_of.business_date + timedelta(days=ahead), now.business_date)
+    first = as_of.business_date + timedelta(days=scope.step)
+    last = min(as_of.business_date + timedelta(days=scope.step * ahead), now.business_date)
     series = list(zip(panel.store_ids.tolist(), panel.item_ids.tolist(), strict=True))
     known = read_actuals(warehouse, now, first, last, series)
     actual = np.full((len(panel), ahead), np.nan, np.float32)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +93,7 @@ def _of_origin(panel: Panel, origin: int, limit: int | None, seed: int) -> Sampl
         series, place = series[chosen], place[chosen]
     horizon = ahead[place]
     return Sample(
-        features=assemble(rows, panel.first_date + timedelta(days=int(origin)), horizon, series),
+        features=assemble(rows, panel.date_of(origin), horizon, series, step=panel.step),
         units=np.nan_to_num(panel.units[series, origin + horizon]),
         origin=np.full(len(series), origin, np.int64),
         horizon=horizon,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -19,8 +18,10 @@ from sqlalchemy import Connection
 
 from daybreak.clock import AsOf
 from daybreak.errors import NoData
+from daybreak.facts.days import days_of_period
 from daybreak.facts.panel import Panel
 from daybreak.facts.sales import read_panel
+from daybreak.models import base
 from daybreak.models.base import Progress, Trained, quiet
 from daybreak.models.sales_forecast.features.layout import (
     CHANNELS,
@@ -38,11 +39,13 @@ from daybreak.models.sales_forecast.learn.calibrate import (
 from daybreak.models.sales_forecast.learn.evidence import Days, measures, tally
 from daybreak.models.sales_forecast.learn.sampling import Sample, draw, subset
 from daybreak.models.sales_forecast.link import SCORES, link
-from daybreak.models.sales_forecast.options import DEFAULT_HORIZON
+from daybreak.models.sales_forecast.options import Scope
 
 SEED = 7
-LEAST_HELD_OUT = 28
-"""Days held out at least: fewer are too much alike to judge by."""
+LEAST_HELD_OUT = {1: 28, 7: 8}
+"""Periods held out at least, of one day and of seven: fewer are too much alike to judge by."""
+FIRST_ORIGIN = {1: SELLING_DAYS, 7: 13}
+"""How many periods after the first sale the first origin lies."""
 MOST_VOLUME = 100.0
 
 
@@ -65,30 +68,31 @@ class Options:
         return self.origin_days + horizon + MEMORY
 
 
-def held_out_days(horizon: int) -> int:
-    """How many of the last days are held out."""
-    return max(horizon, LEAST_HELD_OUT)
+def held_out_periods(scope: Scope) -> int:
+    """How many of the last periods are held out."""
+    return max(scope.horizon, LEAST_HELD_OUT[scope.step])
 
 
-def least_days(horizon: int) -> int:
-    """Fewer days of history than this leave nothing to hold out."""
-    return SELLING_DAYS + 2 * held_out_days(horizon)
+def least_periods(scope: Scope) -> int:
+    """Fewer periods of history than this leave nothing to hold out."""
+    return FIRST_ORIGIN[scope.step] + 2 * held_out_periods(scope)
 
 
 def train(
     warehouse: Connection,
     as_of: AsOf,
     progress: Progress = quiet,
-    horizon: int = DEFAULT_HORIZON,
+    set_by: base.Options = base.NO_OPTIONS,
 ) -> Trained:
-    """Learn to forecast ``horizon`` days from facts visible at ``as_of``.
+    """Learn to forecast as far as ``set_by`` says from facts visible at ``as_of``.
 
     Raises ``NoData`` where there are too few.
     """
-    options = Options()
-    days = options.panel_days(horizon)
-    progress(f"Reading {days} days of sales up to {as_of.business_date}")
-    panel = read_panel(warehouse, as_of, days=days, ahead=horizon)
+    Scope.of(set_by)  # refuses an unknown option before anything is read
+    options, scope = Options(), Scope.of(set_by, days_of_period(warehouse))
+    days = options.panel_days(scope.horizon)
+    progress(f"Reading {days} {_named(scope, days)} of sales up to {as_of.business_date}")
+    panel = read_panel(warehouse, as_of, days=days, ahead=scope.horizon)
     return train_panel(panel, seed=SEED, options=options, progress=progress)
 
 
@@ -103,17 +107,19 @@ def train_panel(
     start = _first_sale(panel)
     whole = counts_units(panel)
     last = panel.days - 1
-    held_from = last - held_out_days(panel.ahead)
+    scope = scope_of(panel)
+    held_from = last - held_out_periods(scope)
 
     progress("Taking features of earlier days")
     origins = origins_between(
-        max(start + SELLING_DAYS, held_from - options.origin_days), last - 1, options.origins
+        max(start + FIRST_ORIGIN[panel.step], held_from - options.origin_days),
+        last - 1,
+        options.origins,
     )
     sample = draw(panel, origins, options.rows // len(origins), seed)
     held_out = draw_held_out(panel, options, seed)
-    progress(
-        f"Finding the number of trees on {len(held_out)} rows of the last {last - held_from} days"
-    )
+    held = f"the last {last - held_from} {_named(scope)}"
+    progress(f"Finding the number of trees on {len(held_out)} rows of {held}")
     early = subset(sample, sample.origin + sample.horizon <= held_from)
     # One thread count and one seed give one booster; the sums of a histogram differ by threads.
     settings: dict[str, Any] = {"seed": seed, "threads": options.threads}
@@ -131,7 +137,7 @@ def train_panel(
     days = evidence_days(panel, margins, held_out, whole)
     manifest = {
         **_lineage(panel, sample),
-        "options": {"horizon": panel.ahead},
+        "options": scope.to_options(),
         "seed": seed,
         "params": {**asdict(options), "rounds": final.rounds},
         "calibration": calibration,
@@ -141,9 +147,18 @@ def train_panel(
     return Trained(bytes(final.merged().save_raw("ubj")), manifest)
 
 
+def scope_of(panel: Panel) -> Scope:
+    """What a panel is to be forecast for: as many periods as it has ahead."""
+    return Scope(panel.ahead, panel.step)
+
+
+def _named(scope: Scope, count: int = 2) -> str:
+    return ("day" if scope.step == 1 else "week") + ("" if count == 1 else "s")
+
+
 def draw_held_out(panel: Panel, options: Options, seed: int) -> Sample:
     """The rows of the held-out days, from origins before each part of them."""
-    last, held = panel.days - 1, held_out_days(panel.ahead)
+    last, held = panel.days - 1, held_out_periods(scope_of(panel))
     step = max(1, min(held // options.held_out_origins, panel.ahead))
     origins = list(range(last - held, last, step))
     return draw(panel, origins, options.held_out_rows // len(origins), seed)
@@ -156,7 +171,9 @@ def evidence_days(
 
     Offsets come from the earlier half, so that these numbers have no hindsight at all.
     """
-    later = held_out.origin + held_out.horizon > panel.days - 1 - held_out_days(panel.ahead) // 2
+    later = (
+        held_out.origin + held_out.horizon > panel.days - 1 - held_out_periods(scope_of(panel)) // 2
+    )
     calibration = calibrate(margins[~later], subset(held_out, ~later), whole, panel.ahead)
     judged = subset(held_out, later)
     scores = link(margins[later], judged.features, {"calibration": calibration})
@@ -210,8 +227,7 @@ def calibrate(
 def _lineage(panel: Panel, sample: Sample) -> dict[str, Any]:
     """What was learned, and from what."""
     origins = [
-        (panel.first_date + timedelta(days=int(origin))).isoformat()
-        for origin in (sample.origin.min(), sample.origin.max())
+        panel.date_of(origin).isoformat() for origin in (sample.origin.min(), sample.origin.max())
     ]
     return {
         "features": [{"name": name, "dtype": "float32"} for name in FEATURES],
@@ -258,11 +274,13 @@ def _first_sale(panel: Panel) -> int:
     """Column of the first sale of any series. Raises ``NoData`` where too few days follow it."""
     sold = (panel.units > 0).any(axis=0)
     start = int(sold.argmax()) if sold.any() else panel.days
-    least = least_days(panel.ahead)
+    scope = scope_of(panel)
+    least = least_periods(scope)
     if panel.days - start < least:
         raise NoData(
-            f"There are {panel.days - start} days of sales up to {panel.business_date}; "
-            f"a forecast of {panel.ahead} days ahead learns from {least} or more.",
+            f"There are {panel.days - start} {_named(scope)} of sales up to "
+            f"{panel.business_date}; a forecast of {scope.horizon} {_named(scope)} ahead learns "
+            f"from {least} or more.",
             remedy="Load more history, choose a later business date, or set a shorter horizon "
             "(DAYBREAK_MODEL_OPTIONS).",
             business_date=panel.business_date.isoformat(),

@@ -40,9 +40,9 @@ COMMENT ON VIEW report.forecast_accuracy IS
 
 COMMENT ON COLUMN report.forecast_accuracy.business_date IS
     'last day whose facts the forecast knows';
-COMMENT ON COLUMN report.forecast_accuracy.target_date IS 'day that is forecast';
+COMMENT ON COLUMN report.forecast_accuracy.target_date IS 'day that is forecast; the last one of its week where the data set has weeks';
 COMMENT ON COLUMN report.forecast_accuracy.horizon IS
-    'days; target_date minus business_date, from 1';
+    'days ahead, from 1; weeks where the data set has weeks';
 COMMENT ON COLUMN report.forecast_accuracy.store_id IS 'store';
 COMMENT ON COLUMN report.forecast_accuracy.store_name IS
     'latest known name; null where none was loaded';

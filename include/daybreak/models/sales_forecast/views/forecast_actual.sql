@@ -71,7 +71,8 @@ LEFT JOIN LATERAL (
     FROM raw.sales AS sale
     WHERE sale.store_id = vintage.store_id
         AND sale.item_id = vintage.item_id
-        AND sale.business_date = vintage.target_date - 7 * ((vintage.horizon + 6) / 7)
+        AND sale.business_date = vintage.target_date
+            - 7 * ((vintage.target_date - vintage.business_date + 6) / 7)
         AND sale.loaded_at <= vintage.cutoff
     ORDER BY sale.loaded_at DESC, sale.load_id DESC
     LIMIT 1
@@ -81,8 +82,8 @@ COMMENT ON VIEW report.forecast_actual IS
     'Published forecasts beside actual sales, by business date, store, item and day ahead';
 
 COMMENT ON COLUMN report.forecast_actual.business_date IS 'last day whose facts the forecast knows';
-COMMENT ON COLUMN report.forecast_actual.target_date IS 'day that is forecast';
-COMMENT ON COLUMN report.forecast_actual.horizon IS 'days; target_date minus business_date, from 1';
+COMMENT ON COLUMN report.forecast_actual.target_date IS 'day that is forecast; the last one of its week where the data set has weeks';
+COMMENT ON COLUMN report.forecast_actual.horizon IS 'days ahead, from 1; weeks where the data set has weeks';
 COMMENT ON COLUMN report.forecast_actual.store_id IS 'store';
 COMMENT ON COLUMN report.forecast_actual.store_name IS
     'latest known name; null where none was loaded';
