@@ -67,7 +67,7 @@ def measure(users: int, rounds: int = ROUNDS, processes: int = 0) -> dict[str, A
         "events": events,
         "processes": processes or 1,
         "candidates_per_user": round(candidates / looked_at, 1),
-        "features": len(MODEL.features),
+        "features": len(artifact.manifest["features"]),
         "trees": xgboost.Booster(model_file=bytearray(artifact.booster)).num_boosted_rounds(),
         "seconds": dict(stages.seconds),
         "peak_mb": {name: round(value) for name, value in stages.peak_mb.items()},

@@ -592,7 +592,7 @@ def plain(value: Any, is_float: bool) -> Any:
 
 def test_a_version_of_other_features_is_refused_by_batch_and_endpoint(own_day: Day) -> None:
     day = own_day
-    *kept, missing = day.model.features or ("another",)
+    *kept, missing = day.model.features_of({}) or ("another",)
     manifest = day.trained.manifest | {"features": [*kept, "another"]}
     version = day.runtime.registry.register(
         day.model.name, day.trained.booster, manifest, day.trained.files

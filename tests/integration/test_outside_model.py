@@ -306,7 +306,7 @@ def test_it_is_listed_and_described_beside_those_that_are_not_published(
     assert detail["keys"] == ["store_id", "item_id"]
     assert detail["request"]["properties"].keys() == {"store", "item", "on_hand"}
     assert [each["name"] for each in detail["manifest"]["features"]] == list(
-        get_model(NAME).features
+        get_model(NAME).features_of({})
     )
 
 

@@ -21,6 +21,7 @@ from daybreak.ledger.generations import (
 )
 from daybreak.models import get_model
 from daybreak.models.base import Day, Given, Questions, ScoringRows, SnapshotRows
+from daybreak.models.sales_forecast.features.layout import FEATURES
 from daybreak.models.sales_forecast.link import SCORES
 from daybreak.models.sales_forecast.nightly import ForecastNightly
 from daybreak.models.sales_forecast.request import ForecastRequest
@@ -255,11 +256,11 @@ def test_overrides_change_only_what_they_should(staged: tuple[Engine, Generation
     whole = rows_of_a_night(MODEL.night, SCORER, Day(DAY), entity)
     assert rows.features.tobytes() == whole.features[2].tobytes()
     changed = ask(entity, ForecastRequest(**plain, price=0.99, promotion=1.0))
-    names = np.array(MODEL.features)
+    names = np.array(FEATURES)
     differing = set(names[rows.features[0] != changed.features[0]])
     both_missing = set(names[np.isnan(rows.features[0]) & np.isnan(changed.features[0])])
     assert differing - both_missing == {"price", "promotion", "price_ratio", "price_change"}
-    assert changed.features[0, MODEL.features.index("price")] == np.float32(0.99)
+    assert changed.features[0, FEATURES.index("price")] == np.float32(0.99)
 
 
 @pytest.mark.parametrize("offset", [0, -3, 29, 4000])

@@ -16,6 +16,7 @@ def random_panel(
     days: int = 120,
     stores: int = 2,
     items: int = 4,
+    *,
     ahead: int = HORIZON,
     step: int = 1,
 ) -> Panel:
@@ -51,7 +52,9 @@ def random_panel(
         holiday=(rng.random(wide) < 0.1).astype(np.float32),
         public_holiday=rng.random(days + ahead) < 0.05,
         covariates={"rain": rng.normal(size=wide).astype(np.float32)},
-        planned=frozenset({"price", "promotion", "holiday"} if rng.random() < 0.7 else set()),
+        planned=frozenset(
+            {"price", "promotion", "holiday", "open"} if rng.random() < 0.7 else {"open"}
+        ),
         step=step,
     )
 

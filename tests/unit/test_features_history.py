@@ -12,14 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_panels import ending_at, random_panel, series_of
 
-from daybreak.errors import DatasetError
 from daybreak.models.sales_forecast.features import recent
+from daybreak.models.sales_forecast.features.assemble import assemble
 from daybreak.models.sales_forecast.features.groups import code
 from daybreak.models.sales_forecast.features.layout import (
     CHANNELS,
     FEATURES,
     HISTORY,
     channel_starts,
+    features,
     layout,
 )
 from daybreak.models.sales_forecast.features.recent import gather, quantiles
@@ -176,19 +177,81 @@ def test_closed_runs_holidays_and_selling_days() -> None:
     assert channel(rows, "public_holiday_in")[0, :6].tolist() == [4, 3, 2, 1, 0, 4]
 
 
-def test_covariates_take_their_slots_by_name_and_too_many_are_refused() -> None:
+def test_covariates_take_their_slots_in_the_order_of_the_panel() -> None:
     panel = random_panel(4)
     origin = panel.days - 1
     rain = panel.covariates["rain"]
-    both = replace(panel, covariates={"sun": rain + 1, "rain": rain})
+    both = replace(panel, covariates={"rain": rain, "sun": rain + 1})
 
     rows = snapshot(both)
 
     np.testing.assert_array_equal(channel(rows, "covariate_1"), rain[:, origin + 1 :])
     np.testing.assert_array_equal(channel(rows, "covariate_2"), rain[:, origin + 1 :] + 1)
     assert np.isnan(channel(rows, "covariate_3")).all()
-    with pytest.raises(DatasetError, match="5 extra covariates known ahead"):
-        snapshot(replace(panel, covariates={f"c{k}": rain for k in range(5)}))
+
+
+def test_more_covariates_come_after_everything_else() -> None:
+    panel = random_panel(4)
+    rain = panel.covariates["rain"]
+    some = replace(panel, covariates={f"c{k}": rain + k for k in range(4)})
+    more = replace(panel, covariates={f"c{k}": rain + k for k in range(6)}, slots=6)
+
+    few, many = snapshot(some), snapshot(more)
+    rows = np.arange(len(panel))
+
+    ahead = len(LAYOUT)
+    assert many[:, :ahead].tobytes() == few.tobytes()
+    np.testing.assert_array_equal(many[:, ahead + HORIZON :], rain[:, panel.days :] + 5)
+    of_few = assemble(few, panel.business_date, rows % HORIZON + 1, rows)
+    of_many = assemble(many, panel.business_date, rows % HORIZON + 1, rows, slots=6)
+    assert of_many[:, : len(FEATURES)].tobytes() == of_few.tobytes()
+    assert features(6)[len(FEATURES) :] == ("covariate_5", "covariate_6")
+    planned = rain[rows, panel.days + rows % HORIZON]
+    np.testing.assert_array_equal(
+        of_many[:, len(FEATURES) :], np.stack([planned + 4, planned + 5], 1)
+    )
+
+
+def test_what_is_known_with_the_sale_only_goes_on_as_it_was() -> None:
+    panel = replace(random_panel(4), history_only=frozenset({"rain"}))
+    origin = panel.days - 10
+    changed = replace(panel, covariates={"rain": panel.covariates["rain"].copy()})
+    changed.covariates["rain"][:, origin + 1 :] += 5
+
+    rows = snapshot(panel, origin)
+
+    last = panel.covariates["rain"][:, [origin]]
+    np.testing.assert_array_equal(
+        channel(rows, "covariate_1"), np.broadcast_to(last, (len(panel), HORIZON))
+    )
+    assert snapshot(changed, origin).tobytes() == rows.tobytes()
+
+
+@pytest.mark.parametrize("name", ["price", "promotion", "holiday", "rain"])
+def test_a_plan_that_was_not_known_yet_is_not_read(name: str) -> None:
+    panel = replace(random_panel(1), planned=frozenset({"price", "promotion", "holiday", "open"}))
+    origin, lead = panel.days - 40, 5
+    columns = np.arange(panel.days + panel.ahead, dtype=np.float32)
+    known_from = {name: np.broadcast_to(columns - lead, panel.price.shape)}
+    panel = replace(panel, known_from=known_from)
+    values = panel.covariates["rain"] if name == "rain" else getattr(panel, name)
+    far = values.copy()
+    far[:, origin + lead + 1 :] += 3
+    changed = (
+        replace(panel, covariates={"rain": far})
+        if name == "rain"
+        else replace(panel, **{name: far})
+    )
+
+    rows = snapshot(panel, origin)
+
+    assert snapshot(changed, origin).tobytes() == rows.tobytes()
+    shown = channel(rows, "covariate_1" if name == "rain" else name)
+    np.testing.assert_array_equal(shown[:, :lead], values[:, origin + 1 : origin + 1 + lead])
+    otherwise = {"price": values[:, [origin + lead]], "rain": np.nan}.get(name, 0)
+    np.testing.assert_array_equal(
+        shown[:, lead:], np.broadcast_to(otherwise, (len(panel), HORIZON - lead))
+    )
 
 
 @settings(max_examples=30, deadline=None)

@@ -14,18 +14,17 @@ from daybreak.models.sales_forecast.features.snapshot import snapshot
 @pytest.mark.parametrize("shards", [1, 4, 13])
 @pytest.mark.parametrize("panels_a_shard", [1, 2])
 @pytest.mark.parametrize("at_once", [5, 4096])
-@pytest.mark.parametrize(("ahead", "step"), [(1, 1), (42, 1), (13, 7)])
+@pytest.mark.parametrize("shape", [{"ahead": 1}, {"ahead": 42}, {"ahead": 13, "step": 7}])
 def test_the_cut_does_not_show(
     monkeypatch: pytest.MonkeyPatch,
     shards: int,
     panels_a_shard: int,
     at_once: int,
-    ahead: int,
-    step: int,
+    shape: dict[str, int],
 ) -> None:
     """``at_once``: by how many series the sums of a year are added, whatever a shard has."""
     monkeypatch.setattr(recent, "SERIES_PER_CHUNK", at_once)
-    panel = random_panel(3, days=450, stores=8, ahead=ahead, step=step)
+    panel = random_panel(3, days=450, stores=8, **shape)
     cut = [
         [panel.of_series(some) for some in np.array_split(rows, panels_a_shard)]
         for rows in np.array_split(np.arange(len(panel)), shards)

@@ -29,7 +29,6 @@ from daybreak.facts.interaction_rows import (
     select_users,
 )
 from daybreak.facts.rows import Bounds, read_categories, read_further_categories
-from daybreak.warehouse.copy_encode import EPOCH_MICROSECONDS
 from daybreak.warehouse.packed import Group, read_groups, stream_bytes, stream_groups
 
 USERS_PER_BATCH = 2_000
@@ -233,7 +232,7 @@ def _events(  # noqa: PLR0917 - as ``Events`` has them
     columns = {
         "user": user[rows.group].astype(np.int32),
         **rows.columns,
-        "at": rows.columns["at"] + EPOCH_MICROSECONDS,
+        "at": rows.columns["at"],
     }
     for name in ("weight", "quantity", "price"):
         columns[name] = columns[name] + 0.0  # one zero, not -0.0 beside it, which sorts the same

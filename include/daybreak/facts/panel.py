@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -37,11 +37,19 @@ class Panel:
     open                    bool (n, T + H)      false where the store (or the business) is closed
     holiday                 float32 (n, T + H)   the data set's own flag, 0 where none is known
     public_holiday          bool (T + H,)        public holidays of the data set's country
-    covariates              name -> float32      any others that are known ahead, (n, T + H), NaN
-                                                 where unknown
+    covariates              name -> float32      any others, (n, T + H), NaN where unknown
+    history_only            names                of covariates that no plan gives: known with the
+                                                 sale, and carried forward
+    left_out                names                of covariates for which there was no room
+    slots                   int                  how many covariates features have room for
+    known_from              name -> float32      column from which on the plan for a cell was known,
+                                                 (n, T + H), NaN without one; only of what was known
+                                                 later than ``H`` before
     step                    int                  days from one column to the next: 1, or 7
-    planned                 names                which of price, promotion and holiday come from a
-                                                 plan; the past of the others was not known ahead
+    business_open           bool (T + H,)        whether the business as a whole is open
+    planned                 names                which of price, promotion, holiday and open come
+                                                 from a plan; the past of the others was not known
+                                                 ahead
     ======================  ===================  ==================================================
     """
 
@@ -56,8 +64,13 @@ class Panel:
     holiday: NDArray[np.float32]
     public_holiday: NDArray[np.bool_]
     covariates: dict[str, NDArray[np.float32]]
-    planned: frozenset[str] = frozenset({"price", "promotion", "holiday"})
+    planned: frozenset[str] = frozenset({"price", "promotion", "holiday", "open"})
     step: int = 1
+    history_only: frozenset[str] = frozenset()
+    left_out: tuple[str, ...] = ()
+    slots: int = 4
+    known_from: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    business_open: NDArray[np.bool_] = field(default_factory=lambda: np.ones((), bool))
 
     def __post_init__(self) -> None:
         n, days = self.units.shape
@@ -89,6 +102,7 @@ class Panel:
             self,
             **{name: getattr(self, name)[keep] for name in _BY_SERIES},
             covariates={name: values[keep] for name, values in self.covariates.items()},
+            known_from={name: values[keep] for name, values in self.known_from.items()},
         )
 
     @property

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from daybreak.types import Float32
 
+NEVER = np.iinfo(np.int64).max
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -67,6 +69,32 @@ def latest(
         if name not in ("day", "loaded_at", "load_id")
     }
     return Grid(shape, filled, kept)
+
+
+def known_since(
+    shape: tuple[int, int],
+    series: NDArray[np.int64],
+    columns: Mapping[str, NDArray[Any]],
+    name: str,
+) -> NDArray[np.int64]:
+    """When the value in force of a column became known, int64 ``shape``, in microseconds since
+    1970; ``NEVER`` where there is no value.
+
+    ``series`` and ``columns`` as for ``latest``. A row that repeats the value of the row before it
+    makes it no later.
+    """
+    known = series >= 0
+    cell = (series * shape[1] + columns["day"])[known]
+    loaded_at, load_id, values = (columns[one][known] for one in ("loaded_at", "load_id", name))
+    loaded_at = loaded_at.astype(np.int64)
+    order = np.lexsort((load_id, loaded_at, cell))
+    cell, loaded_at, values = cell[order], loaded_at[order], values[order]
+    begins = np.ones(len(cell), bool)
+    begins[1:] = (cell[1:] != cell[:-1]) | (values[1:] != values[:-1])  # NaN is never a value again
+    since = loaded_at[np.maximum.accumulate(np.where(begins, np.arange(len(cell)), 0))]
+    found = np.full(shape[0] * shape[1], NEVER)
+    found[cell] = np.where(np.isnan(values), NEVER, since)  # the last assignment to a cell stays
+    return found.reshape(shape)
 
 
 def prefer(first: Float32, second: Float32) -> Float32:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +79,17 @@ class Bounds:
         return conditions
 
 
+class Covariates(NamedTuple):
+    """Which covariates without a column of their own are read: ``names``, in order.
+
+    ``sold``: those of all that no plan gives. ``left_out``: for which there is no room.
+    """
+
+    names: tuple[str, ...] = ()
+    sold: frozenset[str] = frozenset()
+    left_out: tuple[str, ...] = ()
+
+
 def extra(name: str) -> str:
     """How a covariate that has no column of its own is called among the columns of a row."""
     return f"covariates.{name}"
@@ -108,8 +119,23 @@ def read_planned_names(conn: Connection, bounds: Bounds) -> tuple[str, ...]:
     Only what is planned is known ahead. A value that only sales carry (customers in the shop,
     say) is learned with the sale and would be hindsight in a forecast.
     """
-    names = func.jsonb_object_keys(plan.c.covariates)
-    query = select(names).where(plan.c.covariates.is_not(None), *bounds.on(plan)).distinct()
+    return _names(conn, plan, bounds)
+
+
+def read_covariates(conn: Connection, past: Bounds, whole: Bounds, most: int) -> Covariates:
+    """The first ``most`` of those in ``whole`` that plans give, then of those that only sales give.
+
+    ``past``: the bounds of the sales.
+    """
+    planned = read_planned_names(conn, whole)
+    sold = tuple(name for name in _names(conn, sales, past) if name not in planned)
+    names = (*planned, *sold)
+    return Covariates(names[:most], frozenset(sold), names[most:])
+
+
+def _names(conn: Connection, table: Table, bounds: Bounds) -> tuple[str, ...]:
+    names = func.jsonb_object_keys(table.c.covariates)
+    query = select(names).where(table.c.covariates.is_not(None), *bounds.on(table)).distinct()
     return tuple(sorted(conn.scalars(query)))
 
 

@@ -8,6 +8,7 @@ a whole: a correction replaces, it does not add.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import NamedTuple, Protocol
 
@@ -20,15 +21,16 @@ from daybreak.errors import NoData
 from daybreak.facts.days import days_of_period
 from daybreak.facts.names import numbered
 from daybreak.facts.panel import Panel
-from daybreak.facts.pivot import Grid, carried_forward, latest, prefer
+from daybreak.facts.pivot import NEVER, Grid, carried_forward, known_since, latest, prefer
 from daybreak.facts.rows import (
     WHOLE_STORE,
     Bounds,
+    Covariates,
     Series,
     extra,
     read_calendar,
     read_categories,
-    read_planned_names,
+    read_covariates,
     read_rows,
     read_sold_before,
 )
@@ -36,8 +38,14 @@ from daybreak.types import Float32
 from daybreak.warehouse.packed import Rows
 from daybreak.warehouse.tables import plan, sales
 
+_DAY = 86_400_000_000
+"""In microseconds."""
+
 DAYS = 420
 AHEAD = 28
+LEAST_SLOTS = 4
+MOST_SLOTS = 32
+"""Room for covariates without a column of their own: as many as there are, within these bounds."""
 
 
 def read_panel(
@@ -49,6 +57,7 @@ def read_panel(
     stores: Sequence[str] | None = None,
     items: Sequence[str] | None = None,
     top_items: int | None = None,
+    slots: int | None = None,
 ) -> Panel:
     """All series with a row of sales in the last ``days`` days, in bytewise order of their key.
 
@@ -56,7 +65,8 @@ def read_panel(
     date and ``ahead`` more. What is known
     ahead comes from the plan for the item, else from the plan for its whole store, else (in the
     past) from the sale itself. A day on which units were sold was open, whatever a plan said.
-    ``top_items`` keeps the items that sold most units in these days, over all stores.
+    ``top_items`` keeps the items that sold most units in these days, over all stores. ``slots``:
+    how many covariates without a column of their own are read; default: all, up to ``MOST_SLOTS``.
     Raises ``NoData`` where nothing is visible.
     """
     business_date = as_of.business_date
@@ -65,7 +75,8 @@ def read_panel(
     past = Bounds(as_of, first, business_date, stores, items, step)
     whole = Bounds(as_of, first, last, stores, items, step)
 
-    covariates = read_planned_names(conn, whole)
+    found = read_covariates(conn, past, whole, MOST_SLOTS if slots is None else slots)
+    covariates = found.names
     series, sold_rows = read_rows(conn, sales, past, covariates)
     if not series:
         raise no_sales(past)
@@ -82,10 +93,12 @@ def read_panel(
         series,
         sold,
         plans,
-        covariates,
+        found,
         read_sold_before(conn, past),
         read_categories(conn, as_of),
+        max(LEAST_SLOTS, len(found.names)) if slots is None else slots,
     )
+    panel = replace(panel, known_from=late_plans(panel, planned))
     return panel if top_items is None else _best_sellers(panel, top_items)
 
 
@@ -164,13 +177,15 @@ def compose(  # noqa: PLR0917 - what was read, in the order in which it is
     series: Sequence[Series],
     sold: Cells,
     plans: Plans,
-    covariates: Sequence[str],
+    covariates: Covariates,
     sold_before: Iterable[Series],
     categories: Mapping[str, str],
+    slots: int = LEAST_SLOTS,
 ) -> Panel:
     """The panel of some series, from what was sold and planned of them."""
     days = columns.days
-    planned = {name: plans.matrix(name) for name in ("price", "promotion", "holiday")}
+    own = ("price", "promotion", "holiday", "open")
+    planned = {name: plans.matrix(name) for name in own}
 
     def known(name: str) -> Float32:
         plan_of = planned[name] if name in planned else plans.matrix(name)
@@ -195,9 +210,56 @@ def compose(  # noqa: PLR0917 - what was read, in the order in which it is
         open=is_open,
         holiday=np.nan_to_num(known("holiday")),
         public_holiday=columns.public_holiday,
-        covariates={name: known(extra(name)) for name in covariates},
+        business_open=columns.business_open,
+        covariates={
+            name: carried_forward(known(extra(name)))
+            if name in covariates.sold
+            else known(extra(name))
+            for name in covariates.names
+        },
+        history_only=covariates.sold.intersection(covariates.names),
+        left_out=covariates.left_out,
+        slots=slots,
         planned=frozenset(name for name, values in planned.items() if not np.isnan(values).all()),
     )
+
+
+def late_plans(panel: Panel, planned: tuple[Sequence[Series], Rows]) -> dict[str, Float32]:
+    """``Panel.known_from``, of the names of which some value was known less than ``ahead`` before.
+
+    ``planned``: the visible plans (``read_rows``). One that is known from its own date on or later
+    is a correction of the past: what was known before it may be anything, so it is taken as if it
+    had been known all the time.
+    """
+    found = {}
+    series = list(zip(panel.store_ids.tolist(), panel.item_ids.tolist(), strict=True))
+    stores = whole_stores(series)
+    store_of = numbered(panel.store_ids)[1]
+    columns = np.arange(panel.days + panel.ahead)
+    first = int(np.datetime64(panel.first_date, "us").astype(np.int64))
+    own = [name for name in ("price", "promotion", "holiday", "open") if name in panel.planned]
+    extras = [extra(name) for name in panel.covariates if name not in panel.history_only]
+    for name in (*own, *extras):
+        of_items = _since(series, len(columns), planned, name)
+        of_stores = _since(stores, len(columns), planned, name)[store_of]
+        since = np.where(of_items < NEVER, of_items, of_stores)
+        # Plans become known at local midnights, from which UTC's is half a day away at most. The
+        # run for the day before has its cutoff after that midnight, and knew it.
+        day = np.floor((since - first) / _DAY + 0.5)
+        known_from = np.ceil((day - 1) / panel.step)
+        late = (columns - known_from < panel.ahead) & (known_from < columns)
+        if late[:, : panel.days].any():
+            own_name = name.removeprefix(extra(""))
+            found[own_name] = np.where(late, known_from, np.nan).astype(np.float32)
+    return found
+
+
+def _since(
+    wanted: Sequence[Series], periods: int, planned: tuple[Sequence[Series], Rows], name: str
+) -> NDArray[np.int64]:
+    keys, rows = planned
+    of = lookup(keys, wanted)[rows.group]
+    return known_since((len(wanted), periods), of, rows.columns, name)
 
 
 def whole_stores(series: Sequence[Series]) -> list[Series]:

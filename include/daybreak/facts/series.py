@@ -15,13 +15,14 @@ from daybreak.facts.rows import (
     Series,
     read_calendar,
     read_categories,
-    read_planned_names,
+    read_covariates,
     read_sold_before,
     read_sold_series,
 )
 from daybreak.facts.sales import (
     AHEAD,
     DAYS,
+    LEAST_SLOTS,
     Horizon,
     Plans,
     compose,
@@ -50,6 +51,7 @@ def read_panels(
     *,
     days: int = DAYS,
     ahead: int = AHEAD,
+    slots: int = LEAST_SLOTS,
     at_once: int = SERIES_AT_ONCE,
 ) -> Iterator[Panel]:
     """Panels of the rows that ``read_panel`` would have for ``series``, ``at_once`` rows each.
@@ -61,7 +63,8 @@ def read_panels(
     past = _past(conn, as_of, days)
     last = as_of.business_date + timedelta(days=past.step * ahead)
     whole = Bounds(as_of, past.first, last, step=past.step)
-    covariates = read_planned_names(conn, whole)
+    found = read_covariates(conn, past, whole, slots)
+    covariates = found.names
     columns = Horizon(past.first, days, *read_calendar(conn, whole), past.step)
     categories = read_categories(conn, as_of)
     for first in range(0, len(series), at_once):
@@ -76,9 +79,10 @@ def read_panels(
                 read_sheet(conn, plan, whole, covariates, some, whole.periods),
                 read_sheet(conn, plan, whole, covariates, stores, whole.periods),
             ),
-            covariates,
+            found,
             read_sold_before(conn, past, some),
             categories,
+            slots,
         )
 
 

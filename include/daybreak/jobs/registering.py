@@ -35,8 +35,8 @@ def register(
     for files that cannot be read or do not fit the model, and what ``Registry.register`` raises.
     """
     runtime = runtime or get_runtime()
-    features = get_model(model).features
     described = _manifest(manifest)
+    features = get_model(model).features_of(described)
     contents = _contents(files)
     differing = differing_features(described, features)
     if differing:

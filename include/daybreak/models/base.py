@@ -455,7 +455,8 @@ class Model(Generic[RequestT]):
     """A name and facets. Stateless: all that a model learned is in the artifact of a version.
 
     ``scorer``: makes the version at work of a day; called once a day and version, may be costly.
-    ``features``: names of the F features of the engine, in order; none for a formula.
+    ``features``: names of the F features of the engine, in order; none for a formula. A function
+    where they follow from the options that a version was trained with.
     ``learning``: ``package.module:OBJECT`` of the facet ``Learning``, imported where it is used.
     ``views``: report views that it brings. ``reads``: the inputs of a model that is not scored by
     night; else its schedule has them.
@@ -464,7 +465,7 @@ class Model(Generic[RequestT]):
     name: str
     endpoint: Endpoint[RequestT]
     scorer: Callable[[Artifact, Day], Scorer]
-    features: tuple[str, ...] = ()
+    features: tuple[str, ...] | Callable[[Options], tuple[str, ...]] = ()
     nightly: Nightly | None = None
     learning: str | None = None
     views: tuple[View, ...] = ()
@@ -485,6 +486,13 @@ class Model(Generic[RequestT]):
                 model=self.name,
             )
         return self.nightly
+
+    def features_of(self, manifest: Mapping[str, Any]) -> tuple[str, ...]:
+        """The features that a version has to have been trained on."""
+        if not callable(self.features):
+            return self.features
+        options = manifest.get("options")
+        return self.features(options if isinstance(options, Mapping) else {})
 
     @property
     def inputs(self) -> tuple[ScoresOf, ...]:

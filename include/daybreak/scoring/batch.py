@@ -75,7 +75,7 @@ def score_shard(
     Raises ``IllegalTransition`` where the generation is no longer being staged, and ``NotReady``
     where the version was trained on other features or the snapshot is laid out otherwise.
     """
-    expect_features(engine.artifact, model.features)
+    expect_features(engine.artifact, model.features_of(engine.artifact.manifest))
     nightly = model.night
     hold_staging(conn, generation.generation_id)
     ensure_partition(conn, nightly.score_table, generation.business_date)

@@ -112,7 +112,7 @@ class Publications:
     def _load(self, model: AnyModel, version: str) -> Engine:
         # One thread: a single row gains nothing from more, and workers share the cores.
         artifact = self._runtime.registry.load(model.name, version)
-        expect_features(artifact, model.features)
+        expect_features(artifact, model.features_of(artifact.manifest))
         engine = open_engine(artifact, threads=1)
         logger.info("serving %s %s by the %s", model.name, version, engine.name)
         return engine

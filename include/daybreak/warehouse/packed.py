@@ -25,7 +25,7 @@ from sqlalchemy import (
     select,
 )
 
-from daybreak.warehouse.copy_encode import EPOCH_DAYS
+from daybreak.warehouse.copy_encode import EPOCH_DAYS, EPOCH_MICROSECONDS
 from daybreak.warehouse.engine import driver_of
 
 _SENDERS = {
@@ -40,6 +40,7 @@ _CURSORS = count(1)
 AT_ONCE = 100
 """Groups that are waited for together: to be woken for each of them takes as long as to read it."""
 _WIRE = {"M8[D]": ">i4", "M8[us]": ">i8"}
+_EPOCH = {"M8[D]": EPOCH_DAYS, "M8[us]": EPOCH_MICROSECONDS}
 
 
 class Field(NamedTuple):
@@ -93,7 +94,10 @@ class Packing:
         return packed if where is None else packed.filter(where)
 
     def unpack(self, groups: Sequence[Group]) -> Rows:
-        """All rows of ``groups``, group after group. Dates become days since 1970-01-01."""
+        """All rows of ``groups``, group after group.
+
+        Dates become days since 1970-01-01, moments microseconds.
+        """
         return self.unpack_values([group.data for group in groups])
 
     def unpack_values(self, packed: Sequence[bytes]) -> Rows:
@@ -103,7 +107,7 @@ class Packing:
         columns: dict[str, NDArray[Any]] = {}
         for name, (_, kind) in self._fields.items():
             values = wire[name].astype(wire[name].dtype.newbyteorder("="))
-            columns[name] = values + EPOCH_DAYS if kind == "M8[D]" else values
+            columns[name] = values + _EPOCH[kind] if kind in _EPOCH else values
         return Rows(np.repeat(np.arange(len(packed)), counts), columns)
 
 

@@ -66,7 +66,9 @@ def _promote_anyway(runtime: Runtime, refused: training.Outcome) -> None:
 def _fits(runtime: Runtime, model: str, version: str) -> bool:
     """Whether the version takes the features of this code; that of another checkout may not."""
     manifest = runtime.registry.load(model, version).manifest
-    return [feature["name"] for feature in manifest["features"]] == [*get_model(model).features]
+    return [feature["name"] for feature in manifest["features"]] == [
+        *get_model(model).features_of(manifest)
+    ]
 
 
 def backfill(runtime: Runtime, dags: Collection[str], days: Days) -> None:

@@ -44,7 +44,8 @@ class ForecastNightly(Nightly):
 
     def layout(self, options: Options = NO_OPTIONS) -> tuple[str, ...]:
         """Names of the snapshot values."""
-        return layout(Scope.of(options).horizon)
+        scope = Scope.of(options)
+        return layout(scope.horizon, scope.slots)
 
     def entities(
         self, warehouse: Connection, as_of: AsOf, options: Options = NO_OPTIONS
@@ -59,7 +60,9 @@ class ForecastNightly(Nightly):
             raise ValueError("The sales forecast counts its series.")
         series = list(zip(*(names.tolist() for names in span.keys), strict=True))
         scope = Scope.of(span.options, days_of_period(warehouse))
-        return part_of(list(read_panels(warehouse, span.as_of, series, ahead=scope.horizon)))
+        return part_of(
+            list(read_panels(warehouse, span.as_of, series, ahead=scope.horizon, slots=scope.slots))
+        )
 
     def shared(
         self, warehouse: Connection, as_of: AsOf, options: Options, parts: Sequence[Part]

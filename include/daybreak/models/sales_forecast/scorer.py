@@ -29,7 +29,7 @@ class ForecastRows:
 
     manifest: Mapping[str, Any]
     business_date: date
-    step: int
+    scope: Scope
     series: SnapshotRows
     place: NDArray[np.int64]
     horizon: NDArray[np.int16]
@@ -47,7 +47,7 @@ class ForecastRows:
             "store_id": stores[self.place],
             "item_id": items[self.place],
             "horizon": self.horizon,
-            "target_date": np.datetime64(self.business_date, "D") + self.step * self.horizon,
+            "target_date": np.datetime64(self.business_date, "D") + self.scope.step * self.horizon,
         }
         return Answers({**identity, **link(margins, self.features, self.manifest)})
 
@@ -69,7 +69,8 @@ class ForecastRows:
             self.horizon,
             self.place,
             overrides,
-            step=self.step,
+            step=self.scope.step,
+            slots=self.scope.slots,
         )
 
 
@@ -81,7 +82,7 @@ class ForecastScorer:
             raise ValueError("A forecast has a business date.")
         self._manifest = artifact.manifest
         self._business_date = day.business_date
-        self._step = Scope.of(day.options).step
+        self._scope = Scope.of(day.options)
 
     def rows(self, given: Given, questions: Questions) -> ForecastRows:
         """The days asked for, what was given instead of the plan applied.
@@ -90,8 +91,8 @@ class ForecastScorer:
         """
         asked = questions.columns["date"].astype("M8[D]")
         days_ahead = (asked - np.datetime64(self._business_date, "D")).astype(np.int64)
-        horizon = -(-days_ahead // self._step)  # a day within a week is that week
-        days = horizon_of(given.entities.values)
+        horizon = -(-days_ahead // self._scope.step)  # a day within a week is that week
+        days = horizon_of(given.entities.values, self._scope.slots)
         outside = (horizon < 1) | (horizon > days)
         if outside.any():
             raise self._outside(asked[outside][0], days)
@@ -99,7 +100,7 @@ class ForecastScorer:
         return ForecastRows(
             self._manifest,
             self._business_date,
-            self._step,
+            self._scope,
             given.entities,
             questions.entity,
             horizon.astype(np.int16),
@@ -107,7 +108,7 @@ class ForecastScorer:
         )
 
     def _outside(self, asked: np.datetime64, horizon: int) -> OutsideHorizon:
-        days = horizon * self._step
+        days = horizon * self._scope.step
         first, last = (self._business_date + timedelta(days=ahead) for ahead in (1, days))
         return OutsideHorizon(
             f"The date {asked} is not within {first} to {last}.",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from daybreak.errors import DatasetError
 from daybreak.facts.panel import Panel
+from daybreak.facts.pivot import carried_forward
 from daybreak.models.sales_forecast.features.groups import YEAR
-from daybreak.models.sales_forecast.features.layout import CHANNELS, COVARIATE_SLOTS
+from daybreak.models.sales_forecast.features.layout import CHANNELS, channels
 
 FAR = 4.0
 """Distances to a public holiday stop here: one that is a fortnight off is a date, not a cause."""
@@ -25,15 +25,14 @@ def known_ahead(panel: Panel, origin: int) -> Block:
     (a promotion, a holiday): its later values stand in the panel of a past origin, but were not
     known then. ``last_year`` is NaN where the panel does not reach back.
     """
-    days = slice(origin + 1, origin + 1 + panel.ahead)
-    is_open = panel.open[:, days]
+    is_open = _open(panel, origin)
     since, until = _public_holidays(panel, origin)
-    before, after = _closed_runs(panel, origin)
-    channels: dict[str, NDArray[np.generic]] = {
+    before, after = _closed_runs(panel, is_open, origin)
+    values: dict[str, NDArray[np.generic]] = {
         "open": is_open,
-        "price": _planned(panel, "price", origin, panel.price[:, [origin]]),
-        "promotion": _planned(panel, "promotion", origin, np.float32(0)),
-        "holiday": _planned(panel, "holiday", origin, np.float32(0)),
+        "price": _planned(panel, "price", origin),
+        "promotion": _planned(panel, "promotion", origin),
+        "holiday": _planned(panel, "holiday", origin),
         "public_holiday_in": until,
         "public_holiday_since": since,
         "closed_before": before,
@@ -41,12 +40,13 @@ def known_ahead(panel: Panel, origin: int) -> Block:
         "selling_day": is_open.cumsum(axis=1),
         "last_year": _last_year(panel, origin),
         "season": np.array([np.nan], np.float32),
-        **_covariates(panel, days),
+        **_covariates(panel, origin),
     }
-    block = np.empty((len(panel), len(CHANNELS), panel.ahead), np.float32)
-    for place, name in enumerate(CHANNELS):
-        block[:, place] = channels[name]
-    return block.reshape(len(panel), len(CHANNELS) * panel.ahead)
+    names = channels(panel.slots)
+    block = np.empty((len(panel), len(names), panel.ahead), np.float32)
+    for place, name in enumerate(names):
+        block[:, place] = values[name]
+    return block.reshape(len(panel), len(names) * panel.ahead)
 
 
 def complete(block: Block, scale: Block, seasons: Block) -> None:
@@ -55,27 +55,68 @@ def complete(block: Block, scale: Block, seasons: Block) -> None:
     ``scale`` (n,), above 0, divides last year's units. ``seasons``: float32 (n, ahead), that of
     each series' category, NaN where the panel does not reach back.
     """
-    channels = block.reshape(len(block), len(CHANNELS), seasons.shape[1])
-    channels[:, CHANNELS.index("last_year")] /= scale[:, None]
-    channels[:, CHANNELS.index("season")] = seasons
+    days = seasons.shape[1]
+    by_channel = block.reshape(len(block), block.shape[1] // days, days)
+    by_channel[:, CHANNELS.index("last_year")] /= scale[:, None]
+    by_channel[:, CHANNELS.index("season")] = seasons
 
 
-def _planned(panel: Panel, name: str, origin: int, otherwise: Block | np.float32) -> Block:
-    values: Block = getattr(panel, name)[:, origin + 1 : origin + 1 + panel.ahead]
-    return values if name in panel.planned else np.broadcast_to(otherwise, values.shape)
+def _planned(panel: Panel, name: str, origin: int) -> Block:
+    """What was known at the origin of the days ahead: planned, else as `_unplanned`."""
+    days = slice(origin + 1, origin + 1 + panel.ahead)
+    values: Block = getattr(panel, name)
+    if name not in panel.planned:
+        return _unplanned(name, values, origin, panel.ahead)
+    known = _known(panel, name, origin)
+    if known is None:
+        return values[:, days]
+    if name != "price":
+        return np.where(known, values[:, days], np.float32(0))
+    upto = np.where(known, values[:, days], np.float32(np.nan))
+    return carried_forward(np.concatenate([values[:, [origin]], upto], axis=1))[:, 1:]
 
 
-def _covariates(panel: Panel, days: slice) -> dict[str, Block]:
-    names = sorted(panel.covariates)
-    if len(names) > COVARIATE_SLOTS:
-        raise DatasetError(
-            f"The data set has {len(names)} extra covariates known ahead: {', '.join(names)}.",
-            remedy=f"The sales forecast takes at most {COVARIATE_SLOTS}; leave some out.",
-            fields=names,
-        )
-    unknown = np.full((len(panel), panel.ahead), np.nan, np.float32)
-    given = [panel.covariates[name][:, days] for name in names]
-    slots = [*given, *[unknown] * (COVARIATE_SLOTS - len(given))]
+def _open(panel: Panel, origin: int) -> NDArray[np.bool_]:
+    """Which of the days ahead are open, as far as was known at the origin: else the business is."""
+    days = slice(origin + 1, origin + 1 + panel.ahead)
+    told = panel.open[:, days]
+    if origin == panel.days - 1:
+        return told
+    business = np.broadcast_to(panel.business_open, panel.public_holiday.shape)[days]
+    if "open" not in panel.planned:
+        return np.broadcast_to(business, told.shape)
+    known = _known(panel, "open", origin)
+    return told if known is None else np.where(known, told, business)
+
+
+def _unplanned(name: str, values: Block, origin: int, ahead: int) -> Block:
+    """A price goes on as it was; a promotion or a holiday of which nothing is known is none."""
+    last = values[:, [origin]] if name == "price" else np.float32(0)
+    return np.broadcast_to(last, (len(values), ahead))
+
+
+def _known(panel: Panel, name: str, origin: int) -> NDArray[np.bool_] | None:
+    """Which plans of the days ahead were known at an earlier origin; None: all that there are."""
+    known_from = panel.known_from.get(name)
+    if known_from is None or origin == panel.days - 1:
+        return None
+    late = known_from[:, origin + 1 : origin + 1 + panel.ahead] > origin
+    return None if not late.any() else ~late
+
+
+def _covariates(panel: Panel, origin: int) -> dict[str, Block]:
+    """Planned covariates first, by name, then those that are known with the sale only."""
+    days = slice(origin + 1, origin + 1 + panel.ahead)
+    shape = (len(panel), panel.ahead)
+    slots = [np.full(shape, np.nan, np.float32)] * panel.slots
+    for slot, (name, values) in enumerate(panel.covariates.items()):
+        known = _known(panel, name, origin)
+        if name in panel.history_only:
+            slots[slot] = np.broadcast_to(values[:, [origin]], shape)
+        elif known is None:
+            slots[slot] = values[:, days]
+        else:
+            slots[slot] = np.where(known, values[:, days], np.float32(np.nan))
     return {f"covariate_{slot}": values for slot, values in enumerate(slots, start=1)}
 
 
@@ -104,11 +145,11 @@ def _distance(flags: NDArray[np.bool_]) -> Block:
     return np.minimum(place - last, FAR).astype(np.float32)
 
 
-def _closed_runs(panel: Panel, origin: int) -> tuple[Block, Block]:
+def _closed_runs(panel: Panel, is_open: NDArray[np.bool_], origin: int) -> tuple[Block, Block]:
     """Closed days in a row just before and just after each target date, (n, ahead), at most 7."""
     longest = 7
     first = max(0, origin + 1 - longest)
-    window = panel.open[:, first : origin + 1 + panel.ahead]
+    window = np.concatenate([panel.open[:, first : origin + 1], is_open], axis=1)
     before = _runs(window, longest)[:, -panel.ahead :]
     after = _runs(window[:, ::-1], longest)[:, ::-1][:, -panel.ahead :]
     return before, after

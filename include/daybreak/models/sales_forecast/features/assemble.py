@@ -16,11 +16,13 @@ from daybreak.models.sales_forecast.features.layout import (
     CHANNELS,
     FEATURES,
     HISTORY,
+    LEAST_SLOTS,
     OVERRIDABLE,
     SAME_WEEKDAY,
     STATISTICS,
     WEEKDAY_PROFILE,
     channel_starts,
+    features,
     horizon_of,
 )
 
@@ -35,27 +37,29 @@ def assemble(
     overrides: Mapping[str, ArrayLike] | None = None,
     *,
     step: int = 1,
+    slots: int = LEAST_SLOTS,
 ) -> NDArray[np.float32]:
-    """Features float32 (m, len(FEATURES)), one row for each pair of ``rows`` and ``horizons``.
+    """Features float32 (m, F), one row for each pair of ``rows`` and ``horizons``.
 
     ``snapshot``: float32 (n, S). ``horizons``: periods of ``step`` days ahead, of those that the
     snapshot covers, (m,). ``rows``: which snapshot row, (m,). ``overrides``: price or promotion to
-    take instead of the plan, scalar or (m,); NaN keeps the plan. Raises ``ValueError`` for another
-    name, shape or horizon.
+    take instead of the plan, scalar or (m,); NaN keeps the plan. ``slots``: for covariates, which
+    decide on S and F (`layout.features`). Raises ``ValueError`` for another name, shape or horizon.
     """
     horizons, rows = np.asarray(horizons, np.intp), np.asarray(rows, np.intp)
-    horizon = horizon_of(snapshot)
+    horizon = horizon_of(snapshot, slots)
     if len(horizons) and not 1 <= horizons.min() <= horizons.max() <= horizon:
         raise ValueError(f"Horizons are 1 to {horizon} days ahead.")
 
-    out = np.empty((len(rows), len(FEATURES)), np.float32)
+    out = np.empty((len(rows), len(features(slots))), np.float32)
     out[:, : len(STATISTICS)] = snapshot[rows, : len(STATISTICS)]
     offset = horizons * step % 7
     out[:, _COLUMN["same_weekday"]] = snapshot[rows, HISTORY.index(SAME_WEEKDAY[0]) + offset]
     out[:, _COLUMN["weekday_profile"]] = snapshot[rows, HISTORY.index(WEEKDAY_PROFILE[0]) + offset]
     first = _COLUMN[CHANNELS[0]]
-    places = channel_starts(horizon) + (horizons - 1)[:, None]
-    out[:, first : first + len(CHANNELS)] = snapshot[rows[:, None], places]
+    places = channel_starts(horizon, slots) + (horizons - 1)[:, None]
+    out[:, first : first + len(CHANNELS)] = snapshot[rows[:, None], places[:, : len(CHANNELS)]]
+    out[:, len(FEATURES) :] = snapshot[rows[:, None], places[:, len(CHANNELS) :]]
     for name, value in (overrides or {}).items():
         if name not in OVERRIDABLE:
             raise ValueError(f"{name!r} cannot be overridden; {', '.join(OVERRIDABLE)} can.")

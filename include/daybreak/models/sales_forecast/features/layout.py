@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-COVARIATE_SLOTS = 4
-"""Extra known-ahead covariates that a data set may have; in the order of their names."""
+LEAST_SLOTS = 4
+"""Slots for covariates of the data set's own; where there are more of them, there are more."""
 
 STATISTICS = (
     "scale",
@@ -67,7 +67,7 @@ CHANNELS = (
     "selling_day",
     "last_year",
     "season",
-    *(f"covariate_{slot}" for slot in range(1, COVARIATE_SLOTS + 1)),
+    *(f"covariate_{slot}" for slot in range(1, LEAST_SLOTS + 1)),
 )
 """What `ahead` knows of each target date; each becomes a feature."""
 
@@ -87,23 +87,38 @@ OVERRIDABLE = ("price", "promotion")
 """Channels that a request may replace."""
 
 
-def layout(horizon: int) -> tuple[str, ...]:
-    """Names of the values of a snapshot row that covers ``horizon`` days ahead, in order."""
-    ahead = (f"{name}_{day}" for name in CHANNELS for day in range(1, horizon + 1))
+def channels(slots: int = LEAST_SLOTS) -> tuple[str, ...]:
+    """``CHANNELS``, and those of further covariates."""
+    return (*CHANNELS, *_further(slots))
+
+
+def features(slots: int = LEAST_SLOTS) -> tuple[str, ...]:
+    """``FEATURES``, and those of further covariates."""
+    return (*FEATURES, *_further(slots))
+
+
+def layout(horizon: int, slots: int = LEAST_SLOTS) -> tuple[str, ...]:
+    """Names of the values of a snapshot row that covers ``horizon`` periods ahead, in order."""
+    ahead = (f"{name}_{period}" for name in channels(slots) for period in range(1, horizon + 1))
     return (*HISTORY, *ahead)
 
 
-def horizon_of(snapshot: NDArray[np.float32]) -> int:
-    """How many days ahead snapshot rows (n, S) cover. Raises ``ValueError`` for other rows."""
-    days, rest = divmod(snapshot.shape[-1] - len(HISTORY), len(CHANNELS))
-    if snapshot.dtype != np.float32 or snapshot.ndim != 2 or days < 1 or rest:
+def horizon_of(snapshot: NDArray[np.float32], slots: int = LEAST_SLOTS) -> int:
+    """How many periods ahead snapshot rows (n, S) cover. Raises ``ValueError`` for other rows."""
+    width = len(channels(slots))
+    periods, rest = divmod(snapshot.shape[-1] - len(HISTORY), width)
+    if snapshot.dtype != np.float32 or snapshot.ndim != 2 or periods < 1 or rest:
         raise ValueError(
-            f"A snapshot is float32 (n, {len(HISTORY)} + {len(CHANNELS)} a day ahead), "
+            f"A snapshot is float32 (n, {len(HISTORY)} + {width} a period ahead), "
             f"not {snapshot.dtype} {snapshot.shape}."
         )
-    return int(days)
+    return int(periods)
 
 
-def channel_starts(horizon: int) -> NDArray[np.intp]:
-    """Position in a snapshot row of the first day of each of ``CHANNELS``."""
-    return len(HISTORY) + np.arange(len(CHANNELS)) * horizon
+def channel_starts(horizon: int, slots: int = LEAST_SLOTS) -> NDArray[np.intp]:
+    """Position in a snapshot row of the first period of each of ``channels``."""
+    return len(HISTORY) + np.arange(len(channels(slots))) * horizon
+
+
+def _further(slots: int) -> tuple[str, ...]:
+    return tuple(f"covariate_{slot}" for slot in range(LEAST_SLOTS + 1, slots + 1))

@@ -26,7 +26,7 @@ from daybreak.models.sales_forecast.features.groups import (
     year_days,
 )
 from daybreak.models.sales_forecast.features.history import alone, monday_offset, together
-from daybreak.models.sales_forecast.features.layout import CHANNELS
+from daybreak.models.sales_forecast.features.layout import channels
 from daybreak.models.sales_forecast.features.recent import chunks
 from daybreak.models.sales_forecast.features.snapshot import whole_rows
 from daybreak.types import Float32
@@ -46,7 +46,7 @@ def share(parts: Sequence[Part]) -> list[Part]:
     columns = [[to_names(part[name]) for part in parts] for name in _NAMES]
     names = Names(*(np.concatenate(column) for column in columns))
     block, year = together(known, names, int(parts[0]["weekday"]), _days(parts, len(known)))
-    ahead = parts[0]["ahead"].shape[1] // len(CHANNELS)
+    ahead = parts[0]["ahead"].shape[1] // len(channels(int(parts[0]["slots"])))
     seasons = season(year, ahead, int(parts[0]["step"])).astype(np.float32)
     category = groups_of(names).category
     ends = np.cumsum(sizes)
@@ -71,6 +71,7 @@ def _of_panel(panel: Panel) -> dict[str, NDArray[Any]]:
         "promoted": np.packbits(days.promoted, axis=1),
         "weekday": np.array(monday_offset(panel, origin)),
         "step": np.array(panel.step),
+        "slots": np.array(panel.slots),
         **dict(zip(_NAMES, names_of(panel), strict=True)),
     }
 

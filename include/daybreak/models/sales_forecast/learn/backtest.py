@@ -88,7 +88,9 @@ def forecast_table(fold: Fold, trained: Trained, horizon: int) -> pd.DataFrame:
     panel = fold.panel
     rows = np.repeat(np.arange(len(panel)), panel.ahead)
     days = np.tile(np.arange(1, panel.ahead + 1), len(panel))
-    features = assemble(snapshot(panel), panel.business_date, days, rows, step=panel.step)
+    features = assemble(
+        snapshot(panel), panel.business_date, days, rows, step=panel.step, slots=panel.slots
+    )
     booster = xgb.Booster(model_file=bytearray(trained.trees))
     scores = link(
         booster.inplace_predict(features, predict_type="margin"), features, trained.manifest

@@ -18,7 +18,7 @@ import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from daybreak.models.sales_forecast.features.layout import FEATURES
+from daybreak.models.sales_forecast.features.layout import FEATURES, LEAST_SLOTS, features
 from daybreak.models.sales_forecast.link import SCORES
 
 QUANTILES = (0.1, 0.5, 0.9)
@@ -169,7 +169,8 @@ def merge(quantiles: xgb.Booster, mean: xgb.Booster) -> xgb.Booster:
     shape["base_score"] = "[" + ",".join(["0E0"] * len(SCORES)) + "]"
     learner["attributes"] = {}
     merged = xgb.Booster(model_file=bytearray(json.dumps(second).encode()))
-    merged.feature_names = list(FEATURES) if merged.num_features() == len(FEATURES) else None
+    names = features(LEAST_SLOTS + merged.num_features() - len(FEATURES))
+    merged.feature_names = list(names) if merged.num_features() == len(names) else None
     return merged
 
 

@@ -23,6 +23,7 @@ from daybreak.models.sales_forecast.learn.booster import QUANTILES
 from daybreak.models.sales_forecast.learn.evidence import QUANTILE_NAMES, Days, measures, tally
 from daybreak.models.sales_forecast.learn.train import Options, draw_held_out, panel_sha256
 from daybreak.models.sales_forecast.link import link
+from daybreak.models.sales_forecast.options import Scope
 from daybreak.registry.artifact import Artifact
 from daybreak.registry.booster import open_booster
 
@@ -123,7 +124,8 @@ def _with_champion(
         **{name: manifest["params"][name] for name in ("held_out_origins", "held_out_rows")}
     )
     days = int(manifest["window"]["panel_days"])
-    panel = read_panel(warehouse, as_of, days=days, ahead=_horizon(challenger))
+    scope = Scope.of(manifest.get("options", {}))
+    panel = read_panel(warehouse, as_of, days=days, ahead=scope.horizon, slots=scope.slots)
     after = date.fromisoformat(champion.manifest["trained_through"])
     return {
         "after": after.isoformat(),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from daybreak.facts.panel import Panel
 from daybreak.models.sales_forecast.features.assemble import assemble
-from daybreak.models.sales_forecast.features.layout import FEATURES, HISTORY
+from daybreak.models.sales_forecast.features.layout import FEATURES, HISTORY, LEAST_SLOTS, features
 from daybreak.models.sales_forecast.features.snapshot import snapshot
 
 SCALE = FEATURES.index("scale")
@@ -52,15 +52,19 @@ def draw(
     say), and days on which a store is closed.
     """
     parts = [_of_origin(panel, origin, rows_per_origin, seed) for origin in origins]
-    return join(parts)
+    return join(parts, panel.slots)
 
 
-def join(parts: Sequence[Sample]) -> Sample:
-    """One sample of several."""
+def join(parts: Sequence[Sample], slots: int = LEAST_SLOTS) -> Sample:
+    """One sample of several; of none, it has the features of so many ``slots``."""
     if not parts:
         none = np.empty(0, np.int64)
         return Sample(
-            np.empty((0, len(FEATURES)), np.float32), none.astype(np.float32), none, none, none
+            np.empty((0, len(features(slots))), np.float32),
+            none.astype(np.float32),
+            none,
+            none,
+            none,
         )
     return Sample(
         *(
@@ -93,7 +97,9 @@ def _of_origin(panel: Panel, origin: int, limit: int | None, seed: int) -> Sampl
         series, place = series[chosen], place[chosen]
     horizon = ahead[place]
     return Sample(
-        features=assemble(rows, panel.date_of(origin), horizon, series, step=panel.step),
+        features=assemble(
+            rows, panel.date_of(origin), horizon, series, step=panel.step, slots=panel.slots
+        ),
         units=np.nan_to_num(panel.units[series, origin + horizon]),
         origin=np.full(len(series), origin, np.int64),
         horizon=horizon,

@@ -24,9 +24,9 @@ from daybreak.facts.sales import read_panel
 from daybreak.models import base
 from daybreak.models.base import Progress, Trained, quiet
 from daybreak.models.sales_forecast.features.layout import (
-    CHANNELS,
-    FEATURES,
     HISTORY,
+    channels,
+    features,
     layout,
 )
 from daybreak.models.sales_forecast.features.recent import MEMORY, SELLING_DAYS
@@ -92,7 +92,10 @@ def train(
     options, scope = Options(), Scope.of(set_by, days_of_period(warehouse))
     days = options.panel_days(scope.horizon)
     progress(f"Reading {days} {_named(scope, days)} of sales up to {as_of.business_date}")
-    panel = read_panel(warehouse, as_of, days=days, ahead=scope.horizon)
+    slots = scope.slots if "covariates" in set_by else None
+    panel = read_panel(warehouse, as_of, days=days, ahead=scope.horizon, slots=slots)
+    if panel.covariates:
+        progress(_described(panel))
     return train_panel(panel, seed=SEED, options=options, progress=progress)
 
 
@@ -149,7 +152,22 @@ def train_panel(
 
 def scope_of(panel: Panel) -> Scope:
     """What a panel is to be forecast for: as many periods as it has ahead."""
-    return Scope(panel.ahead, panel.step)
+    return Scope(panel.ahead, panel.step, panel.slots)
+
+
+def _described(panel: Panel) -> str:
+    names = [
+        f"{name} (as last known)" if name in panel.history_only else name
+        for name in panel.covariates
+    ]
+    left_out = f"; no room for {', '.join(panel.left_out)}" if panel.left_out else ""
+    return f"Covariates: {', '.join(names)}{left_out}"
+
+
+def _more_of(panel: Panel) -> dict[str, list[str]]:
+    """What there is to say of covariates that are not all planned, or not all there."""
+    more = {"history_only": sorted(panel.history_only), "left_out": list(panel.left_out)}
+    return {name: found for name, found in more.items() if found}
 
 
 def _named(scope: Scope, count: int = 2) -> str:
@@ -226,17 +244,19 @@ def calibrate(
 
 def _lineage(panel: Panel, sample: Sample) -> dict[str, Any]:
     """What was learned, and from what."""
+    names = layout(panel.ahead, panel.slots)
     origins = [
         panel.date_of(origin).isoformat() for origin in (sample.origin.min(), sample.origin.max())
     ]
     return {
-        "features": [{"name": name, "dtype": "float32"} for name in FEATURES],
+        "features": [{"name": name, "dtype": "float32"} for name in features(panel.slots)],
         "layout": {
             "history": list(HISTORY),
-            "channels": list(CHANNELS),
+            "channels": list(channels(panel.slots)),
             "horizon": panel.ahead,
-            "covariates": sorted(panel.covariates),
-            "sha256": hashlib.sha256("\n".join(layout(panel.ahead)).encode()).hexdigest(),
+            "covariates": list(panel.covariates),
+            **_more_of(panel),
+            "sha256": hashlib.sha256("\n".join(names).encode()).hexdigest(),
         },
         "outputs": list(SCORES),
         "objective": {
