@@ -212,7 +212,7 @@ def test_an_option_of_another_model_is_refused_with_those_there_are(served: Runt
     result = run("backtest", "sales_forecast", "--windows", "3")
 
     assert "There is no option windows here" in result.exception.message
-    assert "horizon (a whole number from 1 to 28, default 14)" in result.exception.remedy
+    assert "horizon (a whole number from 1 to 92, default 14)" in result.exception.remedy
 
 
 def test_versions_and_champions_are_listed_and_promoted_by_hand(

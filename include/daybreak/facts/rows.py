@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,6 +35,8 @@ from daybreak.warehouse.tables import calendar, item, plan, sales
 
 Series = tuple[str, str]
 """Store and item."""
+
+RECENT = 28
 
 WHOLE_STORE = ""
 """``item_id`` of a plan that holds for all items of its store."""
@@ -125,17 +127,20 @@ def read_planned_names(conn: Connection, bounds: Bounds) -> tuple[str, ...]:
 def read_covariates(conn: Connection, past: Bounds, whole: Bounds, most: int) -> Covariates:
     """The first ``most`` of those in ``whole`` that plans give, then of those that only sales give.
 
-    ``past``: the bounds of the sales.
+    ``past``: the bounds of the sales, of whose last ``RECENT`` periods alone is asked: each shard
+    of a snapshot asks, and what nobody has given for so long is not known any more.
     """
     planned = read_planned_names(conn, whole)
-    sold = tuple(name for name in _names(conn, sales, past) if name not in planned)
+    recent = replace(past, first=past.last - timedelta(days=(RECENT - 1) * past.step))
+    sold = tuple(name for name in _names(conn, sales, recent) if name not in planned)
     names = (*planned, *sold)
     return Covariates(names[:most], frozenset(sold), names[most:])
 
 
 def _names(conn: Connection, table: Table, bounds: Bounds) -> tuple[str, ...]:
-    names = func.jsonb_object_keys(table.c.covariates)
-    query = select(names).where(table.c.covariates.is_not(None), *bounds.on(table)).distinct()
+    covariates = table.c.covariates
+    query = select(func.jsonb_object_keys(covariates)).distinct()
+    query = query.where(func.jsonb_typeof(covariates) == "object", *bounds.on(table))
     return tuple(sorted(conn.scalars(query)))
 
 

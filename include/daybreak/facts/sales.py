@@ -231,27 +231,43 @@ def late_plans(panel: Panel, planned: tuple[Sequence[Series], Rows]) -> dict[str
     is a correction of the past: what was known before it may be anything, so it is taken as if it
     had been known all the time.
     """
+    own = [name for name in ("price", "promotion", "holiday", "open") if name in panel.planned]
+    extras = [extra(name) for name in panel.covariates if name not in panel.history_only]
+    columns = planned[1].columns
+    if not _late(columns["day"], _known_from(panel, columns["loaded_at"]), panel.ahead).any():
+        return {}  # nearly always, and sorting all plans takes long
     found = {}
     series = list(zip(panel.store_ids.tolist(), panel.item_ids.tolist(), strict=True))
     stores = whole_stores(series)
     store_of = numbered(panel.store_ids)[1]
-    columns = np.arange(panel.days + panel.ahead)
-    first = int(np.datetime64(panel.first_date, "us").astype(np.int64))
-    own = [name for name in ("price", "promotion", "holiday", "open") if name in panel.planned]
-    extras = [extra(name) for name in panel.covariates if name not in panel.history_only]
+    periods = panel.days + panel.ahead
     for name in (*own, *extras):
-        of_items = _since(series, len(columns), planned, name)
-        of_stores = _since(stores, len(columns), planned, name)[store_of]
-        since = np.where(of_items < NEVER, of_items, of_stores)
-        # Plans become known at local midnights, from which UTC's is half a day away at most. The
-        # run for the day before has its cutoff after that midnight, and knew it.
-        day = np.floor((since - first) / _DAY + 0.5)
-        known_from = np.ceil((day - 1) / panel.step)
-        late = (columns - known_from < panel.ahead) & (known_from < columns)
+        of_items = _since(series, periods, planned, name)
+        of_stores = _since(stores, periods, planned, name)[store_of]
+        known_from = _known_from(panel, np.where(of_items < NEVER, of_items, of_stores))
+        late = _late(np.arange(periods), known_from, panel.ahead)
         if late[:, : panel.days].any():
             own_name = name.removeprefix(extra(""))
             found[own_name] = np.where(late, known_from, np.nan).astype(np.float32)
     return found
+
+
+def _known_from(panel: Panel, since: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The first column whose run knew what became known then (microseconds since 1970).
+
+    Plans become known at local midnights, from which UTC's is half a day away at most. The run for
+    the day before has its cutoff after that midnight.
+    """
+    first = int(np.datetime64(panel.first_date, "us").astype(np.int64))
+    day = np.floor((since - first) / _DAY + 0.5)
+    return np.asarray(np.ceil((day - 1) / panel.step))
+
+
+def _late(
+    column: NDArray[np.int64], known_from: NDArray[np.float64], ahead: int
+) -> NDArray[np.bool_]:
+    """Whether a plan for ``column`` was known, but less than ``ahead`` columns before it."""
+    return (column - known_from < ahead) & (known_from < column)
 
 
 def _since(

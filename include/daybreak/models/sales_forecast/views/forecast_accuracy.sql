@@ -40,7 +40,8 @@ COMMENT ON VIEW report.forecast_accuracy IS
 
 COMMENT ON COLUMN report.forecast_accuracy.business_date IS
     'last day whose facts the forecast knows';
-COMMENT ON COLUMN report.forecast_accuracy.target_date IS 'day that is forecast; the last one of its week where the data set has weeks';
+COMMENT ON COLUMN report.forecast_accuracy.target_date IS
+    'day that is forecast; the last one of its week where the data set has weeks';
 COMMENT ON COLUMN report.forecast_accuracy.horizon IS
     'days ahead, from 1; weeks where the data set has weeks';
 COMMENT ON COLUMN report.forecast_accuracy.store_id IS 'store';

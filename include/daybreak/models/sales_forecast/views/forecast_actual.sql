@@ -82,7 +82,8 @@ COMMENT ON VIEW report.forecast_actual IS
     'Published forecasts beside actual sales, by business date, store, item and day ahead';
 
 COMMENT ON COLUMN report.forecast_actual.business_date IS 'last day whose facts the forecast knows';
-COMMENT ON COLUMN report.forecast_actual.target_date IS 'day that is forecast; the last one of its week where the data set has weeks';
+COMMENT ON COLUMN report.forecast_actual.target_date IS
+    'day that is forecast; the last one of its week where the data set has weeks';
 COMMENT ON COLUMN report.forecast_actual.horizon IS 'days ahead, from 1; weeks where the data set has weeks';
 COMMENT ON COLUMN report.forecast_actual.store_id IS 'store';
 COMMENT ON COLUMN report.forecast_actual.store_name IS

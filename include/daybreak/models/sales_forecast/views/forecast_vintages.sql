@@ -48,7 +48,8 @@ COMMENT ON VIEW report.forecast_vintages IS
 
 COMMENT ON COLUMN report.forecast_vintages.business_date IS
     'last day whose facts the forecast knows';
-COMMENT ON COLUMN report.forecast_vintages.target_date IS 'day that is forecast; the last one of its week where the data set has weeks';
+COMMENT ON COLUMN report.forecast_vintages.target_date IS
+    'day that is forecast; the last one of its week where the data set has weeks';
 COMMENT ON COLUMN report.forecast_vintages.horizon IS
     'days ahead, from 1; weeks where the data set has weeks';
 COMMENT ON COLUMN report.forecast_vintages.store_id IS 'store';
