@@ -41,6 +41,7 @@ TEST_DATA = "DAYBREAK_TEST_DATA"
 BESIDE = Path(__file__).parents[2] / "shared" / "data"
 REAPER = pytest.StashKey[subprocess.Popen[bytes]]()
 TEMPLATE = "warehouse_template"
+METADATA_TEMPLATE = "metadata_template"
 # Nothing here outlives the run, so nothing needs to reach the disk.
 SETTINGS = """
 fsync = off
@@ -135,14 +136,16 @@ class Postgres:
 @pytest.fixture(scope="session")
 def postgres() -> Postgres:
     """The server of this test run."""
-    folder = Path(os.environ[FOLDER])
-    server = Postgres(folder / "pg")
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "ready").exists():
-            _start(server)
-            (folder / "ready").touch()
+    server = Postgres(Path(os.environ[FOLDER]) / "pg")
+    once_a_run("server", lambda: _start(server))
     return server
+
+
+@pytest.fixture(scope="session")
+def metadata_template(postgres: Postgres) -> str:
+    """Name of a database with Airflow's metadata, migrated; nothing stays connected to it."""
+    once_a_run("metadata", lambda: _migrate_airflow(postgres))
+    return METADATA_TEMPLATE
 
 
 @pytest.fixture
@@ -185,6 +188,29 @@ def make_runtime(warehouse_url: str, tmp_path: Path) -> Iterator[Callable[..., R
     yield make
     for runtime in made:
         runtime.engine.dispose()
+
+
+def once_a_run(what: str, make: Callable[[], None]) -> None:
+    """Call ``make`` unless another worker of this test run has done so."""
+    folder = Path(os.environ[FOLDER])
+    with (folder / f"{what}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / f"{what}.made").exists():
+            make()
+            (folder / f"{what}.made").touch()
+
+
+def _migrate_airflow(server: Postgres) -> None:
+    server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(METADATA_TEMPLATE)))
+    url = server.url(METADATA_TEMPLATE).replace("+psycopg:", "+psycopg2:")
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("AIRFLOW_")}
+    with tempfile.TemporaryDirectory() as home:
+        subprocess.run(
+            [sys.executable, "-P", "-m", "airflow", "db", "migrate"],
+            env=kept | {"AIRFLOW_HOME": home, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url},
+            check=True,
+            capture_output=True,
+        )
 
 
 def _start(server: Postgres) -> None:

@@ -13,7 +13,9 @@ from daybreak.warehouse.tables import WRITER_ROLE
 
 
 @pytest.fixture(scope="module")
-def dag_runner(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagRunner]:
+def dag_runner(
+    postgres: Any, metadata_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[DagRunner]:
     """A warehouse that is migrated and empty, and Airflow's metadata, migrated."""
     folder = tmp_path_factory.mktemp("dag_runner")
     kept = {
@@ -21,11 +23,15 @@ def dag_runner(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
         for name, text in os.environ.items()
         if not name.startswith(("DAYBREAK_", "AIRFLOW_"))
     }
-    with postgres.database("warehouse_template") as warehouse, postgres.database() as metadata:
+    with (
+        postgres.database("warehouse_template") as warehouse,
+        postgres.database(metadata_template) as metadata,
+    ):
         env = kept | {
             "AIRFLOW_HOME": str(folder),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+            "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(folder / "logs"),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": (
                 f"postgresql+psycopg2://postgres@/{metadata}?host={postgres.host}"
             ),
@@ -44,5 +50,5 @@ def dag_runner(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
             "DAYBREAK_POLL_SECONDS": "0.2",
         }
         runner = DagRunner(folder, env)
-        runner.python("-m", "airflow", "db", "migrate")
         yield runner
+        runner.close()

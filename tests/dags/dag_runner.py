@@ -1,4 +1,4 @@
-"""Executes DAGs by ``dag.test()`` in processes of their own."""
+"""Executes DAGs by ``dag.test()`` in a process of their own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 HERE = Path(__file__).parent
@@ -20,6 +21,7 @@ class DagRunner:
 
     folder: Path
     env: dict[str, str]
+    _process: subprocess.Popen[bytes] | None = None
 
     def python(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
@@ -36,19 +38,50 @@ class DagRunner:
     def run(
         self, *runs: dict[str, Any], dags: Path = ROOT / "dags", **env: str
     ) -> tuple[list[dict[str, Any]], str]:
-        """Results as tests/dags/run_dag.py writes them, and everything that was logged."""
-        wanted, results = self.folder / "runs.json", self.folder / "results.json"
-        wanted.write_text(json.dumps(runs))
-        results.unlink(missing_ok=True)
+        """Results as tests/dags/run_dag.py writes them, and everything that was logged.
+
+        All runs share a process; what it was started with stays, but for ``DAYBREAK_…``.
+        """
+        process = self._process or self._start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        before = self._log.stat().st_size
+        known = self.env | env
+        chosen = {name: known[name] for name in known if name.startswith("DAYBREAK_")}
+        request = {"dags": str(dags), "runs": runs, "env": chosen}
+        process.stdin.write(json.dumps(request).encode() + b"\n")
+        process.stdin.flush()
+        answer = process.stdout.readline()
+        logged = self._log.read_bytes()[before:].decode(errors="replace")
+        if not answer:
+            self.close()
+            raise AssertionError(logged[-8000:])
+        results: list[dict[str, Any]] = json.loads(answer)
+        return results, logged
+
+    def _start(self) -> subprocess.Popen[bytes]:
         packages = [str(ROOT / "dags"), *filter(None, [self.env.get("PYTHONPATH")])]
-        env |= {
-            "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        env = self.env | {
+            "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
             "PYTHONPATH": os.pathsep.join(packages),
         }
-        done = self.python(str(HERE / "run_dag.py"), str(wanted), str(results), **env)
-        loaded: list[dict[str, Any]] = json.loads(results.read_text())
-        return loaded, done.stdout + done.stderr
+        command = [sys.executable, "-P", str(HERE / "run_dag.py")]
+        with self._log.open("wb") as output:
+            self._process = subprocess.Popen(
+                command, env=env, cwd=self.folder, stdin=PIPE, stdout=PIPE, stderr=output
+            )
+        return self._process
+
+    def close(self) -> None:
+        """End the process of the runs."""
+        if self._process is not None:
+            self._process.communicate()
+        self._process = None
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "runs.log"
 
     def daybreak(self, *arguments: str, **env: str) -> str:
         """Standard output of the command ``daybreak``."""

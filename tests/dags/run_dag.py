@@ -1,23 +1,28 @@
 """Run in a process of its own: execute DAG runs by ``dag.test()``, one after the other.
 
-usage: python run_dag.py RUNS.json RESULTS.json
-RUNS: a list of {"dag_id", "logical_date": ISO text or null, "conf": {…}, "asset": name}. One with
+To import Airflow and to build its API costs more than most runs, so the process stays for the next
+ones. It reads requests, a line of JSON each, {"dags", "runs", "env"}, and answers each with a line
+of results; what is logged goes to standard error.
+dags: the folder of the DAGs. env: the variables ``DAYBREAK_…`` of these runs.
+runs: a list of {"dag_id", "logical_date": ISO text or null, "conf": {…}, "asset": name}. One with
 "asset" is a run as the scheduler makes it of that asset's newest event, on which the DAG has to be
 scheduled; ``dag.test()`` knows manual runs only.
-RESULTS: for each {"state", "events", "tasks"}, of these {"task_id", "map_index", "state", "tries",
+results: for each {"state", "events", "tasks"}, of these {"task_id", "map_index", "state", "tries",
 "shown"} each.
 """
 
 import json
+import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from airflow import settings
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.dagbag import BundleDagBag
 from airflow.models.asset import AssetEvent, AssetModel
@@ -25,6 +30,10 @@ from airflow.serialization.definitions.dag import SerializedDAG
 from airflow.utils.session import create_session
 from airflow.utils.types import DagRunType
 from sqlalchemy import select
+
+from daybreak.runtime import get_runtime
+
+HERE = Path(__file__).parent
 
 
 @contextmanager
@@ -91,11 +100,29 @@ def parse(dag_id: str) -> Any:
     return bag.dags[dag_id]
 
 
-def main(runs: Path, results: Path) -> None:
+def choose(env: Mapping[str, str]) -> None:
+    """Put the settings into the environment, and forget what was made of others."""
+    for name in [name for name in os.environ if name.startswith("DAYBREAK_")]:
+        del os.environ[name]
+    os.environ.update(env)
+    get_runtime.cache_clear()
+    for name, module in [*sys.modules.items()]:  # what the DAG files have in common
+        if Path(getattr(module, "__file__", None) or "").parent == HERE.parents[1] / "dags":
+            del sys.modules[name]
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     DagBundlesManager().sync_bundles_to_db()
-    done = [execute(parse(run["dag_id"]), run) for run in json.loads(runs.read_text())]
-    results.write_text(json.dumps(done))
+    for line in sys.stdin:
+        request = json.loads(line)
+        settings.DAGS_FOLDER = request["dags"]
+        choose(request["env"])
+        results = [execute(parse(run["dag_id"]), run) for run in request["runs"]]
+        sys.stdout.flush()
+        print(json.dumps(results), file=answers, flush=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main()

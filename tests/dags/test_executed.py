@@ -74,6 +74,25 @@ def test_a_day_that_nobody_closes_fails_at_the_limit_with_the_reason(
     assert task["shown"].startswith("Business day 2026-03-05 is not closed after a wait of")
 
 
+def test_the_maintenance_dag_lets_go_of_old_runs_and_logs(dag_runner: DagRunner) -> None:
+    old = dag_runner.folder / "logs" / "dag_id=ingest" / "attempt=1.log"
+    old.parent.mkdir(parents=True)
+    old.touch()
+    os.utime(old, (0, 0))
+    engine = create_engine(dag_runner.env["DAYBREAK_AIRFLOW_DATABASE_URL"])
+    with engine.begin() as conn:
+        conn.execute(text("INSERT INTO log (dttm, event) VALUES ('2020-01-01', 'once')"))
+    # dag.test() takes the logical date for the start of the run, and what started long ago goes.
+    run = {"dag_id": "maintenance", "logical_date": datetime.now(UTC).isoformat()}
+    (result,), log = dag_runner.run(run)
+    assert result["state"] == "success", log
+    assert counted(result) == {"prune": 1, "remove_task_logs": 1, "clean_airflow": 1}
+    assert not old.parent.exists()
+    with engine.connect() as conn:
+        assert conn.scalar(text("SELECT count(*) FROM log WHERE dttm < '2021-01-01'")) == 0
+    engine.dispose()
+
+
 def test_the_default_form_is_refused_at_once_with_what_to_do(shop: DagRunner) -> None:
     now = {"dag_id": "daily_forecast", "logical_date": datetime.now(UTC).isoformat()}
     later = {"dag_id": "daily_forecast", "conf": {"business_date": "2026-03-01"}}
@@ -136,40 +155,6 @@ def test_the_ingest_dag_runs(shop: DagRunner) -> None:
     assert (result["state"], counted(result)) == ("success", {"load_new_files": 1})
     assert result["events"] == [], "all was loaded before, so nothing starts what waits for data"
     assert "Nothing landed." in log
-
-
-def test_the_training_dag_maps_over_the_models_and_tidies_up(shop: DagRunner) -> None:
-    run = {"dag_id": "train_models", "logical_date": "2026-02-27T00:00:00+00:00"}
-    (result,), _ = shop.run(run)
-    assert result["state"] == "success"
-    assert counted(result) == {"list_models": 1, "train": 2, "pass_the_gate": 2} | ENDS
-    assert sorted(event["model"] for event in result["events"]) == [
-        "recommendations",
-        "sales_forecast",
-    ]
-    for event in result["events"]:
-        assert event["business_date"] == "2026-02-27"
-        assert event["outcome"] in ("promoted", "refused"), "what it says depends on chance"
-
-
-def test_the_maintenance_dag_lets_go_of_old_runs_and_logs(dag_runner: DagRunner) -> None:
-    logs = dag_runner.folder / "old_logs"
-    old = logs / "dag_id=ingest" / "attempt=1.log"
-    old.parent.mkdir(parents=True)
-    old.touch()
-    os.utime(old, (0, 0))
-    engine = create_engine(dag_runner.env["DAYBREAK_AIRFLOW_DATABASE_URL"])
-    with engine.begin() as conn:
-        conn.execute(text("INSERT INTO log (dttm, event) VALUES ('2020-01-01', 'once')"))
-    # dag.test() takes the logical date for the start of the run, and what started long ago goes.
-    run = {"dag_id": "maintenance", "logical_date": datetime.now(UTC).isoformat()}
-    (result,), log = dag_runner.run(run, AIRFLOW__LOGGING__BASE_LOG_FOLDER=str(logs))
-    assert result["state"] == "success", log
-    assert counted(result) == {"prune": 1, "remove_task_logs": 1, "clean_airflow": 1}
-    assert not old.parent.exists()
-    with engine.connect() as conn:
-        assert conn.scalar(text("SELECT count(*) FROM log WHERE dttm < '2021-01-01'")) == 0
-    engine.dispose()
 
 
 def test_a_model_that_fails_fails_the_run_and_keeps_no_other_from_its_gate(

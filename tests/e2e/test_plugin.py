@@ -86,9 +86,9 @@ def runtime(make_runtime: Callable[..., Runtime]) -> Runtime:
 
 
 @pytest.fixture
-def airflow(postgres: Any, runtime: Runtime) -> Iterator[Airflow]:
+def airflow(postgres: Any, metadata_template: str, runtime: Runtime) -> Iterator[Airflow]:
     publish_day(runtime)
-    with postgres.database() as name:
+    with postgres.database(metadata_template) as name:
         settings = runtime.settings.model_copy(
             update={"airflow_database_url": _secret(postgres.url(name))}
         )
@@ -104,14 +104,6 @@ def airflow(postgres: Any, runtime: Runtime) -> Iterator[Airflow]:
         }
         log = folder.logs / "api-server.log"
         with log.open("wb") as output:
-            subprocess.run(
-                python("airflow", "db", "migrate"),
-                env=env,
-                stdout=output,
-                stderr=output,
-                check=True,
-                timeout=_PATIENCE_SECONDS,
-            )
             server = subprocess.Popen(
                 python("airflow", "api-server", "--port", str(port), "--workers", "1"),
                 env=env,
