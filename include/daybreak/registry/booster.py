@@ -7,6 +7,7 @@ files that were cut short never return. So whoever opens the booster of a versio
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,9 +61,30 @@ def check_booster(data: bytes, manifest: Mapping[str, Any], name: str) -> None:
     ``name``: of the version, for the message. Takes some 0.1 ms a tree.
     """
     try:
-        _check(_learner(data), manifest)
+        for kind, found in zip(("features", "outputs"), _sizes(data), strict=True):
+            listed = manifest.get(kind)
+            if listed is not None and len(listed) != found:
+                raise _Unfit(f"it has {found} {kind}, the manifest lists {len(listed)}")
     except (NotUbjson, _Unfit) as fault:
         raise _invalid(name, str(fault)) from fault
+
+
+@lru_cache(maxsize=4)  # shards of a run in one process each open the same version
+def _sizes(data: bytes) -> tuple[int, int]:
+    """How many features and outputs a whole and sound learner has."""
+    learner = _learner(data)
+    parameters = _part(learner, "learner_model_param")
+    features = _count(parameters, "num_feature")
+    outputs = max(1, _count(parameters, "num_class"), _count(parameters, "num_target"))
+    trees = _part(learner, "gradient_booster")
+    trees = trees.get("gbtree", trees)  # dart holds trees and their weights
+    model = _part(trees, "model")
+    if trees.get("name") == "gblinear":
+        if len(_array(model, "weights")) != (features + 1) * outputs:
+            raise _Unfit("its weights are not one for each feature and output")
+    else:
+        _check_trees(model, features, outputs)
+    return features, outputs
 
 
 def _learner(data: bytes) -> dict[str, Any]:
@@ -77,24 +99,6 @@ def _learner(data: bytes) -> dict[str, Any]:
     if not isinstance(learner, dict):
         raise _Unfit("it holds no learner")
     return learner
-
-
-def _check(learner: Mapping[str, Any], manifest: Mapping[str, Any]) -> None:
-    parameters = _part(learner, "learner_model_param")
-    features = _count(parameters, "num_feature")
-    outputs = max(1, _count(parameters, "num_class"), _count(parameters, "num_target"))
-    for kind, found in (("features", features), ("outputs", outputs)):
-        listed = manifest.get(kind)
-        if listed is not None and len(listed) != found:
-            raise _Unfit(f"it has {found} {kind}, the manifest lists {len(listed)}")
-    trees = _part(learner, "gradient_booster")
-    trees = trees.get("gbtree", trees)  # dart holds trees and their weights
-    model = _part(trees, "model")
-    if trees.get("name") == "gblinear":
-        if len(_array(model, "weights")) != (features + 1) * outputs:
-            raise _Unfit("its weights are not one for each feature and output")
-    else:
-        _check_trees(model, features, outputs)
 
 
 def _check_trees(model: Mapping[str, Any], features: int, outputs: int) -> None:

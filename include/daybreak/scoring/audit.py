@@ -23,10 +23,13 @@ from daybreak.ledger.generations import Generation
 from daybreak.models.base import AnyModel, Day, RowsOf
 from daybreak.scoring.snapshots import read_day, read_snapshot
 from daybreak.warehouse.bulk import copy_out
+from daybreak.warehouse.packed import AT_ONCE, Field, Packing, stream_bytes
 from daybreak.warehouse.tables import snapshot as snapshots
 
 ENTITIES_AT_ONCE = 2_000
 """Snapshot rows that are read in one go."""
+
+BYTES_AT_ONCE = 1 << 20
 
 _KINDS = {REAL: "f4", SmallInteger: "i2", Date: "M8[D]"}
 
@@ -62,19 +65,30 @@ def audit_generation(conn: Connection, model: AnyModel, generation: Generation) 
 def _check_values(
     conn: Connection, model: AnyModel, generation: Generation, day: Day
 ) -> tuple[int, set[str]]:
+    """The rows come packed, an entity's as one value: a row fetched takes a microsecond."""
     columns = [column for column in model.night.score_table.columns if _is_checked(column)]
-    dtype = np.dtype([(column.name, _KINDS[type(column.type)]) for column in columns])
-    query = select(*columns).where(*_of_generation(model, generation))
+    packing = Packing({column.name: Field(column, _KINDS[type(column.type)]) for column in columns})
+    keys = [model.night.score_table.c[name] for name in model.keys]
+    query = select(*keys, packing.aggregate()).where(*_of_generation(model, generation))
     rows, broken = 0, set[str]()
-    for chunk in copy_out(conn, query, dtype):
-        rows += len(chunk)
-        fields = {name: chunk[name] for name in dtype.names or ()}
+    # By the primary key, so that the server holds one entity at a time.
+    for setting in ("enable_hashagg", "enable_sort"):
+        conn.execute(text(f"SET LOCAL {setting} = off"))
+    for groups in stream_bytes(conn, query.group_by(*keys), BYTES_AT_ONCE, AT_ONCE):
+        found = packing.unpack(groups)
+        rows += len(found.group)
+        fields = {
+            column.name: values.astype("M8[D]") if isinstance(column.type, Date) else values
+            for column, values in zip(columns, found.columns.values(), strict=True)
+        }
         broken |= {
             f"{name} is not finite"
             for name, values in fields.items()
             if values.dtype == np.float32 and not np.isfinite(values).all()
         }
         broken |= set(model.night.audit(fields, day))
+    for setting in ("enable_hashagg", "enable_sort"):
+        conn.execute(text(f"SET LOCAL {setting} TO DEFAULT"))
     return rows, broken
 
 

@@ -32,6 +32,7 @@ _SENDERS = {
     "i2": "int2send",
     "i4": "int4send",
     "i8": "int8send",
+    "f4": "float4send",
     "f8": "float8send",
     "M8[D]": "date_send",
     "M8[us]": "timestamptz_send",
@@ -123,17 +124,19 @@ def read_groups(conn: Connection, query: Select[Any]) -> list[Group]:
     return sorted(groups)
 
 
-def stream_bytes(conn: Connection, query: Select[Any], most: int) -> Iterator[list[Group]]:
+def stream_bytes(
+    conn: Connection, query: Select[Any], most: int, at_once: int = 1
+) -> Iterator[list[Group]]:
     """Groups as they come, in batches of ``most`` packed bytes and what the last group is over.
 
-    They are taken off the wire one by one, whatever their number and size, so memory is that of a
+    They are taken off the wire ``at_once``, whatever their number and size, so memory is that of a
     batch. The connection does nothing else until the last one was taken.
     """
     statement, params = _compiled(conn, query)
     with driver_of(conn).cursor(binary=True) as cursor:
         batch: list[Group] = []
         held = 0
-        for *key, data in cursor.stream(statement, params):
+        for *key, data in cursor.stream(statement, params, size=at_once):
             batch.append(Group(tuple(key), data))
             held += len(data)
             if held >= most:
