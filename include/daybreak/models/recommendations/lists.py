@@ -15,7 +15,9 @@ def best(found: Candidates, margins: NDArray[np.float32], count: int) -> NDArray
     Equal margins stand in order of ordinal, which is the bytewise order of item ids.
     """
     user = spread(found.offsets)
-    order = np.lexsort((found.item, -margins, user))
+    order = np.argsort(-margins, kind="stable")  # candidates stand in order of ordinal
+    few = user.astype(np.min_scalar_type(len(found.offsets)))  # small numbers sort by digits
+    order = order[np.argsort(few[order], kind="stable")]
     place = np.arange(len(found)) - found.offsets[user]  # users ascend, so places stay theirs
     return np.asarray(order[place < count])
 

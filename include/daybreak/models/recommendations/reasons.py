@@ -20,7 +20,7 @@ from daybreak.models.recommendations.features.candidates import (
     votes,
 )
 from daybreak.models.recommendations.features.catalogue import Catalogue
-from daybreak.models.recommendations.features.cells import firsts, spread
+from daybreak.models.recommendations.features.cells import find, firsts, spread
 from daybreak.models.recommendations.features.learned import OnTheDay
 
 REASONS = ("again", "together", "similar", "trending", "popular")
@@ -102,10 +102,9 @@ def _loudest(
     rows = incoming[item]
     pair = np.repeat(np.arange(len(item)), np.diff(rows.indptr))
     wanted = user[pair] * items + rows.indices
-    place = np.minimum(np.searchsorted(key, wanted), max(len(key) - 1, 0))
-    known = key[place] == wanted if len(key) else np.zeros(len(wanted), np.bool_)
+    known, place = find(key, wanted)
     pair, column = pair[known], rows.indices[known]
-    loud = rows.data[known] * cast.weight[place[known]].astype(np.float64)
+    loud = rows.data[known] * cast.weight[place].astype(np.float64)
     order = np.lexsort((column, -loud, pair))
     pair, column = pair[order], column[order]
     first = firsts(pair)

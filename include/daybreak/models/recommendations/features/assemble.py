@@ -17,7 +17,7 @@ from daybreak.models.recommendations.features.candidates import (
     votes,
 )
 from daybreak.models.recommendations.features.catalogue import ITEM_STATISTICS, Catalogue
-from daybreak.models.recommendations.features.cells import offsets_of, spread
+from daybreak.models.recommendations.features.cells import find, offsets_of, spread
 from daybreak.models.recommendations.features.histories import LAYOUT, RECORD
 from daybreak.models.recommendations.features.learned import LEARNED_STATISTICS, OnTheDay
 
@@ -83,10 +83,8 @@ def _pairs(
     key = record_user(rows) * items + record_column(rows, "item").astype(np.int64)
     wanted = user * items + item
     found = np.full((len(wanted), len(_OF_RECORD)), np.nan, np.float32)
-    if len(key):
-        place = np.minimum(np.searchsorted(key, wanted), len(key) - 1)  # records are in item order
-        known = key[place] == wanted
-        found[known] = rows.records[place[known]][:, _COLUMNS]
+    known, place = find(key, wanted)  # records are in item order
+    found[known] = rows.records[place][:, _COLUMNS]
     return found
 
 

@@ -86,6 +86,11 @@ class Wish:
         named = (self.session, self.excluded, self.allowed)
         return all(part is None for part in named) and self.new_only == usual.new_only
 
+    def narrows(self) -> bool:
+        """Whether any user may be recommended less than all that is on sale."""
+        named = (self.session, self.excluded, self.allowed)
+        return self.new_only or any(part is not None for part in named)
+
     def of(self, first: int, end: int) -> Wish:
         """The wishes of the users ``first`` to ``end`` (excluded)."""
         return Wish(
@@ -125,6 +130,8 @@ def candidates(
         for first in range(0, len(rows), step)
         for block in [cut(rows, first, min(first + step, len(rows)))]
     ]
+    if len(parts) == 1:
+        return parts[0]
     if not parts:
         empty = np.empty((0, len(SOURCES)), np.float32)
         return Candidates(np.zeros(1, np.int64), np.empty(0, np.int32), empty, empty)
@@ -205,18 +212,19 @@ def _block(rows: SnapshotRows, catalogue: Catalogue, learned: OnTheDay, wish: Wi
     open_to = _open_to(owner, item, rows, catalogue, wish)
 
     found: dict[str, Ranked] = {}
+    # What is learned and what is listed by category names eligible items only.
+    narrowed = open_to if wish.narrows() else None
     found["repeat"] = _kept(owner, item, record_column(rows, "short"), open_to)
     cast = votes(rows, wish.session)
     voted = _matrix(cast.user, cast.item, cast.weight, (users, items))
     for name, matrix in learned.neighbours.items():
-        found[name] = _product(voted, matrix, open_to)
+        found[name] = _product(voted, matrix, narrowed)
     found["session"] = _session(wish, learned, open_to)
-    found["category"] = _by_category(cast, users, catalogue, open_to)
+    found["category"] = _by_category(cast, users, catalogue, narrowed)
 
-    named = open_to & False
+    named = np.zeros((users, items), np.bool_)
     for name, entries in found.items():
-        best = entries.best(TAKEN[name])
-        named[best.row, best.column] = True
+        named.reshape(-1)[entries.best(TAKEN[name]).cells(items)] = True
     everyone = {"trending_7": catalogue.trending_7, "trending_28": catalogue.trending_28}
     for name, order in everyone.items():
         _name_first(named, open_to, order, np.full(users, TAKEN[name]))
@@ -260,14 +268,19 @@ def _kept(
     row: NDArray[np.int64],
     column: NDArray[np.integer],
     score: NDArray[np.float32],
-    open_to: NDArray[np.bool_],
+    open_to: NDArray[np.bool_] | None,
 ) -> Ranked:
-    kept = open_to[row, column]
+    """``open_to`` None: all of them are."""
+    if open_to is None:
+        return ranked(row, column, score)
+    kept = open_to.reshape(-1)[row * open_to.shape[1] + column]
+    if kept.all():
+        return ranked(row, column, score)
     return ranked(row[kept], column[kept], score[kept])
 
 
 def _product(
-    left: sparse.csr_matrix, right: sparse.csr_matrix, open_to: NDArray[np.bool_]
+    left: sparse.csr_matrix, right: sparse.csr_matrix, open_to: NDArray[np.bool_] | None
 ) -> Ranked:
     product = left @ right
     row = np.repeat(np.arange(product.shape[0]), np.diff(product.indptr))
@@ -286,7 +299,7 @@ def _session(wish: Wish, learned: OnTheDay, open_to: NDArray[np.bool_]) -> Ranke
 
 
 def _by_category(
-    cast: Votes, users: int, catalogue: Catalogue, open_to: NDArray[np.bool_]
+    cast: Votes, users: int, catalogue: Catalogue, open_to: NDArray[np.bool_] | None
 ) -> Ranked:
     """The weight of a category in the votes for a user, times how much of it the item sells."""
     place, category = catalogue.categories_of(cast.item)
@@ -331,16 +344,17 @@ def _union(
     catalogue: Catalogue,
 ) -> Candidates:
     row, item = np.nonzero(named)
-    place = np.full(named.shape, -1, np.int32)
-    place[row, item] = np.arange(len(row), dtype=np.int32)
+    # Only places of what is named are looked up.
+    place = np.empty(named.size, np.int32)
+    place[row * len(catalogue) + item] = np.arange(len(row), dtype=np.int32)
     scores = np.full((len(row), len(SOURCES)), np.nan, np.float32)
     ranks = scores.copy()
     for name, entries in found.items():
-        where = place[entries.row, entries.column]
-        hit = where >= 0
-        column = SOURCES.index(name)
-        scores[where[hit], column] = entries.score[hit]
-        ranks[where[hit], column] = entries.rank[hit] + 1
+        cells = entries.cells(len(catalogue))
+        hit = np.flatnonzero(named.reshape(-1)[cells])
+        where, column = place[cells[hit]], SOURCES.index(name)
+        scores[where, column], rank = entries.at(hit)
+        ranks[where, column] = rank + 1
     for name, order in everyone.items():
         rank = np.full(len(catalogue), np.nan, np.float32)
         rank[order] = np.arange(1, len(order) + 1)

@@ -88,6 +88,23 @@ def spread(offsets: Ints) -> Ints:
     return np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
 
 
+def find(keys: Ints, wanted: Ints) -> tuple[Ints, Ints]:
+    """Places in ``wanted``, ascending, of what is among ``keys``, and where it is there.
+
+    ``keys`` ascend, each once. Most of what is wanted is not there, and that is told by a few bits
+    of it, without a search.
+    """
+    size = 1 << (64 * len(keys)).bit_length()
+    some = np.zeros(size, np.bool_)
+    some[keys & (size - 1)] = True
+    there = np.flatnonzero(some[wanted & (size - 1)])
+    if not len(there):
+        return there, there
+    place = np.minimum(np.searchsorted(keys, wanted[there]), len(keys) - 1)
+    same = keys[place] == wanted[there]
+    return there[same], place[same]
+
+
 def between(events: Events, first: int, last: int) -> Events:
     """The events of the days ``first`` to ``last``, both included; ids stay as they are."""
     return where(events, (events.day >= first) & (events.day <= last))

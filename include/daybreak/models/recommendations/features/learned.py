@@ -18,6 +18,7 @@ from daybreak.errors import ArtifactAltered
 from daybreak.facts.names import place_of
 from daybreak.models.arrays import from_names, pack, to_names, unpack
 from daybreak.models.recommendations.features.catalogue import Catalogue
+from daybreak.models.recommendations.features.cells import offsets_of
 
 NEIGHBOURS = ("bm25", "basket", "factors")
 """Item-item matrices: bought by the same users, in the same baskets, and by factorisation."""
@@ -124,9 +125,9 @@ def _renumbered(
     kept[kept] = catalogue.eligible[place[column[kept]]]
     count = len(catalogue)
     # Both catalogues are in bytewise order, so rows and columns stay ascending.
+    offsets = offsets_of(place[row[kept]], count)
     found = sparse.csr_matrix(
-        (matrix.data[kept].astype(np.float64), (place[row[kept]], place[column[kept]])),
-        shape=(count, count),
+        (matrix.data[kept].astype(np.float64), place[column[kept]], offsets), shape=(count, count)
     )
     found.sort_indices()
     return found

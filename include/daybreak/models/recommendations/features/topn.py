@@ -16,26 +16,65 @@ ROW_BITS, SCORE_BITS, COLUMN_BITS = 11, 31, 22
 MOST_ROWS = 1 << ROW_BITS
 MOST_COLUMNS = 1 << COLUMN_BITS
 
+_SCORES = np.uint32((1 << SCORE_BITS) - 1)
+_COLUMNS = np.uint64(MOST_COLUMNS - 1)
+
 
 @dataclass(frozen=True)
 class Ranked:
-    """Entries by row, best first. ``row``, ``column``: int64; ``score``: float32 > 0.
+    """Entries by row, best first.
 
-    ``rank``: int64, 0 is the best of its row.
+    ``keys``: uint64 (m,), ascending. ``counts``: int64, entries of each row up to the last that has
+    some. What was packed is taken out of the keys where it is asked for: of most entries nobody
+    wants to know more than where they are.
     """
 
-    row: NDArray[np.int64]
-    column: NDArray[np.int64]
-    score: NDArray[np.float32]
-    rank: NDArray[np.int64]
+    keys: NDArray[np.uint64]
+    counts: NDArray[np.int64]
 
     def __len__(self) -> int:
-        return len(self.row)
+        return len(self.keys)
+
+    @property
+    def row(self) -> NDArray[np.int64]:
+        """Int64 (m,), ascending."""
+        return np.repeat(np.arange(len(self.counts)), self.counts)
+
+    @property
+    def column(self) -> NDArray[np.int64]:
+        """Int64 (m,)."""
+        return (self.keys & _COLUMNS).view(np.int64)
+
+    @property
+    def score(self) -> NDArray[np.float32]:
+        """Float32 (m,), above 0."""
+        inverted = (self.keys >> np.uint64(COLUMN_BITS)).astype(np.uint32) & _SCORES
+        return (_SCORES - inverted).view(np.float32)
+
+    @property
+    def rank(self) -> NDArray[np.int64]:
+        """Int64 (m,); 0 is the best of its row."""
+        return np.arange(len(self)) - np.repeat(self._starts, self.counts)
+
+    @property
+    def _starts(self) -> NDArray[np.int64]:
+        return np.cumsum(self.counts) - self.counts
+
+    def cells(self, columns: int) -> NDArray[np.int64]:
+        """Where the entries are in a flattened matrix of so many columns, int64 (m,)."""
+        return np.repeat(np.arange(len(self.counts)) * columns, self.counts) + self.column
 
     def best(self, count: int) -> Ranked:
         """At most ``count`` entries of each row."""
-        kept = self.rank < count
-        return Ranked(self.row[kept], self.column[kept], self.score[kept], self.rank[kept])
+        sizes = np.minimum(self.counts, count)
+        place = np.arange(count) + self._starts[:, None]
+        return Ranked(self.keys[place[np.arange(count) < sizes[:, None]]], sizes)
+
+    def at(self, places: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Score and rank of the entries at ``places`` only."""
+        some = self.keys[places]
+        row = (some >> np.uint64(SCORE_BITS + COLUMN_BITS)).view(np.int64)
+        return Ranked(some, self.counts).score, places - self._starts[row]
 
 
 def ranked(
@@ -46,21 +85,14 @@ def ranked(
     Each (row, column) comes once. ``row`` < 2^11, ``column`` < 2^22: more raise ``ValueError``.
     """
     kept = score > 0
-    row, column, score = row[kept], column[kept], score[kept]
+    if not kept.all():
+        row, column, score = row[kept], column[kept], score[kept]
     if len(row) and (row.max() >= MOST_ROWS or column.max() >= MOST_COLUMNS):
         raise ValueError(f"a batch holds {MOST_ROWS} rows of {MOST_COLUMNS} columns at most")
     # Positive float32 order as their bits do; the sign bit is always 0, so 31 bits suffice.
-    bits = np.ascontiguousarray(score, np.float32).view(np.uint32).astype(np.uint64)
-    inverted = np.uint64((1 << SCORE_BITS) - 1) - bits
-    keys = (
-        (row.astype(np.uint64) << np.uint64(SCORE_BITS + COLUMN_BITS))
-        | (inverted << np.uint64(COLUMN_BITS))
-        | column.astype(np.uint64)
-    )
+    keys = (_SCORES - np.ascontiguousarray(score, np.float32).view(np.uint32)).astype(np.uint64)
+    keys <<= np.uint64(COLUMN_BITS)
+    keys |= column.astype(np.uint64)
+    keys |= row.astype(np.uint64) << np.uint64(SCORE_BITS + COLUMN_BITS)
     keys.sort()
-    rows = (keys >> np.uint64(SCORE_BITS + COLUMN_BITS)).astype(np.int64)
-    inverted = (keys >> np.uint64(COLUMN_BITS)) & np.uint64((1 << SCORE_BITS) - 1)
-    scores = (np.uint64((1 << SCORE_BITS) - 1) - inverted).astype(np.uint32).view(np.float32)
-    columns = (keys & np.uint64(MOST_COLUMNS - 1)).astype(np.int64)
-    starts = np.searchsorted(rows, rows)
-    return Ranked(rows, columns, scores, np.arange(len(rows)) - starts)
+    return Ranked(keys, np.bincount(row).astype(np.int64))
