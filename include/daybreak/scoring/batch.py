@@ -27,9 +27,10 @@ from daybreak.scoring.snapshots import read_day, read_snapshot
 from daybreak.warehouse.bulk import copy_in
 from daybreak.warehouse.partitions import ensure_partition
 
-ENTITIES_PER_CHUNK = 500
+ENTITIES_PER_CHUNK = 250
 ROWS_PER_CHUNK = 25_000
-"""What a chunk holds at most: 28 rows a series, or 200 candidates a user. More is no faster."""
+"""What a chunk holds at most: 28 rows a series, or 200 candidates a user. More is no faster, and
+the first and the last chunk of a shard share their time with no other."""
 
 MOST_SHARDS = 200
 """Airflow fails a list of more than 1,024 mapped tasks, and its scheduler slows down with hundreds.
@@ -122,13 +123,14 @@ def _ahead(work: Callable[[T], R], inputs: Iterable[T]) -> Iterator[R]:
     """``map``, in order, that works on the next inputs in threads while the caller has a result.
 
     Predicting needs no connection and writing hardly any processor, so they share the time; and
-    what numpy and XGBoost do of two chunks shares the cores.
+    what numpy and XGBoost do of two chunks shares the cores. As many as are worked on wait, so that
+    no thread is idle while the caller writes.
     """
     with ThreadPoolExecutor(CHUNKS_AT_ONCE) as workers:
         pending: deque[Future[R]] = deque()
         for value in inputs:
             pending.append(workers.submit(work, value))
-            if len(pending) > CHUNKS_AT_ONCE:
+            if len(pending) > 2 * CHUNKS_AT_ONCE:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()

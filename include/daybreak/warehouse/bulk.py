@@ -158,10 +158,10 @@ def _sizes(values: Values) -> int | NDArray[np.int64]:
     if values.dtype != object:
         return values.nbytes // max(1, len(values))
     plain = np.ma.getdata(values).tolist()
+    if None in plain:
+        plain = [value or "" for value in plain]
     try:
         # In UTF-8 a character has four bytes at most.
-        return 4 * np.fromiter(
-            (len(value) if value else 0 for value in plain), np.int64, len(plain)
-        )
+        return 4 * np.fromiter(map(len, plain), np.int64, len(plain))
     except TypeError:
         return 0  # neither text nor bytes: the encoder refuses it and names the column
