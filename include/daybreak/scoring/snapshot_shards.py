@@ -131,13 +131,15 @@ def plan(
 
 
 def read(conn: Connection, model: AnyModel, snapshot_id: int, shard: int) -> None:
-    """Read the facts of a shard, and keep what follows from them; replaces what was kept."""
+    """Read the facts of a shard, and keep what follows from them; replaces what was kept.
+
+    What ``share`` keeps with the shard stays: another run may be building from it.
+    """
     found, line, waited = _held(conn, model, snapshot_id, shard)
     if line is None:
         return
     if waited and conn.scalar(select(func.count()).where(_part_of(snapshot_id, shard))):
         return
-    conn.execute(delete(parts).where(_part_of(snapshot_id, shard)))
     write_part(conn, snapshot_id, shard, model.night.part(conn, _span(found, line, model)))
 
 
@@ -239,8 +241,8 @@ def finish(conn: Connection, model: AnyModel, snapshot_id: int, now: datetime) -
         .where(_is(snapshot_id))
         .values(rows=digest.rows, sha256=digest.sha256(context or b""), finished_at=now)
     )
+    conn.execute(delete(shards).where(_of(snapshot_id)))  # waits for whoever reads a shard again
     conn.execute(delete(parts).where(parts.c.snapshot_id == snapshot_id))
-    conn.execute(delete(shards).where(_of(snapshot_id)))
     return digest.rows
 
 
