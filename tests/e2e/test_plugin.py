@@ -1,4 +1,4 @@
-"""The endpoint inside a real Airflow API server: closed to strangers, open to who is logged in."""
+"""The endpoint inside a real Airflow API server: closed without a login, open with one."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def routes(runtime: Runtime) -> list[tuple[str, str]]:
     ]
 
 
-def test_the_mount_is_closed_to_strangers_and_open_to_users(
+def test_the_mount_is_closed_to_anonymous_callers_and_open_to_users(
     airflow: Airflow, runtime: Runtime
 ) -> None:
     listed = routes(runtime)

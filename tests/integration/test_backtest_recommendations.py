@@ -22,7 +22,7 @@ from daybreak.models.recommendations.features.assemble import assemble
 from daybreak.models.recommendations.features.candidates import Ragged, Wish, candidates
 from daybreak.models.recommendations.features.catalogue import EPOCH
 from daybreak.models.recommendations.features.cells import until
-from daybreak.models.recommendations.features.histories import stranger
+from daybreak.models.recommendations.features.histories import default_row
 from daybreak.models.recommendations.features.learned import FILE, Learned
 from daybreak.models.recommendations.learn import LEARNING
 from daybreak.models.recommendations.learn import backtest as backtest_module
@@ -206,7 +206,7 @@ def test_a_session_with_the_first_of_a_pair_brings_the_second(
 ) -> None:
     at, booster = planted
     pairs = shop.tastes.pairs
-    nobody: SnapshotRows = chosen(stranger(), np.zeros(len(pairs), np.int64))
+    nobody: SnapshotRows = chosen(default_row(), np.zeros(len(pairs), np.int64))
     session = Ragged(np.arange(len(pairs) + 1), pairs[:, 0].astype(np.int64))
     found = candidates(nobody, at.catalogue, at.learned, Wish(session=session))
     features = assemble(nobody, at.catalogue, at.learned, found, session)

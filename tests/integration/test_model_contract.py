@@ -563,7 +563,7 @@ def test_every_published_row_is_answered_bit_for_bit_and_in_order(day: Day) -> N
         assert status == 200, answer
         key = tuple(listed[0][name] for name in day.model.keys)
         assert answer["source"] == (
-            "default" if key == day.model.endpoint.stranger else "published"
+            "default" if key == day.model.endpoint.default_key else "published"
         )
         assert answer["generation"] == generation.generation_id
         assert answer["version"] == generation.version

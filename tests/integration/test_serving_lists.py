@@ -155,10 +155,10 @@ def test_a_session_brings_what_goes_with_it(runtime: Runtime, client: FlaskClien
 def test_nobody_in_particular_gets_the_default_list_and_is_told_so(
     runtime: Runtime, client: FlaskClient
 ) -> None:
-    nobody, stranger = ask(client), ask(client, user_id="never seen")
+    nobody, unknown = ask(client), ask(client, user_id="never seen")
 
-    assert nobody["source"] == stranger["source"] == "default"
-    assert nobody["predictions"] == stranger["predictions"]
+    assert nobody["source"] == unknown["source"] == "default"
+    assert nobody["predictions"] == unknown["predictions"]
     assert len(nobody["predictions"]) == 20
     for whom in ({}, {"user_id": "never seen"}):  # neither of them ever bought anything
         longer = ask(client, k=25, exclude_purchased=True, **whom)
@@ -171,7 +171,7 @@ def test_nobody_in_particular_gets_the_default_list_and_is_told_so(
     assert {row["reason"] for row in nobody["predictions"]} <= {"trending", "popular"}
 
 
-def test_a_stranger_with_a_session(client: FlaskClient) -> None:
+def test_an_unknown_user_with_a_session(client: FlaskClient) -> None:
     default = ask(client)
     item = items(default)[0]
     live = ask(client, user_id="never seen", session=[item], k=10)

@@ -12,8 +12,8 @@ from daybreak.models.arrays import pack, unpack
 from daybreak.models.recommendations.features.assemble import FEATURES, PERSONAL, assemble
 from daybreak.models.recommendations.features.candidates import SOURCES, Ragged, Wish, candidates
 from daybreak.models.recommendations.features.catalogue import Catalogue
-from daybreak.models.recommendations.features.cells import spread
-from daybreak.models.recommendations.features.histories import LAYOUT, RECORD, stranger
+from daybreak.models.recommendations.features.cells import row_numbers
+from daybreak.models.recommendations.features.histories import LAYOUT, RECORD, default_row
 from daybreak.models.recommendations.learn.examples import Day, day_of
 from daybreak.models.recommendations.learn.neighbours import Kernels, learn
 from random_events import DAY, random_events
@@ -33,7 +33,7 @@ def test_every_feature_says_what_it_is_called(at: Day) -> None:
     found = candidates(at.rows, at.catalogue, at.learned)
     features = assemble(at.rows, at.catalogue, at.learned, found)
     named = {name: features[:, n] for n, name in enumerate(FEATURES)}
-    user = spread(found.offsets)
+    user = row_numbers(found.offsets)
     category = at.catalogue.category
     for row in range(len(found)):
         item = int(found.item[row])
@@ -75,8 +75,8 @@ def test_a_session_speaks_by_its_strongest_bond(at: Day) -> None:
     bonds = at.learned.neighbours["basket"].toarray()
     items = np.argsort(-(bonds > 0).sum(axis=1))[:2]
     session = Ragged(np.array([0, 2]), np.sort(items))
-    found = candidates(stranger(), at.catalogue, at.learned, Wish(session))
-    features = assemble(stranger(), at.catalogue, at.learned, found, session)
+    found = candidates(default_row(), at.catalogue, at.learned, Wish(session))
+    features = assemble(default_row(), at.catalogue, at.learned, found, session)
     best = features[:, FEATURES.index("session_best")]
     wanted = bonds[items][:, found.item].max(axis=0)
     np.testing.assert_array_equal(best, np.where(wanted > 0, wanted, np.nan).astype(np.float32))
@@ -129,7 +129,7 @@ def test_an_item_of_several_categories_speaks_for_each() -> None:
         )
         for name in catalogue.category_name
     }
-    for row, user in enumerate(spread(found.offsets)):
+    for row, user in enumerate(row_numbers(found.offsets)):
         item = int(found.item[row])
         said = {int(r["item"]): float(r["long"]) for r in records_of(at.rows, int(user))}
         total = sum(said.values())

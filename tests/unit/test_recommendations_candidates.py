@@ -22,7 +22,7 @@ from daybreak.models.recommendations.features.candidates import (
     candidates,
     cut,
 )
-from daybreak.models.recommendations.features.histories import stranger
+from daybreak.models.recommendations.features.histories import default_row
 from daybreak.models.recommendations.learn.examples import Day, chosen, day_of
 from daybreak.models.recommendations.learn.neighbours import Kernels, learn
 from random_events import DAY, random_events, with_later
@@ -42,7 +42,7 @@ def ragged(lists: list[tuple[int, ...]]) -> Ragged:
 
 
 def with_stranger(rows: SnapshotRows) -> SnapshotRows:
-    nobody = stranger()
+    nobody = default_row()
     assert rows.offsets is not None
     return SnapshotRows(
         (np.concatenate([nobody.keys[0], rows.keys[0]]),),

@@ -10,7 +10,7 @@ import pytest
 from daybreak.facts.events import UNKNOWN_USER, Events
 from daybreak.models.recommendations.features.assemble import FEATURES
 from daybreak.models.recommendations.features.candidates import Wish, candidates
-from daybreak.models.recommendations.features.cells import spread, until
+from daybreak.models.recommendations.features.cells import row_numbers, until
 from daybreak.models.recommendations.learn.examples import (
     Day,
     begun_baskets,
@@ -97,7 +97,8 @@ def test_each_list_has_what_was_bought_and_some_that_was_not(events: Events, at:
     for new_only in (False, True):
         relevant = bought_after(events, at, new_only=new_only)
         found = candidates(at.rows, at.catalogue, at.learned, Wish(new_only=new_only))
-        hits = np.bincount(spread(found.offsets)[marks(found, relevant)], minlength=len(at.rows))
+        hit = row_numbers(found.offsets)[marks(found, relevant)]
+        hits = np.bincount(hit, minlength=len(at.rows))
         left = np.diff(found.offsets) - hits
         wanted += [(h, h + min(5, n)) for h, n in zip(hits, left, strict=True) if h]
         lists_of_all = lists_of_all or len(wanted)
@@ -163,10 +164,10 @@ def test_a_begun_basket_is_cut_in_two(events: Events, at: Day) -> None:
         assert others
         assert set(shown) | set(others) in wide
         assert not set(shown) & set(others)
-    strangers = rows.keys[0] == ""
-    assert 0 < strangers.sum() < len(rows)
+    unknown = rows.keys[0] == ""
+    assert 0 < unknown.sum() < len(rows)
     assert rows.offsets is not None
-    assert (np.diff(rows.offsets)[strangers] == 0).all()
+    assert (np.diff(rows.offsets)[unknown] == 0).all()
 
 
 def test_chosen_rows_are_those_rows(at: Day) -> None:

@@ -13,11 +13,11 @@ from daybreak.facts.events import Events
 from daybreak.models.base import SnapshotRows
 from daybreak.models.recommendations.features.cells import until, where
 from daybreak.models.recommendations.features.histories import (
+    DEFAULT_USER,
     LAYOUT,
     RECORD,
-    STRANGER,
+    default_row,
     histories,
-    stranger,
 )
 from random_events import DAY, TODAY, random_events, with_later
 
@@ -127,8 +127,8 @@ def test_a_user_has_the_same_bits_alone_and_among_others() -> None:
 
 
 def test_the_stranger_has_counts_of_zero_and_no_records() -> None:
-    row = stranger()
-    assert row.keys[0].tolist() == [STRANGER]
+    row = default_row()
+    assert row.keys[0].tolist() == [DEFAULT_USER]
     named = dict(zip(LAYOUT, row.values[0].tolist(), strict=True))
     assert named["user_items"] == named["user_visits"] == 0
     assert isnan(named["user_last"])

@@ -9,8 +9,8 @@ import pytest
 from recommendation_oracle import records_of
 
 from daybreak.models.recommendations.features.candidates import SOURCES, Ragged, Wish, candidates
-from daybreak.models.recommendations.features.cells import spread
-from daybreak.models.recommendations.features.histories import stranger
+from daybreak.models.recommendations.features.cells import row_numbers
+from daybreak.models.recommendations.features.histories import default_row
 from daybreak.models.recommendations.learn.examples import Day, day_of
 from daybreak.models.recommendations.learn.neighbours import Kernels, learn
 from daybreak.models.recommendations.reasons import REASONS, reasons
@@ -39,7 +39,7 @@ def test_the_source_of_the_best_rank_is_the_reason(at: Day) -> None:
     chosen = np.arange(len(found))[::3]
     code, because = reasons(at.rows, at.catalogue, at.learned, found, chosen)
 
-    user = spread(found.offsets)
+    user = row_numbers(found.offsets)
     assert set(code) <= set(REASONS)
     assert {"again", "together", "similar"} <= set(code)
     for place, row in enumerate(chosen):
@@ -64,9 +64,9 @@ def test_the_source_of_the_best_rank_is_the_reason(at: Day) -> None:
 def test_a_session_explains_first(at: Day) -> None:
     item = int(np.argmax(np.diff(at.learned.neighbours["basket"].indptr)))
     session = Ragged(np.array([0, 1]), np.array([item]))
-    found = candidates(stranger(), at.catalogue, at.learned, Wish(session))
+    found = candidates(default_row(), at.catalogue, at.learned, Wish(session))
     chosen = np.arange(len(found))
-    code, because = reasons(stranger(), at.catalogue, at.learned, found, chosen, session)
+    code, because = reasons(default_row(), at.catalogue, at.learned, found, chosen, session)
     bound = ~np.isnan(found.scores[:, SOURCES.index("session")])
     assert bound.any()
     assert (code[bound] == "together").all()
@@ -83,13 +83,13 @@ def test_a_session_speaks_through_every_kernel_and_its_category(at: Day) -> None
     session = Ragged(np.array([0, 1]), np.array([item]))
     alone = {**at.learned.neighbours, "basket": at.learned.neighbours["basket"] * 0}
     learned = replace(at.learned, neighbours=alone)
-    found = candidates(stranger(), at.catalogue, learned, Wish(session))
+    found = candidates(default_row(), at.catalogue, learned, Wish(session))
     for source in ("bm25", "factors", "category"):
         assert (~np.isnan(found.scores[:, SOURCES.index(source)])).any(), source
 
 
 def test_a_stranger_is_told_what_is_popular(at: Day) -> None:
-    found = candidates(stranger(), at.catalogue, at.learned)
-    code, because = reasons(stranger(), at.catalogue, at.learned, found, np.arange(len(found)))
+    found = candidates(default_row(), at.catalogue, at.learned)
+    code, because = reasons(default_row(), at.catalogue, at.learned, found, np.arange(len(found)))
     assert set(code) <= {"trending", "popular"}
     assert (because == -1).all()

@@ -22,7 +22,7 @@ from daybreak.models.recommendations.features.candidates import (
     record_column,
     record_user,
 )
-from daybreak.models.recommendations.features.cells import spread, until, where
+from daybreak.models.recommendations.features.cells import row_numbers, until, where
 from daybreak.models.recommendations.features.histories import LAYOUT, RECORD
 from daybreak.models.recommendations.features.learned import FILE, Learned
 from daybreak.models.recommendations.learn import baselines as baselines_module
@@ -239,7 +239,7 @@ def test_equal_margins_stand_in_order_of_item(at: Day) -> None:
     found = candidates(at.rows, at.catalogue, at.learned)
     margins = np.round(np.sin(np.arange(len(found))), 1).astype(np.float32)
     items = square(found, best(found, margins, 7), 7)
-    user = spread(found.offsets)
+    user = row_numbers(found.offsets)
     for place in range(len(at.rows)):
         mine = np.flatnonzero(user == place)
         order = sorted(mine, key=lambda row: (-margins[row], found.item[row]))[:7]
@@ -252,7 +252,7 @@ def test_single_sources_do_what_their_names_say(events: Events, at: Day) -> None
     users = np.arange(len(at.rows))
     eligible = set(np.flatnonzero(at.catalogue.eligible).tolist())
     assert at.rows.offsets is not None
-    owner = spread(at.rows.offsets)
+    owner = row_numbers(at.rows.offsets)
     item = record_column(at.rows, "item").astype(int)
     bought = record_column(at.rows, "bought") > 0
     by_sales = at.catalogue.trending_28.tolist()

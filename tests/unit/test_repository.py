@@ -1,4 +1,4 @@
-"""What a stranger meets first: links that lead somewhere, and metadata that agree."""
+"""What a new reader meets first: links that lead somewhere, and metadata that agree."""
 
 from __future__ import annotations
 

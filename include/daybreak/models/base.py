@@ -221,15 +221,15 @@ class Endpoint(Generic[RequestT]):
     """How one asks.
 
     ``request``: form of a request. ``entity``: the snapshot row that a request is about, by its
-    key; None where it is about none. ``stranger``: key of the row that answers for an entity that
-    has none; None: it is an error. ``prediction``: form of one row of an answer; None: the columns
-    of the nightly score table. ``notes``: form of ``Remarks.notes``, whose fields stand in every
-    answer.
+    key; None where it is about none. ``default_key``: key of the default row, which answers for an
+    entity that has none; None: that is an error. ``prediction``: form of one row of an answer;
+    None: the columns of the nightly score table. ``notes``: form of ``Remarks.notes``, whose
+    fields stand in every answer.
     """
 
     request: type[RequestT]
     entity: Callable[[RequestT], Key] | None = None
-    stranger: Key | None = None
+    default_key: Key | None = None
     prediction: type[BaseModel] | None = None
     notes: type[BaseModel] | None = None
 

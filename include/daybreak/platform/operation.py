@@ -34,7 +34,7 @@ def operation(settings: Settings) -> list[Finding]:
 def datasets(settings: Settings) -> Iterator[Finding]:
     """Whether what runs answers for the data set of these settings."""
     names: dict[str, list[str]] = {}
-    for record in strangers(settings):
+    for record in of_other_data_sets(settings):
         names.setdefault(record.dataset, []).append(record.name)
     for dataset, components_of in names.items():
         verb = "answers" if len(components_of) == 1 else "answer"
@@ -48,7 +48,7 @@ def datasets(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def strangers(settings: Settings) -> list[processes.Record]:
+def of_other_data_sets(settings: Settings) -> list[processes.Record]:
     """Components that run for another data set than that of these settings."""
     folder = StateFolder(settings.state)
     wanted = settings.anchored().dataset

@@ -50,7 +50,7 @@ def up(
     fails takes down again what it began, and raises ``PlatformError`` with the log's last lines.
     Returns whether anything had to be started.
     """
-    groups = {*(only or components.GROUPS), *_groups_of(operation.strangers(settings))}
+    groups = {*(only or components.GROUPS), *_groups_of(operation.of_other_data_sets(settings))}
     if "airflow" in groups:
         airflow_env.airflow_folders()  # or else it would fail with half of the platform up
     folder = StateFolder(settings.state)

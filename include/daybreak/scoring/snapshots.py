@@ -133,14 +133,14 @@ def _unknown(
     c = model.night.snapshot_table.c
     snapshot = [c[name] == value for name, value in address.items()]
     given = dict(zip(model.keys, key, strict=True))
-    strangers = [
+    unknown = [
         name
         for name, value in given.items()
         if not conn.scalar(select(exists().where(*snapshot, c[name] == value)))
     ]
-    name = strangers[0] if strangers else model.keys[-1]
+    name = unknown[0] if unknown else model.keys[-1]
     field = name.removesuffix("_id")
-    others = "" if strangers else " together with the rest of the key"
+    others = "" if unknown else " together with the rest of the key"
     return NotFound(
         f"The {field} {given[name]!r} is unknown{others} on {address['business_date']}.",
         remedy="Only what had facts by the published business date can be scored.",

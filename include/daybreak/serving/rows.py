@@ -30,9 +30,9 @@ class RowCache:
         self._lock = Lock()
 
     def get(self, model: AnyModel, generation: Generation, key: tuple[str, ...]) -> SnapshotRows:
-        """The one row (n=1) of an entity in the generation's snapshot, else the stranger's.
+        """The one row (n=1) of an entity in the generation's snapshot, else the default row.
 
-        Raises ``NotFound``, naming the field, where the model knows no strangers, and
+        Raises ``NotFound``, naming the field, where the model has no default row, and
         ``WarehouseUnavailable`` where the row is not in memory and the warehouse does not answer.
         """
         address = (model.name, generation.snapshot_id, key)
@@ -58,10 +58,10 @@ class RowCache:
                     conn, model, generation.snapshot_id, generation.business_date, key
                 )
         except NotFound:
-            if model.endpoint.stranger is None or key == model.endpoint.stranger:
+            if model.endpoint.default_key is None or key == model.endpoint.default_key:
                 raise
-        # Held under the key that was asked for, so that the same stranger is looked up once.
-        return self.get(model, generation, model.endpoint.stranger)
+        # Held under the key that was asked for, so that the same one is looked up once.
+        return self.get(model, generation, model.endpoint.default_key)
 
 
 def _size(row: SnapshotRows) -> int:

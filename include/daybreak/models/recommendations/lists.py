@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daybreak.models.recommendations.features.candidates import Candidates
-from daybreak.models.recommendations.features.cells import spread
+from daybreak.models.recommendations.features.cells import row_numbers
 
 
 def best(found: Candidates, margins: NDArray[np.float32], count: int) -> NDArray[np.int64]:
@@ -14,7 +14,7 @@ def best(found: Candidates, margins: NDArray[np.float32], count: int) -> NDArray
 
     Equal margins stand in order of ordinal, which is the bytewise order of item ids.
     """
-    user = spread(found.offsets)
+    user = row_numbers(found.offsets)
     order = np.argsort(-margins, kind="stable")  # candidates stand in order of ordinal
     few = user.astype(np.min_scalar_type(len(found.offsets)))  # small numbers sort by digits
     order = order[np.argsort(few[order], kind="stable")]
@@ -24,7 +24,7 @@ def best(found: Candidates, margins: NDArray[np.float32], count: int) -> NDArray
 
 def square(found: Candidates, rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     """The items of ``best`` as (n, count), -1 past the end of a shorter list."""
-    user = spread(found.offsets)[rows]
+    user = row_numbers(found.offsets)[rows]
     place = np.arange(len(rows)) - np.searchsorted(user, user)
     items = np.full((len(found.offsets) - 1, count), -1, np.int64)
     items[user, place] = found.item[rows]

@@ -26,11 +26,11 @@ from daybreak.models.base import (
 )
 from daybreak.models.recommendations.features.catalogue import Catalogue, ItemDays, build_catalogue
 from daybreak.models.recommendations.features.histories import (
+    DEFAULT_USER,
     LAYOUT,
     RECORD,
-    STRANGER,
+    default_row,
     histories,
-    stranger,
 )
 from daybreak.models.recommendations.numbers import (
     NUMBERS,
@@ -47,7 +47,7 @@ from daybreak.models.recommendations.tables import scores, snapshots
 
 
 class ListNightly(Nightly):
-    """A list for every active user, and one for whom nobody knows."""
+    """A list for every active user, and a default list for all others."""
 
     schedule = SCHEDULE
     keys = ("user_id",)
@@ -72,7 +72,7 @@ class ListNightly(Nightly):
         """Whom nobody knows, then every active user. Raises ``NoData``."""
         numbers = Numbers.chosen(options)
         users = stream_users(warehouse, as_of, days=numbers.history_days)
-        return ((user,) for user in chain((STRANGER,), users))  # '' comes before every other key
+        return ((user,) for user in chain((DEFAULT_USER,), users))  # '' sorts first
 
     def shared(
         self, warehouse: Connection, as_of: AsOf, options: Options, parts: Sequence[Part]
@@ -93,8 +93,8 @@ class ListNightly(Nightly):
         numbers = Numbers.chosen(span.options)
         names = Catalogue.from_context(context).item_id.astype(object)
         users = span.keys[0]
-        if len(users) and users[0] == STRANGER:
-            yield stranger()
+        if len(users) and users[0] == DEFAULT_USER:
+            yield default_row()
             users = users[1:]
         for events in stream_events(
             warehouse, span.as_of, days=numbers.history_days, item_ids=names, users=users

@@ -20,7 +20,7 @@ from daybreak.models.recommendations.features.candidates import (
     votes,
 )
 from daybreak.models.recommendations.features.catalogue import Catalogue
-from daybreak.models.recommendations.features.cells import find, firsts, spread
+from daybreak.models.recommendations.features.cells import find, firsts, row_numbers
 from daybreak.models.recommendations.features.learned import OnTheDay
 
 REASONS = ("again", "together", "similar", "trending", "popular")
@@ -53,7 +53,7 @@ def reasons(  # noqa: PLR0917 - as candidates and assemble take them
     The ordinal is of the item of the session, else of the history, with the largest vote for a
     candidate that is 'together' or 'similar'; -1 where the reason names no item.
     """
-    user = spread(found.offsets)[chosen]
+    user = row_numbers(found.offsets)[chosen]
     item = found.item[chosen].astype(np.int64)
     order = [SOURCES.index(source) for source, _, _ in _ASKED]
     ranks = found.ranks[chosen][:, order]
@@ -85,7 +85,7 @@ def _bought(
 
 def _session_votes(session: Ragged | None) -> Votes:
     assert session is not None  # noqa: S101 - the source names nothing without one
-    user = spread(session.offsets)
+    user = row_numbers(session.offsets)
     order = np.lexsort((session.item, user))
     return Votes(user, session.item[order].astype(np.int64), np.ones(len(user), np.float32))
 

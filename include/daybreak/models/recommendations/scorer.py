@@ -37,8 +37,8 @@ from daybreak.models.recommendations.features.candidates import (
     record_user,
 )
 from daybreak.models.recommendations.features.catalogue import Catalogue
-from daybreak.models.recommendations.features.cells import spread
-from daybreak.models.recommendations.features.histories import STRANGER
+from daybreak.models.recommendations.features.cells import row_numbers
+from daybreak.models.recommendations.features.histories import DEFAULT_USER
 from daybreak.models.recommendations.features.learned import FILE, Learned, OnTheDay, on_the_day
 from daybreak.models.recommendations.lists import best
 from daybreak.models.recommendations.numbers import EXCLUDED, HAS, LISTED, Numbers
@@ -127,7 +127,7 @@ class ListRows:
     def _answer(self, score: Float32, part: Lists) -> tuple[Columns, NDArray[np.int64]]:
         """Columns, and how many rows each user has."""
         chosen = best(part.found, score, part.k)
-        user = spread(part.found.offsets)[chosen]
+        user = row_numbers(part.found.offsets)[chosen]
         reason, because = reasons(
             part.users, self.catalogue, self.learned, part.found, chosen, part.wish.session
         )
@@ -185,11 +185,11 @@ class RecommendationScorer:
         notes = {"unknown_items": self._unknown(list(dict.fromkeys(named)))}
         place = int(questions.entity[question])
         user = entities if len(entities) == 1 else cut(entities, place, place + 1)
-        stranger = user.keys[0][0] == STRANGER
-        wish, k = self._wish(asked, stranger), asked["k"] or self._listed
+        unknown = user.keys[0][0] == DEFAULT_USER
+        wish, k = self._wish(asked, unknown), asked["k"] or self._listed
         source: Source = "live"
         if wish.is_as(self._usual()):
-            if stranger:
+            if unknown:
                 source = "default"  # of any length
             elif k <= self._listed:
                 source = "published"
@@ -206,7 +206,7 @@ class RecommendationScorer:
         """What published lists leave out."""
         return Wish(new_only=self._new_only, has=self._has)
 
-    def _wish(self, asked: Mapping[str, Any], stranger: bool) -> Wish:
+    def _wish(self, asked: Mapping[str, Any], unknown: bool) -> Wish:
         excluding = asked["exclude_purchased"]
         if excluding is None:
             excluding = self._new_only
@@ -218,7 +218,7 @@ class RecommendationScorer:
             session=self._one(asked["session"]),
             excluded=self._one(asked["exclude"]),
             allowed=allowed,
-            new_only=self._new_only if stranger else excluding,  # who has nothing is left all
+            new_only=self._new_only if unknown else excluding,  # no history excludes nothing
             has=self._has,
         )
 

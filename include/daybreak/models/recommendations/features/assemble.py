@@ -17,7 +17,7 @@ from daybreak.models.recommendations.features.candidates import (
     votes,
 )
 from daybreak.models.recommendations.features.catalogue import ITEM_STATISTICS, Catalogue
-from daybreak.models.recommendations.features.cells import find, offsets_of, spread
+from daybreak.models.recommendations.features.cells import find, offsets_of, row_numbers
 from daybreak.models.recommendations.features.histories import LAYOUT, RECORD
 from daybreak.models.recommendations.features.learned import LEARNED_STATISTICS, OnTheDay
 
@@ -49,7 +49,7 @@ def assemble(
     session: Ragged | None = None,
 ) -> Float32:
     """Float32 (c, len(FEATURES)), NaN where a value is unknown. Each row by its own user only."""
-    user = spread(found.offsets)
+    user = row_numbers(found.offsets)
     item = found.item.astype(np.int64)
     pair = _pairs(rows, len(catalogue), user, item)
     price = catalogue.statistic("item_price")[item]
@@ -147,7 +147,7 @@ def strongest_bond(session: Ragged, neighbours: sparse.csr_matrix) -> sparse.csr
     """For each user and item the largest value over the session's items, float32, sorted."""
     items = neighbours.shape[1]
     rows = neighbours[session.item]
-    user = np.repeat(spread(session.offsets), np.diff(rows.indptr))
+    user = np.repeat(row_numbers(session.offsets), np.diff(rows.indptr))
     order = np.lexsort((-rows.data, rows.indices, user))
     user, column = user[order], rows.indices[order].astype(np.int64)
     value = rows.data[order].astype(np.float32)

@@ -16,7 +16,7 @@ from scipy import sparse
 from daybreak.facts.events import PURCHASE
 from daybreak.models.base import Float32, SnapshotRows
 from daybreak.models.recommendations.features.catalogue import Catalogue
-from daybreak.models.recommendations.features.cells import firsts, offsets_of, spread
+from daybreak.models.recommendations.features.cells import firsts, offsets_of, row_numbers
 from daybreak.models.recommendations.features.histories import RECORD
 from daybreak.models.recommendations.features.learned import OnTheDay
 from daybreak.models.recommendations.features.topn import Ranked, ranked
@@ -164,7 +164,7 @@ def record_offsets(rows: SnapshotRows) -> NDArray[np.int64]:
 
 def record_user(rows: SnapshotRows) -> NDArray[np.int64]:
     """Row number of the user that each record belongs to, (t,)."""
-    return spread(record_offsets(rows))
+    return row_numbers(record_offsets(rows))
 
 
 def record_column(rows: SnapshotRows, name: str) -> Float32:
@@ -196,7 +196,7 @@ def votes(rows: SnapshotRows, session: Ragged | None) -> Votes:
     weight = record_column(rows, "long")
     if session is None or not len(session.item):
         return Votes(user, item, weight)
-    user = np.concatenate([user, spread(session.offsets)])
+    user = np.concatenate([user, row_numbers(session.offsets)])
     item = np.concatenate([item, session.item])
     weight = np.concatenate([weight, np.ones(len(session.item), np.float32)])
     order = np.lexsort((item, user))
@@ -245,7 +245,7 @@ def _open_to(
     open_to = np.repeat(everyone[None], len(rows), axis=0)
     for unwanted in (wish.session, wish.excluded):
         if unwanted is not None:
-            open_to[spread(unwanted.offsets), unwanted.item] = False
+            open_to[row_numbers(unwanted.offsets), unwanted.item] = False
     if wish.new_only:
         had = owned(rows, wish.has)
         open_to[owner[had], item[had]] = False
@@ -294,7 +294,7 @@ def _session(wish: Wish, learned: OnTheDay, open_to: NDArray[np.bool_]) -> Ranke
         nothing = np.empty(0, np.int64)
         return ranked(nothing, nothing, np.empty(0, np.float32))
     ones = np.ones(len(session.item), np.float32)
-    left = _matrix(spread(session.offsets), session.item, ones, open_to.shape)
+    left = _matrix(row_numbers(session.offsets), session.item, ones, open_to.shape)
     return _product(left, learned.neighbours["basket"], open_to)
 
 
@@ -309,7 +309,7 @@ def _by_category(
         weight /= np.bincount(place, minlength=len(cast.item))[place].astype(np.float32)
     liking = _matrix(cast.user[place], category, weight, (users, kinds))
     buyers = catalogue.statistic("item_buyers_90")[catalogue.by_category].astype(np.float64)
-    listed = spread(catalogue.category_offsets)
+    listed = row_numbers(catalogue.category_offsets)
     total = np.bincount(listed, buyers, kinds)
     share = (buyers / np.maximum(total, 1.0)[listed]).astype(np.float32)
     popular = sparse.csr_matrix(

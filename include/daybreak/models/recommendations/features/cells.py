@@ -79,12 +79,12 @@ def firsts(*columns: NDArray[np.integer]) -> NDArray[np.bool_]:
 
 
 def offsets_of(row: NDArray[np.integer], rows: int) -> Ints:
-    """Where each of ``rows`` groups begins in a column of ascending group numbers, (rows + 1,)."""
+    """Where each of ``rows`` rows begins in a column of ascending row numbers, (rows + 1,)."""
     return np.concatenate([[0], np.cumsum(np.bincount(row, minlength=rows))]).astype(np.int64)
 
 
-def spread(offsets: Ints) -> Ints:
-    """The group number of each element: the inverse of ``offsets_of``."""
+def row_numbers(offsets: Ints) -> Ints:
+    """The row number of each element: the inverse of ``offsets_of``."""
     return np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
 
 

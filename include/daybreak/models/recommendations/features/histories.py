@@ -50,8 +50,8 @@ RECORD = (
     "price",  # last price paid or seen
     "strongest",  # largest weight of an event
 )
-STRANGER = ""
-"""Key of the row of a user without history."""
+DEFAULT_USER = ""
+"""Key of the default row, that of a user without history."""
 
 
 def histories(events: Events, business_date: date, numbers: Numbers = DEFAULT) -> SnapshotRows:
@@ -73,13 +73,13 @@ def histories(events: Events, business_date: date, numbers: Numbers = DEFAULT) -
     )
 
 
-def stranger() -> SnapshotRows:
-    """The one row of somebody without history, key ``STRANGER``."""
+def default_row() -> SnapshotRows:
+    """The one row of a user without history, key ``DEFAULT_USER``."""
     values = np.full((1, len(LAYOUT)), np.nan, np.float32)
     counts = [n for n, name in enumerate(LAYOUT) if name in COUNTS]
     values[:, counts] = 0.0
     return SnapshotRows(
-        (np.array([STRANGER], object),),
+        (np.array([DEFAULT_USER], object),),
         values,
         np.empty((0, len(RECORD)), np.float32),
         np.zeros(2, np.int64),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from daybreak.facts.events import Events
 from daybreak.models.recommendations.features.assemble import assemble
 from daybreak.models.recommendations.features.candidates import Ragged, Wish, candidates
-from daybreak.models.recommendations.features.cells import spread
+from daybreak.models.recommendations.features.cells import row_numbers
 from daybreak.models.recommendations.features.learned import LEARNED_STATISTICS
 from daybreak.models.recommendations.learn.baselines import LENGTH, Lister
 from daybreak.models.recommendations.learn.examples import (
@@ -86,7 +86,7 @@ def ceiling(at: Day, later: Events) -> dict[str, NDArray[np.float64]]:
             relevant = chosen_items(wanted, part)
             rows = chosen(at.rows, part)
             named = candidates(rows, at.catalogue, at.learned, Wish(new_only=new_only))
-            user = spread(named.offsets)[marks(named, relevant)]
+            user = row_numbers(named.offsets)[marks(named, relevant)]
             shares.append(np.bincount(user, minlength=len(part)) / np.diff(relevant.offsets))
         found[reading] = np.concatenate([np.empty(0), *shares])
     return found

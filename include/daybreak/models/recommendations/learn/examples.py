@@ -38,16 +38,16 @@ from daybreak.models.recommendations.features.cells import (
     cells,
     firsts,
     offsets_of,
-    spread,
+    row_numbers,
     until,
 )
-from daybreak.models.recommendations.features.histories import histories, stranger
+from daybreak.models.recommendations.features.histories import default_row, histories
 from daybreak.models.recommendations.features.learned import Learned, OnTheDay, on_the_day
 from daybreak.models.recommendations.numbers import DEFAULT, Numbers
 
 USERS_AT_ONCE = 500
 KNOWN_SHARE = 0.5
-"""Of begun baskets that are shown with the user's history; the others are a stranger's."""
+"""Of begun baskets that are shown with the user's history; the others with the default row."""
 
 
 @dataclass(frozen=True)
@@ -139,8 +139,8 @@ def chosen_items(lists: Ragged, users: NDArray[np.integer]) -> Ragged:
 def marks(found: Candidates, relevant: Ragged) -> NDArray[np.bool_]:
     """Which candidates are among the user's relevant items, (c,)."""
     stride = 1 + max(int(found.item.max(initial=0)), int(relevant.item.max(initial=0)))
-    key = spread(found.offsets) * stride + found.item
-    return np.isin(key, spread(relevant.offsets) * stride + relevant.item)
+    key = row_numbers(found.offsets) * stride + found.item
+    return np.isin(key, row_numbers(relevant.offsets) * stride + relevant.item)
 
 
 def examples(
@@ -194,7 +194,7 @@ def begun_baskets(
 ) -> tuple[SnapshotRows, Ragged, Ragged]:
     """Baskets of the window cut in two: one to three items that were seen, and the rest.
 
-    Half of them are shown without the user's history, as a stranger's would be.
+    Half of them are shown with the default row, as those of unknown users would be.
     """
     later = between(events, at.day + 1, at.day + at.window)
     # What unknown users bought in no known basket may be anybody's.
@@ -217,7 +217,7 @@ def begun_baskets(
     place = np.arange(len(group)) - np.searchsorted(group, group)
     seen = place < np.minimum(generator.integers(1, 4, len(picked)), size[picked] - 1)[group]
     known = generator.random(len(picked)) < KNOWN_SHARE
-    rows = _rows_or_stranger(events, at.rows, user[place == 0], known)
+    rows = _rows_or_default(events, at.rows, user[place == 0], known)
     rest = np.lexsort((item[~seen], group[~seen]))
     return (
         rows,
@@ -226,11 +226,11 @@ def begun_baskets(
     )
 
 
-def _rows_or_stranger(
+def _rows_or_default(
     events: Events, rows: SnapshotRows, user: NDArray[np.int64], known: NDArray[np.bool_]
 ) -> SnapshotRows:
-    """The user's row where ``known`` and there is one, else the stranger's."""
-    nobody = stranger()
+    """The user's row where ``known`` and there is one, else the default row."""
+    nobody = default_row()
     both = SnapshotRows(
         (np.concatenate([rows.keys[0], nobody.keys[0]]),),
         np.concatenate([rows.values, nobody.values]),
@@ -258,7 +258,7 @@ def _lists(
         block, asked = cut(rows, first, end), wish.of(first, end)
         found = candidates(block, at.catalogue, at.learned, asked)
         bought = marks(found, relevant.of(first, end))
-        user = spread(found.offsets)
+        user = row_numbers(found.offsets)
         # The bought ones come first in each list, the others in an order of chance.
         order = np.lexsort((generator.random(len(found)), ~bought, user))
         place = np.empty(len(found), np.int64)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daybreak.models.recommendations.features.candidates import Ragged
-from daybreak.models.recommendations.features.cells import spread
+from daybreak.models.recommendations.features.cells import row_numbers
 
 Floats = NDArray[np.float64]
 
@@ -29,7 +29,7 @@ class Lists:
 def compare(items: NDArray[np.int64], relevant: Ragged) -> Lists:
     """Lists (n, K) beside what was relevant for each user, one item or more."""
     stride = 2 + max(int(items.max(initial=0)), int(relevant.item.max(initial=0)))
-    wanted = spread(relevant.offsets) * stride + relevant.item
+    wanted = row_numbers(relevant.offsets) * stride + relevant.item
     hits = np.isin(np.arange(len(items))[:, None] * stride + items, wanted) & (items >= 0)
     return Lists(items, hits, np.diff(relevant.offsets))
 
