@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, text
 
 from daybreak.clock import AsOf
-from daybreak.models import brought
+from daybreak.models import model_relations
 from daybreak.platform.postgres import Postgres
 from daybreak.settings import Settings
 from daybreak.warehouse.bulk import copy_in
@@ -43,7 +43,7 @@ def temporary_warehouse() -> Iterator[Engine]:
         try:
             server.create_databases(settings.warehouse_database)
             engine = make_engine(settings.dsn_for("migrations"))
-            migrate(engine, brought=brought())
+            migrate(engine, relations=model_relations())
             yield engine
             engine.dispose()
         finally:

@@ -28,7 +28,7 @@ from hypothesis import settings
 from psycopg import sql
 from sqlalchemy import Engine
 
-from daybreak.models import brought
+from daybreak.models import model_relations
 from daybreak.runtime import Runtime, system_clock
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import make_engine
@@ -223,7 +223,7 @@ def _start(server: Postgres) -> None:
         server.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
     server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
     engine = make_engine(server.url(TEMPLATE))
-    migrate(engine, brought=brought())
+    migrate(engine, relations=model_relations())
     engine.dispose()
 
 

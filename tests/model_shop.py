@@ -16,7 +16,7 @@ from unittest import mock
 from sqlalchemy import Engine, text
 
 from daybreak.clock import AsOf, scheduled_cutoff
-from daybreak.models import brought
+from daybreak.models import model_relations
 from daybreak.settings import Settings
 from daybreak.sources.contract.spec import load_spec
 from daybreak.sources.load import load_dataset
@@ -72,7 +72,7 @@ def filled(postgres: Any) -> Iterator[str]:
     """Name of a database to be copied: the tables of every model, and the facts through ``DAY``."""
     with postgres.database("warehouse_template") as name:
         engine = make_engine(postgres.url(name))
-        migrate(engine, brought=brought())
+        migrate(engine, relations=model_relations())
         engine.dispose()
         engine = make_engine(postgres.url(name, WRITER_ROLE))
         _load(engine, through=DAY)

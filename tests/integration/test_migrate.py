@@ -24,13 +24,13 @@ from sqlalchemy.exc import DBAPIError
 
 import daybreak
 from daybreak.errors import ConfigError
-from daybreak.models import brought
+from daybreak.models import model_relations
 from daybreak.models.sales_forecast.tables import scores as score_sales_forecast
 from daybreak.warehouse import reports
 from daybreak.warehouse.engine import make_engine
 from daybreak.warehouse.migrate import check_current, current_revision, head_revision, migrate
 from daybreak.warehouse.migrations import VERSION_OPTIONS
-from daybreak.warehouse.model_tables import Brought, score_table, snapshot_table
+from daybreak.warehouse.model_tables import ModelRelations, score_table, snapshot_table
 from daybreak.warehouse.partitions import ensure_partition
 from daybreak.warehouse.reports import report_views
 from daybreak.warehouse.reports.view import View
@@ -62,7 +62,7 @@ def test_migrations_give_what_the_tables_describe(warehouse: Engine) -> None:
             },
         )
         described = MetaData()
-        for table in (*metadata.tables.values(), *brought().tables):
+        for table in (*metadata.tables.values(), *model_relations().tables):
             table.to_metadata(described)
         assert compare_metadata(context, described) == []
 
@@ -163,12 +163,12 @@ def test_tables_of_outside_models_are_made_where_they_are_missing(warehouse: Eng
         [Column("shop_id", Text, primary_key=True, comment="which shop")],
         [Column("risk", REAL, nullable=False)],
     )
-    models = Brought((snapshots, scores, score_sales_forecast))
+    models = ModelRelations((snapshots, scores, score_sales_forecast))
     check_current(warehouse)
     with pytest.raises(ConfigError, match=r"lacks feature\.elsewhere, score\.elsewhere") as caught:
         check_current(warehouse, models)
     assert "daybreak warehouse migrate" in caught.value.remedy
-    migrate(warehouse, brought=models)
+    migrate(warehouse, relations=models)
     with warehouse.begin() as connection:
         for table in (snapshots, scores):
             ensure_partition(connection, table, date(2026, 3, 1))
@@ -177,7 +177,7 @@ def test_tables_of_outside_models_are_made_where_they_are_missing(warehouse: Eng
                 business_date=date(2026, 3, 1), generation_id=1, shop_id="s", shard=0, risk=0.5
             )
         )
-    migrate(warehouse, brought=models)
+    migrate(warehouse, relations=models)
     check_current(warehouse, models)
     with warehouse.connect() as connection:
         assert connection.scalars(select(scores.c.risk)).all() == [0.5]
@@ -198,14 +198,14 @@ def test_changed_report_views_are_replaced(
     monkeypatch.setattr(reports, "AFTER", (*others, changed))
     with pytest.raises(ConfigError, match="report views"):
         check_current(warehouse)
-    migrate(warehouse, brought=brought())
-    check_current(warehouse, brought())
+    migrate(warehouse, relations=model_relations())
+    check_current(warehouse, model_relations())
     with as_reader(warehouse) as connection:
         assert connection.execute(text("SELECT lucky FROM report.model_history")).all() == []
 
 
 def test_every_sql_file_is_a_view(warehouse: Engine) -> None:
-    views = {view.name for view in report_views(brought().views)}
+    views = {view.name for view in report_views(model_relations().views)}
     stems = {file.stem for file in Path(daybreak.__file__).parent.rglob("*.sql")}
     assert stems == views == set(inspect(warehouse).get_view_names("report"))
 
@@ -213,17 +213,17 @@ def test_every_sql_file_is_a_view(warehouse: Engine) -> None:
 def test_views_of_a_model_that_is_gone_go_with_the_next_change(
     warehouse: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = brought().views[:4]
-    alone = Brought(brought().tables, kept)
+    kept = model_relations().views[:4]
+    alone = ModelRelations(model_relations().tables, kept)
     check_current(warehouse, alone)
     extra = View("luck", "CREATE VIEW report.luck AS SELECT 7 AS lucky")
-    migrate(warehouse, brought=Brought(alone.tables, (*kept, extra)))
+    migrate(warehouse, relations=ModelRelations(alone.tables, (*kept, extra)))
     found = set(inspect(warehouse).get_view_names("report"))
     assert found == {view.name for view in report_views((*kept, extra))}
     with pytest.raises(ConfigError, match="report views"):
-        check_current(warehouse, brought())
-    migrate(warehouse, brought=brought())
-    check_current(warehouse, brought())
+        check_current(warehouse, model_relations())
+    migrate(warehouse, relations=model_relations())
+    check_current(warehouse, model_relations())
     assert "luck" not in inspect(warehouse).get_view_names("report")
 
 

@@ -30,7 +30,7 @@ from daybreak.jobs.backtesting import backtest
 from daybreak.jobs.run import score_day
 from daybreak.ledger.champions import promote
 from daybreak.ledger.generations import published_generation
-from daybreak.models import brought, get_learning, get_model, model_names
+from daybreak.models import get_learning, get_model, model_names, model_relations
 from daybreak.models.base import Model
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.serving.app import create_app
@@ -104,7 +104,7 @@ def ask(client: FlaskClient, **body: Any) -> tuple[int, dict[str, Any]]:
 
 def test_it_is_found_beside_those_that_ship() -> None:
     assert model_names() == ("recommendations", NAME, "sales_forecast")
-    assert f"score.{NAME}" in [str(table) for table in brought().tables]
+    assert f"score.{NAME}" in [str(table) for table in model_relations().tables]
     with pytest.raises(NotFound, match="no model 'moon'") as error:
         get_model("moon")
     assert NAME in error.value.remedy
@@ -124,11 +124,11 @@ def test_a_warehouse_without_its_tables_says_so_until_it_is_migrated(postgres: A
     with postgres.database("warehouse_template") as name:
         engine = make_engine(postgres.url(name))
         with pytest.raises(ConfigError, match=rf"lacks feature\.{NAME}, score\.{NAME}") as error:
-            check_current(engine, brought())
+            check_current(engine, model_relations())
         assert "daybreak warehouse migrate" in error.value.remedy
-        migrate(engine, brought=brought())
-        check_current(engine, brought())
-        migrate(engine, brought=brought())
+        migrate(engine, relations=model_relations())
+        check_current(engine, model_relations())
+        migrate(engine, relations=model_relations())
         engine.dispose()
 
 

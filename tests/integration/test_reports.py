@@ -14,7 +14,7 @@ from daybreak.errors import ConfigError
 from daybreak.interval import WEEKDAYS, weekly
 from daybreak.ledger import generations as g
 from daybreak.ledger.verdicts import record_verdict
-from daybreak.models import brought
+from daybreak.models import model_relations
 from daybreak.models.sales_forecast.tables import scores as score_sales_forecast
 from daybreak.monitoring.steps import begin_run
 from daybreak.warehouse import tables
@@ -162,7 +162,7 @@ def test_every_column_has_a_meaning_and_the_page_lists_it_as_the_database_does(
     conn: Connection,
 ) -> None:
     views = report_columns(conn)
-    assert set(views) == {view.name for view in report_views(brought().views)}
+    assert set(views) == {view.name for view in report_views(model_relations().views)}
     silent = [(view, one.name) for view, found in views.items() for one in found if not one.meaning]
     assert silent == []
     assert views["forecast"] == views["forecast_vintages"]

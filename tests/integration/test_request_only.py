@@ -24,7 +24,7 @@ from daybreak.jobs.maintenance import prunable, prune
 from daybreak.jobs.promoting import promote
 from daybreak.jobs.registering import register
 from daybreak.jobs.run import score_day
-from daybreak.models import brought, get_model, model_names, nightly_models, schedules
+from daybreak.models import get_model, model_names, model_relations, nightly_models, schedules
 from daybreak.models.base import Model
 from daybreak.models.schedule import ScoresOf
 from daybreak.runtime import Runtime
@@ -103,7 +103,7 @@ def test_it_has_no_schedule_and_no_tables() -> None:
     assert {NAME, READS} <= set(model_names())
     assert not {NAME, READS} & schedules().keys()
     assert not {NAME, READS} & {model.name for model in nightly_models()}
-    assert not [table for table in brought().tables if table.name in {NAME, READS}]
+    assert not [table for table in model_relations().tables if table.name in {NAME, READS}]
 
 
 def test_what_only_a_night_has_is_refused_with_what_to_do(runtime: Runtime, tmp_path: Path) -> None:

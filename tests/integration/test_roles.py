@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from daybreak.errors import ConfigError
-from daybreak.models import brought
+from daybreak.models import model_relations
 from daybreak.models.sales_forecast.tables import scores as score_sales_forecast
 from daybreak.warehouse import roles
 from daybreak.warehouse.engine import begin, make_engine
@@ -60,7 +60,7 @@ REFUSED = {
 def everything(warehouse: Engine) -> Iterator[Engine]:
     """A warehouse with the tables of every model, one from outside the package included."""
     with outside_installed():
-        migrate(warehouse, brought=brought())
+        migrate(warehouse, relations=model_relations())
         yield warehouse
 
 

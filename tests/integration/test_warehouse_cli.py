@@ -18,7 +18,7 @@ from daybreak import runtime
 from daybreak.cli.warehouse import app
 from daybreak.errors import PlatformError
 from daybreak.ledger import generations
-from daybreak.models import brought
+from daybreak.models import model_relations
 from daybreak.warehouse import tables
 from daybreak.warehouse.engine import begin
 from daybreak.warehouse.migrate import head_revision
@@ -87,7 +87,7 @@ def test_status_shows_what_is_there(
     assert found["bytes"]["ops.generation"] > 0
     assert set(found["bytes"]) == {
         *tables.metadata.tables,
-        *map(str, brought().tables),
+        *map(str, model_relations().tables),
         "ops.schema_version",
     }
     assert [row["model"] for row in found["freshness"]] == ["sales_forecast"]

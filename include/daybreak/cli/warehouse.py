@@ -33,11 +33,11 @@ def migrate(as_json: AsJson = False) -> None:
 @app.command()
 def status(as_json: AsJson = False) -> None:
     """Show revision, sizes and what is published. Exit code 1 where a migration is missing."""
-    from daybreak.models import brought
+    from daybreak.models import model_relations
     from daybreak.runtime import get_runtime
     from daybreak.warehouse.status import warehouse_status
 
-    found = warehouse_status(get_runtime().engine, brought())
+    found = warehouse_status(get_runtime().engine, model_relations())
     if as_json:
         typer.echo(json.dumps(found))
     else:

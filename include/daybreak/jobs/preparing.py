@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daybreak.models import brought
+from daybreak.models import model_relations
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.warehouse.databases import create_database
 from daybreak.warehouse.engine import make_engine
@@ -20,7 +20,7 @@ def migrate(runtime: Runtime | None = None) -> tuple[str | None, str]:
     create_database(dsn)
     engine = make_engine(dsn)
     try:
-        return current_revision(engine), upgrade(engine, brought=brought())
+        return current_revision(engine), upgrade(engine, relations=model_relations())
     finally:
         engine.dispose()
 

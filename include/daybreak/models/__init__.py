@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from daybreak.models.base import AnyModel, Learning, Nightly
     from daybreak.settings import Settings
-    from daybreak.warehouse.model_tables import Brought
+    from daybreak.warehouse.model_tables import ModelRelations
 
 GROUP = "daybreak.models"
 SCHEDULES = "daybreak.schedules"
@@ -168,14 +168,14 @@ def nightly_models() -> list[AnyModel]:
     return [model for model in map(get_model, model_names()) if model.nightly is not None]
 
 
-def brought(models: Iterable[AnyModel] | None = None) -> Brought:
+def model_relations(models: Iterable[AnyModel] | None = None) -> ModelRelations:
     """What ``models`` (default: all, which imports each) bring to a warehouse."""
     # A DAG file imports this module, and SQLAlchemy is too heavy for it.
-    from daybreak.warehouse.model_tables import Brought  # noqa: PLC0415
+    from daybreak.warehouse.model_tables import ModelRelations  # noqa: PLC0415
 
     listed = list(models or map(get_model, model_names()))
     nights = [model.nightly for model in listed if model.nightly]
-    return Brought(
+    return ModelRelations(
         tuple(table for each in nights for table in (each.snapshot_table, each.score_table)),
         tuple(view for model in listed for view in model.views),
     )

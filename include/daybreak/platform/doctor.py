@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from daybreak.errors import DaybreakError
-from daybreak.models import brought
+from daybreak.models import model_relations
 from daybreak.platform import airflow_env, components, operation, ports, processes
 from daybreak.platform.findings import Finding
 from daybreak.platform.folder import StateFolder
@@ -153,7 +153,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
     try:
         with connect(engine):
             pass
-        check_current(engine, brought())
+        check_current(engine, model_relations())
     finally:
         engine.dispose()
     yield Finding("database", True, "reachable and migrated")

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from sqlalchemy import create_engine, inspect
 
 from daybreak.errors import PlatformError
-from daybreak.models import brought
+from daybreak.models import model_relations
 from daybreak.platform import components
 from daybreak.platform.folder import StateFolder
 from daybreak.platform.processes import MARK, tail
@@ -25,7 +25,7 @@ def migrate_warehouse(settings: Settings) -> None:
     """Run the warehouse's migrations; takes a moment where there is nothing to do."""
     engine = make_engine(settings.dsn_for("migrations"))
     try:
-        migrate(engine, brought=brought())
+        migrate(engine, relations=model_relations())
     finally:
         engine.dispose()
 

@@ -1,4 +1,4 @@
-"""Bring a database to the tables and views that this version of Daybreak works with."""
+"""Migrate a database to the tables and views of this version of Daybreak."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from daybreak.warehouse import migrations
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.locks import hold
 from daybreak.warehouse.migrations import VERSION_OPTIONS, VERSION_SCHEMA
-from daybreak.warehouse.model_tables import NOTHING, Brought
+from daybreak.warehouse.model_tables import NOTHING, ModelRelations
 from daybreak.warehouse.reports import apply_views, views_are_current
 from daybreak.warehouse.roles import apply_privileges, create_roles
 
 REMEDY = "Run `daybreak warehouse migrate`."
 
 
-def migrate(engine: Engine, revision: str = "head", brought: Brought = NOTHING) -> str:
+def migrate(engine: Engine, revision: str = "head", relations: ModelRelations = NOTHING) -> str:
     """Upgrade to ``revision`` in one transaction; put report views and privileges in place.
 
-    ``brought``: what the models bring (``models.brought``). What is missing of their tables after
-    the last revision is created, what is there is left as it is.
+    ``relations``: tables and views of the models (``models.model_relations``). Tables that are
+    missing after the last revision are created, others stay as they are.
 
     Returns the revision reached. Safe to run twice and from several processes at once: they
     wait for one another. Raises ``ConfigError`` where the database was migrated by a later
@@ -41,9 +41,9 @@ def migrate(engine: Engine, revision: str = "head", brought: Brought = NOTHING) 
         _upgrade(connection, revision)
         reached = _revision_of(connection)
         if reached == head_revision():
-            for table in brought.tables:
+            for table in relations.tables:
                 table.create(connection, checkfirst=True)
-            apply_views(connection, brought.views)
+            apply_views(connection, relations.views)
             apply_privileges(connection)
     return reached or ""
 
@@ -59,10 +59,10 @@ def head_revision() -> str:
     return ScriptDirectory.from_config(_config()).get_current_head() or ""
 
 
-def check_current(engine: Engine, brought: Brought = NOTHING) -> None:
+def check_current(engine: Engine, relations: ModelRelations = NOTHING) -> None:
     """Raise ``ConfigError`` unless tables and report views are those of this version.
 
-    ``brought``: what the models bring, as for ``migrate``; each of it has to be there.
+    ``relations``: as for ``migrate``; all of it has to be there.
     """
     head = head_revision()
     with connect(engine) as connection:
@@ -76,14 +76,16 @@ def check_current(engine: Engine, brought: Brought = NOTHING) -> None:
                 needed=head,
             )
         present = inspect(connection)
-        missing = [str(t) for t in brought.tables if not present.has_table(t.name, schema=t.schema)]
+        missing = [
+            str(t) for t in relations.tables if not present.has_table(t.name, schema=t.schema)
+        ]
         if missing:
             raise ConfigError(
                 f"The warehouse lacks {', '.join(missing)}, which a model keeps its rows in.",
                 remedy=REMEDY,
                 tables=missing,
             )
-        if not views_are_current(connection, brought.views):
+        if not views_are_current(connection, relations.views):
             raise ConfigError(
                 "The report views of the warehouse are not those of this version of Daybreak.",
                 remedy=REMEDY,

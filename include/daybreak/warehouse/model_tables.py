@@ -16,14 +16,14 @@ from daybreak.warehouse.reports.view import View
 
 
 @dataclass(frozen=True)
-class Brought:
+class ModelRelations:
     """What models bring to a warehouse: their tables, and report views in the order of making."""
 
     tables: tuple[Table, ...] = ()
     views: tuple[View, ...] = ()
 
 
-NOTHING = Brought()
+NOTHING = ModelRelations()
 
 _BY_MONTH = "RANGE (business_date)"
 """``partitions.ensure_partition`` makes the months."""

@@ -1,4 +1,4 @@
-"""What a warehouse holds, for people and for scripts that look after it."""
+"""The contents of a warehouse, for people and scripts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, text
 from daybreak.errors import ConfigError
 from daybreak.warehouse.engine import connect
 from daybreak.warehouse.migrate import check_current, current_revision, head_revision
-from daybreak.warehouse.model_tables import NOTHING, Brought
+from daybreak.warehouse.model_tables import NOTHING, ModelRelations
 
 _SIZES = text(
     """
@@ -29,7 +29,7 @@ _SIZES = text(
 )
 
 
-def warehouse_status(engine: Engine, brought: Brought = NOTHING) -> dict[str, Any]:
+def warehouse_status(engine: Engine, relations: ModelRelations = NOTHING) -> dict[str, Any]:
     """JSON-ready: ``database``, ``revision``, ``needed``, ``current`` and ``problem``.
 
     Where the warehouse is current also ``bytes`` a table (partitions and indexes included),
@@ -43,7 +43,7 @@ def warehouse_status(engine: Engine, brought: Brought = NOTHING) -> dict[str, An
         "problem": None,
     }
     try:
-        check_current(engine, brought)
+        check_current(engine, relations)
     except ConfigError as error:
         return status | {"current": False, "problem": error.message}
     with connect(engine) as connection:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import ProgrammingError
 
 from daybreak.errors import DaybreakError, NoChampion, NotCarried, NotPublished, NotReady
-from daybreak.models import brought
+from daybreak.models import model_relations
 from daybreak.serving.http.auth import public
 from daybreak.serving.http.encoding import json_response
 from daybreak.serving.schemas import Health, Readiness
@@ -82,7 +82,7 @@ def _outcome(service: Service, check: Callable[[], object]) -> DaybreakError | N
         # A table or column is not there. Only then is the schema looked at: replicas of two
         # releases serve side by side while it is ahead of one of them.
         try:
-            check_current(service.runtime.engine, brought(service.models.values()))
+            check_current(service.runtime.engine, model_relations(service.models.values()))
         except DaybreakError as error:
             return error
         raise
