@@ -380,5 +380,5 @@ def test_a_request_may_stand_on_the_same_forecast(
 
 def test_a_schedule_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stock_cover_schedule.SCHEDULE", "daily")
-    with pytest.raises(ConfigError, match="which is no schedule"):
+    with pytest.raises(ConfigError, match="which is not a schedule"):
         schedules()

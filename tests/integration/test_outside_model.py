@@ -137,8 +137,8 @@ def test_a_warehouse_without_its_tables_says_so_until_it_is_migrated(postgres: A
     [
         ("moon = nowhere:MODEL", "cannot be loaded from nowhere:MODEL"),
         ("moon = reorder_point:SUN", "cannot be loaded from reorder_point:SUN"),
-        ("moon = reorder_point:MODEL", "is no model of that name"),
-        ("reorder_point = moon:MODEL", "Two packages bring a model 'reorder_point'"),
+        ("moon = reorder_point:MODEL", "is not a model of that name"),
+        ("reorder_point = moon:MODEL", "Two packages define a model 'reorder_point'"),
     ],
 )
 def test_an_entry_point_that_leads_nowhere_says_which(

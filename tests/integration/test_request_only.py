@@ -114,7 +114,7 @@ def test_what_only_a_night_has_is_refused_with_what_to_do(runtime: Runtime, tmp_
         lambda: publishing.rollback(NAME, day, runtime),
         lambda: export_day(NAME, day, "csv", tmp_path / "out.csv", runtime=runtime),
     ):
-        with pytest.raises(NotFound, match=f"{NAME} is not scored by night") as error:
+        with pytest.raises(NotFound, match=f"{NAME} is not scored nightly") as error:
             refused()
         assert "Ask the endpoint" in error.value.remedy
     with connect(runtime.engine) as conn:
@@ -315,7 +315,7 @@ def test_a_model_that_reads_what_nobody_publishes_is_refused_at_start(
 
     for models, fault in (
         ([reading("moon")], "reads the scores of moon, which is not installed"),
-        ([reading(NAME), order], f"reads the scores of {NAME}, which is not scored by night"),
+        ([reading(NAME), order], f"reads the scores of {NAME}, which is not scored nightly"),
         ([reading("toy", order.endpoint), toy.TOY], "its requests name no entity"),
     ):
         with pytest.raises(ConfigError, match=fault) as error:

@@ -70,7 +70,7 @@ def test_nothing_is_given_where_nothing_is_declared() -> None:
 
 def test_a_model_without_a_night_says_so() -> None:
     model = replace(toy.TOY, nightly=None, reads=(ScoresOf("other"),))
-    with pytest.raises(NotFound, match="toy is not scored by night") as error:
+    with pytest.raises(NotFound, match="toy is not scored nightly") as error:
         model.night  # noqa: B018
     assert "Ask the endpoint" in error.value.remedy
     assert model.keys == ()

@@ -56,8 +56,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         ("nowhere:SCHEDULE", "cannot be loaded from nowhere:SCHEDULE"),
         ("daybreak.models.schedule:NONE", "cannot be loaded from daybreak.models.schedule:NONE"),
-        ("daybreak.models.schedule:Schedule", "which is no schedule"),
-        ("toy:MODEL", "leads to toy:MODEL, which is no schedule"),
+        ("daybreak.models.schedule:Schedule", "which is not a schedule"),
+        ("toy:MODEL", "leads to toy:MODEL, which is not a schedule"),
     ],
 )
 def test_a_schedule_that_leads_nowhere_says_which(point: str, fault: str, package: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_model_that_does_not_learn_says_how_it_gets_versions() -> None:
         ("nowhere:LEARNING", "nowhere:LEARNING: No module named 'nowhere'"),
         ("toy:NOTHING", "toy:NOTHING: module 'toy' has no attribute 'NOTHING'"),
         ("toy", "toy: module 'toy' has no attribute ''"),
-        ("toy:MODEL", "toy:MODEL: it is no Learning"),
+        ("toy:MODEL", "toy:MODEL: it is not a Learning"),
     ],
 )
 def test_learning_that_leads_nowhere_says_so(

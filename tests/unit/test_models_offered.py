@@ -57,7 +57,7 @@ def test_the_reason_names_every_section_that_is_missing(
 
 
 def test_a_need_that_is_no_section_is_refused_with_a_close_one() -> None:
-    with pytest.raises(ConfigError, match=r"'mine' needs 'sale', which is no kind") as caught:
+    with pytest.raises(ConfigError, match=r"'mine' needs 'sale', which is not a kind") as caught:
         offers({"mine": ("sale",)}, {"sales"})
 
     assert "Did you mean 'sales'? The kinds are: sales, plan, items" in caught.value.remedy

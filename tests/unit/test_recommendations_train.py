@@ -444,7 +444,7 @@ def test_the_gate_compares_only_on_weeks_new_to_the_champion(
     challenger = artifact(trained, "v2", evidence=good)
     verdict = judge(lambda: events, TODAY, challenger, artifact(trained))
     assert not verdict.passed
-    assert "nothing tells them apart" in verdict.reason
+    assert "they cannot be compared" in verdict.reason
 
     older = train_events(events, ago(WINDOW), options=QUICK)
     verdict = judge(lambda: events, TODAY, challenger, artifact(older))

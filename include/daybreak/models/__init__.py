@@ -1,7 +1,7 @@
 """One package a model: what it learns from, what it scores, how a request becomes a row.
 
 A model is found by its entry point in the group ``daybreak.models``, whose name is the model's;
-those that ship here come in by the same door as those of other packages. One that is scored by
+those that ship here are found like those of other packages. One that is scored by
 night has a second one of the same name in the group ``daybreak.schedules``.
 """
 
@@ -36,7 +36,7 @@ def _installed(group: str = GROUP) -> dict[str, EntryPoint]:
         known = found.setdefault(point.name, point)
         if known.value != point.value:
             raise ConfigError(
-                f"Two packages bring a model {point.name!r}: {known.value} and {point.value}.",
+                f"Two packages define a model {point.name!r}: {known.value} and {point.value}.",
                 remedy=f"Rename one of the entry points in the group {group}.",
                 model=point.name,
             )
@@ -49,7 +49,7 @@ def model_names() -> tuple[str, ...]:
 
 
 def schedules() -> dict[str, Schedule]:
-    """The schedule of every model that is scored by night, by the model's name, in its order.
+    """The schedule of every model that is scored nightly, by the model's name, in its order.
 
     Imports the light module of each schedule and no model. Raises ``ConfigError`` where an entry
     point leads to something else.
@@ -57,11 +57,11 @@ def schedules() -> dict[str, Schedule]:
     found: dict[str, Schedule] = {}
     for name, point in sorted(_installed(SCHEDULES).items()):
         if name not in _installed():
-            continue  # what is left of a model that another package took away
+            continue  # an entry point that outlived its package
         schedule = _load(point)
         if not isinstance(schedule, Schedule):
             raise ConfigError(
-                f"The entry point {name!r} leads to {point.value}, which is no schedule.",
+                f"The entry point {name!r} leads to {point.value}, which is not a schedule.",
                 remedy=f"Let it name a Schedule, or take it out of the group {SCHEDULES}.",
                 model=name,
             )
@@ -121,7 +121,7 @@ def get_model(name: str) -> AnyModel:
     model: AnyModel = _load(point)
     if getattr(model, "name", None) != name:
         raise ConfigError(
-            f"The entry point {name!r} leads to {point.value}, which is no model of that name.",
+            f"The entry point {name!r} leads to {point.value}, which is not a model of that name.",
             remedy="Let it name an object whose attribute `name` is the entry point's name.",
             model=name,
         )
@@ -129,7 +129,7 @@ def get_model(name: str) -> AnyModel:
 
 
 def get_nightly(name: str) -> Nightly:
-    """The facet of a model that is scored by night. Raises ``NotFound`` where it has none."""
+    """The facet of a model that is scored nightly. Raises ``NotFound`` where it has none."""
     return get_model(name).night
 
 
@@ -153,7 +153,7 @@ def get_learning(name: str) -> Learning:
     try:
         learning = getattr(import_module(module), attribute)
         if not isinstance(learning, Learning):
-            raise TypeError("it is no Learning")
+            raise TypeError("it is not a Learning")
     except (ImportError, AttributeError, TypeError) as error:
         raise ConfigError(
             f"How {name} learns cannot be loaded from {place}: {error}.",
@@ -164,12 +164,12 @@ def get_learning(name: str) -> Learning:
 
 
 def nightly_models() -> list[AnyModel]:
-    """Every model that is scored by night, in order of name; imports every model."""
+    """Every model that is scored nightly, in order of name; imports every model."""
     return [model for model in map(get_model, model_names()) if model.nightly is not None]
 
 
 def model_relations(models: Iterable[AnyModel] | None = None) -> ModelRelations:
-    """What ``models`` (default: all, which imports each) bring to a warehouse."""
+    """Tables and report views of ``models`` (default: all, which imports each)."""
     # A DAG file imports this module, and SQLAlchemy is too heavy for it.
     from daybreak.warehouse.model_tables import ModelRelations  # noqa: PLC0415
 
@@ -187,7 +187,7 @@ def _load(point: EntryPoint) -> Any:
     except (ImportError, AttributeError) as error:
         raise ConfigError(
             f"The model {point.name!r} cannot be loaded from {point.value}: {error}.",
-            remedy=f"Mend the entry point {point.name} in the group {point.group}, or uninstall "
+            remedy=f"Correct the entry point {point.name} in the group {point.group}, or uninstall "
             "its package.",
             model=point.name,
         ) from error

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from daybreak.errors import ArtifactAltered
 
 LONGEST_PADDED = 64
-"""Characters of a name up to which numpy text, four bytes each, is no waste to speak of."""
+"""Characters of a name up to which numpy text, four bytes each, wastes little."""
 
 
 def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:

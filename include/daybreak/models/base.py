@@ -1,8 +1,8 @@
 """What the platform asks of a model: a name, and the facets that it has.
 
-Every model has an endpoint and a scorer. One that is scored by night has the facet ``Nightly``,
-one that learns has ``Learning``, which lies in modules that neither scoring nor serving imports.
-Nothing outside ``models/`` knows which model it carries.
+Every model has an endpoint and a scorer. One that is scored nightly has the facet ``Nightly``,
+one that learns has ``Learning``, in modules that neither scoring nor serving imports.
+Nothing outside ``models/`` knows a model by name.
 
 Shapes: ``n`` entities, ``S`` snapshot values, ``R`` values a record, ``q`` questions, ``m`` rows to
 score, ``F`` features, ``K`` margins a row. Everything numeric is float32 from the snapshot to the
@@ -114,7 +114,7 @@ class Given:
 
 @dataclass(frozen=True)
 class Questions:
-    """``q`` requests as columns: what a night, a caller and another model ask in the same way.
+    """``q`` requests as columns: what a nightly run, a caller and another model all ask with.
 
     ``entity``: int64 (q,), the row of ``Given.entities`` that each is about. ``columns``: (q,) by
     field of the request. None, or NaN in a column of numbers, means that it was not given; so does
@@ -181,7 +181,7 @@ class Remarks:
 
 
 class ScoringRows(Protocol):
-    """What the engine is asked, and the way from its margins to answers."""
+    """Features for the engine, and how its margins become answers."""
 
     @property
     def features(self) -> Float32:
@@ -197,17 +197,17 @@ class ScoringRows(Protocol):
         ...
 
     def remarks(self, question: int) -> Remarks:
-        """What to say beside the answer to one question."""
+        """Remarks on the answer to one question."""
         ...
 
 
 class Scorer(Protocol):
-    """A version at work on one day. A night, a caller and another model ask the same one."""
+    """A version ready for one day. Nightly runs, callers and other models ask the same one."""
 
     def rows(self, given: Given, questions: Questions) -> ScoringRows:
         """The rows that answer the questions.
 
-        A row depends on its own question and entity only, not on those that stand beside it. Raises
+        A row depends on its own question and entity only, not on others in the batch. Raises
         ``OutsideHorizon`` and ``InvalidRequest`` for a question without an answer.
         """
         ...
@@ -218,7 +218,7 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class Endpoint(Generic[RequestT]):
-    """How one asks.
+    """The form of requests and answers.
 
     ``request``: form of a request. ``entity``: the snapshot row that a request is about, by its
     key; None where it is about none. ``default_key``: key of the default row, which answers for an
@@ -247,8 +247,8 @@ whole. An array is read when it is asked for."""
 class Span:
     """Some entities of a business date, which are one shard of its snapshot.
 
-    ``keys``: one object array (n,) a key column, in key order; None where they are all, and nobody
-    counted them.
+    ``keys``: one object array (n,) a key column, in key order; None where they are all, and
+    uncounted.
     """
 
     as_of: AsOf
@@ -273,8 +273,8 @@ class Nightly(ABC):
 
     ``keys``: columns of the snapshot and of the score table that name an entity.
 
-    A snapshot is made in shards, each of which can be made alone and again: ``entities`` says
-    whom, ``part`` reads the facts of a range where sums over all entities need them (``in_parts``),
+    A snapshot is made in shards, each of which can be made alone and again: ``entities`` lists
+    keys, ``part`` reads the facts of a range where sums over all entities need them (``in_parts``),
     ``shared`` makes what all have in common, ``rows`` the rows of a range. Only ``rows`` has to be
     there: by default a snapshot is one shard. No bit may depend on how the entities were cut.
     """
@@ -297,9 +297,9 @@ class Nightly(ABC):
         return ()
 
     def context_layout(self) -> tuple[str, ...]:
-        """Names of the context's arrays, and of whatever lies in them in order.
+        """Names of the context's arrays, and of what is in them, in order.
 
-        Whatever renames, adds or moves something there changes this.
+        Changes whenever something in the context is renamed, added or moved.
         """
         return ()
 
@@ -454,12 +454,12 @@ class Learning(ABC):
 class Model(Generic[RequestT]):
     """A name and facets. Stateless: all that a model learned is in the artifact of a version.
 
-    ``scorer``: makes the version at work of a day; called once a day and version, may be costly.
+    ``scorer``: makes the scorer of a version and a day; called once for each, may be costly.
     ``features``: names of the F features of the engine, in order; none for a formula. A function
     where they follow from the options that a version was trained with.
     ``learning``: ``package.module:OBJECT`` of the facet ``Learning``, imported where it is used.
-    ``views``: report views that it brings. ``reads``: the inputs of a model that is not scored by
-    night; else its schedule has them.
+    ``views``: its report views. ``reads``: the inputs of a model that is not scored
+    nightly; else its schedule has them.
     """
 
     name: str
@@ -473,14 +473,14 @@ class Model(Generic[RequestT]):
 
     def __post_init__(self) -> None:
         if self.nightly is not None and self.reads:
-            raise ValueError(f"{self.name} is scored by night: its schedule says what it reads")
+            raise ValueError(f"{self.name} is scored nightly: its schedule says what it reads")
 
     @property
     def night(self) -> Nightly:
         """The facet ``nightly``. Raises ``NotFound`` where the model has none."""
         if self.nightly is None:
             raise NotFound(
-                f"{self.name} is not scored by night: it only answers requests.",
+                f"{self.name} is not scored nightly: it only answers requests.",
                 remedy="Ask the endpoint; `daybreak models list` shows its versions.",
                 field="model",
                 model=self.name,

@@ -1,7 +1,7 @@
 """Which models a data set can carry: those whose sections it has.
 
-A model that needs sections which the data set lacks is left out, with the reason; it is no fault
-of the data set. Imports nothing heavy: the DAG files ask this whenever Airflow parses them.
+A model that needs sections which the data set lacks is left out, with the reason; that is not a
+fault of the data set. Imports nothing heavy: the DAG files ask this whenever Airflow parses them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def offers(needs: Mapping[str, Collection[str]], sections: Collection[str]) -> t
     """One offer a model of ``needs`` (model to the kinds of sections it needs), in its order.
 
     ``sections``: the kinds that the data set has. Raises ``ConfigError`` where a model needs what
-    is no kind of section.
+    is not a kind of section.
     """
     return tuple(Offer(model, _lacking(model, kinds, sections)) for model, kinds in needs.items())
 
@@ -52,7 +52,7 @@ def carried(found: Mapping[str, Schedule], dataset: str) -> dict[str, Schedule]:
 def absent(dataset: str) -> dict[str, str]:
     """The models that the data set cannot carry, each with the reason as lists show it.
 
-    None of them where its file cannot be read, which whoever loads it says. Raises ``ConfigError``
+    None of them where its file cannot be read, which the load reports. Raises ``ConfigError``
     as ``offers`` does.
     """
     sections = keys_of(dataset)
@@ -101,7 +101,7 @@ def _lacking(model: str, needed: Collection[str], sections: Collection[str]) -> 
             close = get_close_matches(kind, BY_NAME, n=1)
             hint = f"Did you mean {close[0]!r}? " if close else ""
             raise ConfigError(
-                f"The model {model!r} needs {kind!r}, which is no kind of section.",
+                f"The model {model!r} needs {kind!r}, which is not a kind of section.",
                 remedy=f"{hint}The kinds are: {', '.join(BY_NAME)}.",
                 model=model,
                 field=kind,

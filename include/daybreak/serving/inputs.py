@@ -44,7 +44,7 @@ class Inputs:
     def _upstream(self, model: AnyModel, key: Key) -> tuple[Given, datetime]:
         scores, identity, watermark = {}, {}, self.runtime.clock()
         for read in model.inputs:
-            upstream = self.models[read.model]  # check_reads has seen to it
+            upstream = self.models[read.model]  # check_reads has checked it
             generation = self.publications.published(read.model)
             with connect(self.runtime.engine) as conn:
                 scores[read.model] = read_entity_scores(
@@ -60,9 +60,9 @@ class Inputs:
 
 
 def check_reads(models: Mapping[str, AnyModel]) -> None:
-    """Raise ``ConfigError`` where a model that only answers requests reads what nobody publishes.
+    """Raise ``ConfigError`` where a model that only answers requests reads what no model publishes.
 
-    Its requests have to name an entity too, or nobody knows whose scores it wants.
+    Its requests have to name an entity too, whose scores are read.
     """
     for model in models.values():
         for read in model.reads:
@@ -70,8 +70,8 @@ def check_reads(models: Mapping[str, AnyModel]) -> None:
             if upstream is None or upstream.nightly is None:
                 raise ConfigError(
                     f"{model.name} reads the scores of {read.model}, which "
-                    + ("is not scored by night." if upstream else "is not installed."),
-                    remedy=f"Install the package that brings {read.model}, or correct `reads` of "
+                    + ("is not scored nightly." if upstream else "is not installed."),
+                    remedy=f"Install the package that has {read.model}, or correct `reads` of "
                     f"the model {model.name}.",
                     model=model.name,
                 )

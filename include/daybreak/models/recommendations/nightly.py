@@ -69,7 +69,7 @@ class ListNightly(Nightly):
     def entities(
         self, warehouse: Connection, as_of: AsOf, options: Options = NO_OPTIONS
     ) -> Iterator[Key]:
-        """Whom nobody knows, then every active user. Raises ``NoData``."""
+        """The default row, then every active user. Raises ``NoData``."""
         numbers = Numbers.chosen(options)
         users = stream_users(warehouse, as_of, days=numbers.history_days)
         return ((user,) for user in chain((DEFAULT_USER,), users))  # '' sorts first

@@ -44,8 +44,8 @@ class Numbers:
 
     ``short_half_life``, ``long_half_life``: in a user's record of an item. ``taste_half_life``,
     ``basket_half_life``: in what the neighbours of items are learned from. ``window_days``: lists
-    are to foretell that many days. ``on_sale_days``: an item that nobody bought for so long is no
-    longer recommended. ``history_days``: how far back events are read; a user is active who did
+    predict that many days. ``on_sale_days``: an item without a buyer for so long is not
+    recommended. ``history_days``: how far back events are read; a user is active who did
     anything within them.
     """
 

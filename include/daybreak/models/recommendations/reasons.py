@@ -59,10 +59,10 @@ def reasons(  # noqa: PLR0917 - as candidates and assemble take them
     ranks = found.ranks[chosen][:, order]
     ranks = np.where(np.isnan(ranks), np.float32(np.inf), ranks)
     bought = _bought(rows, user, item, len(catalogue))
-    ranks[~bought, 0] = np.inf  # what was only looked at is not had again
+    ranks[~bought, 0] = np.inf  # 'again' needs a purchase
     if session is not None:
         begun = np.diff(session.offsets)[user] > 0
-        ranks[begun & np.isfinite(ranks[:, 1]), 1] = 0.0  # what is at hand explains best
+        ranks[begun & np.isfinite(ranks[:, 1]), 1] = 0.0  # the session explains best
     strongest = np.argmin(ranks, axis=1)
     code = np.array([reason for _, reason, _ in _ASKED], object)[strongest]
     because = np.full(len(chosen), -1, np.int64)

@@ -1,4 +1,4 @@
-"""A version of the recommendations at work: users to candidates, margins to the best of them."""
+"""The scorer of the recommendations: users to candidates, margins to the best of them."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ _NOTHING = dict(RecommendationRequest())
 class Lists:
     """Candidates of users with one wish, and what turns their margins into lists of ``k`` items.
 
-    ``remarks``: of each list; none where a night asks.
+    ``remarks``: of each list; none in a nightly run.
     """
 
     users: SnapshotRows
@@ -110,7 +110,7 @@ class ListRows:
             for part, end in zip(self.parts, ends, strict=True)
         ]
         columns, lengths = found[0]
-        if len(found) > 1:  # a night has one wish, and millions of rows to copy
+        if len(found) > 1:  # a nightly run has one wish, and millions of rows to copy
             columns = {
                 name: np.concatenate([answers[name] for answers, _ in found]) for name in columns
             }
@@ -121,7 +121,7 @@ class ListRows:
         """Of the list that answers one request."""
         said = self.parts[question].remarks
         if said is None:
-            raise ValueError("A night's lists have no remarks.")
+            raise ValueError("Nightly lists have no remarks.")
         return said
 
     def _answer(self, score: Float32, part: Lists) -> tuple[Columns, NDArray[np.int64]]:

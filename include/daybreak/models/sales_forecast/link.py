@@ -24,7 +24,7 @@ QUANTILES = SCORES[:3]
 _SCALE, _OPEN, _HORIZON = (FEATURES.index(name) for name in ("scale", "open", "horizon"))
 _HALF = np.float32(0.5)
 _TENTH = np.float32(0.1000001)
-"""A hair above a tenth, so that the rounded product is not below one in anybody's arithmetic."""
+"""Just above a tenth, so that the rounded product is not below one in any arithmetic."""
 
 
 def link(margins: Float32, features: Float32, manifest: Mapping[str, Any]) -> dict[str, Float32]:

@@ -1,4 +1,4 @@
-"""A version of the sales forecast at work: days of series to rows, margins to units."""
+"""The scorer of the sales forecast: days of series to rows, margins to units."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def _category_share(
     user: NDArray[np.int64],
     item: NDArray[np.int64],
 ) -> Float32:
-    """How much of the votes for the user is of the item's category; of several, on average."""
+    """Share of the user's votes that is in the item's category; of several, on average."""
     vote, of_vote = catalogue.categories_of(cast.item)
     weight = cast.weight.astype(np.float64)
     kinds = len(catalogue.category_name)

@@ -1,4 +1,4 @@
-"""Which items are worth scoring for a user: the union of what several sources name.
+"""Which items are scored for a user: the union of what several sources name.
 
 Everything here is exact: sparse products add in the order of the history, in float64, products of
 two float32 values (which float64 holds without rounding), and are rounded to float32 once. So a
@@ -42,7 +42,7 @@ TAKEN = {
     "trending_28": 50,
     "category": 30,
 }
-"""How many items each source may name; what another one names as well it scores all the same."""
+"""How many items each source may name; it scores those that others name as well."""
 
 LEAST = MOST_LISTED
 """Candidates a user has at least, while there are so many eligible items; ``trending_28`` names
@@ -67,12 +67,11 @@ class Ragged:
 
 @dataclass(frozen=True)
 class Wish:
-    """What a caller asks beside the history. Applied before any source is cut to its best.
+    """What a request adds to the history. Applied before any source is cut to its best.
 
     ``session``: items just seen or put in the basket, not recommended themselves. ``excluded``:
     items that one user does not want. ``allowed``: bool (N,), what may be recommended at all.
-    ``new_only``: nothing that the user has: bought before, or did something with whose weight is
-    ``has`` or more.
+    ``new_only``: nothing that the user has: bought before, or an event of weight ``has`` or more.
     """
 
     session: Ragged | None = None
@@ -82,7 +81,7 @@ class Wish:
     has: float = PURCHASE
 
     def is_as(self, usual: Wish) -> bool:
-        """Whether it asks for nothing but the usual, which names no items."""
+        """Whether it is the default, which names no items."""
         named = (self.session, self.excluded, self.allowed)
         return all(part is None for part in named) and self.new_only == usual.new_only
 

@@ -1,4 +1,4 @@
-"""The items of a business date: who they are, how they sell, and which are on everyone's list.
+"""The items of a business date: their ids, how they sell, and which of them are popular.
 
 All of it is the same for every user, so it is stored once a day as the snapshot's context.
 """
@@ -103,7 +103,7 @@ class Catalogue:
         plain: dict[str, NDArray[Any]] = {
             part.name: getattr(self, part.name) for part in fields(self)
         }
-        if not len(self.further):  # a shop with one category an item has the context it always had
+        if not len(self.further):  # with one category an item the context is as before
             del plain[_FURTHER]
         return plain | {name: from_names(plain[name]) for name in _TEXTS}
 

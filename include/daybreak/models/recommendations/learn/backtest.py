@@ -1,7 +1,7 @@
 """Weekly windows: make lists as one would have then, and compare with what was bought.
 
 For each window the events are read as of its first day's own knowledge cutoff and the model is
-trained anew on them, so no number here has seen a purchase that it foretells.
+trained anew on them, so no number here has seen a purchase that it predicts.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def backtest_windows(
 def bars(
     found: Mapping[str, Mapping[str, Mapping[str, float]]], users: Mapping[str, int]
 ) -> dict[str, bool]:
-    """What lists worth publishing have to reach, each bar by name.
+    """The bars that lists have to pass to be published, by name.
 
     ``users``: how many were measured, by reading; nothing is reached where there were none.
     """

@@ -1,4 +1,4 @@
-"""Lists that need no ranker. A model that does not beat each of them is not worth its keep."""
+"""Lists that need no ranker. A model has to beat each of them."""
 
 from __future__ import annotations
 

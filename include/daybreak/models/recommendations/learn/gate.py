@@ -1,7 +1,7 @@
-"""Which version may become champion: one that no single source beats, and not the champion either.
+"""Which version may become champion: one that neither a single source nor the champion beats.
 
 All are compared on the week that training held out, by the reading that fits the data: every
-purchase, or only what is new to a user where hardly anything is bought twice. The challenger
+purchase, or only what is new to a user where hardly anything is bought again. The challenger
 answers by the trees that were grown before that week (``manifest["evidence"]``), the champion
 is asked anew, and only where the week comes after what it was trained on: nothing is compared with
 hindsight.
@@ -143,13 +143,13 @@ def _with_champion(
         "other_features": [one["name"] for one in champion.manifest["features"]] != list(FEATURES),
     }
     if found["other_features"]:
-        # It cannot be served any more either, so it does not stand in a challenger's way.
+        # It cannot be served any more either, so it does not block a challenger.
         return found | {"why_not": f"{champion.version} was trained on other features"}
     as_of = date.fromisoformat(held_out["as_of"])
     if date.fromisoformat(found["trained_through"]) > as_of:
         return found | {
             "why_not": f"the week after {as_of} is not later than what {champion.version} was "
-            f"trained on (through {found['trained_through']}), so nothing tells them apart"
+            f"trained on (through {found['trained_through']}), so they cannot be compared"
         }
     progress(f"Asking the champion {champion.version} for its lists of {as_of}")
     events = read()

@@ -69,7 +69,7 @@ def learn(
 def user_items(
     past: Cells, users: int, items: int, today: int, half_life: float
 ) -> sparse.csr_matrix:
-    """How much each user's events say of an item by now, float32 CSR (users, items).
+    """Weight of each user's events of an item by now, float32 CSR (users, items).
 
     Old purchases weigh less: what is bought with what changes with the season, and on Online
     Retail implicit's BM25 and ALS find a third more of the new items with it.
@@ -107,7 +107,7 @@ def _baskets(events: Events, today: int, half_life: float) -> sparse.csr_matrix:
 def _factors(
     tastes: sparse.csr_matrix, kernels: Kernels, seed: int, threads: int
 ) -> sparse.csr_matrix:
-    """The item-item kernel of implicit's ALS: what a history of one item says of the others."""
+    """The item-item kernel of implicit's ALS: what one item in a history predicts of the others."""
     model: Any = AlternatingLeastSquares(
         factors=min(kernels.factors, max(1, min(tastes.shape) - 1)),
         regularization=kernels.regularization,
@@ -154,12 +154,12 @@ def _block_strongest(kernel: NDArray[np.float64], first: int, count: int) -> spa
 
 
 def _statistics(past: Cells, items: int) -> NDArray[np.float32]:
-    """How often an item was bought again by whom bought it, and by how many."""
+    """How often buyers of an item bought it again, and how many there were."""
     bought = past.bought
     user, item = past.user[bought], past.item[bought]
     times = np.bincount(item, minlength=items).astype(np.float64)
     users = np.bincount(item[firsts(user, item)], minlength=items).astype(np.float64)
-    # A prior of 10 buyers at the shop's mean, for an item bought once says little of itself.
+    # A prior of 10 buyers at the shop's mean, as one purchase says little.
     mean = times.sum() / max(users.sum(), 1.0)
     columns = {"item_rebought": (times + 10 * mean) / (users + 10) - 1, "item_users": users}
     return np.column_stack([columns[name] for name in LEARNED_STATISTICS]).astype(np.float32)

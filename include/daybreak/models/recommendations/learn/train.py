@@ -6,7 +6,7 @@ lists are, beside those of each single source, of such trees that were grown on 
 Then as many are grown again on all weeks, up to the business date. A shop of few customers is
 learned from over more weeks, for the same number of lists. Neighbours are learned anew for each day
 that lists are made of, from events up to that day only, so that no score has seen the purchase that
-it is to foretell.
+it has to predict.
 """
 
 from __future__ import annotations
@@ -142,11 +142,11 @@ def train_events(
 ) -> Trained:
     """Learn from events up to the business date. Pure; the same events, the same bytes.
 
-    ``judge``: measure the last week's lists, which the gate asks for. Whoever has later weeks to
-    measure on leaves it out, and gets the same trees without evidence.
+    ``judge``: measure the last week's lists, which the gate asks for. A caller with later
+    weeks to measure on leaves it out, and gets the same trees without evidence.
 
-    Raises ``NoData`` where there are too few weeks, or nobody came back in those to learn from, in
-    the one to choose by or in the one to judge by.
+    Raises ``NoData`` where there are too few weeks, or no user came back in those to learn from,
+    in the one to choose by or in the one to judge by.
     """
     options = options or Options()
     today = (business_date - EPOCH).days
@@ -228,7 +228,7 @@ def choose(
     found = []
     for depth in ranker.depths:
         parameters = ranker.parameters(depth, seed, options.threads)
-        # One week is a noisy judge that tends to stop far too soon, so it is asked late.
+        # One week is noisy and would stop training far too soon, so it is looked at late.
         sapling = xgb.train(parameters, data, ranker.least_rounds)
         grown = xgb.train(
             parameters,
@@ -254,7 +254,7 @@ def grow(
 def held_out_evidence(
     events: Events, at: Day, booster: xgb.Booster, *, seed: int, options: Options
 ) -> dict[str, Any]:
-    """What a ranker that has not seen the last week does on it, beside the single sources."""
+    """Measures of a ranker on the last week, which it has not seen, beside the single sources."""
     listers = {
         "model": model_lister(booster, at),
         **baselines(events, at, seed=seed, threads=options.threads),

@@ -21,7 +21,7 @@ def known_ahead(panel: Panel, origin: int) -> Block:
     channel after channel with as many days as the panel has ahead: ``season`` is NaN,
     ``last_year`` in units.
 
-    A covariate that no plan tells is carried forward from the origin (a price) or taken as absent
+    A covariate that no plan gives is carried forward from the origin (a price) or taken as absent
     (a promotion, a holiday): its later values stand in the panel of a past origin, but were not
     known then. ``last_year`` is NaN where the panel does not reach back.
     """

@@ -1,6 +1,6 @@
 """Sums over the series of an item, a category, a store: what one series alone is too noisy for.
 
-None of them is ruled by one large series: `influence` bounds what a series counts in a sum.
+One large series decides none of them: `influence` bounds what a series counts in a sum.
 """
 
 from __future__ import annotations

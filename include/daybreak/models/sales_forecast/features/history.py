@@ -14,7 +14,7 @@ model serves slow and fast items. Missing history has these values:
 
 Rows of 0 units are observations; the days before the first row say nothing (`recent.gather`).
 
-No single order and no single neighbour rules a level. Units are capped, in means only, at three
+No single order and no single neighbour decides a level. Units are capped, in means only, at three
 times the series' own 90 % quantile (or twice its mean without the largest day): one bulk order
 would otherwise double the level of an item for eleven weeks. Levels of items and categories are
 medians over the series that sell, and what they add is limited by what the series itself shows.
@@ -72,7 +72,7 @@ ENOUGH = 28
 """Selling days after which a series that never sold is taken not to sell."""
 OLD = 84
 """``age`` stops here. Where many series began on the same day, a higher one is a clock by which
-trees would tell the origins apart and learn the luck of each."""
+trees would separate the origins and fit the noise of each."""
 HALF_LIFE = 10.0
 
 _IN_UNITS = (

@@ -65,7 +65,7 @@ def first_row(panel: Panel, origin: int, rows: Rows) -> NDArray[np.int64]:
 
 
 def first_sale(panel: Panel, origin: int, rows: Rows) -> NDArray[np.int64]:
-    """The same of the first sale: rows of 0 before it tell a level, but no shape of a year."""
+    """The same of the first sale: rows of 0 before it give a level, but no shape of a year."""
     return _first(_memory(panel, origin, rows) > 0, origin)
 
 
@@ -135,7 +135,7 @@ def _closures(selling: NDArray[np.bool_], sold: NDArray[np.bool_]) -> NDArray[np
     ``LEAST_CLOSURE`` or more is known by its end: had the series sold on as many days as it did
     since then, ``SURE`` sales were to be expected in it. The sale that ended the run is left out
     of that share, which begins with ``DOUBT`` days without one. A run that has not ended is demand
-    of 0: nobody knows that it will.
+    of 0: it may never end.
     """
     never = np.int16(2 * MEMORY)
     day = selling.cumsum(axis=1, dtype=np.int16)  # number of the selling day, from 1

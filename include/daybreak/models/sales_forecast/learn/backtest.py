@@ -31,7 +31,7 @@ CLASSES = ((0.8, "A"), (0.95, "B"), (1.01, "C"))
 """Share of all units up to which a series, from the best seller down, belongs to a class."""
 
 LEAST_GAIN = {"seasonal_naive": 0.15, "mean_28": 0.10, "median_56": 0.0}
-"""By how much the WAPE of P50 has to lie under each baseline's."""
+"""By how much the WAPE of P50 has to be under each baseline's."""
 MOST_BIAS = 0.10
 CALIBRATION_TOLERANCE = 0.02
 
@@ -149,7 +149,7 @@ def summary(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def bars(found: Mapping[str, Any]) -> dict[str, bool]:
-    """What a forecast worth publishing has to reach, each bar by name."""
+    """The bars that a forecast has to pass to be published, by name."""
     wape, calibration = found["wape"], found["calibration"]
     passed = {
         f"wape_under_{name}": wape["model"] <= (1 - gain) * wape[name]

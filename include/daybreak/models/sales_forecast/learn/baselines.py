@@ -1,4 +1,4 @@
-"""Forecasts that need no learning. A model that does not beat them is not worth its keep."""
+"""Forecasts that need no learning. A model has to beat them."""
 
 from __future__ import annotations
 

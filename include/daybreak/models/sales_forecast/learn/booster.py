@@ -1,4 +1,4 @@
-"""Four boosters' worth of trees in one: three quantiles and a mean, one file, one prediction.
+"""One booster of four outputs: three quantiles and a mean, one file, one prediction.
 
 The quantiles come from one pinball objective and the mean from squared error; XGBoost trains one
 objective at a time, so their trees are merged into one model with four outputs. Squared error has
@@ -130,7 +130,7 @@ def grow(
             count = learning.rounds if rounds is None else rounds[name]
             found[name] = xgb.train(parameters, data, count)
             continue
-        # One month is a noisy judge that tends to stop far too soon, so it is asked late.
+        # One month is noisy and would stop training far too soon, so it is looked at late.
         sapling = xgb.train(parameters, data, learning.least_rounds)
         grown = xgb.train(
             parameters,

@@ -1,4 +1,4 @@
-"""Offsets that make quantiles hold what they promise, measured on days the trees have not seen.
+"""Offsets that calibrate the quantiles, measured on days the trees have not seen.
 
 Units are whole numbers and often 0, so a quantile has no share of days below it that could be
 matched exactly. What can be asked is that the share of days strictly below is not above tau, and
@@ -61,7 +61,7 @@ def quantile_offset(
 def mean_offset(margin: Float32, actual: Float32, scale: Float32) -> float:
     """Half of the offset at which the forecast total equals the actual one.
 
-    Half, as the level of one month is half luck: on real data the whole offset only turned the
+    Half, as half of a month's level is noise: on real data the whole offset only turned the
     sign of the next month's bias.
     """
     if not len(actual):

@@ -101,10 +101,10 @@ def uncalibrated(calibration: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 
 def against_champion(compared: Mapping[str, Any]) -> list[str]:
-    """Why the challenger is not as good as the champion; empty where it is, or nothing tells."""
+    """Why the challenger is not as good as the champion; empty where it is."""
     challenger, champion = compared["challenger"], compared["champion"]
     if not challenger["rows"]:
-        return ["no day after the champion's training is held out, so nothing tells them apart"]
+        return ["no day after the champion's training is held out, so they cannot be compared"]
     reasons = []
     for name, ours, theirs in (
         ("WAPE", challenger["wape"]["model"], champion["wape"]["model"]),

@@ -185,7 +185,7 @@ def draw_held_out(panel: Panel, options: Options, seed: int) -> Sample:
 def evidence_days(
     panel: Panel, margins: NDArray[np.float32], held_out: Sample, whole: bool
 ) -> Days:
-    """What the trees that have not seen the held-out days do on the later half of them.
+    """Measures on the later half of the held-out days, of trees that have not seen them.
 
     Offsets come from the earlier half, so that these numbers have no hindsight at all.
     """
@@ -208,7 +208,7 @@ def weighted(sample: Sample, now: int, options: Options) -> Rows:
     """Scaled targets; a row weighs by its volume and by how long ago its origin is.
 
     By volume up to ``MOST_VOLUME`` times that of the middle row: a series of a million units a day
-    would leave a leaf to no other.
+    would take every leaf.
     """
     recency = 0.5 ** ((now - sample.origin) / options.half_life)
     volume = sample.scale.astype(np.float64)
