@@ -171,7 +171,7 @@ class ToyScorer:
         for day in asked[(horizon < 1) | (horizon > HORIZON)]:
             first, last = (self.business_date + timedelta(days=n) for n in (1, HORIZON))
             raise OutsideHorizon(
-                f"date {day} lies outside the horizon.",
+                f"date {day} is outside the horizon.",
                 remedy=f"Ask for a date from {first} to {last}.",
                 field="date",
                 first=first.isoformat(),

@@ -153,7 +153,7 @@ def test_every_section_reads_its_numbers_so(tmp_path: Path) -> None:
 
     wanted: dict[str, Any] = {
         "business_date": date(2025, 1, 1),
-        "store_id": "1.299",  # a name is no number
+        "store_id": "1.299",  # a name is not a number
         "item_id": "1.299",
         "units": 1299.0,
         "price": 1299.5,

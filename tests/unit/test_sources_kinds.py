@@ -130,7 +130,7 @@ def test_a_new_kind_is_a_field_of_the_form_closes_days_and_is_checked(tmp_path: 
     assert spec.closing == ("weather",)
     (file,) = check_dataset(spec, now=datetime(2026, 1, 1, tzinfo=UTC)).files
     assert [(row["field"], row["reason"]) for row in file.examples] == [
-        ("business_date", "lies in the future"),
+        ("business_date", "is in the future"),
         ("degrees", "is not a number"),
     ]
     with pytest.raises(ValidationError, match="weather"):

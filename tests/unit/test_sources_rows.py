@@ -61,8 +61,8 @@ PATIENT = "  max_bad_share: 1\n  longest_text: 1000\n"
     [
         ("yesterday,a,x,1,2", "business_date", "is not a date"),
         (",a,x,1,2", "business_date", "is absent"),
-        ("2026-01-02,a,x,1,2", "business_date", "lies in the future"),
-        ("1066-10-14,a,x,1,2", "business_date", "lies outside 1900 to 2199"),
+        ("2026-01-02,a,x,1,2", "business_date", "is in the future"),
+        ("1066-10-14,a,x,1,2", "business_date", "is outside 1900 to 2199"),
         ("2025-01-01,,x,1,2", "store_id", "is absent"),
         ("2025-01-01,a,,1,2", "item_id", "is absent"),
         (f"2025-01-01,a,{'x' * 201},1,2", "item_id", "is longer than 200 characters"),

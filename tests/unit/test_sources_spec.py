@@ -102,7 +102,7 @@ def test_short_and_long_columns(tmp_path: Path) -> None:
                 ("thousands: '.'", "`thousands` and `decimal` are both '.'"),
                 ("decimal: ':'", "items.csv.decimal"),
                 ("thousands: x", "items.csv.thousands"),
-                ("delimiter: ',,'", "is no delimiter"),
+                ("delimiter: ',,'", "is not a delimiter"),
                 ("encoding: klingon", "There is no encoding 'klingon'"),
                 ("record_lines: 0", "items.csv.record_lines"),
             ]
@@ -123,9 +123,12 @@ def test_short_and_long_columns(tmp_path: Path) -> None:
                 where,
             )
             for weights, where in [
-                ("{rating: -1}", "interactions.weights.rating: -1.0 is no weight: give a finite"),
-                ("{rating: .inf}", "interactions.weights.rating: inf is no weight"),
-                ("{rating: .nan}", "interactions.weights.rating: nan is no weight"),
+                (
+                    "{rating: -1}",
+                    "interactions.weights.rating: -1.0 is not a weight: give",
+                ),
+                ("{rating: .inf}", "interactions.weights.rating: inf is not a weight"),
+                ("{rating: .nan}", "interactions.weights.rating: nan is not a weight"),
                 ("{rating: much}", "interactions.weights.rating"),
                 ("{}", "interactions.weights"),
                 ("{view: 0.1}", "each kind is 'rating', but `weights` names ['view']"),

@@ -1,4 +1,4 @@
-"""Which business days are closed: those that every section that closes days has reached.
+"""Which business days are closed: those that every section that closes days covers.
 
 A section reaches the dates from the first to the last one of each of its files. Days before the
 first date of a section do not wait for it, so that interactions may begin later than sales. From

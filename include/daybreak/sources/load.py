@@ -1,4 +1,4 @@
-"""Loading a data set: each file wholly or not at all, and never the same bytes twice.
+"""Loading a data set: each file wholly or not at all, and the same bytes only once.
 
 A business day is closed only when every file of every section that could be found was loaded, so
 that a run never starts on half a day.
@@ -34,7 +34,7 @@ WORK_MEMORY = "128MB"
 
 
 def _quiet(_message: str) -> None:
-    """Say nothing."""
+    """Does nothing."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def load_dataset(
     simulations). ``now`` is the clock for corrections, never for first knowledge of a day.
 
     Raises ``DatasetError`` for a file that is refused; the files before it stay loaded, nothing
-    of it is, and no day is closed. Another load of the same data set waits its turn.
+    of it is, and no day is closed. Another load of the same data set waits.
     """
     if now.tzinfo is None:
         raise ConfigError(

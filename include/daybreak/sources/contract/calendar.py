@@ -47,7 +47,7 @@ def _closed_dates(value: object) -> str:
 
 
 class Calendar(Strict):
-    """On which days the business as a whole is open, and whose holidays it lives with.
+    """On which days the business as a whole is open, and the holidays of which country it has.
 
     ``period``: what a row of facts and a business date stand for. A week is named by its last day.
     """

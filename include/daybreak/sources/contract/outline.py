@@ -1,7 +1,7 @@
-"""Which file a data set is and which keys it has, without a look at what stands below them.
+"""The file of a data set and its top-level keys, without the rest.
 
-Imports nothing heavy: Airflow asks this whenever it parses the DAGs, which must not cost the second
-that reading and checking the whole file takes.
+Imports nothing heavy: Airflow calls this whenever it parses the DAGs, and reading and checking the
+whole file takes a second.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def dataset_file(name_or_path: str | Path) -> Path:
 def keys_of(name_or_path: str | Path) -> frozenset[str] | None:
     """The keys of a data set that hold something, the names of its sections among them.
 
-    None where the file cannot be read: whoever loads it says why.
+    None where the file cannot be read: the load says why.
     """
     content = _content(name_or_path)
     return None if content is None else frozenset(str(key) for key, it in content.items() if it)

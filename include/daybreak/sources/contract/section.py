@@ -25,7 +25,7 @@ from daybreak.sources.contract.canonical import CanonicalColumn, Kind, extra_cov
 
 def _separates(sign: str) -> str:
     if len(sign) != 1 or not sign.isascii() or sign.isalnum() or sign in '"\r\n\0':
-        raise ValueError(f"{sign!r} is no delimiter: give one ASCII sign such as ; or \\t")
+        raise ValueError(f"{sign!r} is not a delimiter: give one ASCII sign such as ; or \\t")
     return sign
 
 
@@ -264,14 +264,14 @@ class Section(Strict):
         return (files,) if isinstance(files, str) else tuple(files)
 
     def reading(self) -> str:
-        """Hash of how bytes become rows; not of where they lie, nor of whether they close days."""
+        """Hash of how bytes become rows; not of where they are, nor of whether they close days."""
         apart = {"files", "url_env", "closes_days"}
         text = self.model_dump_json(exclude=apart, by_alias=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 class Facts(Section):
-    """What has happened: no row lies in the future, and a business day waits for these rows."""
+    """What has happened: no row is in the future, and a business day waits for these rows."""
 
     closes_days: bool = Field(
         True, description="whether a business day is closed only once this section has reached it"

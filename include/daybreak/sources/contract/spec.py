@@ -130,7 +130,7 @@ def dataset_model(kinds: Sequence[SectionKind[Any]] = KINDS) -> type[DatasetSpec
     for kind in kinds:
         one_or_list = Annotated[list[kind.model], BeforeValidator(_listed)]  # type: ignore[name-defined]
         fields[kind.name] = (
-            (one_or_list, Field([], description="one, or a list where they lie in several places"))
+            (one_or_list, Field([], description="one, or a list where they are in several places"))
             if kind.several
             else (kind.model | None, None)
         )
@@ -147,7 +147,7 @@ _FORM = dataset_model()
 def load_spec(name_or_path: str | Path, *, path: str | None = None) -> DatasetSpec:
     """Read and check a data set by name, or by path where it ends in .yaml or .yml.
 
-    ``path`` (``Settings.dataset_path``) overrides where the main file lies. Raises
+    ``path`` (``Settings.dataset_path``) overrides where the main file is. Raises
     ``DatasetError`` that lists every fault with its place in the file.
     """
     file = dataset_file(name_or_path)
@@ -155,7 +155,7 @@ def load_spec(name_or_path: str | Path, *, path: str | None = None) -> DatasetSp
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2011-02-30
         raise DatasetError(
-            f"{file.name} is not YAML: {error}.", remedy="Mend the file.", file=str(file)
+            f"{file.name} is not YAML: {error}.", remedy="Correct the file.", file=str(file)
         ) from None
     if not isinstance(content, dict):
         raise DatasetError(

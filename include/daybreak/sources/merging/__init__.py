@@ -1,1 +1,1 @@
-"""Canonical rows into the warehouse, beside what it knows already."""
+"""Merging canonical rows with what the warehouse has."""

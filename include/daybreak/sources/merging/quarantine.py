@@ -1,4 +1,4 @@
-"""Bad rows that were kept out of the facts, and why."""
+"""Bad rows that were not loaded, and why."""
 
 from __future__ import annotations
 

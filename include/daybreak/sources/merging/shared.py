@@ -1,4 +1,4 @@
-"""What all sections share when staged rows meet what the warehouse knows already."""
+"""What all sections share when staged rows are merged with what the warehouse has."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Canonical rows on their way into the warehouse: a temporary table that dies with its load.
+"""Staging of canonical rows in a temporary table, which is dropped with its load.
 
-Rows are copied batch by batch, so memory stays flat; sorting, netting and comparing with what is
-known already is PostgreSQL's work.
+Rows are copied batch by batch, so memory stays flat; PostgreSQL sorts, nets and compares with what
+is known already.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def _for_copy(values: Array) -> Values:
 
 
 def _text_for_copy(values: Array, missing: np.ndarray) -> Texts:
-    """Arrow's own bytes, as they lie there."""
+    """Arrow's own bytes, without a copy."""
     if not len(values):
         return Texts(np.empty(0, np.uint8), np.zeros(1, np.int32))
     filled = pc.fill_null(values, "") if missing.any() else values

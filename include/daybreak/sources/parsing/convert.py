@@ -1,7 +1,7 @@
 """Source values to canonical values, a whole Arrow column at a time.
 
 Each parser returns the canonical array, null where the source is null *or* cannot be read; the
-rows that cannot be read are told apart by ``Converted.faults``.
+``Converted.faults`` marks the rows that cannot be read.
 """
 
 from __future__ import annotations
@@ -69,14 +69,14 @@ def convert(values: Array, column: CanonicalColumn, source: Source, zone: ZoneIn
         reason = f"is none of {sorted(source.values)}"
     parsed = _PARSERS[column.kind](values, source, zone)
     faults = [(present & as_mask(pc.is_null(parsed)), reason)]
-    if column.kind is Kind.TEXTS:  # an empty list is no fault
+    if column.kind is Kind.TEXTS:  # an empty list is valid
         faults = [(as_mask(pc.match_substring(parsed, "\\u0000")), "has a NUL character")]
     elif column.kind is Kind.TEXT:
         faults.append((as_mask(pc.match_substring(parsed, "\0")), "has a NUL character"))
     elif column.kind is Kind.NUMBER:
         faults.append((as_mask(pc.is_inf(parsed)), "is not finite"))
     elif column.kind in (Kind.DATE, Kind.INSTANT):
-        faults.append((_out_of_range(parsed), "lies outside 1900 to 2199"))
+        faults.append((_out_of_range(parsed), "is outside 1900 to 2199"))
     return Converted(parsed, tuple(fault for fault in faults if fault[0].any()))
 
 

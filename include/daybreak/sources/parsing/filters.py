@@ -22,8 +22,7 @@ _COMPARE = {
 def holds(condition: Condition, values: Array) -> Mask:
     """Where ``condition`` holds for ``values`` (n source values of its column): bool (n,).
 
-    A null, and a text that is no number where numbers are compared, satisfies no test but
-    ``is_null``.
+    A null, and a text that is not a number where numbers are compared, satisfies only ``is_null``.
     """
     (test, wanted), *_ = condition.tests.items()
     return as_mask(_evaluate(test, wanted, plain(values)))

@@ -1,4 +1,4 @@
-"""Local times and moments, many at once: one rule for every row, whatever stands beside it.
+"""Local times and moments, many at once: one rule for every row, independent of the others.
 
 A local time that a clock change repeats is its first occurrence. One that a clock change skips
 is what a clock would show that was not put forward: as much later as the change is large. Both
@@ -23,7 +23,7 @@ Micros = NDArray[np.int64]
 
 _DAY = 86_400
 _FIRST_YEAR, _LAST_YEAR = 1899, 2200
-"""What lies outside is refused as a value; here it gets the offset of the nearest year."""
+"""Anything outside is refused as a value; here it gets the offset of the nearest year."""
 
 
 @dataclass(frozen=True)

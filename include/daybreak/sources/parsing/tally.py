@@ -18,7 +18,7 @@ EXAMPLES = 5
 WHOLE_COLUMN = 0.5
 """From this share on it is the column that is wrong, not its rows."""
 LONGEST_KEPT = 1_000
-"""Characters that a bad row keeps of a value: enough to know it again."""
+"""Characters that a bad row keeps of a value: enough to recognise it."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ class Tally:
     def judge(self, uri: str, section: Section, sources: Mapping[str, str]) -> None:
         """Raise ``DatasetError`` where the file has no rows, or more bad ones than it may have.
 
-        The larger share counts, that of rows or that of lines: one bad row that swallowed 300
-        lines is 300 bad ones.
+        The larger share counts, that of rows or that of lines: one bad row of 300 lines is 300 bad
+        ones.
 
         ``sources``: canonical column -> source column, to name the one the owner knows.
         """

@@ -112,7 +112,7 @@ class Transform:
     def _swallowing(self, chunk: Chunk) -> list[int]:
         """Number of each row whose every line would be a good row.
 
-        Only a date, a time or a number can tell; any text is as good as another.
+        Only a date, a time or a number shows it; any text is valid.
         """
         if not any(column.required and column.kind is not Kind.TEXT for column in self.canonical):
             return []
@@ -190,7 +190,7 @@ class Transform:
             checks.append((as_mask(pc.less(values, 0.0)), "is negative"))
         checks += self._kind.checks(self.section, column, values)
         if self._kind.is_fact and column.name == self._kind.date_column:
-            checks.append((self._after(self._today, values), "lies in the future"))
+            checks.append((self._after(self._today, values), "is in the future"))
         return checks
 
     def _by_period(self, columns: dict[str, Array]) -> dict[str, Array]:
@@ -217,7 +217,7 @@ class Transform:
         return columns.get(self._kind.date_column) if self._kind.date_column else None
 
     def _after(self, day: date, values: Array) -> Mask:
-        """Which dates or moments lie after ``day``."""
+        """Which dates or moments are after ``day``."""
         bound: Any = day
         if pa.types.is_timestamp(values.type):
             bound = datetime.combine(day + timedelta(1), datetime.min.time(), self._zone)
@@ -248,13 +248,13 @@ def _mapping(section: Section, rows: Rows) -> list[tuple[CanonicalColumn, Source
         wanted = {name: Source(column=name) for name in rows.columns if name in names}
     needed = [source.column for source in wanted.values() if source.column]
     needed += [rule.condition.column for rule in section.filters]
-    twice = [name for name in dict.fromkeys(needed) if rows.columns.count(name) > 1]
-    if twice:
+    double = [name for name in dict.fromkeys(needed) if rows.columns.count(name) > 1]
+    if double:
         raise DatasetError(
-            f"{rows.uri} has the column {twice[0]!r} twice, and it is mapped.",
+            f"{rows.uri} has the column {double[0]!r} twice, and it is mapped.",
             remedy="Rename one of the two where the data come from, or map another column.",
             file=rows.uri,
-            column=twice[0],
+            column=double[0],
         )
     missing = [name for name in dict.fromkeys(needed) if name not in rows.columns]
     missing += [

@@ -1,1 +1,1 @@
-"""Rows as they lie in files, objects and queries, in batches of bounded size."""
+"""Readers: rows of files, objects and queries, in batches of bounded size."""

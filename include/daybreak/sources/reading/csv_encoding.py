@@ -1,4 +1,4 @@
-"""The bytes of a text file as UTF-8, and where they are not what the file says they are."""
+"""The bytes of a text file as UTF-8, and where they are not in its encoding."""
 
 from __future__ import annotations
 

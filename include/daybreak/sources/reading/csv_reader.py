@@ -1,8 +1,8 @@
 """CSV in batches. Every value is read as text; the canonical column decides what it means.
 
 Arrow's own type inference looks at the first block only and then fails a whole block for one bad
-value; reading text leaves each bad value to its row. Arrow gets whole records, and what it makes
-of them is counted against what the file has.
+value; reading text leaves each bad value to its row. Arrow gets whole records, and its rows
+are counted against those of the file.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class _Parser:
         self._names = [header[place] for place in wanted]
         self._nulls = _words_by_column(section, self._names)
         self._broken: list[InvalidRow] = []
-        # By place, not by name: names of columns that nobody maps may be blank, or stand twice.
+        # By place, not by name: names of columns that are not mapped may be blank or repeated.
         places = [str(place) for place in range(len(header))]
         self._read = arrow_csv.ReadOptions(use_threads=False, column_names=places)
         self._parse = arrow_csv.ParseOptions(
@@ -118,7 +118,7 @@ class _Parser:
         broken = tuple(self._malformed(row, first) for row in self._broken)
         self._broken.clear()
         if batch.num_rows + len(broken) != len(block.covered):
-            raise unreadable(self._uri, "CSV", ValueError("its records cannot be told apart"))
+            raise unreadable(self._uri, "CSV", ValueError("its records cannot be separated"))
         numbers = np.arange(first, first + len(block.covered), dtype=np.int64)
         numbers = np.delete(numbers, [line.row_number - first for line in broken])
         lines = {
@@ -168,7 +168,7 @@ def _without(text: Array, absent: Array) -> Array:
 
 
 def _explained(items: Iterator[Item], path: Path, uri: str, options: Csv) -> Iterator[Item]:
-    """The same items; what their reader gives up on, in words that the file's owner knows."""
+    """The same items; errors of their reader in terms of the file."""
     while True:
         try:
             item = next(items)

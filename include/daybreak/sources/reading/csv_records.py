@@ -2,7 +2,7 @@
 
 Quotes mean what they mean to Arrow and to Python's ``csv``: one opens a value only at its start,
 two within a quoted value are one, and whatever follows the closing one belongs to the value.
-A line ends with LF, CR LF or CR. What no honest writer makes is refused, because it makes lines
+A line ends with LF, CR LF or CR. What no correct writer makes is refused, because it makes lines
 vanish: a quote that is never closed, a record of very many lines, a quote that is closed lines
 later in the middle of a value.
 """

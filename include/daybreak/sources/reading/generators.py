@@ -1,4 +1,4 @@
-"""Data that are made instead of read. A generator is code, so the list is closed."""
+"""Generated data. A generator is code, so the list is closed."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class NumberText:
     def plain(self, text: Array) -> Array:
         """n texts as Python writes numbers, 1299.5 for 1.299,5; null stays null.
 
-        What is no such number becomes ``UNREADABLE``: 1.29 is neither 129 nor 1.29 where the dot
+        Anything else becomes ``UNREADABLE``: 1.29 is neither 129 nor 1.29 where the dot
         groups threes.
         """
         text, number = self._read(text)
@@ -34,7 +34,7 @@ class NumberText:
         return pc.if_else(number, self._rewritten(text), kept)
 
     def plain_where_number(self, text: Array) -> Array:
-        """The same, but what is no number stays as it is: yes, true."""
+        """The same, but anything else stays as it is: yes, true."""
         text, number = self._read(text)
         return pc.if_else(number, self._rewritten(text), text)
 

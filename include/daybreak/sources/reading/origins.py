@@ -1,4 +1,4 @@
-"""Where the rows of a section lie: local files, S3 objects, a query or a generator.
+"""Where the rows of a section come from: local files, S3 objects, a query or a generator.
 
 An ``Origin`` names one unit that is loaded wholly or not at all. Opening it gives rows in
 batches (``daybreak.sources.reading.readers``); nothing is read before.
@@ -108,7 +108,7 @@ def _local(pattern: str) -> list[str]:
 
 def _elsewhere(spec: DatasetSpec, section: Section) -> str:
     if section.files == spec.main.files:
-        return "say where it lies by --path or DAYBREAK_DATASET_PATH (a path, glob or s3:// URL)"
+        return "say where it is by --path or DAYBREAK_DATASET_PATH (a path, glob or s3:// URL)"
     return "correct `files` in the data set file"
 
 

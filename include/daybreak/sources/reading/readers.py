@@ -1,4 +1,4 @@
-"""Rows in batches of bounded size, whatever they are stored in.
+"""Rows in batches of bounded size, from any format.
 
 Every reader gives ``Rows``: the column names, a digest of the bytes, and an iterator of chunks
 with the number of each row. No reader holds more than a few batches.
@@ -210,7 +210,7 @@ def _array(values: Sequence[Any]) -> Array:
 
 @contextmanager
 def _query_errors(section: Section) -> Iterator[None]:
-    """Around what the other database does, never around what is done with its rows."""
+    """Around calls of the other database only, not around what is done with its rows."""
     try:
         yield
     except (SQLAlchemyError, ImportError) as error:
@@ -268,7 +268,7 @@ def _first_line(error: Exception) -> str:
 
 
 def unreadable(uri: str, form: str, error: Exception) -> DatasetError:
-    """The error for a file that its own format's reader gives up on."""
+    """The error for a file that its format's reader cannot read."""
     return DatasetError(
         f"{uri} is not readable as {form}: {_first_line(error)}.",
         remedy="Deliver the file again, or correct `format` in the section.",

@@ -1,4 +1,4 @@
-"""Source files on S3 or any store that speaks its protocol."""
+"""Source files on S3 or any store with its protocol."""
 
 from __future__ import annotations
 

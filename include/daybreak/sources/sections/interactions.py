@@ -2,10 +2,10 @@
 
 Interactions have no key: a customer may buy the same thing twice in one minute.
 
-So a file that covers known dates again is compared as a bag of rows: what it has more of is
-appended; what it has less of stays, because a fact that was known cannot become unknown. Only
+So a file that covers known dates again is compared as a multiset of rows: copies that it has
+more are appended; fewer remove none, because a fact that was known cannot become unknown. Only
 what happened is compared. A basket that a later reading of the file adds, or another weight of
-the same kind, is no new event.
+the same kind, is not a new event.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _VALUES = (*_EVENT, _BASKET)
 
 def _weighable(weight: float) -> float:
     if not (isfinite(weight) and weight >= 0):
-        raise ValueError(f"{weight} is no weight: give a finite number from 0 up")
+        raise ValueError(f"{weight} is not a weight: give a finite number from 0 up")
     return weight
 
 

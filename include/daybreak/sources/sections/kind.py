@@ -1,4 +1,4 @@
-"""What Daybreak knows of a kind of section. One entry says all of it; ``table.py`` lists them."""
+"""A kind of section: one entry defines it; ``table.py`` lists them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _all_dates(_section: Section, _through: date) -> date | None:
 
 @dataclass(frozen=True)
 class SectionKind(Generic[S]):
-    """A kind of section: its form in the YAML file, and the way of its rows into the warehouse.
+    """A kind of section: its form in the YAML file, and how its rows get into the warehouse.
 
     ``model``: the section as it stands in the file, with ``kind`` (its name) and ``own_columns``.
     A subclass of ``Facts`` is about what has happened, which closes days.
@@ -44,7 +44,7 @@ class SectionKind(Generic[S]):
     ``unique(section, columns)``: which of the staged columns are a key that stands once in a file.
     ``checks(section, column, values)``: what a value must keep beyond its type and the rules that
     ``CanonicalColumn`` states; ``values`` is an Arrow array with nulls.
-    ``last_date(section, through)``: the last date worth staging where facts are loaded up to
+    ``last_date(section, through)``: the last date to stage where facts are loaded up to
     ``through``; None: all.
     ``by_period``: whether a row stands for a whole period of the calendar; ``date_column`` then
     becomes the last day of it.
@@ -68,7 +68,7 @@ class SectionKind(Generic[S]):
 
     @property
     def is_fact(self) -> bool:
-        """Whether its rows have happened: none lies in the future, and they may close days."""
+        """Whether its rows have happened: none is in the future, and they may close days."""
         return issubclass(self.model, Facts)
 
 

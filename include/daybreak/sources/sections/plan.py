@@ -64,7 +64,7 @@ def _unique(_: Plan, columns: Collection[str]) -> tuple[str, ...]:
 
 
 def _last_date(section: Plan, through: date) -> date | None:
-    """Rows that say themselves when they became known are told apart as they are merged."""
+    """Rows with a ``known_at`` of their own are distinguished as they are merged."""
     return None if section.known_ahead is None else days_after(through, section.known_ahead)
 
 

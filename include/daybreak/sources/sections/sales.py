@@ -233,7 +233,7 @@ def _values(rows: Table, section: Sales) -> dict[str, ColumnElement[Any]]:
 def _absent(
     merge: Merge, rows: Table, clock: Table, within: ColumnElement[bool]
 ) -> tuple[list[str], Select[Any]]:
-    """Zero rows for keys that an earlier file had and this one, complete by its word, has not."""
+    """Zero rows for keys that an earlier file had and this one, declared complete, has not."""
     known = newest(sales, KEYS, within)
     there = rows.alias("there")
     same_key = and_(*(there.c[name] == known.c[name] for name in KEYS))

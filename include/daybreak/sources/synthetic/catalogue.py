@@ -1,4 +1,4 @@
-"""Who and what there is in the shop: stores, items, and the effects planted in each of them."""
+"""The shop's stores and items, and the effects planted in each of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What customers want, and what they get: known means, drawn units, empty shelves."""
+"""Demand and sales: known means, drawn units, stock-outs."""
 
 from __future__ import annotations
 

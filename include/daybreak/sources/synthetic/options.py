@@ -1,4 +1,4 @@
-"""What can be asked of the synthetic shop, checked by name."""
+"""Options of the synthetic shop, checked by name."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class ShopOptions(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.end < self.start:
-            raise ValueError("`end` lies before `start`")
+            raise ValueError("`end` is before `start`")
         if self.country not in holidays.list_supported_countries():
             raise ValueError(f"`country` {self.country!r} has no public holidays known here")
         return self

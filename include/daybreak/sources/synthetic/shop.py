@@ -91,7 +91,7 @@ class Shop:
 
     @cached_property
     def truth(self) -> Truth:
-        """Mean demand and everything else that the tables do not tell."""
+        """Mean demand and everything else that is not in the tables."""
         columns: dict[str, list[NDArray[np.generic]]] = {}
         for store in range(self.options.stores):
             plan = plan_store(self.options, self.catalogue, self._days, store)

@@ -1,4 +1,4 @@
-"""What no forecaster is told, and the noise floor that follows from it.
+"""The true mean demand, which no forecaster is given, and the noise floor that follows.
 
 Demand of a series on a day is Poisson, or negative binomial, with a known mean. Absolute error is
 least in expectation for the forecast that is the median of that distribution, so the floor of WAPE
@@ -27,7 +27,7 @@ class Truth:
     """``n`` series in key order x ``D`` days from ``first_date``; the last ``ahead`` are future.
 
     ``rate`` (n, D) is mean demand, 0 where the store is closed or the item not carried yet.
-    ``units`` int32 (n, D) are what is sold (also on the future days, which the shop does not tell),
+    ``units`` int32 (n, D) are what is sold (also on the future days, which no table has),
     ``short`` marks stock-outs and ``stock`` the units there were. ``price`` and ``promotion`` are
     what the plan says. Planted effects are on ``catalogue``, one value an item.
     """
