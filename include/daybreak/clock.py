@@ -81,7 +81,7 @@ def due_at(business_date: date, run_at: time, due: time, timezone: str) -> datet
 
 
 def between(run_at: time, due: time) -> timedelta:
-    """From ``run_at`` to ``due`` on a clock that nobody moves."""
+    """From ``run_at`` to ``due``, without a change of the clocks."""
     day = date.min
     return datetime.combine(day, due) - datetime.combine(day, run_at)
 
@@ -93,13 +93,13 @@ def shortest_night(run_at: time, due: time, timezone: str) -> timedelta:
     """
     return min(
         due_at(night, run_at, due, timezone) - scheduled_cutoff(night, run_at, timezone)
-        for night in _telling_nights(timezone)
+        for night in _nights_around_changes(timezone)
     )
 
 
 @cache
-def _telling_nights(timezone: str) -> list[date]:
-    """Business dates of two years whose runs meet a change of the clocks, and one that does not."""
+def _nights_around_changes(timezone: str) -> list[date]:
+    """Business dates of two years around each change of the clocks, and one without."""
     zone, day = ZoneInfo(timezone), timedelta(days=1)
     days = [date(2026, 1, 1) + n * day for n in range(730)]
     noons = [datetime.combine(one, time(12), zone).utcoffset() for one in days]

@@ -235,7 +235,7 @@ class NoData(DaybreakError):
 
 
 class NotCarried(NoData):
-    """The data set lacks a section that the model needs, so that there is no such model here."""
+    """The data set lacks a section that the model needs, so the model is absent here."""
 
     code = "not_carried"
 

@@ -8,4 +8,4 @@ FROM_THE_TIMETABLE = frozenset({"scheduled", "backfill"})
 """Runs whose logical date the timetable made, as opposed to one that a person typed."""
 
 BY_ITSELF = frozenset({"scheduled", BY_ASSET})
-"""Runs that nobody started: the clock did, or what another run brought out."""
+"""Runs that no person started: the clock did, or what another run published."""

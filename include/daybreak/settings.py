@@ -122,7 +122,7 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".daybreak"), description="Folder with all state of the platform.")
     dataset: str = Field("synthetic", description="Data set that this warehouse holds.")
     dataset_path: str | None = Field(
-        None, description="Overrides where the data set's main file lies (path, glob or s3://)."
+        None, description="Overrides where the data set's main file is (path, glob or s3://)."
     )
 
     warehouse_url: SecretStr | None = Field(
@@ -219,7 +219,7 @@ class Settings(BaseSettings):
         """Folder of the embedded server's Unix socket: the data folder where the path allows.
 
         A socket's path may have 107 bytes on Linux and 103 on macOS; below a deep state folder
-        the socket lies in a private folder of /tmp instead.
+        the socket is in a private folder of /tmp instead.
         """
         if len(os.fsencode(self.postgres_dir / ".s.PGSQL.5432.lock")) <= SOCKET_PATH_LIMIT:
             return self.postgres_dir
@@ -325,7 +325,7 @@ def _with_driver(url: str, driver: str) -> str:
 def load_settings() -> Settings:
     """Read the environment; every wrong name is reported at once, values are not repeated.
 
-    A name that looks like a misspelt setting is as wrong as a wrong value: what somebody wanted
+    A name that looks like a misspelt setting is as wrong as a wrong value: what was wanted
     to set would be passed over. Other unknown names are warned of, once a process.
     """
     faults = {}

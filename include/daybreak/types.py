@@ -1,4 +1,4 @@
-"""Types that every package means the same by."""
+"""Types that all packages share."""
 
 from __future__ import annotations
 

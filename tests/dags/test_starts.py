@@ -151,7 +151,7 @@ def test_a_model_by_data_is_run_once_for_a_day_that_landed(
     assert scored["events"][0]["business_date"] == LAST
     assert counted(again) == {}
     assert of_the_sensor(again)["shown"] == (
-        f"Business day {LAST} is out already, and no later day is closed."
+        f"Business day {LAST} is published already, and no later day is closed."
     )
     assert (nothing["state"], counted(nothing)) == ("success", {"load_new_files": 1})
     assert nothing["events"] == []

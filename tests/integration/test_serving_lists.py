@@ -289,7 +289,7 @@ def test_the_length_of_lists_is_an_option_that_a_day_keeps(runtime: Runtime) -> 
             _scored_with(longer, {MODEL: {"listed": 0}})
         with pytest.raises(InvalidRequest, match="There is no option length here"):
             _scored_with(longer, {MODEL: {"length": 5}})
-        with pytest.raises(ConfigError, match="options of recomendations, which is no model"):
+        with pytest.raises(ConfigError, match="options of recomendations, which is not a model"):
             _scored_with(longer, {"recomendations": {"listed": 5}})
     finally:
         longer.engine.dispose()

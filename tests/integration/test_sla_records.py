@@ -261,8 +261,8 @@ def test_a_step_is_recorded_when_it_succeeds_and_counted_when_it_fails(warehouse
             model=MODEL,
             step="score_shard",
             shard=3,
-        ) as told:
-            told.rows = 7
+        ) as timed:
+            timed.rows = 7
             if fail:
                 raise ValueError("no")
 

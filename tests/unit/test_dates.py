@@ -102,7 +102,7 @@ def test_of_events_about_several_days_the_newest_counts_and_the_others_are_known
     events = (*({"business_date": f"2026-01-{day}"} for day in (30, 31, 29, 30)), {})
     assert resolve(run_type="asset_triggered", events=events) == date(2026, 1, 31)
     assert left_out(events, date(2026, 1, 31)) == (
-        " Also brought out, and left to a backfill: 2026-01-29, 2026-01-30."
+        " Also published, and left to a backfill: 2026-01-29, 2026-01-30."
     )
     assert left_out((), date(2026, 1, 31)) == ""
 

@@ -299,7 +299,7 @@ def test_a_deadline_before_the_run_and_an_unknown_model_are_faults(tmp_path: Pat
             "sales_forecast is due at 04:30 and its run starts at 05:00 of the same day: every "
             "night will be missed",
         ),
-        "settings": ("fault", "DAYBREAK_DUE_BY_MODEL is about sales, which is no model"),
+        "settings": ("fault", "DAYBREAK_DUE_BY_MODEL is about sales, which is not a model"),
         "clock": ("note", "off: only people and backfills start runs"),
     }
 

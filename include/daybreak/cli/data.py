@@ -23,7 +23,7 @@ Dataset = Annotated[
 
 Path = Annotated[
     str | None,
-    typer.Option(help="Where its main file lies, instead: a path, glob or s3:// URL."),
+    typer.Option(help="Where its main file is instead: a path, glob or s3:// URL."),
 ]
 
 

@@ -48,7 +48,7 @@ def show(
     generation_id: Annotated[int, typer.Argument(help="As `daybreak generations list` shows it.")],
     as_json: AsJson = False,
 ) -> None:
-    """One generation: its inputs, its way through the states, and how long each step took."""
+    """One generation: its inputs, its states, and how long each step took."""
     from daybreak.cli.printing import print_columns
     from daybreak.jobs.generations import show_generation
 

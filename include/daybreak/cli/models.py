@@ -115,7 +115,7 @@ def list_(
 
     A model that the data set cannot carry is named first, with what it needs. The measure is the
     first one that the gate goes by, beside the best baseline. --json has also where each version
-    lies, its files and its manifest.
+    is, its files and its manifest.
     """
     from daybreak.cli.printing import print_columns
     from daybreak.jobs.versions import absent_models, versions

@@ -75,7 +75,7 @@ def down() -> None:
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """Show each component, where it listens, and what keeps it from doing its work.
+    """Show each component, where it listens, and what is wrong with it.
 
     Exit code 1 where a component does not work, a DAG does not parse, a service answers for
     another data set, or a deadline cannot be met.
@@ -110,7 +110,7 @@ def status(as_json: AsJson = False) -> None:
 
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
-    """Look for what would keep Daybreak from working, and say what to do. Exit 1 on a fault."""
+    """Look for what would keep Daybreak from working, with remedies. Exit 1 on a fault."""
     from daybreak.platform.doctor import examine
     from daybreak.settings import load_settings
 

@@ -1,4 +1,4 @@
-"""Tables for people, as wide as they need to be and no line ending in blanks; JSON for programs."""
+"""Tables for people, as wide as needed and without trailing blanks; JSON for programs."""
 
 from __future__ import annotations
 

@@ -19,13 +19,13 @@ from daybreak.types import Progress
 DONE = frozenset({"healthy", "stopped", "external", "done"})
 
 LINE_SECONDS = 10.0
-"""How often a log hears of work that goes on."""
+"""Seconds between lines in a log while work goes on."""
 
 
 class Board:
     """One line a name, with what last happened to it and how long it took.
 
-    In a log, ``pause`` is how many seconds lie between two lines of one name at least.
+    ``pause``: in a log, the least seconds between two lines of one name.
     """
 
     def __init__(self, title: str, pause: float = 0.0) -> None:
@@ -52,7 +52,7 @@ class Board:
             self._live.stop()
 
     def note(self, name: str, event: str) -> None:
-        """Take in that ``event`` happened to ``name``."""
+        """Note that ``event`` happened to ``name``."""
         now = time.monotonic()
         with self._guard:
             _, began, _ = self._lines.get(name, ("", now, None))
@@ -81,9 +81,9 @@ class Board:
 def working(start: str, *, each: bool = False) -> Iterator[Progress]:
     """Where long work is, on stderr: in place on a terminal, else a line every ``LINE_SECONDS``.
 
-    Yields the listener that jobs take as ``progress``. A step that says nothing for long is seen
-    to go on, by the seconds since the beginning. ``each``: in a log, print what is said as it
-    comes; without it, work that is done sooner prints nothing there.
+    Yields the listener that jobs take as ``progress``. During a long step the seconds
+    since the beginning go on. ``each``: in a log, print every message as it comes; without it,
+    work that is done sooner prints nothing there.
     """
     console = Console(stderr=True, highlight=False, markup=False)
     if console.is_terminal:
@@ -118,7 +118,7 @@ class _Log:
                 self._print()
 
     def end(self) -> None:
-        """Nothing is printed any more."""
+        """Stop printing."""
         with self._wake:
             self._over = True
             self._wake.notify()

@@ -57,7 +57,7 @@ def score(
     ] = "as_was",
     as_json: AsJson = False,
 ) -> None:
-    """Score one business date and publish it, by the very steps of the nightly DAG."""
+    """Score one business date and publish it, by the steps of the nightly DAG."""
     from daybreak.cli.progress import working
     from daybreak.jobs.run import score_day
 

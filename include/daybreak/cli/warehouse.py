@@ -1,4 +1,4 @@
-"""``daybreak warehouse``: bring the tables up to date, read them, clear what nobody sees."""
+"""``daybreak warehouse``: migrate the tables, read them, delete what is not needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What travels between the tasks of a run: small JSON objects that say where things lie."""
+"""What travels between the tasks of a run: small JSON objects that say where things are."""
 
 from __future__ import annotations
 
@@ -94,6 +94,6 @@ def day_of(run: RunAddress) -> date:
 
 
 def queued_at_of(run: RunAddress) -> datetime | None:
-    """When the run was due to start; None where nobody said so (a backfill, the command line)."""
+    """When the run was due to start; None where it is not known (a backfill, the command line)."""
     text = run.get("queued_at")
     return datetime.fromisoformat(text) if text else None

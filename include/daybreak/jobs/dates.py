@@ -36,8 +36,8 @@ def resolve_business_date(
        it, and is taken as that date in every zone. The data interval is never asked: that of a
        manual run ends on its logical date.
     3. ``business_date`` in the ``extra`` of the asset ``events`` that triggered the run; of
-       several days the newest, as Airflow gathers what is published while it looks elsewhere into
-       one run, and a backfill upstream must not keep the night from its own day (``left_out``).
+       several days the newest, as Airflow gathers events into one run, and a backfill upstream must
+       not keep the nightly run from its own day (``left_out``).
 
     Raises ``NoBusinessDate`` where there is none, where it cannot be read, and where the
     configuration and the timetable differ.
@@ -75,7 +75,7 @@ def day_of_start(moment: datetime, timezone: str, run_at: time | None) -> date:
 def left_out(events: Sequence[Mapping[str, Any]], day: date) -> str:
     """A sentence on the days of the ``events`` that a run for ``day`` leaves out; '' for none."""
     days = ", ".join(map(str, sorted(_days_of(events) - {day})))
-    return f" Also brought out, and left to a backfill: {days}." if days else ""
+    return f" Also published, and left to a backfill: {days}." if days else ""
 
 
 def _from_events(events: Sequence[Mapping[str, Any]]) -> date:

@@ -23,7 +23,7 @@ async def record_missed_deadline(
 ) -> str:
     """Callback of the deadline alert of a scoring DAG; returns what became of it, in words.
 
-    Airflow 3.3.2 keeps the answer in a text column: one that is no text ends its triggerer.
+    Airflow 3.3.2 keeps the answer in a text column: anything else ends its triggerer.
 
     ``context["dag_run"]`` is Airflow's description of the run. The alert counts from the moment
     the run was queued, and so may come before the due time (a run that was started early, a zone
@@ -47,7 +47,7 @@ def _day_and_due(runtime: Runtime, model: str, dag_run: dict[str, Any]) -> tuple
 
     settings = runtime.settings
     with connect(runtime.engine) as conn:
-        # Of the asset events that started a run Airflow says nothing here.
+        # Airflow does not give the asset events of a run here.
         events = (
             [_event_of(conn, model, dag_run)]
             if dag_run["run_type"] == BY_ASSET and dag_run["logical_date"] is None
@@ -67,7 +67,7 @@ def _day_and_due(runtime: Runtime, model: str, dag_run: dict[str, Any]) -> tuple
 def _event_of(conn: Connection, model: str, dag_run: dict[str, Any]) -> dict[str, Any]:
     """The business date of a run that an asset started.
 
-    As its first look noted it; for a run that never looked the newest day that its inputs have.
+    As its first look noted it; for a run that never looked, the newest day that its inputs have.
     """
     from sqlalchemy import func, select
 

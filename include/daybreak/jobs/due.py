@@ -15,8 +15,8 @@ from daybreak.settings import Settings
 def due_of(conn: Connection, settings: Settings, model: str, day: date) -> datetime:
     """The moment (UTC) at which the scores of ``day`` have to be out.
 
-    The due time on the day after; a model that is scored as data land has from the closing of the
-    day as long as others have from the start of the night.
+    The due time on the day after; a model that is scored as data land has as long from the closing
+    of the day as others have from the start of the nightly run.
     """
     run_at, due = settings.run_at, settings.due_for(model)
     closed = closed_at(conn, day) if interval_of(model, settings).on_data else None

@@ -40,7 +40,7 @@ from daybreak.warehouse.engine import connect
 
 Format = Literal["csv", "parquet"]
 
-_NOT_SHOWN = frozenset({"shard"})  # how the work was cut up, no part of the answer
+_NOT_SHOWN = frozenset({"shard"})  # internal: not exported
 _BYTES_AT_ONCE = 4 << 20
 
 
@@ -188,14 +188,14 @@ class _Stream(io.RawIOBase):
 
 @contextmanager
 def _whole(output: Path | IO[bytes]) -> Iterator[IO[bytes]]:
-    """A stream as it is; a path as a file beside it that takes its name once it is complete."""
+    """A stream as it is; a path as a temporary file beside it, renamed once it is complete."""
     if not isinstance(output, Path):
         yield output
         return
-    target = output.resolve()  # what a link points at, not the link, is replaced
+    target = output.resolve()  # replaces what a link points at, not the link
     if target.exists() and not target.is_file():
         raise InvalidRequest(
-            f"{output} is no ordinary file.",
+            f"{output} is not an ordinary file.",
             remedy="Give the path of a file, or `-` for standard output.",
             field="output",
         )

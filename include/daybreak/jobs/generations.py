@@ -1,4 +1,4 @@
-"""Generations as people look at them: which there are, and how each came about."""
+"""Generations for the command line: which there are, and how each came about."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bring new source files into the warehouse and close the days that are complete."""
+"""Load new source files into the warehouse and close the days that are complete."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def load_new_files(
 
 
 def dataset(runtime: Runtime) -> DatasetSpec:
-    """The data set that this warehouse holds, its main file where the settings say."""
+    """The data set of this warehouse, its main file as the settings say."""
     spec = load_spec(runtime.settings.dataset)
     path = runtime.settings.dataset_path
     return spec.at(path) if path else spec

@@ -1,6 +1,6 @@
 """Delete what nothing needs any more: scores, snapshots, versions, logs, Airflow's metadata.
 
-Each step is done again without harm, and goes on where a killed one stopped.
+Each step can be run again, and goes on where a killed one stopped.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def remove_task_logs(runtime: Runtime | None = None) -> dict[str, int]:
     removed = 0
     for path, folders, names in os.walk(folder, topdown=False):
         for name in names:
-            with suppress(FileNotFoundError):  # somebody else cleans up too
+            with suppress(FileNotFoundError):  # another process cleans up too
                 file = Path(path, name)
                 if file.lstat().st_mtime < before:
                     file.unlink()

@@ -1,4 +1,4 @@
-"""What the settings say of a model."""
+"""Options of a model from the settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def model_options(runtime: Runtime, model: str) -> Options:
     unknown = sorted(given.keys() - set(model_names()))
     if unknown:
         raise ConfigError(
-            f"DAYBREAK_MODEL_OPTIONS has options of {', '.join(unknown)}, which is no model.",
+            f"DAYBREAK_MODEL_OPTIONS has options of {', '.join(unknown)}, which is not a model.",
             remedy=f"The models are: {', '.join(model_names())}.",
             field="DAYBREAK_MODEL_OPTIONS",
         )

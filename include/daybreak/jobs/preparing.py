@@ -1,4 +1,4 @@
-"""A warehouse to load into: its database made where it is missing, its tables with it."""
+"""A warehouse to load into: creates the database where it is missing, and its tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from daybreak.warehouse.migrate import migrate as upgrade
 
 
 def migrate(runtime: Runtime | None = None) -> tuple[str | None, str]:
-    """Create the database where it is missing, and bring its tables up to date.
+    """Create the database where it is missing, and migrate its tables.
 
     Returns the revisions before and after. Raises ``ConfigError`` where the user may not.
     """
@@ -28,7 +28,7 @@ def migrate(runtime: Runtime | None = None) -> tuple[str | None, str]:
 def make_warehouse(runtime: Runtime | None = None) -> bool:
     """Create and migrate a database that is not there; one that is there stays as it is.
 
-    Returns whether it was created. An upgrade is nothing to do by the way.
+    Returns whether it was created. An upgrade is a command of its own.
     """
     runtime = runtime or get_runtime()
     created = create_database(runtime.settings.dsn_for("migrations"))

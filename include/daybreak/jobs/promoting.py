@@ -1,4 +1,4 @@
-"""Put a version in force by hand: what the command line, the page and the API call alike."""
+"""Put a version in force by hand, from the command line, the page and the API."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def promote(
 ) -> Promotion:
     """Make a registered version champion from ``effective_from`` (aware; default: now) on.
 
-    Past the gate, whose verdict stays what it was. ``reason`` stands in the ledger for good.
+    Past the gate, whose verdict stays what it was. ``reason`` stays in the ledger.
     Raises ``NotFound`` for an unknown model or version, ``InvalidRequest`` without a reason.
     """
     runtime = runtime or get_runtime()

@@ -16,13 +16,13 @@ from daybreak.runtime import Runtime, get_runtime
 from daybreak.warehouse.engine import begin
 
 ABANDONED_AFTER = timedelta(days=2)
-"""Longer than any run may take with its waits and retries."""
+"""Longer than any run takes with its waits and retries."""
 
 
 def publish(generation: GenerationAddress, runtime: Runtime | None = None) -> dict[str, Any]:
-    """Point at the generation in one transaction. Whoever reads sees all of it or none.
+    """Point at the generation in one transaction. Readers see all of it or none.
 
-    Returns what the published asset's event says to those it triggers.
+    Returns the extra of the published asset's event.
     """
     runtime = runtime or get_runtime()
     with (

@@ -27,7 +27,7 @@ def score_day(
     """Score and publish one business date; returns its row of ``ops.sla``.
 
     Does not wait: raises ``InputsLate`` where the day is not closed, and ``NotCarried`` where the
-    data set lacks what the model needs. Any other error leaves nothing that a reader could see.
+    data set lacks what the model needs. Any other error leaves nothing visible.
     """
     runtime = runtime or get_runtime()
     get_nightly(model)

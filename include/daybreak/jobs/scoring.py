@@ -64,13 +64,13 @@ def score_shard(
     """Score one range under the generation, invisibly. Running it again replaces its rows."""
     runtime = runtime or get_runtime()
     model = get_model(generation["model"])
-    with job_step(runtime, generation, "score_shard", shard["shard"]) as told:
+    with job_step(runtime, generation, "score_shard", shard["shard"]) as timed:
         artifact = runtime.registry.load(generation["model"], generation["version"])
         engine = open_engine(artifact, runtime.settings.threads)
         with begin(runtime.engine) as conn:
             target = generations.get_generation(conn, generation["generation_id"])
-            told.rows = batch.score_shard(conn, model, engine, target, **shard)
-    return {"shard": shard["shard"], "rows": told.rows}
+            timed.rows = batch.score_shard(conn, model, engine, target, **shard)
+    return {"shard": shard["shard"], "rows": timed.rows}
 
 
 def audit(generation: GenerationAddress, runtime: Runtime | None = None) -> GenerationAddress:
@@ -81,12 +81,12 @@ def audit(generation: GenerationAddress, runtime: Runtime | None = None) -> Gene
     runtime = runtime or get_runtime()
     model = get_model(generation["model"])
     generation_id = generation["generation_id"]
-    with job_step(runtime, generation, "audit") as told:
+    with job_step(runtime, generation, "audit") as timed:
         try:
             with begin(runtime.engine) as conn:
                 target = generations.get_generation(conn, generation_id)
-                told.rows = auditing.audit_generation(conn, model, target)
-                generations.mark_staged(conn, generation_id, told.rows, runtime.clock())
+                timed.rows = auditing.audit_generation(conn, model, target)
+                generations.mark_staged(conn, generation_id, timed.rows, runtime.clock())
                 generations.mark_audited(conn, generation_id, runtime.clock())
         except AuditFailed as failure:
             with begin(runtime.engine) as conn:

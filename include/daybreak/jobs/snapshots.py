@@ -38,7 +38,7 @@ def plan_snapshot(run: RunAddress, runtime: Runtime | None = None) -> PlannedAdd
     """
     runtime = runtime or get_runtime()
     model = get_model(run["model"])
-    with job_step(runtime, run, "plan_snapshot") as told, begin(runtime.engine) as conn:
+    with job_step(runtime, run, "plan_snapshot") as timed, begin(runtime.engine) as conn:
         now = runtime.clock()
         cutoff = knowledge_cutoff(conn, run, runtime.settings, now)
         planned = snapshot_shards.plan(
@@ -50,7 +50,7 @@ def plan_snapshot(run: RunAddress, runtime: Runtime | None = None) -> PlannedAdd
             trained=_trained_options(conn, runtime, model.name, cutoff),
             per_shard=runtime.settings.entities_per_shard,
         )
-        told.rows = len(planned.shards)
+        timed.rows = len(planned.shards)
     return {
         **run,
         "cutoff": cutoff.isoformat(),
@@ -87,8 +87,8 @@ def build_shard(snapshot: PlannedAddress, shard: int, runtime: Runtime | None = 
     """Write the feature rows of one range. Running it again replaces them."""
     runtime = runtime or get_runtime()
     model, number = get_model(snapshot["model"]), snapshot["snapshot_id"]
-    with job_step(runtime, snapshot, "build_shard", shard) as told, begin(runtime.engine) as conn:
-        told.rows = snapshot_shards.build(conn, model, number, shard)
+    with job_step(runtime, snapshot, "build_shard", shard) as timed, begin(runtime.engine) as conn:
+        timed.rows = snapshot_shards.build(conn, model, number, shard)
 
 
 def finish_snapshot(snapshot: PlannedAddress, runtime: Runtime | None = None) -> SnapshotAddress:
@@ -98,9 +98,9 @@ def finish_snapshot(snapshot: PlannedAddress, runtime: Runtime | None = None) ->
     """
     runtime = runtime or get_runtime()
     model, number = get_model(snapshot["model"]), snapshot["snapshot_id"]
-    with job_step(runtime, snapshot, "finish_snapshot") as told, begin(runtime.engine) as conn:
-        told.rows = snapshot_shards.finish(conn, model, number, runtime.clock())
-        if told.rows == 0:
+    with job_step(runtime, snapshot, "finish_snapshot") as timed, begin(runtime.engine) as conn:
+        timed.rows = snapshot_shards.finish(conn, model, number, runtime.clock())
+        if timed.rows == 0:
             raise NoData(
                 f"{snapshot['model']} has nothing to score on {snapshot['business_date']}.",
                 remedy="`daybreak data check` shows which days the data set has facts for.",
@@ -108,7 +108,7 @@ def finish_snapshot(snapshot: PlannedAddress, runtime: Runtime | None = None) ->
             )
     cut = ("shards", "to_read")
     address = {name: value for name, value in snapshot.items() if name not in cut}
-    return cast("SnapshotAddress", {**address, "rows": told.rows})
+    return cast("SnapshotAddress", {**address, "rows": timed.rows})
 
 
 def build_snapshot(

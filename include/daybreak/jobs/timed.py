@@ -21,5 +21,5 @@ def job_step(runtime: Runtime, run: RunAddress, step: str, shard: int = WHOLE) -
         model=run["model"],
         step=step,
         shard=shard,
-    ) as told:
-        yield told
+    ) as timed:
+        yield timed

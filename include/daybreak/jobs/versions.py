@@ -1,4 +1,4 @@
-"""Versions of the models as people look at them: which is in force, and what the gate said."""
+"""Versions of the models for the command line: which is in force, and what the gate said."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from daybreak.runtime import Runtime, get_runtime
 from daybreak.warehouse.engine import connect
 
 SHOWN = ("judged_at", "measure", "value", "baseline", "baseline_value")
-"""What of a verdict stands beside a version, after its mark and its reason."""
+"""Fields of a verdict that lists show, after its mark and its reason."""
 
 _IN_USE = text(
     """

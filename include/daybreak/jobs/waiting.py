@@ -1,7 +1,7 @@
 """A run waits for its business day: one look, and when there is nothing to wait for.
 
 The timetable's runs wait up to the limit, as the day may close at any minute. A run that a person
-started is refused at once where waiting cannot help: that it hangs for hours is seen by nobody.
+started is refused at once where waiting cannot help: a run that hangs for hours goes unnoticed.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Look:
-    """What one look found: whether the day is closed, and a line that tells people."""
+    """What one look found: whether the day is closed, and a line for people."""
 
     ready: bool
     text: str
 
 
 def maybe() -> bool:
-    """Facts may come at any time: what is known where nobody knows more."""
+    """Facts may come at any time: the answer where nothing is known."""
     return True
 
 
@@ -70,7 +70,7 @@ def look_for_inputs(
     since = datetime.fromisoformat(waiting_since) if waiting_since else now
     give_up = since + timedelta(minutes=runtime.settings.wait_limit_minutes)
     day = day_of(run)
-    # Asked first: what ends between the two questions has closed the day.
+    # Asked first: an ingest that ends in between has closed the day.
     coming = run["run_type"] in FROM_THE_TIMETABLE or on_its_way()
     with begin(runtime.engine) as conn:
         closed = closed_at(conn, day)
@@ -115,7 +115,7 @@ def needless(run: RunAddress, runtime: Runtime | None = None) -> str | None:
     """Why a run that an asset started has nothing to do; None where it has.
 
     Its model is not scored on that weekday; or it is scored as data land, and what landed are
-    corrections of a day that another run has brought out.
+    corrections of a day that another run has published.
     """
     runtime = runtime or get_runtime()
     if run["run_type"] != BY_ASSET:
@@ -127,14 +127,14 @@ def needless(run: RunAddress, runtime: Runtime | None = None) -> str | None:
     if not interval.on_data or get_model(model).inputs:
         return None
     with connect(runtime.engine) as conn:
-        brought_by = conn.scalar(
+        by_run = conn.scalar(
             select(generation.c.run_key)
             .join(published, published.c.generation_id == generation.c.generation_id)
             .where(published.c.model == model, published.c.business_date == day)
         )
-    if brought_by in {None, run["run_key"]}:
+    if by_run in {None, run["run_key"]}:
         return None
-    return f"Business day {day} is out already, and no later day is closed."
+    return f"Business day {day} is published already, and no later day is closed."
 
 
 def _said(*, ready: bool, text: str) -> Look:
@@ -151,14 +151,14 @@ def _late(
 
 
 def _missing(conn: Connection, day: date, runtime: Runtime) -> str:
-    """Why ``day`` is not closed, as far as the data set and its loads tell."""
+    """Why ``day`` is not closed, as far as the data set and its loads say."""
     # They read data sets, which takes a second to import, and most days are closed.
     from daybreak.jobs.ingest import dataset  # noqa: PLC0415
     from daybreak.sources.closing import awaited  # noqa: PLC0415
 
     try:
         spec = dataset(runtime)
-    except DatasetError as error:  # the ingest says it too, and then somebody mends the file
+    except DatasetError as error:  # the ingest reports it too
         return f"the data set cannot be read ({error.message})"
     lacking = awaited(conn, spec, day)
     if not lacking:
@@ -176,7 +176,7 @@ def _refuse_in_vain(
 ) -> None:
     """Raise ``InputsNotComing`` where a wait for the open day of ``run`` would be in vain.
 
-    ``in_vain``: what is missing where nothing brings it; None where it may come.
+    ``in_vain``: what is missing and not on its way; None where it may come.
     """
     if run["run_type"] == "scheduled":
         return

@@ -1,4 +1,4 @@
-"""statsd metrics: sent by UDP, forgotten at once, never in the way of a run.
+"""statsd metrics: sent by UDP without waiting, so that they never slow a run.
 
 Every name starts with ``daybreak.``; docs/sla.md lists them, and a test keeps the list true.
 Plain statsd drops tags, so the model and the step are parts of the name.
@@ -21,7 +21,7 @@ _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_.-]")  # ':' '|' '@' and line ends are
 
 
 class Metrics(Protocol):
-    """What a step reports. No call raises, and none waits for anybody."""
+    """What a step reports. No call raises or waits."""
 
     def timing(self, name: str, seconds: float) -> None:
         """How long something took."""

@@ -1,7 +1,7 @@
 """Was a business day's forecast out in time: the arithmetic, and the rows of ``ops.sla``.
 
 A run lands when its generation is published. It is counted as met or missed when the business
-was waiting for it; a backfill, and a later re-run of a day that is out already, is
+was waiting for it; a backfill, and a later re-run of a day that is published already, is
 ``not_counted``. The first landing of a run decides; publishing again does not rewrite it.
 """
 
@@ -36,7 +36,7 @@ def slack_seconds(due: datetime, landed: datetime) -> float:
 
 
 def status_of(due: datetime, landed: datetime, *, counted: bool) -> Status:
-    """Met at the due moment itself, missed after it, ``not_counted`` where nobody waited."""
+    """Met at the due moment itself, missed after it, ``not_counted`` where it was not expected."""
     if not counted:
         return Status.NOT_COUNTED
     return Status.MET if slack_seconds(due, landed) >= 0 else Status.MISSED
@@ -54,7 +54,7 @@ def is_counted(
 
     A scheduled run always is, a backfill never, nor any run for a business date that its model is
     not scored on (``expected``). Any other (manual, asset_triggered, cli) is counted when it is the
-    one that brings the day: no counted run landed it before, and it began no later than
+    first to land the day: no counted run landed it before, and it began no later than
     ``LATE_REPAIR`` after the due time.
     """
     if not expected:
@@ -138,8 +138,8 @@ def record_miss(
 ) -> bool:
     """Write down that the due time passed with nothing published; returns whether it is a miss.
 
-    A day that is out, by whichever run, is no miss, and neither is a backfill, nor a run that a
-    person started and that was refused at its first look. Running twice changes nothing.
+    No miss: a day that any run has published, a backfill, and a run that a person started and that
+    was refused at its first look. Running it again changes nothing.
     """
     begun = conn.scalar(select(run.c.run_key).where(run.c.run_key == run_key)) is not None
     if run_type not in BY_ITSELF and not begun:
@@ -166,7 +166,7 @@ def record_miss(
         )
         .on_conflict_do_nothing()
     )
-    # A landing that was recorded a moment ago keeps what it said; only the alarm is noted.
+    # A landing that was recorded a moment ago stays; only the alarm is noted.
     conn.execute(
         update(sla)
         .where(sla.c.run_key == run_key, sla.c.deadline_fired_at.is_(None))

@@ -21,7 +21,7 @@ WHOLE = -1
 
 @dataclass
 class Timed:
-    """What a step tells about itself while it runs."""
+    """What a step reports while it runs."""
 
     rows: int | None = None
 
@@ -88,9 +88,9 @@ def timed_step(
     """Time the block. It is recorded after its own transaction and only where it succeeds:
     a failed try leaves a counter and no row.
     """
-    told = Timed()
+    timed = Timed()
     with measured(metrics, clock, f"{model}.{step}") as started_at:
-        yield told
+        yield timed
         with begin(engine) as conn:
             record_step(
                 conn,
@@ -99,7 +99,7 @@ def timed_step(
                 shard=shard,
                 started_at=started_at,
                 ended_at=clock(),
-                rows=told.rows,
+                rows=timed.rows,
             )
 
 

@@ -127,7 +127,7 @@ class AirflowApi:
         patience: float,
         progress: Callable[[int, int], None],
     ) -> list[dict[str, Any]]:
-        """Wait until no run of these days is unfinished; returns them, whatever became of them."""
+        """Wait until no run of these days is unfinished; returns them, failed ones too."""
         give_up = time.monotonic() + patience
         while True:
             runs = self.runs(dag_id, days)

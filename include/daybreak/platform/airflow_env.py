@@ -18,7 +18,7 @@ from daybreak.settings import Settings
 def settings_env(settings: Settings) -> dict[str, str]:
     """The settings as environment variables for child processes, in whatever folder they run."""
     anchored = settings.anchored()
-    # Said even where they are the default: `status` shows what a process was started with.
+    # Set even where they are the default: `status` shows what a process was started with.
     return anchored.as_environment() | {
         "DAYBREAK_HOME": str(anchored.home),
         "DAYBREAK_DATASET": anchored.dataset,
@@ -28,8 +28,8 @@ def settings_env(settings: Settings) -> dict[str, str]:
 def airflow_env(settings: Settings, folder: StateFolder, port: int) -> dict[str, str]:
     """Everything Airflow reads: ours where it must be, else what the caller has set already.
 
-    A variable ``AIRFLOW__SECTION__KEY`` in the caller's environment wins over a preference of
-    ours, but not over what ties the parts together (databases, folders, secrets, addresses).
+    A variable ``AIRFLOW__SECTION__KEY`` in the caller's environment overrides our defaults, but not
+    what connects the components (databases, folders, secrets, addresses).
     """
     preferences = {
         **airflow_folders(),
@@ -85,7 +85,7 @@ def login(folder: StateFolder) -> tuple[str, str] | None:
 
 
 def airflow_folders() -> dict[str, str]:
-    """Where Airflow finds our DAGs and plugins: as the caller says, else in the checkout.
+    """Where Airflow finds our DAGs and plugins: as the environment says, else in the checkout.
 
     The wheel does not carry them. Raises ``PlatformError`` where there are none.
     """

@@ -1,4 +1,4 @@
-"""Look for what would keep Daybreak from working here; each fault comes with its remedy."""
+"""Checks for what would keep Daybreak from working here; each fault has a remedy."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _state(settings: Settings) -> Iterator[Finding]:
         yield Finding("state", False, f"anyone may write to {root}", f"Run `chmod o-w {root}`.")
         return
     moved = settings.postgres_socket_dir != settings.postgres_dir
-    note = f"; too deep for a socket, which lies in {settings.postgres_socket_dir}" if moved else ""
+    note = f"; too deep for a socket, which is in {settings.postgres_socket_dir}" if moved else ""
     yield Finding("state", True, f"{root}{note}")
 
 
@@ -176,7 +176,7 @@ def _registry(settings: Settings) -> Iterator[Finding]:
             )
             return
     else:
-        # Always the same bytes, so that asking twice is no conflict.
+        # Always the same bytes, so that a second check is no conflict.
         store.write("doctor.txt", b"Written by `daybreak doctor` to see that it can.\n")
     yield Finding("registry", True, f"{location} takes new versions")
 

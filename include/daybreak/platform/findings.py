@@ -1,4 +1,4 @@
-"""What a look at the platform found, in the words that ``status`` and ``doctor`` print."""
+"""Results of checks of the platform, as ``status`` and ``doctor`` print them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any, Literal
 class Finding:
     """What one check saw. ``remedy`` is empty where all is well.
 
-    With a remedy and ``ok`` it is a note: it works as it was set up, which may not be as it was
-    meant.
+    With a remedy and ``ok`` it is a note: it works as set up, which may not be what was wanted.
     """
 
     check: str

@@ -34,7 +34,7 @@ class StateFolder:
 
     @property
     def airflow_home(self) -> Path:
-        """``AIRFLOW_HOME``: the generated password file lies here."""
+        """``AIRFLOW_HOME``: with the generated password file."""
         return self.root / "airflow"
 
     def prepare(self) -> None:
@@ -65,7 +65,7 @@ class StateFolder:
 
     @contextmanager
     def lock(self, patience: float = LOCK_PATIENCE_SECONDS) -> Iterator[None]:
-        """Only one ``up`` or ``down`` works on a folder at a time; the second waits its turn."""
+        """Only one ``up`` or ``down`` works on a folder at a time; a second one waits."""
         with (self.records / "lock").open("a+") as file:
             give_up = time.monotonic() + patience
             while True:

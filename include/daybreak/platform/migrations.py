@@ -1,4 +1,4 @@
-"""Bring both databases to the schema that this version of the code expects."""
+"""Migrate both databases to the schema of this version of the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does what runs do what these settings say? Asked by ``status`` and by ``doctor``.
+"""Checks of the running platform against the settings, for ``status`` and ``doctor``.
 
 A platform whose every process is healthy may still score nothing: its DAGs do not parse or are
 paused, the clock is off, a service answers for another data set, a deadline cannot be met.
@@ -26,13 +26,13 @@ from daybreak.warehouse.engine import connect, make_engine
 
 
 def operation(settings: Settings) -> list[Finding]:
-    """Everything that is worth knowing of the running platform and its schedule."""
+    """All checks of the running platform and its schedule."""
     checks = (datasets, models, clock, deadlines, dags, gates)
     return [finding for check in checks for finding in check(settings)]
 
 
 def datasets(settings: Settings) -> Iterator[Finding]:
-    """Whether what runs answers for the data set of these settings."""
+    """Whether components were started for the data set of these settings."""
     names: dict[str, list[str]] = {}
     for record in of_other_data_sets(settings):
         names.setdefault(record.dataset, []).append(record.name)
@@ -57,7 +57,7 @@ def of_other_data_sets(settings: Settings) -> list[processes.Record]:
 
 
 def models(settings: Settings) -> Iterator[Finding]:
-    """Models that the data set cannot carry, which is no fault."""
+    """Models that the data set cannot carry, which is not a fault."""
     try:
         found = absent(settings.dataset)
     except DaybreakError as error:
@@ -95,7 +95,7 @@ def deadlines(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 "settings",
                 False,
-                f"{name} is about {', '.join(unknown)}, which is no model",
+                f"{name} is about {', '.join(unknown)}, which is not a model",
                 f"The models are: {', '.join(known)}.",
             )
     for model in known:
@@ -112,7 +112,7 @@ def deadlines(settings: Settings) -> Iterator[Finding]:
 
 
 def dags(settings: Settings) -> Iterator[Finding]:
-    """DAG files that do not parse, and DAGs that nobody lets run; nothing while Airflow is down."""
+    """DAG files that do not parse, and paused DAGs; nothing while Airflow is down."""
     folder = StateFolder(settings.state)
     record, login = processes.find(folder, components.API_SERVER), airflow_env.login(folder)
     if record is None or unhealthy(record):

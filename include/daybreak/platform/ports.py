@@ -1,4 +1,4 @@
-"""Choose free ports, and say who holds one that is not."""
+"""Choose free ports, and name the process that holds one."""
 
 from __future__ import annotations
 

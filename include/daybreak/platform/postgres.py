@@ -131,7 +131,7 @@ class Postgres:
                 self.socket.rmdir()
 
     def create_roles(self, *names: str) -> None:
-        """Let ``names`` log in, and make those that do not exist. Nobody else is on the socket."""
+        """Let ``names`` log in, and make those that do not exist. The socket is private."""
         with self._superuser() as connection:
             found = connection.execute("SELECT rolname, rolcanlogin FROM pg_roles")
             there = dict(found.fetchall())

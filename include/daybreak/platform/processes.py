@@ -1,7 +1,7 @@
 """Start, find and stop processes that outlive the command which started them.
 
 Each process leads a session of its own. A record says its pid **and** when it started, so that
-a pid which the system has given to someone else is never taken for ours.
+a pid which the system has reused is never taken for ours.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def start(component: Component, folder: StateFolder) -> Record:
             start_new_session=True,
             umask=0o077,
         )
-    child.returncode = 0  # it outlives this command on purpose: keeps Popen from complaining
+    child.returncode = 0  # it outlives this command on purpose: no warning of Popen
     process = psutil.Process(child.pid)
     record = Record(
         name=component.name,
@@ -123,7 +123,7 @@ def stragglers(folder: StateFolder, spare: Collection[int] = ()) -> list[psutil.
 
 
 def end(processes: Collection[psutil.Process]) -> None:
-    """TERM, patience, KILL. Processes that are gone already are no fault."""
+    """TERM, a wait, KILL. Processes that have ended already are no error."""
     for number, patience in (
         (signal.SIGTERM, TERM_PATIENCE_SECONDS),
         (signal.SIGKILL, KILL_PATIENCE_SECONDS),

@@ -1,4 +1,4 @@
-"""The analysts' way into the warehouse: a URL that has nobody else's rights or password."""
+"""The analysts' access to the warehouse: a URL of their own role, without a password."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What the platform in a state folder was last started with.
 
 ``daybreak up --dataset NAME`` in one shell, and ``daybreak score`` in the next, have to mean the
-same warehouse. What the environment says always wins.
+same warehouse. The environment always wins.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ FIELDS = ("dataset", "dataset_path", "schedule")
 
 
 def remember(settings: Settings, folder: StateFolder) -> None:
-    """Write down what the following commands should take for granted."""
+    """Write down the settings for the following commands."""
     anchored = settings.anchored()  # the next command may be given in another folder
     chosen = {field: getattr(anchored, field) for field in FIELDS}
     _file(folder.root).write_text(json.dumps(chosen))
 
 
 def recall_environment() -> None:
-    """Fill ``DAYBREAK_DATASET`` and its like from the state folder where nobody has set them.
+    """Fill ``DAYBREAK_DATASET`` and related settings from the state folder where they are unset.
 
     All or none: with a data set in the environment, the path of another one is not recalled.
     Reads no settings, so that ``daybreak --help`` stays quick and works with a wrong one.

@@ -1,4 +1,4 @@
-"""``up`` and ``down``: bring the whole platform to health, or leave nothing of it behind."""
+"""``up`` and ``down``: start the platform until it is healthy, or stop all of it."""
 
 from __future__ import annotations
 

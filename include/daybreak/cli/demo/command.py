@@ -32,7 +32,7 @@ def demo(
 ) -> None:
     """Score seven business days through Airflow, and show what came out. Ends in minutes.
 
-    Forecasts and recommendations: by night for every series and user, live for whoever asks.
+    Forecasts and recommendations: nightly for every series and user, live for one at a time.
 
     Everything is left running; `daybreak down` stops it.
     """
@@ -77,7 +77,7 @@ def _choose(data: str | None) -> None:
         os.environ["DAYBREAK_DATASET_PATH"] = data if "://" in data else str(path.absolute())
     else:
         os.environ["DAYBREAK_DATASET"] = "synthetic"
-    # The data end in the past: the clock would start a run that waits for a day that never comes.
+    # The data end in the past: a scheduled run would wait for a day that never comes.
     os.environ["DAYBREAK_SCHEDULE"] = "False"
 
 
@@ -90,7 +90,7 @@ def _up(runtime: Runtime) -> None:
 
 
 def _ingest(runtime: Runtime) -> Days:
-    """Load the data set; returns the last business days, which the demo is about."""
+    """Load the data set; returns the last business days, which the demo scores."""
     from daybreak.cli.progress import Board
     from daybreak.errors import NoData
     from daybreak.jobs.ingest import load_new_files

@@ -43,7 +43,7 @@ ACCURACY = text(
 
 
 def show(conn: Connection, days: Days, service: Service) -> None:
-    """The largest forecasts, how good they were, and one asked for live."""
+    """The largest forecasts, how good they were, and one over HTTP."""
     rows = [dict(row) for row in conn.execute(FORECASTS).mappings()]
     _print_forecasts(rows)
     _print_accuracy(conn, days)

@@ -53,7 +53,7 @@ HITS = text(
 
 
 def show(conn: Connection, days: Days, service: Service) -> None:
-    """Three lists, whether lists met what was bought, a list asked for live, and a session."""
+    """Three lists, how many purchases lists met, a list over HTTP, and a session."""
     users = conn.scalars(REGULARS, {"last": days.last, "users": USERS}).all()
     rows = [dict(row) for row in conn.execute(LISTS, {"users": users}).mappings()]
     _print_lists(rows)
@@ -117,7 +117,7 @@ def _ask_for_a_list(service: Service, rows: list[dict[str, Any]]) -> None:
 
 
 def _ask_in_a_session(service: Service, row: dict[str, Any]) -> None:
-    title(f"Somebody nobody knows has just put {row['item_name'] or row['item_id']} in the basket")
+    title(f"An unknown user has just put {row['item_name'] or row['item_id']} in the basket")
     body = {"session": [row["item_id"]], "k": SHOWN}
     answer = service.ask(MODEL, body, row["generation_id"])
     typer.echo(json.dumps(answer))

@@ -1,4 +1,4 @@
-"""What the demo lets run: a champion of each model, and their DAGs over its days."""
+"""What the demo runs: the training of each model, and its DAG over the demo's days."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def train(runtime: Runtime, model: str, as_of: date) -> None:
 
 
 def _promote_anyway(runtime: Runtime, refused: training.Outcome) -> None:
-    """A demo of data on which nothing beats the baselines is still one; the ledger says so."""
+    """The demo goes on where nothing beats the baselines; the ledger says so."""
     typer.echo("There is no other version, so the demo goes on with this one.")
     promote(
         refused["model"],
@@ -64,7 +64,7 @@ def _promote_anyway(runtime: Runtime, refused: training.Outcome) -> None:
 
 
 def _fits(runtime: Runtime, model: str, version: str) -> bool:
-    """Whether the version takes the features of this code; that of another checkout may not."""
+    """Whether the version has the features of this code; one of another checkout may not."""
     manifest = runtime.registry.load(model, version).manifest
     return [feature["name"] for feature in manifest["features"]] == [
         *get_model(model).features_of(manifest)
