@@ -14,7 +14,7 @@ Further: TypeAlias = Mapping[str, tuple[str, ...]]
 
 UNKNOWN_USER = -1
 PURCHASE = 1.0
-"""Events of this weight or more are what lists are judged by; lesser ones only hint."""
+"""Lists are judged by events of this weight or more; lesser ones are hints."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Events:
     ``user_ids``: object (U,), ``item_ids``: object (N,), both in bytewise order.
     ``categories``: object (N,), '' where an item has none. ``further``: those after the first, of
     items that have several.
-    ``user``: int32 (m,), ``UNKNOWN_USER`` where nobody is known; those come first.
+    ``user``: int32 (m,), ``UNKNOWN_USER`` where there is none; those come first.
     ``item``: int32 (m,). ``day``: int32 (m,), business date in days since 1970-01-01.
     ``at``: int64 (m,), microseconds since 1970-01-01 UTC.
     ``basket``: int64 (m,); events of one basket share it, 0 where no basket is known.

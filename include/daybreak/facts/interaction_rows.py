@@ -36,14 +36,14 @@ Names = NDArray[np.object_]
 
 _C = interaction.c
 _IS_KNOWN = _C.user_id != ""
-"""An empty id is the key of the default list, so nobody's."""
+"""An empty id is the key of the default list, not a user."""
 
 _IS_UNKNOWN = or_(_C.user_id.is_(None), _C.user_id == "")
 _PLACE: ColumnElement[int] = literal_column("catalogue.place", BigInteger)
 
 
 def _hash(text: ColumnElement[Any], seed: int) -> ColumnElement[int]:
-    """64 bits that tell names apart where nothing else about them matters."""
+    """A hash of 64 bits, where names are only compared."""
     return func.hashtextextended(text, seed, type_=BigInteger)
 
 
@@ -79,7 +79,7 @@ PURCHASES = Packing(
         "price": number(_C.price),
     }
 )
-"""Who bought is the user, else the basket, else whoever was there at that moment."""
+"""Who bought: the user, else the basket, else the moment."""
 
 EPOCH = date(1970, 1, 1)
 DAYS_PER_GROUP = 28
@@ -90,7 +90,7 @@ WORK_MEMORY = "64MB"
 
 
 def allow_memory(conn: Connection) -> None:
-    """Let the server sort and hash more in memory, up to the end of this transaction."""
+    """More memory for sorts and hashes of the server, until this transaction ends."""
     conn.execute(select(func.set_config("work_mem", WORK_MEMORY, True)))
 
 
@@ -121,7 +121,7 @@ def select_users(bounds: Bounds) -> Select[Any]:
 
 
 def by_unknown_users(bounds: Bounds, item_ids: Names) -> Select[Any]:
-    """The packed events of nobody known: by day, because PostgreSQL's values end at 1 GB."""
+    """The packed events of unknown users: by day, because PostgreSQL's values end at 1 GB."""
     return _packed(bounds, item_ids, cast(_C.business_date, Text), _IS_UNKNOWN)
 
 

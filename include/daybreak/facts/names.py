@@ -1,4 +1,4 @@
-"""Names as numbers. Python's own texts, for a numpy array of text is as wide as its longest."""
+"""Names as numbers. Python's str, as a numpy array of text is as wide as its longest."""
 
 from __future__ import annotations
 

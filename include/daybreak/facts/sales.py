@@ -192,7 +192,7 @@ def compose(  # noqa: PLR0917 - what was read, in the order in which it is
         return prefer(plan_of, sold.matrix(name))
 
     units = sold.matrix("units")
-    # NaN != 0: open unless told
+    # NaN != 0: open by default
     is_open = (known("open") != 0) & columns.business_open | (units > 0)
     units = np.where(np.isnan(units) | ~is_open, np.float32(0), units)[:, :days]
     before_first = np.arange(days) < sold.first_day()[:, None]

@@ -1,4 +1,4 @@
-"""What other models have published, as a model that stands on it may know it."""
+"""Published scores of other models, bounded by both clocks."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ def _of_generation(
 
 
 def _bytewise(column: Column[Any]) -> ColumnElement[Any]:
-    """What rows go by, whatever language the database sorts text in."""
+    """A key column compared as bytes, whatever the collation of the database."""
     return collate(column, "C") if isinstance(column.type, Text) else column
 
 

@@ -2,7 +2,7 @@
 
 Append-only, on two clocks. ``effective_from`` is compared with a run's knowledge cutoff;
 ``recorded_at`` says when the entry was written. A replay of last Tuesday asks with Tuesday's
-cutoff and gets Tuesday's champion, whoever was promoted since.
+cutoff and gets Tuesday's champion, whichever was promoted since.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def promote(
     actor: str,
     now: datetime,
 ) -> bool:
-    """Make a registered version champion from ``effective_from`` on (aware, may lie in the past).
+    """Make a registered version champion from ``effective_from`` on (aware, may be in the past).
 
     Returns whether an entry was written: promoting the version already in force at that moment
     changes nothing. Promotions of one model wait for each other until the transaction ends.
@@ -85,7 +85,7 @@ def history(conn: Connection, model: str) -> list[dict[str, Any]]:
 
 
 def hold_ledger(conn: Connection, model: str) -> None:
-    """Let nobody else promote a version of this model until the transaction ends."""
+    """Lock promotions of this model until the transaction ends."""
     hold(conn, f"champion:{model}")
 
 

@@ -1,8 +1,8 @@
 """What happens to a generation: one complete set of scores for a model and a business date.
 
 Its rows are invisible until ``publish`` points at it, in one transaction; ``rollback`` points
-back. Every function runs in the caller's transaction, and running one twice is running it once.
-The states and the ways between them are in ``generation_states.py``.
+back. Every function runs in the caller's transaction and is idempotent.
+The states and their transitions are in ``states.py``.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def open_generation(
 ) -> Generation:
     """A generation in STAGING for this run: the one it has already, or a new one.
 
-    A run that is tried again gets its unpublished generation back, at the start of its way, and
-    writes its shards over. Where the snapshot or the version differs the old one is rejected.
+    A run that is tried again gets its unpublished generation back, in STAGING, and writes its
+    shards over. Where the snapshot or the version differs the old one is rejected.
     Once published, a cleared run opens a new one, so what people see never changes under them.
     """
     take_turn(conn, "open", model, business_date, run_key)
@@ -104,8 +104,8 @@ def open_generation(
 def hold_staging(conn: Connection, generation_id: int) -> Generation:
     """Keep a generation in STAGING until this transaction ends, so that a shard may be written.
 
-    Shards hold it together; whoever wants to move it waits for them. Raises
-    ``IllegalTransition`` where it left STAGING: nobody ever writes under a reader's eyes.
+    Shards share the lock; a transition waits for them. Raises ``IllegalTransition`` where it left
+    STAGING: rows that readers may see never change.
     """
     held = get_generation(conn, generation_id, lock="hold")
     if held.state is not State.STAGING:
@@ -147,7 +147,7 @@ def publish(conn: Connection, generation_id: int, now: datetime) -> None:
     Raises ``IllegalTransition`` where it was not audited, was rejected or is past its time.
     """
     coming = get_generation(conn, generation_id)
-    # The day before its generations, as in rollback: two who wait never wait for each other.
+    # Locks the day before its generations, as rollback does: no deadlock.
     take_turn(conn, "day", coming.model, coming.business_date)
     coming = get_generation(conn, generation_id, lock="move")
     if coming.state is State.PUBLISHED:
@@ -214,7 +214,7 @@ def sweep(
 ) -> int:
     """Delete the rows of generations that will never be published; returns how many rows.
 
-    Taken are the rejected, and those on their way on which nothing moved for ``older_than``,
+    Taken are the rejected, and unpublished ones on which nothing moved for ``older_than``,
     which are rejected first. Whatever a running transaction holds is left for the next time.
     """
     stale = _stale(table_by_model, now, older_than)
@@ -255,7 +255,7 @@ def _stale(models: Iterable[str], now: datetime, older_than: timedelta) -> Selec
 
 
 def _advance(conn: Connection, generation_id: int, target: State, **values: Any) -> None:
-    """Move on towards publication; nothing where a task that is run again was here already."""
+    """Move on towards publication; nothing where an earlier try did so."""
     current = get_generation(conn, generation_id, lock="move")
     onward = (*UNPUBLISHED, State.PUBLISHED, State.SUPERSEDED)
     if current.state in onward[onward.index(target) :]:

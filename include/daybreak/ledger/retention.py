@@ -1,12 +1,12 @@
-"""What nothing needs any more, and how it goes: while a night publishes, and killed at any moment.
+"""Deletes what nothing needs any more. Safe beside a run that publishes, and safe to kill.
 
 Kept, whatever its age: what is published, what a rollback of it would return to, whatever is on
 its way, and the snapshots that the endpoint may need. Rows of a generation or a snapshot go, its
 line in ``ops`` stays with the moment, for the receipts that name it. A snapshot that went is made
 again from the facts where its day is scored again.
 
-Each month of a table is one transaction. It holds the month, so that nobody writes to it, and the
-days that it takes generations of, so that nobody publishes or rolls back there meanwhile.
+Each month of a table is one transaction. It locks the month against writers, and
+the days that it takes generations of against publishing and rollback.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def prune_generations(
 ) -> tuple[Expired, ...]:
     """Delete the scores of ``expired_generations``; returns those that went.
 
-    ``tables``: the score table of each model. Months that somebody writes to at this moment, or
+    ``tables``: the score table of each model. Months that are being written to, or
     that a long query reads, wait for the next time.
     """
     with connect(engine) as conn:

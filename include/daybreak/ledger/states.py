@@ -1,4 +1,4 @@
-"""The states of a generation, the ways between them, and the row that holds them.
+"""The states of a generation, their transitions, and the row that holds them.
 
 ``generations.py`` is what happens to a generation; here is what it is. docs/generations.md draws
 the same states, and a test compares the two.
@@ -31,7 +31,7 @@ class State(StrEnum):
     PROVEN = "proven"
     """Batch and endpoint gave the same bits."""
     PUBLISHED = "published"
-    """What everybody sees of its day."""
+    """Visible: the scores of its day."""
     SUPERSEDED = "superseded"
     """A later one of its day was published; kept, so that a rollback can return to it."""
     REJECTED = "rejected"
@@ -41,7 +41,7 @@ class State(StrEnum):
 
 
 UNPUBLISHED = (State.STAGING, State.STAGED, State.AUDITED, State.PROVEN)
-"""The way to publication, in order. A cleared run goes back to the start of it."""
+"""The states up to publication, in order. A cleared run starts again at the first."""
 
 TRANSITIONS: Mapping[State, frozenset[State]] = {
     State.STAGING: frozenset({State.STAGED, State.REJECTED}),
@@ -106,8 +106,8 @@ def read_one(conn: Connection, query: Select[Any]) -> Generation | None:
 def get_generation(conn: Connection, generation_id: int, *, lock: str = "") -> Generation:
     """One generation as it is now. Raises ``NotFound``.
 
-    ``lock`` keeps it so until the transaction ends: "move" for whoever will move it (one at a
-    time), "hold" for those who need it to stay where it is (any number together).
+    ``lock`` keeps it so until the transaction ends: "move" to change its state (exclusive), "hold"
+    to keep it in its state (shared).
     """
     query = select_generations(has_id(generation_id))
     if lock:
@@ -129,17 +129,17 @@ def take_turn(conn: Connection, *names: object) -> None:
 def move(conn: Connection, current: Generation, target: State, **values: Any) -> None:
     """The only place that changes a state. The caller has locked the row to move it.
 
-    Raises ``IllegalTransition`` where the machine has no such way.
+    Raises ``IllegalTransition`` where the states have no such transition.
     """
     if target not in TRANSITIONS[current.state]:
-        raise illegal(current, target, "docs/generations.md draws the states and the ways.")
+        raise illegal(current, target, "docs/generations.md draws the transitions.")
     conn.execute(
         update(generations).where(has_id(current.generation_id)).values(state=target, **values)
     )
 
 
 def illegal(current: Generation, target: State, remedy: str) -> IllegalTransition:
-    """The error for a way that is not there."""
+    """The error for a transition that is not there."""
     return IllegalTransition(
         f"Generation {current.generation_id} is {current.state} and cannot become {target}.",
         remedy=remedy,

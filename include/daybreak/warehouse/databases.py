@@ -1,4 +1,4 @@
-"""Create the warehouse's database where it is not there and its user may."""
+"""Create the warehouse's database where it is missing and its user may."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from daybreak.errors import ConfigError
 from daybreak.warehouse.engine import CONNECT_TIMEOUT_SECONDS, connect, make_engine
 
 MAINTENANCE = ("postgres", "template1")
-"""Databases of every server, to speak to it before ours is there."""
+"""Databases that every server has, to connect to before ours exists."""
 
 
 def create_database(dsn: str) -> bool:

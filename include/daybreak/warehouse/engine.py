@@ -20,7 +20,7 @@ CONNECT_TIMEOUT_SECONDS = 10
 def make_engine(dsn: str) -> Engine:
     """Engine on a ``postgresql+psycopg://`` URL. Nothing connects before first use.
 
-    Sessions speak UTC, so that a timestamp never depends on the server's own time zone.
+    Sessions are in UTC, so that a timestamp never depends on the server's own time zone.
     Raises ``ConfigError`` where the URL cannot be read; the URL itself is never repeated.
     """
     try:
@@ -82,8 +82,8 @@ def _open(engine: Engine) -> Connection:
 
 
 def driver_of(conn: Connection) -> psycopg.Connection[Any]:
-    """The psycopg connection, within the transaction that SQLAlchemy will end: it alone speaks COPY
-    and binary results.
+    """The psycopg connection, within the transaction that SQLAlchemy will end: only it has COPY and
+    binary results.
 
     Raises ``TypeError`` for another driver.
     """

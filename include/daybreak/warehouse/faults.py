@@ -43,7 +43,7 @@ _WHERE = re.compile(r"^COPY [^,:]+, line \d+(, column [^,:]+)?", re.MULTILINE)
 
 
 def explained(database: str | None, error: Exception) -> DaybreakError | None:
-    """The error of ours for ``error`` of SQLAlchemy or psycopg; None where it is no more than SQL.
+    """The error of ours for ``error`` of SQLAlchemy or psycopg; None for any other SQL error.
 
     ``WarehouseUnavailable`` where the connection broke, ``StorageFull`` where the server found no
     space (tables, log, temporary files), ``WarehouseOverloaded`` where it ran out of the rest.

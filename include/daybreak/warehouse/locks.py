@@ -6,17 +6,17 @@ from sqlalchemy import ColumnElement, Connection, func, select
 
 
 def hold(conn: Connection, name: str) -> None:
-    """Wait until nobody else holds ``name``, and hold it."""
+    """Wait for the exclusive lock ``name``, and hold it."""
     conn.execute(select(func.pg_advisory_xact_lock(_key(name))))
 
 
 def hold_shared(conn: Connection, name: str) -> None:
-    """Hold ``name`` together with others who share it, apart from whoever has it alone."""
+    """Wait for the shared lock ``name``, and hold it."""
     conn.execute(select(func.pg_advisory_xact_lock_shared(_key(name))))
 
 
 def try_hold(conn: Connection, name: str) -> bool:
-    """Hold ``name`` if nobody does; whether it is held now."""
+    """Take the exclusive lock ``name`` if it is free; whether it was."""
     return bool(conn.scalar(select(func.pg_try_advisory_xact_lock(_key(name)))))
 
 

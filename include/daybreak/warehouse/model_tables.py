@@ -17,7 +17,7 @@ from daybreak.warehouse.reports.view import View
 
 @dataclass(frozen=True)
 class ModelRelations:
-    """What models bring to a warehouse: their tables, and report views in the order of making."""
+    """Tables of models, and their report views in the order of making."""
 
     tables: tuple[Table, ...] = ()
     views: tuple[View, ...] = ()
@@ -32,7 +32,7 @@ _BY_MONTH = "RANGE (business_date)"
 def snapshot_table(name: str, keys: Sequence[str], metadata: MetaData | None = None) -> Table:
     """``feature.<name>``: a row an entity, keyed by the text columns ``keys``.
 
-    ``metadata``: whose table it is; by default nobody else's.
+    ``metadata``: by default one of its own.
     """
     return Table(
         name,
@@ -60,7 +60,7 @@ def score_table(
 
     ``identity``: what a row is about; the columns with ``primary_key=True`` make it unique in
     its generation. ``scores``: what the model says of it. Comments of both stand in the
-    description of the API. ``metadata``: whose table it is; by default nobody else's.
+    description of the API. ``metadata``: by default one of its own.
     """
     return Table(
         name,

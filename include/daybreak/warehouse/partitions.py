@@ -1,7 +1,7 @@
 """Monthly partitions of the tables that are partitioned by business date.
 
-The jobs own no table: functions of the database make and drop months, with the rights of whoever
-migrated. A lock on the month keeps those who write to it apart from whoever would drop it.
+The jobs own no table: functions of the database make and drop months, with the rights of
+their owner. A lock on the month keeps writers apart from what would drop it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Table, func, select, text
 from daybreak.warehouse.locks import hold, hold_shared, try_hold
 
 DROP_PATIENCE = "200ms"
-"""Dropping a month locks its table for a moment; nobody who comes meanwhile waits longer."""
+"""Dropping a month locks its table for a moment; no query waits longer."""
 
 
 def partition_name(table: Table, business_date: date) -> str:
@@ -30,8 +30,8 @@ def first_and_after(business_date: date) -> tuple[date, date]:
 def ensure_partition(conn: Connection, table: Table, business_date: date) -> None:
     """Make sure that ``table`` can take rows of ``business_date``, in the caller's transaction.
 
-    Until that ends nobody drops the month. Who comes second waits until the first one commits, and
-    finds the partition there.
+    Until that ends the month is not dropped. A second caller waits until the first one commits,
+    and finds the partition.
     """
     name = partition_name(table, business_date)
     hold_shared(conn, f"{table}/{name}")
@@ -43,7 +43,7 @@ def ensure_partition(conn: Connection, table: Table, business_date: date) -> Non
 
 
 def try_month(conn: Connection, table: Table, business_date: date) -> bool:
-    """Keep others from writing to a month until this transaction ends; False where somebody is."""
+    """Lock a month against writers until this transaction ends; False where one is at it."""
     return try_hold(conn, f"{table}/{partition_name(table, business_date)}")
 
 

@@ -2,7 +2,7 @@
 
 ``daybreak_writer`` runs the jobs, ``daybreak_service`` answers predictions, ``daybreak_reader``
 reads reports. They belong to the whole server and hold privileges only: people and processes log
-in as a member of one, or an administrator gives the role itself a password. Whoever migrates owns
+in as a member of one, or an administrator gives the role itself a password. The migrating user owns
 the tables, and nothing else works as the owner: a month of scores is made and dropped by functions
 that run with the owner's rights (revision 0005).
 

@@ -39,7 +39,7 @@ Instant = DateTime(timezone=True)
 
 
 def _lineage() -> list[Column[Any]]:
-    """Which load brought the row, and when it became known."""
+    """The load of the row, and when it became known."""
     return [
         Column("load_id", BigInteger, nullable=False),
         Column("loaded_at", Instant, nullable=False),
@@ -219,7 +219,7 @@ load = Table(
     UniqueConstraint("dataset", "source", "sha256", "reading", name="load_once"),
     schema="ops",
 )
-"""One row a file that was loaded wholly. The same bytes are never read twice in the same way."""
+"""One row a file that was loaded wholly. The same bytes are never loaded in the same way again."""
 
 snapshot = Table(
     "snapshot",

@@ -1,6 +1,6 @@
-"""The views of the schema ``report``: the analysts' door.
+"""The views of the schema ``report``, which analysts read.
 
-Here are those of the platform; models bring their own. Views are not part of the migrations'
+Here are those of the platform; models have their own. Views are not part of the migrations'
 history. They are put in place as a whole after the last revision, whenever the text of one differs
 from what the database holds; a list of the views with a hash of their text stands in the schema's
 comment.
@@ -18,7 +18,7 @@ from daybreak.warehouse.reports.view import View, views_of
 from daybreak.warehouse.tables import READER_ROLE
 
 BEFORE = views_of(__name__, "version_gate")
-"""Views of the platform that those of models may stand on."""
+"""Views of the platform that those of models may use."""
 
 AFTER = views_of(__name__, "freshness", "sla_daily", "model_history")
 

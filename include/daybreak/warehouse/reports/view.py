@@ -29,9 +29,9 @@ class View:
 def views_of(
     package: str, *names: str, described_as: Mapping[str, str] | None = None
 ) -> tuple[View, ...]:
-    """The views whose text lies in ``<name>.sql`` of a package, in the order of ``names``.
+    """The views whose text is in ``<name>.sql`` of a package, in the order of ``names``.
 
-    They are made in that order, so each may stand on those before it.
+    They are made in that order, so each may use those before it.
     """
     folder, as_there = files(package), described_as or {}
     return tuple(
