@@ -1,4 +1,4 @@
-"""A version as it comes out of the registry."""
+"""A version as the registry loads it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EngineKind = Literal["xgboost", "none"]
 
 @dataclass(frozen=True)
 class Artifact:
-    """One version as it was registered, its bytes proven by the sha256 in the ledger.
+    """One version as it was registered, its bytes checked against the sha256 in the ledger.
 
     ``booster``: bytes of ``model.ubj``, none where the engine is none. ``files``: whatever else the
     version carries.

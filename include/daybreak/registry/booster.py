@@ -1,7 +1,7 @@
-"""Bytes of a booster, looked at in Python before XGBoost's C code sees them.
+"""Checks the bytes of a booster in Python before XGBoost's C code reads them.
 
-Measured with XGBoost 3.2: no bytes at all abort the process, which no ``except`` catches, and some
-files that were cut short never return. So whoever opens the booster of a version does so here.
+Measured with XGBoost 3.2: an empty file aborts the process, which no ``except`` catches, and some
+files that were cut short never return. So every booster of a version is opened here.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _Unfit(ValueError):
 
 def open_booster(artifact: Artifact) -> xgboost.Booster:
     """The booster of a version. Raises ``InvalidBooster`` where its bytes are none."""
-    # Whoever only loads or lists versions has no use for XGBoost.
+    # Loading or listing versions needs no XGBoost.
     import xgboost  # noqa: PLC0415
 
     name = f"{artifact.model} {artifact.version}"
@@ -172,7 +172,7 @@ def _array(parent: Mapping[str, Any], name: str) -> NDArray[Any]:
 def _count(parent: Mapping[str, Any], name: str) -> int:
     value = parent.get(name)
     if not isinstance(value, str) or not value.isdecimal():
-        raise _Unfit(f"its {name} is no number")
+        raise _Unfit(f"its {name} is not a number")
     return int(value)
 
 

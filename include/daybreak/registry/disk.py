@@ -65,7 +65,7 @@ class DiskStore:
         return (self.root / checked_path(path)).is_file()
 
     def delete(self, path: str) -> None:
-        """Remove ``path`` and the folder that it leaves empty; what is not there is no fault."""
+        """Remove ``path`` and the folder that it leaves empty; a missing one is no error."""
         target = self.root / checked_path(path)
         with self._failures(path):
             target.unlink(missing_ok=True)
@@ -73,7 +73,7 @@ class DiskStore:
                 target.parent.rmdir()
 
     def uri(self, path: str) -> str:
-        """Where ``path`` lies, for people and for the ledger."""
+        """Where ``path`` is, for people and for the ledger."""
         return (self.root / checked_path(path)).as_uri()
 
     @contextmanager

@@ -31,7 +31,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 class Registry:
     """Puts versions into a store and their sha256 into the warehouse's ledger.
 
-    The ledger's row is written last: a version whose registration was cut short is not there.
+    The ledger's row is written last: a version whose registration was cut short does not exist.
     """
 
     def __init__(self, store: ArtifactStore, engine: Engine, clock: Callable[[], datetime]) -> None:
@@ -207,7 +207,7 @@ def library_versions(*, trees: bool) -> dict[str, str]:
         "python": platform.python_version(),
     }
     if trees:
-        # Whoever trained has imported xgboost already; those who only load never pay for it.
+        # Training has imported xgboost already; loading never pays for it.
         # Its distribution has two names (xgboost-cpu, xgboost), the module knows its version.
         import xgboost  # noqa: PLC0415
 

@@ -92,7 +92,7 @@ class S3Store:
             self._client.delete_object(Bucket=self.bucket, Key=key)
 
     def uri(self, path: str) -> str:
-        """Where ``path`` lies, for people and for the ledger."""
+        """Where ``path`` is, for people and for the ledger."""
         return f"s3://{self.bucket}/{self._key(path)}"
 
     def _key(self, path: str) -> str:

@@ -25,11 +25,11 @@ class ArtifactStore(Protocol):
         ...
 
     def delete(self, path: str) -> None:
-        """Remove ``path``, for retention only; what is not there is no fault."""
+        """Remove ``path``, for retention only; a missing one is no error."""
         ...
 
     def uri(self, path: str) -> str:
-        """Where ``path`` lies, for people and for the ledger."""
+        """Where ``path`` is, for people and for the ledger."""
         ...
 
 

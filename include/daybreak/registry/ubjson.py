@@ -1,7 +1,7 @@
 """Universal Binary JSON, the form of ``model.ubj``, read in Python and to the last byte.
 
-XGBoost's own reader trusts what it reads: no bytes at all end the process, and a file that was cut
-short can keep it busy for ever. What this module has read is whole. https://ubjson.org
+XGBoost's own reader trusts what it reads: an empty file ends the process, and a file that was cut
+short can keep it busy for ever. What this module has read is complete. https://ubjson.org
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class _Reader:
 
     def size(self, marker: str) -> int:
         if marker not in "iUIlL":
-            raise NotUbjson(f"{marker!r} at byte {self.at - 1} is no length")
+            raise NotUbjson(f"{marker!r} at byte {self.at - 1} is not a length")
         length: int = self.value(marker, 0)
         if length < 0:
             raise NotUbjson(f"the length at byte {self.at} is negative")
@@ -122,6 +122,6 @@ class _Reader:
         while (marker := self.marker()) != "}":
             name = self.text(self.size(marker))
             if name in found:
-                raise NotUbjson(f"{name!r} stands twice in one object (byte {self.at})")
+                raise NotUbjson(f"{name!r} is in one object twice (byte {self.at})")
             found[name] = self.value(self.marker(), depth + 1)
         return found

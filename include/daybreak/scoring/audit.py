@@ -1,4 +1,4 @@
-"""The rules that every staged generation keeps before anybody sees it."""
+"""The rules that a staged generation has to keep before it is published."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _KINDS = {REAL: "f4", SmallInteger: "i2", Date: "M8[D]"}
 def audit_generation(conn: Connection, model: AnyModel, generation: Generation) -> int:
     """Check all rows of a generation and return how many there are.
 
-    Every entity of the snapshot has its full number of rows and nobody else has any; every score
+    Every entity of the snapshot has its full number of rows and no other has any; every score
     is finite; and the model's own rules hold. Streams: memory does not grow with the rows.
     Raises ``AuditFailed`` naming each rule that is broken, and ``NotReady`` where the snapshot
     is of a release that lays it out otherwise.

@@ -1,4 +1,4 @@
-"""Scoring by night: shards of a snapshot, streamed chunk by chunk into the score table."""
+"""Batch scoring: shards of a snapshot, streamed chunk by chunk into the score table."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ start do not count."""
 
 CHUNKS_AT_ONCE = 2
 PROBED = 8
-"""Entities that tell how many rows one has."""
+"""Entities sampled for the number of rows of one."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -115,7 +115,7 @@ def score_shard(
 def rows_of_a_night(
     nightly: Nightly, scorer: Scorer, day: Day, snapshot: SnapshotRows
 ) -> ScoringRows:
-    """What a night asks about these entities of a day."""
+    """The nightly questions about these entities of a day."""
     return scorer.rows(Given(snapshot), nightly.questions(day, len(snapshot)))
 
 

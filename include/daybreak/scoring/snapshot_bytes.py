@@ -1,4 +1,4 @@
-"""How snapshot rows lie in the warehouse, and what their hash is over.
+"""How snapshot rows are stored in the warehouse, and what their hash covers.
 
 A row is one run of bytes: its values and then its records, little-endian float32 throughout; the
 length says how many records there are.

@@ -129,7 +129,7 @@ def _snapshot_rows(model: AnyModel, rows: Iterable[Sequence[Any]]) -> SnapshotRo
 def _unknown(
     conn: Connection, model: AnyModel, address: dict[str, Any], key: tuple[str, ...]
 ) -> NotFound:
-    """Which part of the key nobody has; where each exists alone, the last one is to blame."""
+    """The part of the key that no row has; where each exists alone, the last one."""
     c = model.night.snapshot_table.c
     snapshot = [c[name] == value for name, value in address.items()]
     given = dict(zip(model.keys, key, strict=True))

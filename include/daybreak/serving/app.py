@@ -1,4 +1,4 @@
-"""The Flask app, made from what it is given; it connects to nothing until it is asked."""
+"""The Flask app, made from what it is given; it connects at the first request."""
 
 from __future__ import annotations
 

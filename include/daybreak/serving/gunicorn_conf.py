@@ -1,4 +1,4 @@
-"""gunicorn's configuration; ``docs/api.md`` has the numbers behind the choices.
+"""gunicorn's configuration; the measurements are in ``docs/api.md``.
 
 ``--bind`` on the command line wins over the address here.
 """
@@ -43,9 +43,9 @@ control_socket_disable = True
 
 
 def post_worker_init(worker: Any) -> None:
-    """Load what is published before the first request comes, or say why that is not possible.
+    """Load what is published before the first request, or log why that is not possible.
 
-    Whatever is wrong, a worker that answers /readyz with the reason is better than none.
+    A worker that answers /readyz with the reason is better than none.
     """
     from daybreak.serving.service import service_of  # noqa: PLC0415 (in the worker, not before)
 
@@ -58,5 +58,5 @@ def post_worker_init(worker: Any) -> None:
 
 
 def worker_exit(_server: Any, _worker: Any) -> None:
-    """Give the warehouse its connections back at once."""
+    """Close the connections to the warehouse at once."""
     get_runtime("service").engine.dispose()

@@ -1,4 +1,4 @@
-"""A value held in memory: re-read now and then, and kept for a while when its source is down."""
+"""A cached value: refreshed regularly, and kept for a while when its source is down."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Held(Generic[T]):
       first read is waited for by all.
     - A source that is down leaves the last value in force until it is ``stale`` seconds old.
       After that, and for every other error at once, the error is raised: an altered artifact or
-      a withdrawn publication is never papered over.
+      a withdrawn publication is never hidden.
     - An error is held like a value, so that a dead source is asked once every ``refresh`` seconds
       and not by every request.
 
@@ -51,7 +51,7 @@ class Held(Generic[T]):
         self._confirmed_at = -math.inf
 
     def get(self) -> T:
-        """The value, or whatever ``DaybreakError`` stands in its way."""
+        """The value. Raises the ``DaybreakError`` of its source."""
         if self._monotonic() - self._looked_at >= self._refresh:
             self._look()
         outcome = self._outcome

@@ -1,4 +1,4 @@
-"""What is in force of each model, held in memory with the engine that scores it."""
+"""The version in force of each model, cached with the engine that scores it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 class Publication:
     """The version that answers, and the published generation that it answers from.
 
-    ``generation``: None for a model that is not scored by night; its champion answers. ``gate``:
+    ``generation``: None for a model that is not scored nightly; its champion answers. ``gate``:
     what the gate said of the version last.
 
     A request takes one of these and uses nothing else, so that its answer comes wholly from one
@@ -43,12 +43,12 @@ class Publication:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """What the version says of itself."""
+        """The manifest of the version."""
         return self.engine.artifact.manifest
 
 
 class Publications:
-    """What is in force of each model, at most ``settings.refresh_seconds`` old.
+    """The version in force of each model, at most ``settings.refresh_seconds`` old.
 
     While the warehouse is down the last one stays in force for ``settings.stale_seconds``.
     """
@@ -77,10 +77,10 @@ class Publications:
         return self._held[model].get()
 
     def published(self, model: str) -> Generation:
-        """The generation that a model which is scored by night answers from. Raises as above."""
+        """The generation that a model which is scored nightly answers from. Raises as above."""
         generation = self.current(model).generation
         if generation is None:
-            raise TypeError(f"{model} is not scored by night")
+            raise TypeError(f"{model} is not scored nightly")
         return generation
 
     def _reader(self, model: AnyModel) -> Callable[[Publication | None], Publication]:

@@ -20,7 +20,7 @@ OVERHEAD = 600
 
 
 class RowCache:
-    """The least recently used row makes room. A snapshot never changes, so no row grows stale."""
+    """Drops the least recently used row. A snapshot never changes, so no row gets stale."""
 
     def __init__(self, runtime: Runtime, capacity: int = CAPACITY) -> None:
         self._runtime = runtime

@@ -21,7 +21,7 @@ _EXTENSION = "daybreak"
 
 @dataclass(frozen=True)
 class Service:
-    """The models and what is held in memory for them. Safe for many threads.
+    """The models and what is cached for them. Safe for many threads.
 
     ``absent``: those that the data set cannot carry, each with the reason.
     """

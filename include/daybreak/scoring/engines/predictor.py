@@ -1,4 +1,4 @@
-"""One artifact, two ways to ask it: whole batches and single rows, with the same bits."""
+"""One artifact for whole batches and single rows, with the same bits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Predictor:
 
     ``threads``: of ``batch``; 0 takes all cores. The twin is compiled and proven when ``name``
     or ``single`` is first asked for, so that a batch job never pays for it.
-    Raises ``InvalidBooster`` where the bytes are none.
+    Raises ``InvalidBooster`` where the bytes are not a booster.
     """
 
     def __init__(self, artifact: Artifact, threads: int = 0) -> None:

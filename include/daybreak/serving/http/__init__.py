@@ -1,1 +1,1 @@
-"""What is HTTP and no answer: who calls, the body, the JSON and its errors."""
+"""HTTP: authentication, bodies, JSON and errors."""

@@ -30,12 +30,12 @@ class Authenticator(Protocol):
     """Decides from the headers who is calling."""
 
     def authenticate(self, request: Request) -> Caller:
-        """The caller. Raises ``Unauthenticated`` or ``Forbidden``; never returns nobody."""
+        """The caller. Raises ``Unauthenticated`` or ``Forbidden``."""
         ...
 
 
 def public(view: View) -> View:
-    """Mark a view as answering anybody. Nothing else opens a route."""
+    """Mark a view as open without authentication. Nothing else opens a route."""
     setattr(view, _PUBLIC, True)
     return view
 
@@ -105,7 +105,7 @@ def _token(request: Request) -> str:
 
 
 def _refused() -> Unauthenticated:
-    # One message for every cause: it must not tell a guesser which half was right.
+    # One message for every cause: it must not show a guesser which half was right.
     return Unauthenticated(
         "This request carries no valid API key.",
         remedy="Send Authorization: Bearer dbk_…; `daybreak keys create NAME` makes a key.",

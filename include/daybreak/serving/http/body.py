@@ -20,7 +20,7 @@ DEEPEST = 16
 def limit_bodies(app: Flask, longest: int) -> None:
     """Let Flask stop reading a body one byte past ``longest``.
 
-    It raises for a declared length, but cuts a chunked body off in silence where the limit lies;
+    It raises for a declared length, but cuts a chunked body off silently at the limit;
     with one byte more than is allowed, ``read_body`` sees that it was too long.
     """
     app.config["MAX_CONTENT_LENGTH"] = longest + 1
@@ -65,8 +65,8 @@ def parse(form: type[Typed], body: bytes) -> Typed:
     JSON is taken strictly: a name given twice, NaN, Infinity, a number beyond float64, NUL or
     half a surrogate pair in a text, and nesting deeper than ``DEEPEST`` are refused rather than
     guessed at, because two parsers would read them differently. So are, whatever the model's
-    form allows, a text for a number or a yes, and a date or time that is not written as its
-    schema says.
+    form allows, a text for a number or a boolean, and a date or time that is not written as
+    its schema says.
     """
     wrong = miswritten(form, _checked_json(body))
     try:

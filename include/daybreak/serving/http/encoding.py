@@ -1,4 +1,4 @@
-"""Answers as JSON. A float32 is written as its shortest decimal and read back bit for bit."""
+"""Answers as JSON. A float32 is written as its shortest decimal, which reads back bit for bit."""
 
 from __future__ import annotations
 

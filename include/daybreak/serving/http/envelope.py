@@ -1,4 +1,4 @@
-"""What surrounds every answer: a request id, headers, and one JSON shape for every error."""
+"""Around every answer: a request id, headers, and one JSON shape for every error."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def list_keys(conn: Connection) -> list[dict[str, Any]]:
 
 
 def revoke_key(conn: Connection, key_id: str, now: datetime) -> None:
-    """Close a key for good; doing it twice keeps the first date. Raises ``NotFound``."""
+    """Close a key for good; closing it again keeps the first date. Raises ``NotFound``."""
     if find_key(conn, key_id) is None:
         # What was given is not repeated: it may be the key itself.
         raise NotFound(

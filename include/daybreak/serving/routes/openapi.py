@@ -31,7 +31,7 @@ FAULTS = {
     404: "There is no such model, or the entity asked about is unknown.",
     413: "The body is too long.",
     415: "The body is not declared as JSON.",
-    422: "The date lies outside the published horizon.",
+    422: "The date is outside the published horizon.",
     503: "Nothing is published or in force, the artifact is missing or altered, or the warehouse "
     "is down.",
 }
