@@ -52,7 +52,7 @@ down: ## stop all of them; nothing is left running
 	@[ ! -x $(BIN)/daybreak ] || $(BIN)/daybreak down
 
 # Three workers on two cores, as much of the time is spent waiting for Airflow; files in their order,
-# which brings those that take minutes to the front.
+# so that those which take minutes start first.
 .PHONY: test
 test: $(VENV)/.dev ## everything, with branch coverage of at least 90 %
 	@$(BIN)/coverage erase
@@ -71,7 +71,7 @@ check: $(VENV)/.dev ## lint, format, types, import layers, lock files
 	$(BIN)/python .ci/check_lock.py
 
 .PHONY: fix
-fix: $(VENV)/.dev ## format, and mend what ruff can mend
+fix: $(VENV)/.dev ## format, and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

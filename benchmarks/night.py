@@ -1,4 +1,4 @@
-"""What the DAG does after the snapshot, and how it is told."""
+"""The steps of the DAG after the snapshot, and their table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tasks bring out and DAGs are scheduled by; Airflow's graph of assets shows them.
+"""Assets that tasks publish and DAGs are scheduled by; Airflow's graph of assets shows them.
 
 Holds no DAG.
 """

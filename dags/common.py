@@ -1,7 +1,7 @@
-"""What every DAG here has in common: the clock, the retries, the trigger form, who a run is.
+"""What the DAGs have in common: schedules, retries, the trigger form, the address of a run.
 
-Holds no DAG. Imports stay light: ``daybreak.settings`` and ``daybreak.errors`` bring neither
-SQLAlchemy nor numpy, and cost some 20 ms.
+Holds no DAG. Imports stay light: ``daybreak.settings`` and ``daybreak.errors`` import neither
+SQLAlchemy nor numpy, and take some 20 ms.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ from daybreak_timetable import NightlyTimetable
 SETTINGS = load_settings()
 SCHEDULES = schedules()
 CARRIED = carried(SCHEDULES, SETTINGS.dataset)
-"""The schedules of the models whose DAGs there are: the data set has what they need."""
+"""The schedules of the models that the data set can carry, which have DAGs."""
 
 START = datetime(2009, 1, 1, tzinfo=UTC)  # before any data set: a backfill goes as far back as it
 
-LONGEST_SHOWN = 250  # the column of Airflow's metadata has no more
+LONGEST_SHOWN = 250  # as long as Airflow's column
 
 
 def by_the_clock(timetable: Any) -> Any:
@@ -51,7 +51,7 @@ def by_the_clock(timetable: Any) -> Any:
 
 
 class UnlessFinal(RetryPolicy):
-    """Tries again, but for an error whose class says that a person has to do something first."""
+    """Tries again, unless the class of the error says that a person has to act first."""
 
     def evaluate(
         self,
@@ -103,7 +103,7 @@ over: fill in *Business date*. A run that would wait for what cannot come is ref
 
 
 def schedule_of(model: str) -> NightlyTimetable | AssetOrTimeSchedule:
-    """What starts the runs of ``model``: the clock, or the assets that it stands on.
+    """What starts the runs of ``model``: the clock, or the assets of its inputs.
 
     The logical date of a run is the business date itself; the clock's run starts on the day after.
     Beside assets the timetable is there for backfills.
@@ -125,7 +125,7 @@ def schedule_of(model: str) -> NightlyTimetable | AssetOrTimeSchedule:
 def nightly(model: str, doc: str | None) -> dict[str, Any]:
     """The arguments of a DAG that scores a business date of ``model`` every night.
 
-    ``doc`` is the docstring of its file; what there is to know of runs by hand is added.
+    ``doc`` is the docstring of its file; a section on manual runs is added.
     """
     schedule = SCHEDULES[model]
     return {
@@ -153,7 +153,7 @@ def landed_in_time(model: str) -> DeadlineAlert:
             remedy="Set DAYBREAK_DUE (or DAYBREAK_DUE_BY_MODEL) later than DAYBREAK_RUN_AT.",
             field="DAYBREAK_DUE",
         )
-    # Of all nights the shortest: an alert that comes early waits, one that comes late is late.
+    # The shortest night: an alert that fires early waits, one that fires late is late.
     night = shortest_night(run_at, due, SETTINGS.timezone)
     return DeadlineAlert(
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
@@ -175,7 +175,7 @@ def this_run(model: str) -> RunAddress:
         model=model,
         business_date=this_business_date(),
         knowledge=params["knowledge"],
-        # run_after is when the run was to start; that of a backfill lies years in the past.
+        # run_after is when the run was to start; that of a backfill is years in the past.
         queued_at=None if run_type == "backfill" else dag_run.run_after,
     )
 
@@ -209,7 +209,7 @@ def waiting_since() -> str | None:
 def ingest_is_coming() -> bool:
     """Whether `ingest` is under way, or the clock will start it.
 
-    Where there is no such DAG, or Airflow does not say, facts may come in another way.
+    True where there is no such DAG, or Airflow does not answer: facts may come in another way.
     """
     ti = get_current_context()["ti"]
     try:
@@ -225,10 +225,9 @@ SHOWN = "{{ shown | default('', true) }}"
 
 
 def show(text: object) -> None:
-    """Let the list of a run's tasks say this of the calling one, in the column Map Index.
+    """Show a text for the calling task in the column Map Index of the run's task list.
 
-    It is the one place of Airflow's UI that a task can write to and that is seen without opening
-    it: a note can be set over the API only.
+    It is the only text that a task can show there: a note can be set over the API only.
     """
     get_current_context()["shown"] = textwrap.shorten(str(text), LONGEST_SHOWN, placeholder=" …")
 

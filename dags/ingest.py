@@ -2,8 +2,8 @@
 Loads the files of the data set that are new, all or nothing each, and closes the business days
 that are complete by then. A nightly run waits for its day to be closed.
 
-The same file is never loaded twice, so this may run as often as one likes. A correction of a past
-day is a new row with a later knowledge time. Rejected rows stand in `raw.quarantine` with the
+The same file is loaded only once, so this may run at any time. A correction of a past
+day is a new row with a later knowledge time. Rejected rows are in `raw.quarantine` with the
 reason. Runbook: docs/runbook.md.
 """
 

@@ -1,7 +1,7 @@
 """### A nightly run of a model of your own
-Made for every installed model that is scored by night and has no DAG file here, by the steps of all
-nightly runs: wait, snapshot, score in shards, audit, publish, record. docs/own-model.md says how a
-model comes in.
+Made for every installed model that is scored nightly and has no DAG file here, with the steps of
+all nightly runs: wait, snapshot, score in shards, audit, publish, record. How to add a model:
+docs/own-model.md.
 
 Any day can be run again, and gives the same scores. Runbook: docs/runbook.md.
 """

@@ -135,7 +135,7 @@ def plan_shards(generation):
 
 
 @task(
-    doc_md="Score one range; nobody sees the rows yet.",  # mapped: a docstring is not shown
+    doc_md="Score one range; the rows are invisible yet.",  # mapped: a docstring is not shown
     do_xcom_push=False,
     max_active_tis_per_dag=4,
     map_index_template="shard {{ shard['shard'] }}",

@@ -1,10 +1,10 @@
 """### Train, weekly
 Trains a challenger of every model as of the last closed business day, measures it against the
 champion and the baselines, and makes it champion where it passes the gate. The champion ledger
-(`report.model_history`) keeps the reason either way it goes; a refusal is no failure.
+(`report.model_history`) keeps the reason either way; a refusal is not a failure.
 
-Each model goes its own way: one that does not learn is left out, one that has no data to learn from
-is skipped, and one that fails keeps no other from its gate.
+Models are independent: one that does not learn is left out, one without data to learn from is
+skipped, and one that fails does not stop the others.
 
 The new champion is in force from the knowledge cutoff of its training day on, so a replay of an
 earlier day still gets the champion of that day. Runbook: docs/runbook.md.
@@ -45,7 +45,7 @@ from daybreak.errors import NoData
     tags=["daybreak", "training"],
 )
 def train_models():
-    """Train each model, hold it against its champion, promote the better one, tidy up."""
+    """Train each model, compare it with its champion, promote the better one, clean up."""
 
     @task
     def list_models():
@@ -84,7 +84,7 @@ def train_models():
 
         pass_the_gate(challenger=train(model=model))
 
-    # Rows that nobody sees go, whatever became of the models.
+    # Invisible rows go, whether models failed or not.
     @task(trigger_rule="all_done", do_xcom_push=False)
     def sweep():
         """Delete the invisible rows of generations that were never published."""
@@ -92,12 +92,12 @@ def train_models():
 
         return publishing.sweep()
 
-    # Were `sweep` the only end of the run, the run would succeed whatever failed before it.
+    # With `sweep` as its only leaf the run would succeed whatever failed before.
     no_model_failed = EmptyOperator(
         task_id="no_model_failed",
         trigger_rule="none_failed",
         do_xcom_push=False,
-        doc_md="Lets the run fail where a model failed.",
+        doc_md="Fails the run where a model failed.",
     )
 
     train_one.expand(model=list_models()) >> [sweep(), no_model_failed]
