@@ -73,13 +73,13 @@ class StockRows:
 
 
 class StockScorer:
-    """A version at work; all that it learned is in the trees."""
+    """Keeps no state: all that was learned is in the trees."""
 
     def __init__(self, artifact: Artifact, day: base.Day) -> None:
         pass
 
     def rows(self, given: base.Given, questions: base.Questions) -> StockRows:
-        on_hand = np.nan_to_num(questions.number("on_hand"))  # a night asks without a stock
+        on_hand = np.nan_to_num(questions.number("on_hand"))  # nightly questions have no stock
         return StockRows(given.entities, questions.entity, on_hand)
 
 

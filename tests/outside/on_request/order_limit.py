@@ -21,7 +21,7 @@ class OrderRequest(BaseModel):
 
 
 class OrderPrediction(BaseModel):
-    """One row of the answer; there is no score table that says it."""
+    """One row of the answer; there is no score table to take it from."""
 
     allowed: bool
     over: float = Field(description="By how much the limit is passed; 0 where it is not.")
