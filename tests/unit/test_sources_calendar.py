@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from daybreak.sources.contract.calendar import WEEKDAYS, Calendar
 from daybreak.sources.contract.spec import load_spec
 from daybreak.sources.merging.calendar import days, is_open
-from daybreak.sources.merging.knowledge import ALWAYS, Knowledge
+from daybreak.sources.merging.knowledge import Knowledge
 
 SHOP = Calendar.model_validate(
     {
@@ -96,11 +96,6 @@ def test_a_day_is_over_at_its_local_midnight() -> None:
 
     assert not before.is_over(date(2011, 6, 30))
     assert after.is_over(date(2011, 6, 30))
-
-
-def test_master_data_without_a_date_were_always_known() -> None:
-    assert LONDON.of_master(None) == ALWAYS
-    assert LONDON.of_master(date(2011, 1, 5)) == datetime(2011, 1, 6, 1, tzinfo=UTC)
 
 
 WEEKS = Calendar.model_validate(

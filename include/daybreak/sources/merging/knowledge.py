@@ -42,10 +42,6 @@ class Knowledge:
         begins = self._midnight(day - timedelta(days=self.days - 1))
         return self.now if closed else min(begins - ahead, self.now)
 
-    def of_master(self, known_from: date | None) -> datetime:
-        """``loaded_at`` of an item or store that was never seen before."""
-        return ALWAYS if known_from is None else self.first_known(known_from)
-
     def is_over(self, day: date) -> bool:
         """Whether ``day`` has ended, so that it can be closed."""
         return self.ends(day) <= self.now
