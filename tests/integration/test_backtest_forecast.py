@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import toy
 from daybreak.cli import app
+from daybreak.clock import AsOf
 from daybreak.errors import GateRefused, NoData
 from daybreak.facts.panel import Panel
 from daybreak.models.base import Trained
@@ -40,14 +41,14 @@ QUICK = Options(
 )
 
 
-def cutoff_of(day: date) -> datetime:
-    return AS_OF.cutoff + (day - DAY)
+def as_of(day: date) -> AsOf:
+    return AsOf(day, AS_OF.cutoff + (day - DAY))
 
 
 @pytest.fixture
 def folds(shop: Engine) -> list[Fold]:
     with connect(shop) as conn:
-        return list(read_folds(conn, DAY, cutoff_of, items=3, horizon=14, origins=2))
+        return list(read_folds(conn, DAY, as_of, items=3, horizon=14, origins=2))
 
 
 def test_folds_end_on_their_origins_and_hold_what_came_after(folds: list[Fold]) -> None:
@@ -81,12 +82,12 @@ def test_a_fact_loaded_after_an_origin_is_not_in_its_panel(shop: Engine, folds: 
         "item_id": "tea",
         "units": 12345.0,
         "load_id": 9,
-        "loaded_at": cutoff_of(origin) + timedelta(seconds=1),
+        "loaded_at": as_of(origin).cutoff + timedelta(seconds=1),
     }
     with begin(shop) as conn:
         conn.execute(insert(sales).values(late))
     with connect(shop) as conn:
-        again = list(read_folds(conn, DAY, cutoff_of, items=3, horizon=14, origins=2))
+        again = list(read_folds(conn, DAY, as_of, items=3, horizon=14, origins=2))
 
     assert again[0].panel.units.tobytes() == folds[0].panel.units.tobytes()
     assert 12345.0 in again[1].panel.units
@@ -94,7 +95,7 @@ def test_a_fact_loaded_after_an_origin_is_not_in_its_panel(shop: Engine, folds: 
 
 def test_more_origins_than_the_history_holds_are_refused(shop: Engine) -> None:
     with connect(shop) as conn, pytest.raises(NoData, match="too few for 40 origins"):
-        list(read_folds(conn, DAY, cutoff_of, items=3, horizon=14, origins=40))
+        list(read_folds(conn, DAY, as_of, items=3, horizon=14, origins=40))
 
 
 def test_the_result_has_every_number_that_is_promised(folds: list[Fold]) -> None:

@@ -14,6 +14,7 @@ import pytest
 import xgboost as xgb
 from sqlalchemy import Engine
 
+from daybreak.clock import AsOf
 from daybreak.models.base import Trained
 from daybreak.models.sales_forecast.features.assemble import assemble
 from daybreak.models.sales_forecast.features.layout import HISTORY
@@ -57,7 +58,7 @@ def fold(filled: Engine) -> Fold:
         folds = read_folds(
             conn,
             LAST,
-            lambda day: datetime.combine(day + timedelta(days=1), time(6), UTC),
+            lambda day: AsOf(day, datetime.combine(day + timedelta(days=1), time(6), UTC)),
             items=ITEMS,
             horizon=HORIZON,
             origins=1,

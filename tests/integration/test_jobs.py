@@ -18,6 +18,7 @@ from sqlalchemy import Engine, delete, func, insert, select
 
 import toy
 from daybreak import models
+from daybreak.clock import AsOf
 from daybreak.errors import (
     AuditFailed,
     InputsLate,
@@ -32,7 +33,7 @@ from daybreak.jobs import publishing, scoring, snapshots
 from daybreak.jobs.addresses import GenerationAddress, RunAddress, run_address
 from daybreak.jobs.deadline import record_missed_deadline
 from daybreak.jobs.due import due_of
-from daybreak.jobs.inputs import knowledge_cutoff
+from daybreak.jobs.inputs import as_of
 from daybreak.jobs.report import sla_rows
 from daybreak.jobs.run import score_day
 from daybreak.jobs.waiting import Look, look_for_inputs, maybe, needless
@@ -273,8 +274,9 @@ def test_the_cutoff_is_what_the_first_run_knew(
     runtime = make_runtime(now=now)
     close(runtime, DAY, closed_at)
     with connect(runtime.engine) as conn:
-        assert knowledge_cutoff(conn, a_run(), runtime.settings, now) == cutoff
-        assert knowledge_cutoff(conn, a_run(knowledge="latest"), runtime.settings, now) == now
+        known = partial(as_of, conn, "toy", DAY, settings=runtime.settings, now=now)
+        assert known() == AsOf(DAY, cutoff)
+        assert known(knowledge="latest") == AsOf(DAY, now)
 
 
 def test_a_wait_names_the_section_that_is_missing(
@@ -618,8 +620,8 @@ def test_a_model_by_data_knows_what_was_known_at_the_closing_and_is_due_from_the
     runtime = make_runtime(now=early + timedelta(days=30), **intervals("on_data"))
     close(runtime, DAY, early)
     with connect(runtime.engine) as conn:
-        run = a_run(run_type="asset_triggered")
-        assert knowledge_cutoff(conn, run, runtime.settings, runtime.clock()) == early
+        known = as_of(conn, "toy", DAY, settings=runtime.settings, now=runtime.clock())
+        assert known.cutoff == early
         assert due_of(conn, runtime.settings, "toy", DAY) == early + timedelta(hours=4)
         daily = make_runtime().settings
         assert due_of(conn, daily, "toy", DAY) == datetime(2026, 2, 2, 6, tzinfo=UTC)

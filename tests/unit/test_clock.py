@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, time, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,17 @@ from hypothesis import strategies as st
 from daybreak.clock import between, due_at, local_moment, scheduled_cutoff, shortest_night
 
 MIDNIGHT = time(0)
+PACKAGE = Path(__file__).parents[2] / "include" / "daybreak"
+
+
+def test_a_business_date_gets_its_cutoff_in_one_place() -> None:
+    makers = {
+        path.relative_to(PACKAGE).as_posix(): len(made)
+        for path in PACKAGE.rglob("*.py")
+        if (made := re.findall(r"\bAsOf\(", path.read_text(encoding="utf-8")))
+    }
+    stored = {"jobs/addresses.py": 1, "scoring/snapshot_shards.py": 1}  # what a run took before
+    assert makers == {"jobs/inputs.py": 1, **stored}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Literal, NotRequired, TypedDict
 
+from daybreak.clock import AsOf
 from daybreak.errors import InvalidRequest
 
 Knowledge = Literal["as_was", "latest"]
@@ -49,6 +50,13 @@ class GenerationAddress(SnapshotAddress):
     generation_id: int
 
 
+class KnownAddress(TypedDict):
+    """A business date, and the knowledge cutoff that a run took for it."""
+
+    business_date: str
+    cutoff: str
+
+
 class ShardAddress(TypedDict):
     """Snapshot rows ``first <= ordinal < last``."""
 
@@ -91,6 +99,12 @@ def run_key(dag_id: str, run_id: str) -> str:
 def day_of(run: RunAddress) -> date:
     """The business date of an address."""
     return date.fromisoformat(run["business_date"])
+
+
+def stored_as_of(address: KnownAddress) -> AsOf:
+    """The bound on both clocks that a run took; ``jobs.inputs.as_of`` made it."""
+    day, cutoff = address["business_date"], address["cutoff"]
+    return AsOf(date.fromisoformat(day), datetime.fromisoformat(cutoff))
 
 
 def queued_at_of(run: RunAddress) -> datetime | None:

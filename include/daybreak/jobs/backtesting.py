@@ -11,8 +11,7 @@ from sqlalchemy import Connection, select
 from daybreak.clock import AsOf
 from daybreak.errors import NoData
 from daybreak.facts.days import newest_closed_day
-from daybreak.jobs.addresses import run_address
-from daybreak.jobs.inputs import knowledge_cutoff
+from daybreak.jobs.inputs import as_of
 from daybreak.models import get_learning
 from daybreak.models.base import Progress, logged
 from daybreak.monitoring.steps import measured
@@ -43,11 +42,10 @@ def backtest(
     ):
         last = _last_day(conn, dataset)
 
-        def as_of(day: date) -> AsOf:
-            run = run_address(run_key="", run_type="backtest", model=model, business_date=day)
-            return AsOf(day, knowledge_cutoff(conn, run, runtime.settings, runtime.clock()))
+        def known(day: date) -> AsOf:
+            return as_of(conn, model, day, settings=runtime.settings, now=runtime.clock())
 
-        return {"dataset": dataset, **tested.backtest(conn, last, as_of, options, progress)}
+        return {"dataset": dataset, **tested.backtest(conn, last, known, options, progress)}
 
 
 def _name_of(dataset: str) -> str:

@@ -1,4 +1,4 @@
-"""Which business days are complete, and what a run may know of one."""
+"""What may be known of a business day: the one place that makes an ``AsOf`` of a date."""
 
 from __future__ import annotations
 
@@ -6,19 +6,25 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection
 
-from daybreak.clock import scheduled_cutoff
+from daybreak.clock import AsOf, scheduled_cutoff
 from daybreak.errors import InputsLate, InvalidRequest
 from daybreak.facts.days import closed_at, days_of_period, end_of_period, newest_closed_day
 from daybreak.facts.scores import published_since
-from daybreak.jobs.addresses import RunAddress, day_of
+from daybreak.jobs.addresses import Knowledge
 from daybreak.models import get_model, interval_of
 from daybreak.settings import Settings
 
 
-def knowledge_cutoff(
-    conn: Connection, run: RunAddress, settings: Settings, now: datetime
-) -> datetime:
-    """The latest knowledge time that a run may use.
+def as_of(
+    conn: Connection,
+    model: str,
+    day: date,
+    *,
+    settings: Settings,
+    now: datetime,
+    knowledge: Knowledge = "as_was",
+) -> AsOf:
+    """The business date with the latest knowledge time that a run of ``model`` for it may use.
 
     ``as_was``: when the day's run was due to start; or, where that came later, when the day was
     closed, or from when on the scores that the model stands on were published. A replay months
@@ -27,39 +33,45 @@ def knowledge_cutoff(
     land: there the closing of the day stands for the time when the run was due. ``latest``: now.
     Raises ``InputsLate`` where the day is not closed, or those scores are not out.
     """
-    day = day_of(run)
     closed = closed_at(conn, day)
     if closed is None:
         expect_end_of_period(conn, day)
         raise inputs_late(day, newest_closed_day(conn), None)
-    upstream = upstream_published(conn, run, closed, settings, now)
-    late = [model for model, published in upstream.items() if published is None]
+    own = own_cutoff(model, day, closed, settings=settings, now=now, knowledge=knowledge)
+    upstream = upstream_published(conn, model, day, own)
+    late = [name for name, published in upstream.items() if published is None]
     if late:
         raise upstream_late(day, late, None)
-    own = own_cutoff(run, closed, settings, now)
-    return min(now, max([own, *(moment for moment in upstream.values() if moment)]))
+    return AsOf(day, min(now, max([own, *(moment for moment in upstream.values() if moment)])))
 
 
-def own_cutoff(run: RunAddress, closed: datetime, settings: Settings, now: datetime) -> datetime:
-    """The knowledge cutoff of a run on nothing but facts, whose day was ``closed`` then."""
-    if run["knowledge"] == "latest":
+def own_cutoff(
+    model: str,
+    day: date,
+    closed: datetime,
+    *,
+    settings: Settings,
+    now: datetime,
+    knowledge: Knowledge,
+) -> datetime:
+    """The knowledge cutoff of a run on nothing but facts, whose ``day`` was ``closed`` then."""
+    if knowledge == "latest":
         return now
-    if interval_of(run["model"], settings).on_data:
+    if interval_of(model, settings).on_data:
         return min(now, closed)
-    return min(now, max(closed, scheduled_cutoff(day_of(run), settings.run_at, settings.timezone)))
+    return min(now, max(closed, scheduled_cutoff(day, settings.run_at, settings.timezone)))
 
 
 def upstream_published(
-    conn: Connection, run: RunAddress, closed: datetime, settings: Settings, now: datetime
+    conn: Connection, model: str, day: date, own: datetime
 ) -> dict[str, datetime | None]:
-    """From when on the scores that the run stands on are published, by model.
+    """From when on the scores of ``day`` that ``model`` needs are published, by model.
 
-    That is the run's own cutoff where they are out by then, else the moment at which they first
-    came out afterwards; None where they are not out.
+    That is its ``own`` cutoff where they are published by then, else the moment of their first
+    publication afterwards; None where they are not published.
     """
-    own = own_cutoff(run, closed, settings, now)
-    inputs = get_model(run["model"]).inputs
-    return {one.model: published_since(conn, one.model, day_of(run), own) for one in inputs}
+    inputs = get_model(model).inputs
+    return {one.model: published_since(conn, one.model, day, own) for one in inputs}
 
 
 def upstream_late(day: date, late: list[str], waited: timedelta | None) -> InputsLate:

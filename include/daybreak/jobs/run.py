@@ -8,7 +8,7 @@ from typing import Any
 
 from daybreak.jobs import publishing, scoring, snapshots
 from daybreak.jobs.addresses import run_address
-from daybreak.jobs.inputs import knowledge_cutoff
+from daybreak.jobs.inputs import as_of
 from daybreak.jobs.waiting import look_for_inputs
 from daybreak.models import get_nightly
 from daybreak.models.base import Progress, logged
@@ -41,7 +41,14 @@ def score_day(
         queued_at=runtime.clock(),
     )
     with connect(runtime.engine) as conn:
-        knowledge_cutoff(conn, run, runtime.settings, runtime.clock())
+        as_of(
+            conn,
+            model,
+            business_date,
+            settings=runtime.settings,
+            now=runtime.clock(),
+            knowledge=run["knowledge"],
+        )
     look_for_inputs(run, runtime=runtime)
 
     progress(f"Taking the features of {business_date}")

@@ -14,10 +14,9 @@ from typing import cast
 
 from sqlalchemy import Connection
 
-from daybreak.clock import AsOf
 from daybreak.errors import NoChampion, NoData
 from daybreak.jobs.addresses import PlannedAddress, RunAddress, SnapshotAddress, day_of
-from daybreak.jobs.inputs import knowledge_cutoff
+from daybreak.jobs.inputs import as_of
 from daybreak.jobs.options import model_options
 from daybreak.jobs.timed import job_step
 from daybreak.ledger.champions import champion_at
@@ -40,20 +39,27 @@ def plan_snapshot(run: RunAddress, runtime: Runtime | None = None) -> PlannedAdd
     model = get_model(run["model"])
     with job_step(runtime, run, "plan_snapshot") as timed, begin(runtime.engine) as conn:
         now = runtime.clock()
-        cutoff = knowledge_cutoff(conn, run, runtime.settings, now)
+        known = as_of(
+            conn,
+            model.name,
+            day_of(run),
+            settings=runtime.settings,
+            now=now,
+            knowledge=run["knowledge"],
+        )
         planned = snapshot_shards.plan(
             conn,
             model,
-            AsOf(day_of(run), cutoff),
+            known,
             now,
             model_options(runtime, model.name),
-            trained=_trained_options(conn, runtime, model.name, cutoff),
+            trained=_trained_options(conn, runtime, model.name, known.cutoff),
             per_shard=runtime.settings.entities_per_shard,
         )
         timed.rows = len(planned.shards)
     return {
         **run,
-        "cutoff": cutoff.isoformat(),
+        "cutoff": known.cutoff.isoformat(),
         "snapshot_id": planned.snapshot_id,
         "shards": len(planned.shards),
         "to_read": len(planned.to_read),

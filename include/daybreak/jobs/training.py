@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import date, datetime
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
 from sqlalchemy import Connection
 
-from daybreak.clock import AsOf, written_date
+from daybreak.clock import written_date
 from daybreak.errors import NoChampion, NoData
 from daybreak.facts.days import newest_closed_day
-from daybreak.jobs.addresses import run_address
-from daybreak.jobs.inputs import knowledge_cutoff
+from daybreak.jobs.addresses import KnownAddress, stored_as_of
+from daybreak.jobs.inputs import as_of
 from daybreak.jobs.options import model_options
 from daybreak.ledger.champions import champion_at, promote
 from daybreak.ledger.verdicts import record_verdict
@@ -25,13 +25,11 @@ from daybreak.runtime import Runtime, get_runtime
 from daybreak.warehouse.engine import begin, connect
 
 
-class Challenger(TypedDict):
+class Challenger(KnownAddress):
     """A registered version that is not champion yet, and what it was trained on."""
 
     model: str
     version: str
-    business_date: str
-    cutoff: str
 
 
 class Outcome(Challenger):
@@ -65,16 +63,17 @@ def train(
     learning, options = get_learning(model), model_options(runtime, model)
     with measured(runtime.metrics, runtime.clock, f"{model}.train"):
         with connect(runtime.engine) as conn:
-            as_of = _as_of(conn, model, written_date(business_date), runtime)
-            progress(f"Training {model} on what was known of {as_of.business_date}")
-            trained = learning.train(conn, as_of, progress, options)
+            day = _newest_closed(conn, written_date(business_date))
+            known = as_of(conn, model, day, settings=runtime.settings, now=runtime.clock())
+            progress(f"Training {model} on what was known of {day}")
+            trained = learning.train(conn, known, progress, options)
         version = runtime.registry.register(model, trained.booster, trained.manifest, trained.files)
         progress(f"Registered {version}")
     return {
         "model": model,
         "version": version,
-        "business_date": as_of.business_date.isoformat(),
-        "cutoff": as_of.cutoff.isoformat(),
+        "business_date": day.isoformat(),
+        "cutoff": known.cutoff.isoformat(),
     }
 
 
@@ -91,15 +90,14 @@ def pass_the_gate(
     """
     runtime = runtime or get_runtime()
     name, version = challenger["model"], challenger["version"]
-    cutoff = datetime.fromisoformat(challenger["cutoff"])
-    as_of = AsOf(date.fromisoformat(challenger["business_date"]), cutoff)
+    known = stored_as_of(challenger)
     with measured(runtime.metrics, runtime.clock, f"{name}.gate"):
         with connect(runtime.engine) as conn:
-            champion = _champion(conn, runtime, name, cutoff)
+            champion = _champion(conn, runtime, name, known.cutoff)
             if champion is not None and champion.version == version:
                 return {**challenger, "outcome": "in_force", "reason": "It is champion already."}
             verdict = get_learning(name).judge(
-                conn, as_of, runtime.registry.load(name, version), champion, progress
+                conn, known, runtime.registry.load(name, version), champion, progress
             )
         said: dict[str, Any] = {
             "model": name,
@@ -113,14 +111,14 @@ def pass_the_gate(
         with begin(runtime.engine) as conn:
             record_verdict(conn, passed=verdict.passed, headline=headline, **said)
             if verdict.passed:
-                promote(conn, effective_from=cutoff, **said)
+                promote(conn, effective_from=known.cutoff, **said)
     outcome: Literal["promoted", "refused"] = "promoted" if verdict.passed else "refused"
     runtime.metrics.incr(f"{name}.gate.{outcome}")
     progress(verdict.reason)
     return {**challenger, "outcome": outcome, "reason": verdict.reason[:400]}
 
 
-def _as_of(conn: Connection, model: str, through: date, runtime: Runtime) -> AsOf:
+def _newest_closed(conn: Connection, through: date) -> date:
     day = newest_closed_day(conn, through)
     if day is None:
         raise NoData(
@@ -128,8 +126,7 @@ def _as_of(conn: Connection, model: str, through: date, runtime: Runtime) -> AsO
             remedy="`daybreak ingest` loads the data set's files and closes their days.",
             business_date=through.isoformat(),
         )
-    run = run_address(run_key="", run_type="training", model=model, business_date=day)
-    return AsOf(day, knowledge_cutoff(conn, run, runtime.settings, runtime.clock()))
+    return day
 
 
 def _champion(conn: Connection, runtime: Runtime, model: str, cutoff: datetime) -> Artifact | None:

@@ -21,6 +21,7 @@ from daybreak.jobs.addresses import RunAddress, day_of, queued_at_of
 from daybreak.jobs.inputs import (
     expect_end_of_period,
     inputs_late,
+    own_cutoff,
     upstream_late,
     upstream_published,
 )
@@ -146,8 +147,12 @@ def _late(
     conn: Connection, run: RunAddress, closed: datetime, runtime: Runtime, now: datetime
 ) -> list[str]:
     """The models upstream whose scores of the day are not out."""
-    published = upstream_published(conn, run, closed, runtime.settings, now)
-    return [model for model, moment in published.items() if moment is None]
+    model, day = run["model"], day_of(run)
+    own = own_cutoff(
+        model, day, closed, settings=runtime.settings, now=now, knowledge=run["knowledge"]
+    )
+    published = upstream_published(conn, model, day, own)
+    return [name for name, moment in published.items() if moment is None]
 
 
 def _missing(conn: Connection, day: date, runtime: Runtime) -> str:

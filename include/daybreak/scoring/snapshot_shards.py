@@ -153,8 +153,7 @@ def share(conn: Connection, model: AnyModel, snapshot_id: int) -> None:
         return
     numbers = conn.scalars(select(shards.c.shard).where(_of(snapshot_id)).order_by(shards.c.shard))
     kept = Parts(conn, snapshot_id, list(numbers)) if model.night.in_parts else ()
-    as_of = AsOf(found.business_date, found.cutoff)
-    shared = model.night.shared(conn, as_of, found.options, kept)
+    shared = model.night.shared(conn, _stored_as_of(found), found.options, kept)
     check_context(shared.context)
     conn.execute(delete(contexts).where(contexts.c.snapshot_id == snapshot_id))
     if shared.context:
@@ -340,12 +339,17 @@ def _not_ready(model: AnyModel, found: Row[Any], what: str) -> NotReady:
 
 
 def _span(found: Row[Any], line: Row[Any], model: AnyModel) -> Span:
-    as_of = AsOf(found.business_date, found.cutoff)
+    as_of = _stored_as_of(found)
     if line.entities is None:
         return Span(as_of, found.options)
     names = line._mapping["keys"].decode().split("\0")[:-1]
     width = len(model.keys)
     return Span(as_of, found.options, tuple(_objects(names[at::width]) for at in range(width)))
+
+
+def _stored_as_of(found: Row[Any]) -> AsOf:
+    """The bound on both clocks that the snapshot was planned with."""
+    return AsOf(found.business_date, found.cutoff)
 
 
 def _stored(

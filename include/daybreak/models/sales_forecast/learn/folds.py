@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 import numpy as np
 from sqlalchemy import Connection
@@ -12,18 +12,16 @@ from sqlalchemy import Connection
 from daybreak.clock import AsOf
 from daybreak.errors import NoData
 from daybreak.facts.sales import read_actuals, read_panel
+from daybreak.models.base import AsOfDay
 from daybreak.models.sales_forecast.learn.backtest import Fold, origins_of
 from daybreak.models.sales_forecast.learn.train import Options, least_periods
 from daybreak.models.sales_forecast.options import Scope
-
-CutoffOf = Callable[[date], datetime]
-"""Knowledge cutoff of the run for a business date."""
 
 
 def read_folds(
     warehouse: Connection,
     last: date,
-    cutoff_of: CutoffOf,
+    as_of: AsOfDay,
     *,
     items: int,
     horizon: int,
@@ -33,7 +31,7 @@ def read_folds(
 
     Raises ``NoData`` where the history is too short for that many origins.
     """
-    now = AsOf(last, cutoff_of(last))
+    now = as_of(last)
     whole = read_panel(warehouse, now)
     scope = Scope.of(step=whole.step)
     scope = replace(scope, horizon=max(horizon, scope.horizon))
@@ -50,9 +48,9 @@ def read_folds(
             first_date=first_day.isoformat(),
             last_date=last.isoformat(),
         )
-    chosen = _best_sellers(warehouse, AsOf(dates[0], cutoff_of(dates[0])), items)
+    chosen = _best_sellers(warehouse, as_of(dates[0]), items)
     for origin in dates:
-        yield _fold(warehouse, AsOf(origin, cutoff_of(origin)), now, chosen, scope)
+        yield _fold(warehouse, as_of(origin), now, chosen, scope)
 
 
 def _best_sellers(warehouse: Connection, as_of: AsOf, items: int) -> list[str]:

@@ -31,7 +31,7 @@ def roll(
 ) -> dict[str, Any]:
     """Rolling origins up to ``last``, each read as of its own cutoff."""
     taken = chosen(options, OPTIONS)
-    folds = read_folds(warehouse, last, lambda day: as_of(day).cutoff, **taken)
+    folds = read_folds(warehouse, last, as_of, **taken)
     return backtest(folds, horizon=taken["horizon"], progress=progress)
 
 
