@@ -16,7 +16,7 @@ PACKAGE = ROOT / "include" / "daybreak"
 ELSEWHERE = (
     PACKAGE / "models",
     PACKAGE / "warehouse" / "migrations" / "versions",  # the history of a database stays as it was
-    PACKAGE / "cli" / "demo",  # shows the shop of the models that ship here
+    PACKAGE / "cli" / "demo",  # shows the two models that ship here; its docstring says why
 )
 PACKAGES = sorted(
     folder.name
