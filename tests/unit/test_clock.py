@@ -1,4 +1,4 @@
-"""What a local time means as a moment. Airflow's own answer: tests/dags/test_clock.py."""
+"""What a local time means as a moment. Airflow's own answer: tests/dags/test_run_starts.py."""
 
 from __future__ import annotations
 
