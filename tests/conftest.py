@@ -1,7 +1,7 @@
 """Fixtures for every test that touches the warehouse: a real PostgreSQL, a fresh database each.
 
-One server a test run, shared by all xdist workers. The controller picks its folder, whoever
-needs it first starts it, and postgres_reaper.py stops it at the end. A test's database is
+One server a test run, shared by all xdist workers. The controller picks its folder, the
+first test that needs it starts it, and postgres_reaper.py stops it at the end. A test's database is
 cloned from a template that was migrated once, which takes some 20 ms.
 """
 
@@ -63,7 +63,7 @@ settings.load_profile("daybreak")
 def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return
-    # Right under /tmp: the socket lies in the folder, and its path may have 107 bytes.
+    # Right under /tmp: the socket is in the folder, and its path may have 107 bytes.
     folder = tempfile.mkdtemp(prefix="dbk-", dir="/tmp")
     os.environ[FOLDER] = folder
     config.stash[REAPER] = subprocess.Popen(
@@ -74,7 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What asks for a database is slow, so that nobody has to remember to mark it."""
+    """Tests that use a database are slow, without a mark of their own."""
     for item in items:
         if "postgres" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
@@ -89,7 +89,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def online_retail() -> Path:
     """The Online Retail file, 541,909 real lines; CONTRIBUTING.md says where it comes from.
 
-    A test that asks for it is left out, and the summary says so, where nobody has the file. Where
+    A test that asks for it is skipped, and the summary says so, where the file is missing. Where
     ``DAYBREAK_TEST_DATA`` names the folder, as in CI, the file has to be there.
     """
     named = os.environ.get(TEST_DATA)

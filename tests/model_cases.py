@@ -1,7 +1,7 @@
-"""What each model brings to the contract tests; the tests themselves know none by name.
+"""What the contract tests need of each model; the tests themselves know none by name.
 
-The last two are no part of the package: they lie in ``tests/outside`` and come in by their entry
-points, as a user's own models do. One learns; the other stands on published scores and does not.
+The last two are not part of the package: they are in ``tests/outside`` and are found by their
+entry points, as a user's own models are. One learns; the other uses published scores and does not.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A synthetic shop that every model finds its facts in, loaded as a day's data set is loaded.
 
-What is known by the cutoff of ``DAY`` comes first. ``learn_more`` brings what a point-in-time
+What is known by the cutoff of ``DAY`` comes first. ``learn_more`` loads what a point-in-time
 read must not see: the days after it, and corrections of the days before it that came too late.
 """
 
@@ -76,7 +76,7 @@ def filled(postgres: Any) -> Iterator[str]:
         engine.dispose()
         engine = make_engine(postgres.url(name, WRITER_ROLE))
         _load(engine, through=DAY)
-        engine.dispose()  # PostgreSQL copies no database that somebody is connected to
+        engine.dispose()  # PostgreSQL copies no database with open connections
         yield name
 
 

@@ -259,10 +259,10 @@ def publish_day(
     scale: float = 1.0,
     run_key: str = "test",
 ) -> Generation:
-    """Register a version and publish its scores of a day, by the writers that a night uses.
+    """Register a version and publish its scores of a day, by the writers that a nightly run uses.
 
-    ``level`` changes the snapshot and ``scale`` the version, so that generations can be told
-    apart by their scores.
+    ``level`` changes the snapshot and ``scale`` the version, so that generations differ
+    in their scores.
     """
     now = datetime.combine(business_date, datetime.min.time(), UTC) + timedelta(days=1, hours=2)
     cutoff = now + timedelta(seconds=level)  # another level is another snapshot

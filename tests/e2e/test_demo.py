@@ -111,7 +111,7 @@ def assert_it_shows_everything(printed: str) -> None:
         beside = rf"^{model} +\S.* \d\.\d{{3}} +\w+ +\d\.\d{{3}} +(passed|refused)$"
         assert re.search(beside, printed, re.M), "the best baseline is named, with its figure"
     assert re.search(r"^All 20 items equal the published list of generation \d+", printed, re.M)
-    assert '"reason": "together"' in printed, "the session speaks"
+    assert '"reason": "together"' in printed, "the session is the reason"
     assert re.search(r"^Airflow +http://127.0.0.1:\d+ +\(user admin, password \S+\)", printed, re.M)
 
 

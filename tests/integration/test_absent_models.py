@@ -1,4 +1,4 @@
-"""A model whose sections the data set lacks is absent wherever models are shown, and no fault."""
+"""A model whose sections the data set lacks is absent wherever models are shown, not broken."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REASON = "needs sales"
 
 
 class Anybody:
-    """Lets in whoever calls."""
+    """Lets every caller in."""
 
     def authenticate(self, request: Request) -> Caller:
         return Caller("test")

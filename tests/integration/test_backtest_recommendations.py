@@ -165,7 +165,7 @@ def test_no_bar_is_reached_where_nobody_bought(small: dict[str, Any]) -> None:
         for reading in ("all", "new")
     }
     assert list(bars(nothing, {"all": 0, "new": 0}).values()) == [False] * 4
-    # Whoever bought only what they had bought before says nothing of new items.
+    # Users who only bought again say nothing of new items.
     assert list(bars(nothing, {"all": 3, "new": 0}).values()) == [True, True, False, False]
     assert bars(small, {"all": small["users"], "new": small["users_new"]}) == small["bars"]
 
@@ -190,7 +190,7 @@ def test_lists_go_to_the_categories_that_a_user_was_made_to_love(
     at, booster = planted
     who = np.searchsorted(shop.tastes.user_ids.astype(str), at.rows.keys[0].astype(str))
     affinity = shop.tastes.affinity[who]
-    known = np.flatnonzero(at.rows.values[:, 1] >= 5)  # purchases; fewer tell little
+    known = np.flatnonzero(at.rows.values[:, 1] >= 5)  # purchases; fewer say little
     assert len(known) > 200
     popular = affinity[known][:, shop.catalogue.category[at.catalogue.trending_28[:10]]].mean()
     loved = np.sort(affinity[known], axis=1)[:, -2:].mean()

@@ -1,4 +1,4 @@
-"""The catalogue of training, of whole events, and that of the night, of sums, are the same bits."""
+"""The catalogues of training, from events, and of a nightly run, from sums, are the same bits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MORE = """
         CASE n WHEN 6 THEN NULL ELSE price * 0.7 END, load_id, loaded_at
     FROM raw.interaction, generate_series(0, 8) n WHERE business_date > :day - 60
 """
-"""Each event again as purchases of nobody, in a basket and in none, and of the same user."""
+"""Each event again as purchases of unknown users, in a basket and in none, and of the same user."""
 
 SEVERAL = """
     UPDATE raw.item SET categories = jsonb_build_array(category, 'more', 'still more')

@@ -1,4 +1,4 @@
-"""A database that is not there is made by whoever may, and named to whoever may not."""
+"""A missing database is created by a user who may, and named to one who may not."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_new_warehouse_gets_its_tables_and_one_that_is_there_stays(
 ) -> None:
     new, old = (Runtime(Settings(warehouse_url=url)) for url in (missing, empty_url))
     assert make_warehouse(new)
-    assert not make_warehouse(old), "an upgrade is nothing to do by the way"
+    assert not make_warehouse(old), "an upgrade is a command of its own"
     revisions = []
     for url in (missing, empty_url):
         engine = make_engine(url)

@@ -167,7 +167,7 @@ def test_item_plan_beats_store_plan_beats_the_sale(warehouse: Engine) -> None:
     np.testing.assert_array_equal(got.holiday[:, 0], [1, 0])
     np.testing.assert_array_equal(got.covariates["wind"][:, 0], [1, 2])
     assert np.isnan(got.covariates["sun"]).all()
-    assert got.history_only == {"people"}, "nobody plans it, so it is not known ahead"
+    assert got.history_only == {"people"}, "it is not planned, so it is not known ahead"
     np.testing.assert_array_equal(got.covariates["people"][0], 9)
     assert got.planned == {"price", "promotion"}
 

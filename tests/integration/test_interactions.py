@@ -90,7 +90,7 @@ def shuffled(rows: list[dict[str, Any]], seed: int) -> list[dict[str, Any]]:
 
 
 def many(count: int = 3_000, seed: int = 5) -> list[dict[str, Any]]:
-    """Events with ties in every part of the order, unknown values, and both kinds of nobody."""
+    """Events with ties in every part of the order, unknown values, both kinds of unknown users."""
     rng = np.random.default_rng(seed)
     users = [None, "", *(f"u{n}" for n in range(40)), "ü", "Z", "a b", "\U0001f980", "\uffee"]
     rows = []
@@ -219,7 +219,7 @@ def test_events_are_those_of_the_oracle_in_order(busy: Engine) -> None:
     frame = oracle(busy)
     assert 1_500 < len(frame) < 2_500
     assert got.user_ids.tolist() == sorted(set(frame["user_id"]) - {""}, key=str.encode)
-    names = np.append(got.user_ids, "")  # -1, of nobody, is the last
+    names = np.append(got.user_ids, "")  # -1, of unknown users, is the last
     found = pd.DataFrame(
         {
             "user": names[got.user],

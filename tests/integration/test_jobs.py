@@ -264,7 +264,7 @@ def test_a_replay_gets_the_cutoff_and_the_champion_of_the_first_run(
         (CLOSED, NOW + timedelta(days=365), DUE_TO_RUN),
         # The files came late: the moment at which the day was complete.
         (DUE_TO_RUN + timedelta(minutes=50), NOW, DUE_TO_RUN + timedelta(minutes=50)),
-        # Started before it was due: nobody knows the future.
+        # Started before it was due: the future is unknown.
         (CLOSED, DUE_TO_RUN - timedelta(hours=1), DUE_TO_RUN - timedelta(hours=1)),
     ],
 )
@@ -368,7 +368,7 @@ def test_a_person_is_told_at_once_where_waiting_is_in_vain(
     with connect(runtime.engine) as conn:
         assert conn.scalar(select(func.count()).select_from(run)) == 0, "refused, so never begun"
 
-    assert not look(yesterday, maybe).ready, "an ingest may bring it"
+    assert not look(yesterday, maybe).ready, "an ingest may load it"
     close(runtime, yesterday, NOW)
     assert look(yesterday).ready
     close(runtime, today, NOW)
@@ -441,10 +441,10 @@ def test_an_unknown_kind_of_knowledge_is_refused() -> None:
 
 
 def test_rollback_brings_the_generation_before_back(runtime: Runtime) -> None:
-    told: list[str] = []
-    first = score_day("toy", DAY, progress=told.append, runtime=runtime)
+    lines: list[str] = []
+    first = score_day("toy", DAY, progress=lines.append, runtime=runtime)
     second = score_day("toy", DAY, runtime=runtime)
-    assert told[-1] == "Publishing"
+    assert lines[-1] == "Publishing"
     done = publishing.rollback("toy", DAY, runtime)
     assert (done["withdrawn"], done["published"]) == (
         second["generation_id"],
@@ -518,7 +518,7 @@ def test_the_deadline_callback_counts_only_what_is_late(make_runtime: MakeRuntim
         "logical_date": None,
         "conf": {"business_date": "2026-02-01"},
     }
-    assert not asyncio.run(call(runtime, **by_hand)), "refused at its first look: nobody waited"
+    assert not asyncio.run(call(runtime, **by_hand)), "refused at its first look: it did not wait"
     assert not look_for_inputs(a_run(run_key="daily/two", run_type="manual"), runtime=runtime).ready
     assert asyncio.run(call(runtime, **by_hand))
 

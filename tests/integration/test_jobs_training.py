@@ -53,7 +53,7 @@ NOW = datetime(2026, 2, 9, 8, 0, tzinfo=UTC)
 
 
 class JudgedToy(toy.ToyLearning):
-    """A toy that remembers what it was asked, and passes or refuses as it is told."""
+    """A toy that records its calls, and passes or refuses as it is set up."""
 
     def __init__(self, passes: bool = True) -> None:
         self.passes = passes

@@ -84,7 +84,7 @@ def test_what_is_not_a_key_opens_nothing(client: FlaskClient, runtime: Runtime) 
         f"dbk_{key_id}_{secret[:-1]}é",
     ]
     answers = {client.get("/v1/models", headers={"X-API-Key": token}).get_data() for token in wrong}
-    assert len(answers) == 1, "no answer tells which half was right"
+    assert len(answers) == 1, "no answer shows which half was right"
     assert json.loads(answers.pop())["error"]["code"] == "unauthenticated"
     for header in (f"Basic {token}", token, "Bearer", f"Bearer{token}"):
         response = client.get("/v1/models", headers={"Authorization": header})

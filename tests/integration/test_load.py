@@ -194,7 +194,7 @@ def test_days_close_only_where_a_file_covers_them_or_the_shop_is_shut(
     load()
 
     closed = [day for (day,) in rows("SELECT business_date FROM raw.day_closed ORDER BY 1")]
-    assert date(2025, 3, 7) not in closed  # nobody delivered Friday
+    assert date(2025, 3, 7) not in closed  # Friday was not delivered
     assert date(2025, 3, 8) in closed
 
 

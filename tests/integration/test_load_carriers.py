@@ -1,4 +1,4 @@
-"""One table means one thing, whatever carries it: CSV, gzip, Parquet, S3 or a query."""
+"""One table means one thing in every format: CSV, gzip, Parquet, S3 or a query."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def table() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    """A store that speaks S3, on a free port."""
+    """A store with S3's protocol, on a free port."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

@@ -1,4 +1,4 @@
-"""Rows that lie elsewhere: S3 over real HTTP, and another database."""
+"""Rows from elsewhere: S3 over real HTTP, and another database."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COLUMNS = "columns: {business_date: day, store_id: store, item_id: sku, units: q
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    """A store that speaks S3, on a free port."""
+    """A store with S3's protocol, on a free port."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

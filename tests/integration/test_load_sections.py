@@ -385,7 +385,7 @@ def test_given_weights_hold_and_name_every_kind(load: Load, rows: Rows) -> None:
 
 
 def test_reading_a_file_again_with_baskets_doubles_nothing(load: Load, rows: Rows) -> None:
-    """Not even rows from before there were baskets, whose day was taken in UTC."""
+    """Not even rows from before there were baskets, with a business date in UTC."""
     load(DONE, {"done.csv": EVENTS})
     before = [
         (item, kind, None, weight, date(2025, 5, 31) if item == "x" else day)

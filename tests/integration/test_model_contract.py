@@ -257,7 +257,7 @@ def own_day(day: Day, postgres: Any, tmp_path: Path) -> Iterator[Day]:
     """A copy of the day, its warehouse and its registry that a test may spoil."""
     shutil.copytree(day.runtime.settings.state, tmp_path / "home")
     for engine in (day.engine, day.runtime.engine, day.service.engine):
-        engine.dispose()  # PostgreSQL copies no database that somebody is connected to
+        engine.dispose()  # PostgreSQL copies no database with open connections
     with (
         postgres.database(day.database) as name,
         open_runtimes(postgres, name, tmp_path / "home") as (runtime, service),
@@ -448,7 +448,7 @@ def test_the_size_of_a_batch_does_not_show(day: Day) -> None:
 
 
 def test_a_question_has_its_answer_in_any_company_and_order(day: Day) -> None:
-    """Another model asks about some entities, in its own order, and gets what a night publishes."""
+    """Another model asks about some entities, in its own order, and gets published rows."""
     with connect(day.engine) as conn:
         of_day = read_day(conn, day.model, day.address["snapshot_id"])
     engine, entities = open_engine(day.artifact, threads=1), day.snapshot_rows()
@@ -587,7 +587,7 @@ def plain(value: Any, is_float: bool) -> Any:
     return value.isoformat() if isinstance(value, date | datetime) else value
 
 
-# --- versions that must not speak ------------------------------------------------------------
+# --- versions that must not answer -----------------------------------------------------------
 
 
 def test_a_version_of_other_features_is_refused_by_batch_and_endpoint(own_day: Day) -> None:
@@ -601,7 +601,7 @@ def test_a_version_of_other_features_is_refused_by_batch_and_endpoint(own_day: D
     predictor = open_engine(day.runtime.registry.load(day.model.name, version), threads=1)
     with pytest.raises(NotReady, match=missing), begin(day.engine) as conn:
         score_shard(conn, day.model, predictor, generation, shard=0, first=0, last=1)
-    # Were it published all the same, the endpoint would not speak for it.
+    # Were it published all the same, the endpoint would not answer with it.
     with begin(day.engine) as conn:
         generations.mark_staged(conn, generation.generation_id, 0, CUTOFF)
         generations.mark_audited(conn, generation.generation_id, CUTOFF)

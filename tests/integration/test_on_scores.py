@@ -1,4 +1,4 @@
-"""A nightly model of another package that stands on the scores of the sales forecast."""
+"""A nightly model of another package on the scores of the sales forecast."""
 
 from __future__ import annotations
 

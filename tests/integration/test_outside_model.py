@@ -1,4 +1,4 @@
-"""A model of another package on a real warehouse: how it comes in, and what it is of use for."""
+"""A model of another package on a real warehouse: how it is found, and how it is used."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def ask(client: FlaskClient, **body: Any) -> tuple[int, dict[str, Any]]:
     return response.status_code, response.get_json()
 
 
-# --- how it comes in -------------------------------------------------------------------------
+# --- how it is found -------------------------------------------------------------------------
 
 
 def test_it_is_found_beside_those_that_ship() -> None:
@@ -155,7 +155,7 @@ def test_an_entry_point_that_leads_nowhere_says_which(
     assert models.GROUP in error.value.remedy or "entry point" in error.value.remedy
 
 
-# --- what it is of use for -------------------------------------------------------------------
+# --- how it is used --------------------------------------------------------------------------
 
 
 def test_it_needs_less_than_the_rule_of_thumb(runtime: Runtime) -> None:

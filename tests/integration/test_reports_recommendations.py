@@ -123,7 +123,7 @@ def test_hits_worked_by_hand(conn: Connection) -> None:
     buy(conn, "u2", "d", 2, weight=0.99)
     buy(conn, "u4", "a", 1)
     buy(conn, None, "a", 1)
-    buy(conn, "", "p", 1)  # nobody has the default list for their own
+    buy(conn, "", "p", 1)  # the default list belongs to no user
 
     buy(conn, "u1", "x", 0)
     buy(conn, "u2", "x", -1)

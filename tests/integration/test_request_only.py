@@ -1,4 +1,4 @@
-"""Models of another package that have no night: they answer requests, and that is all."""
+"""Models of another package without nightly runs: they only answer requests."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def ask(client: FlaskClient, name: str = NAME, **body: Any) -> tuple[int, dict[s
     return response.status_code, response.get_json()
 
 
-# --- it has no night -------------------------------------------------------------------------
+# --- it has no nightly run -------------------------------------------------------------------
 
 
 def test_it_has_no_schedule_and_no_tables() -> None:

@@ -1,4 +1,4 @@
-"""What goes, what never goes, and that nobody notices: on random histories of a real warehouse."""
+"""What is deleted, what never is, and that readers see no change: on random histories."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ def lived(
         url = postgres.url(name, tables.WRITER_ROLE)
         history = History(Runtime(Settings(home=home, warehouse_url=url)), 1)
         history.live()
-        history.runtime.engine.dispose()  # PostgreSQL copies no database somebody is connected to
+        history.runtime.engine.dispose()  # PostgreSQL copies no database with open connections
         yield name, home, history
 
 
@@ -369,7 +369,7 @@ def test_what_is_stopped_in_between_goes_on_the_next_time(
     def stopped(*given: Any) -> Any:
         went = remove(*given)
         if next(calls):
-            raise KeyboardInterrupt  # after its rows went, before anybody knows
+            raise KeyboardInterrupt  # after its rows went, before that is recorded
         return went
 
     def stopped_too(path: str) -> None:

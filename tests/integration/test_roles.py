@@ -141,7 +141,7 @@ def test_only_the_writer_makes_and_drops_months(everything: Engine) -> None:
         assert connection.scalar(text(month)) is True
         connection.execute(text(drop))
         assert connection.scalar(text(month)) is None
-        connection.execute(text(drop))  # what is gone already is no fault
+        connection.execute(text(drop))  # what is gone already is no error
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ BODY: dict[str, Any] = {"store": "S1", "item": "pear", "date": "2026-02-03"}
 
 
 class Anybody:
-    """Lets in whoever does not ask to be refused."""
+    """Lets in every caller that does not ask to be refused."""
 
     def authenticate(self, request: Request) -> Caller:
         if request.headers.get("X-API-Key") == "wrong":
@@ -235,7 +235,7 @@ def test_a_body_beyond_the_limit_is_refused(
         assert error["details"] == {"limit": 200}
 
 
-# What stands in the way
+# What is missing or wrong
 
 
 def test_before_the_first_publication_the_answer_is_503(client: FlaskClient) -> None:

@@ -216,7 +216,7 @@ def test_unknown_items_are_named_and_passed_over(runtime: Runtime, client: Flask
     only_unknown = ask(client, session=["nothing"])
     assert only_unknown["unknown_items"] == ["nothing"]
     assert only_unknown["predictions"] == ask(client)["predictions"]
-    assert only_unknown["source"] == "default", "it says nothing that anybody knows"
+    assert only_unknown["source"] == "default", "it names nothing that is known"
     user = a_regular(runtime)
     assert ask(client, user_id=user, exclude=["nothing"])["source"] == "published"
 
@@ -313,7 +313,7 @@ def leaving_out(postgres: Any, shop: tuple[Runtime, Trained]) -> Iterator[Runtim
 
 
 def test_lists_can_leave_out_what_a_user_has(runtime: Runtime, leaving_out: Runtime) -> None:
-    """By night and live, bit for bit; a look weighs 0.1, which is enough here."""
+    """Nightly and live, bit for bit; a look weighs 0.1, which is enough here."""
     lists = published_lists(leaving_out)
     assert lists.keys() == published_lists(runtime).keys()
     client = create_app(leaving_out, authenticator=Anybody()).test_client()

@@ -48,7 +48,7 @@ bounded = settings(
 
 
 class OneKey:
-    """Lets in whoever sends the one key, while the place where keys are kept answers."""
+    """Lets in callers with the one key, while the store of keys answers."""
 
     def authenticate(self, request: Request) -> Caller:
         if request.headers.get("X-API-Key") == "cannot be checked":

@@ -126,7 +126,7 @@ def test_sweep_rejects_what_was_abandoned(
         ]
 
 
-# --- the analysts' door ----------------------------------------------------------------------
+# --- the analysts' access --------------------------------------------------------------------
 
 
 def test_url_has_a_readers_name_and_nobody_elses_password(

@@ -66,7 +66,7 @@ def _without_closures(panel: Panel, i: int, days: list[int]) -> list[int]:
         if not panel.units[i, c] > 0:
             run.append(c)
             continue
-        after = days[k + 1 :]  # the sale that ends the run tells nothing
+        after = days[k + 1 :]  # the sale that ends the run does not count
         sales = sum(panel.units[i, d] > 0 for d in after)
         if len(run) < 14 or len(run) * sales < 10 * (len(after) + 4):
             kept += run

@@ -36,10 +36,10 @@ def test_status_is_an_http_error_and_the_class_says_when_it_is_raised(
     assert error.__doc__
 
 
-# A task that fails is tried again in seconds to minutes. Does that help, with nobody's doing?
+# A task that fails is tried again in seconds to minutes. Does that help, without a person's doing?
 TRY_AGAIN = {
     "ArtifactMissing": "a share or bucket may be on its way back",
-    "DaybreakError": "nobody knows what it was",
+    "DaybreakError": "its cause is unknown",
     "NotPublished": "the night may publish meanwhile",
     "NotReady": "the service may be starting",
     "PlatformError": "a component may be starting",

@@ -73,7 +73,7 @@ def weekly(rng: np.random.Generator) -> Units:
 
 NOTHING = dict.fromkeys(SCORES, (0.0, 0.0))
 ALMOST_NOTHING = {"p10": (0, 0), "p50": (0, 0), "p90": (0, 0), "mean": (0, 0.1)}
-# What each output has to lie within on average over the days ahead.
+# Bounds of each output on average over the days ahead.
 ODD: dict[str, Odd] = {
     "rows of 0": (at(0), NOTHING),
     "five weeks of rows of 0": (at(0, DAYS - 35), NOTHING),

@@ -64,8 +64,8 @@ def test_every_member_of_the_contract_is_explained_under_its_facet(facet: type) 
     (part,) = re.findall(
         rf"^\*\*`{facet.__name__}`\*\*(.*?)(?=^\*\*`|^## )", PAGE, re.MULTILINE | re.DOTALL
     )
-    told = {name for name in members if re.search(rf"`(?:{facet.__name__}\.)?{name}\b", part)}
-    assert told == members
+    named = {name for name in members if re.search(rf"`(?:{facet.__name__}\.)?{name}\b", part)}
+    assert named == members
 
 
 def test_the_table_of_kinds_says_what_the_models_are() -> None:

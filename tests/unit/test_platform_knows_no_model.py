@@ -1,4 +1,4 @@
-"""The platform carries any model: no package but ``models`` imports one or speaks of one."""
+"""The platform carries any model: no package but ``models`` imports or names one."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def test_no_file_of_the_platform_names_a_model(folder: Path) -> None:
     assert files
     # Not only as a word of its own: `score_sales_forecast` would be a name for it too.
     wanted = re.compile("|".join(sorted(names())), re.IGNORECASE)
-    told = [
+    found = [
         f"{file.relative_to(ROOT)}:{number}: {line.strip()}"
         for file in files
         for number, line in enumerate(file.read_text().splitlines(), 1)
         if wanted.search(line)
     ]
-    assert not told, "\n".join(told)
+    assert not found, "\n".join(found)
 
 
 def test_the_linter_forbids_every_package_to_import_a_model(

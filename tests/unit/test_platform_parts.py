@@ -130,7 +130,7 @@ def test_the_data_set_is_remembered_unless_the_environment_names_one(
     assert (Settings().dataset, Settings().schedule) == ("other", True)
 
 
-# What Airflow is told
+# The environment of Airflow
 
 
 def test_the_callers_choice_wins_over_a_preference_but_not_over_a_tie(
@@ -336,7 +336,7 @@ def test_up_outside_a_checkout_refuses_before_it_makes_anything(
     installed = tmp_path / "lib" / "site-packages" / "daybreak" / "__init__.py"
     monkeypatch.setattr(airflow_env.daybreak, "__file__", str(installed))
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "dags").mkdir()  # somebody's own Airflow project
+    (tmp_path / "dags").mkdir()  # another Airflow project
 
     with pytest.raises(PlatformError, match="DAGs are not here") as caught:
         up(Settings(home=tmp_path / "home"))

@@ -73,7 +73,7 @@ def test_relevant_is_what_was_bought_in_the_seven_days_after(
 
 
 def test_an_item_that_comes_later_is_relevant_but_no_candidate(events: Events, at: Day) -> None:
-    # The same purchases, told by a reader that knows one more item, which all have bought.
+    # The same purchases, from a reader that knows one more item, which all have bought.
     names = np.concatenate([["I0005"], events.item_ids]).astype(object)
     order = np.argsort(names.astype(str))
     number = np.argsort(order)

@@ -103,7 +103,7 @@ def test_an_item_is_not_its_own_neighbour_and_has_no_more_than_asked(learned: Le
 
 
 def test_what_is_bought_in_one_basket_goes_together() -> None:
-    # Items 0 and 1 always lie in one basket, item 2 always alone.
+    # Items 0 and 1 are always in one basket, item 2 always alone.
     count = 12
     item = np.tile([0, 1, 2], count // 3)
     events = Events(

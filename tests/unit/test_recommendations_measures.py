@@ -85,7 +85,7 @@ def test_coverage_counts_each_shown_item_once() -> None:
 
 def test_novelty_is_the_mean_self_information_of_what_is_shown() -> None:
     buyers = np.array([16, 8, 4, 2, 1, 0, 16, 16, 8, 4.0])
-    # Item 5 nobody bought: as if half a buyer had.
+    # Item 5 has no buyer, which counts as half a one.
     assert novelty(THREE, 4, buyers, 16) == pytest.approx(
         [(5 + 4 + 2 + 0) / 4, (1 + 2 + 3 + 0) / 4, (1 + 0) / 2]
     )

@@ -1,4 +1,4 @@
-"""Why an item is recommended: the source that ranks it highest, the item that speaks loudest."""
+"""Why an item is recommended: the source that ranks it highest, the item that adds most."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def test_the_source_of_the_best_rank_is_the_reason(at: Day) -> None:
         assert code[place] == reason
         if reason in ("together", "similar"):
             bonds = at.learned.neighbours[source].toarray()[:, item]
-            voices = {i: r["long"] * bonds[i] for i, r in records.items() if bonds[i] > 0}
-            assert because[place] == max(sorted(voices), key=lambda i: voices[i])
+            votes = {i: r["long"] * bonds[i] for i, r in records.items() if bonds[i] > 0}
+            assert because[place] == max(sorted(votes), key=lambda i: votes[i])
         else:
             assert because[place] == -1
 
@@ -78,7 +78,7 @@ def test_a_session_explains_first(at: Day) -> None:
 
 
 def test_a_session_speaks_through_every_kernel_and_its_category(at: Day) -> None:
-    """Also where nobody has a history, and where no basket holds two items."""
+    """Also where no user has a history, and where no basket holds two items."""
     item = int(np.argmax(np.diff(at.learned.neighbours["bm25"].indptr)))
     session = Ragged(np.array([0, 1]), np.array([item]))
     alone = {**at.learned.neighbours, "basket": at.learned.neighbours["basket"] * 0}

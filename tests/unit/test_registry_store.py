@@ -78,7 +78,7 @@ def test_the_same_bytes_again_are_fine_and_others_are_refused(store: ArtifactSto
 
 
 def test_what_was_deleted_is_missing_and_may_be_written_again(store: ArtifactStore) -> None:
-    store.delete(PATH)  # nothing there is no fault
+    store.delete(PATH)  # a missing one is no error
     store.write(PATH, b"first")
     store.delete(PATH)
     assert not store.exists(PATH)

@@ -1,4 +1,4 @@
-"""Whatever the docs tell somebody to type is a command that exists; each alert has its entry."""
+"""Every command in the docs exists; each alert has its entry."""
 
 from __future__ import annotations
 

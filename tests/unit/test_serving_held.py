@@ -13,7 +13,7 @@ from daybreak.serving.held import Held
 
 
 class Source:
-    """Gives what it is told to, and counts how often it is asked."""
+    """Gives what it is set up to give, and counts the calls."""
 
     def __init__(self, *outcomes: str | DaybreakError) -> None:
         self.outcomes: Iterator[str | DaybreakError] = iter(outcomes)
@@ -84,7 +84,7 @@ def test_a_dead_source_is_not_asked_by_every_request(clock: Clock) -> None:
 
 
 def test_any_other_error_ends_the_value_at_once(clock: Clock) -> None:
-    source = Source("first", ArtifactAltered("altered"), WarehouseUnavailable("away"), "mended")
+    source = Source("first", ArtifactAltered("altered"), WarehouseUnavailable("away"), "working")
     held = hold(source, clock)
     held.get()
     clock.now += 5
@@ -94,7 +94,7 @@ def test_any_other_error_ends_the_value_at_once(clock: Clock) -> None:
     with pytest.raises(WarehouseUnavailable):  # the value from before the error is gone
         held.get()
     clock.now += 5
-    assert held.get() == "mended"
+    assert held.get() == "working"
     assert source.previous == [None, "first", None, None]
 
 

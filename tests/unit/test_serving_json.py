@@ -85,9 +85,9 @@ def test_every_wrong_field_is_named_and_no_value_is_repeated() -> None:
     assert named == {"store", "day", "overrides.price", "shop"}
     for field in named:
         assert field in caught.value.message
-    told = json.dumps(caught.value.as_json())
-    assert "31st" not in told
-    assert "-77" not in told
+    shown = json.dumps(caught.value.as_json())
+    assert "31st" not in shown
+    assert "-77" not in shown
 
 
 class Moments(BaseModel):

@@ -27,7 +27,7 @@ PLACES = (
     *(f"{folder}/**/*.*" for folder in ("dags", "plugins", "docker", "benchmarks")),
     *("include/**/*.py", "include/**/*.yaml", "docs/**/*.md", "*.md", "*.yaml", ".env.example"),
 )
-"""Where a name that nobody reads would mislead; tests may use such names on purpose."""
+"""Where a name that is not read would mislead; tests may use such names on purpose."""
 VARIABLE = re.compile(r"\bDAYBREAK_[A-Z0-9_]*[A-Z0-9]\b")
 RENAMED = {"DAYBREAK_SERIES_PER_SHARD"}  # the changelog says so
 
@@ -192,7 +192,7 @@ def test_the_registry_lies_in_the_home_unless_told_otherwise(tmp_path: Path) -> 
     assert Settings(registry_url="s3://bucket/versions").registry_location == "s3://bucket/versions"
 
 
-# What a child process is told
+# The environment of a child process
 
 OTHER_THAN_DEFAULT = {
     "home": "/srv/day break",
@@ -271,7 +271,7 @@ def test_relative_paths_are_those_of_the_folder_where_they_were_given(
     assert elsewhere.anchored() == elsewhere.model_copy(update={"home": elsewhere.state})
 
 
-# Names that nobody reads
+# Names that are not read
 
 
 def test_a_misspelt_name_stops_and_is_named_with_the_closest(

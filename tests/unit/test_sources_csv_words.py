@@ -1,4 +1,4 @@
-"""What the words of a CSV file mean: numbers of other countries, and what stands for nothing."""
+"""What the words of a CSV file mean: numbers of other countries, and which mean absent."""
 
 from __future__ import annotations
 

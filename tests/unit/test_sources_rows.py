@@ -230,7 +230,7 @@ def test_a_mapped_column_that_stands_twice(tmp_path: Path) -> None:
 
 
 TWICE = ["day", "store", "sku", "qty", "price", "note", "note", "", ""]
-"""Nobody maps the last four."""
+"""The last four are not mapped."""
 
 
 def test_columns_that_nobody_maps_refuse_no_file(

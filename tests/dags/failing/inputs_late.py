@@ -1,5 +1,5 @@
 """### Fails on purpose
-Waits for a business day that nobody closes, as the nightly run does, and gives up at its limit.
+Waits for a business day that is never closed, as the nightly run does, and gives up at its limit.
 Its test asserts what the task says, and that it says so at the first try."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether a customer may order: no night, no trees, nothing to learn. docs/own-model.md."""
+"""Whether a customer may order: no nightly run, no trees, nothing to learn. docs/own-model.md."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class CoverScorer:
         pass
 
     def rows(self, given: base.Given, questions: base.Questions) -> CoverRows:
-        on_hand = np.nan_to_num(questions.number("on_hand"))  # a night asks without a stock
+        on_hand = np.nan_to_num(questions.number("on_hand"))  # nightly questions have no stock
         return CoverRows(given.entities, questions.entity, on_hand)
 
 
