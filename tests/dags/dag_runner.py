@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE
@@ -13,6 +15,39 @@ from typing import Any
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+
+STEPS = {
+    "wait_for_inputs": 1,
+    "plan_snapshot": 1,
+    "shards_to_read": 1,
+    "read_shard": 2,  # twelve series, eight a shard
+    "share_snapshot": 1,
+    "build_shard": 2,
+    "finish_snapshot": 1,
+    "open_generation": 1,
+    "plan_shards": 1,
+    "score_shard": 2,  # twelve series, eight a shard
+    "audit": 1,
+    "publish": 1,
+    "record_sla": 1,
+}
+"""Task instances of a nightly run of the sales forecast in this shop, by task."""
+ENDS = {"sweep": 1, "no_model_failed": 1}
+
+
+def counted(result: dict[str, Any]) -> Counter[str]:
+    """Task instances that succeeded, by task."""
+    return Counter(task["task_id"] for task in result["tasks"] if task["state"] == "success")
+
+
+def received(daemon: socket.socket) -> Counter[str]:
+    """Every packet that has arrived; the process that sent them has ended."""
+    packets: Counter[str] = Counter()
+    while True:
+        try:
+            packets[daemon.recv(512).decode()] += 1
+        except BlockingIOError:
+            return packets
 
 
 @dataclass

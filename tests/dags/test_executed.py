@@ -7,10 +7,9 @@ import socket
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from dag_runner import DagRunner
+from dag_runner import ENDS, STEPS, DagRunner, counted, received
 from sqlalchemy import create_engine, delete, text
 
 from daybreak.warehouse.tables import interaction
@@ -20,24 +19,6 @@ pytestmark = pytest.mark.slow
 FAILING = Path(__file__).parent / "failing"
 
 
-STEPS = {
-    "wait_for_inputs": 1,
-    "plan_snapshot": 1,
-    "shards_to_read": 1,
-    "read_shard": 2,  # twelve series, eight a shard
-    "share_snapshot": 1,
-    "build_shard": 2,
-    "finish_snapshot": 1,
-    "open_generation": 1,
-    "plan_shards": 1,
-    "score_shard": 2,  # twelve series, eight a shard
-    "audit": 1,
-    "publish": 1,
-    "record_sla": 1,
-}
-ENDS = {"sweep": 1, "no_model_failed": 1}
-
-
 @pytest.fixture(scope="module")
 def shop(dag_runner: DagRunner) -> DagRunner:
     """A loaded warehouse with a champion as of 20 February."""
@@ -45,22 +26,7 @@ def shop(dag_runner: DagRunner) -> DagRunner:
     return dag_runner
 
 
-def received(daemon: socket.socket) -> Counter[str]:
-    """Every packet that has arrived; the process that sent them has ended."""
-    packets: Counter[str] = Counter()
-    while True:
-        try:
-            packets[daemon.recv(512).decode()] += 1
-        except BlockingIOError:
-            return packets
-
-
-def counted(result: dict[str, Any]) -> Counter[str]:
-    """Task instances that succeeded, by task."""
-    return Counter(task["task_id"] for task in result["tasks"] if task["state"] == "success")
-
-
-def test_a_day_that_nobody_closes_fails_at_the_limit_with_the_reason(
+def test_a_day_that_is_not_closed_fails_at_the_limit_with_the_reason(
     dag_runner: DagRunner,
 ) -> None:
     run = {"dag_id": "inputs_late", "logical_date": "2026-03-05T00:00:00+00:00"}
@@ -141,7 +107,7 @@ def test_the_nightly_run_by_logical_date_by_configuration_and_without_either(
 def test_the_recommendations_run_by_the_same_steps(shop: DagRunner) -> None:
     run = {"dag_id": "daily_recommendations", "logical_date": "2026-02-23T00:00:00+00:00"}
     (result,), _ = shop.run(run, DAYBREAK_ENTITIES_PER_SHARD="30")
-    # 50 users and the one whom nobody knows, thirty a shard.
+    # 50 users and the default row, thirty a shard.
     # Their catalogue is made of all purchases, so no facts are read by themselves.
     steps = {step: times for step, times in STEPS.items() if step != "read_shard"}
     assert (result["state"], counted(result)) == ("success", steps)
@@ -177,7 +143,7 @@ def test_a_model_that_fails_fails_the_run_and_keeps_no_other_from_its_gate(
 def test_a_model_without_data_is_skipped_and_keeps_no_other_from_its_gate(
     shop: DagRunner,
 ) -> None:
-    # The last test: it leaves a shop whose customers nobody knows anything of.
+    # The last test: it leaves a shop without interactions.
     engine = create_engine(shop.env["DAYBREAK_WAREHOUSE_OWNER_URL"])  # jobs delete no facts
     with engine.begin() as conn:
         conn.execute(delete(interaction))
@@ -190,4 +156,4 @@ def test_a_model_without_data_is_skipped_and_keeps_no_other_from_its_gate(
     assert skipped == {"train": 1, "pass_the_gate": 1}
     (event,) = result["events"]
     assert event["model"] == "sales_forecast"
-    assert "No interactions of 20" in log, "who looks at the skipped task learns why"
+    assert "No interactions of 20" in log, "the skipped task says why"

@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dag_runner import HERE, ROOT, DagRunner
+from dag_runner import ENDS, HERE, ROOT, DagRunner, counted, received
 from sqlalchemy import text
-from test_executed import ENDS, counted, received
 
 from daybreak.runtime import Runtime
 from daybreak.serving.http.keys import create_key
@@ -193,7 +192,7 @@ def test_it_is_monitored(
         timings = [name for name in sent if name.startswith(f"daybreak.{MODEL}.{step}.duration:")]
         assert timings, step
     assert sent[f"daybreak.{MODEL}.rows:{SERIES}.0|g"] == 1
-    assert sent[f"daybreak.{MODEL}.sla.not_counted:1|c"] == 1, "the day lies in the past"
+    assert sent[f"daybreak.{MODEL}.sla.not_counted:1|c"] == 1, "the day is in the past"
 
     (row,) = read(runtime, "SELECT * FROM ops.sla WHERE model = :model")
     assert (row["business_date"].isoformat(), row["rows"]) == (DAY, SERIES)

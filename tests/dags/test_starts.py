@@ -8,9 +8,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from dag_runner import ROOT, DagRunner
+from dag_runner import ROOT, STEPS, DagRunner, counted
 from sqlalchemy import create_engine, text
-from test_executed import STEPS, counted
 
 from daybreak.clock import AsOf
 from daybreak.models.base import Trained
@@ -61,7 +60,7 @@ def read(runtime: Runtime, query: str, **values: Any) -> list[dict[str, Any]]:
 
 
 WITHOUT_PARTS = {step: times for step, times in STEPS.items() if step != "read_shard"}
-ONE_SHARD = {**WITHOUT_PARTS, "build_shard": 1}  # of a snapshot whose entities nobody counts
+ONE_SHARD = {**WITHOUT_PARTS, "build_shard": 1}  # of a snapshot whose entities are not counted
 
 
 def of_the_sensor(result: dict[str, Any]) -> dict[str, Any]:
@@ -92,7 +91,7 @@ def test_a_model_on_other_scores_is_run_by_them_by_hand_and_skipped_on_other_wee
     assert recorded == [
         {"run_type": kind, "business_date": MONDAY, "status": "not_counted"}
         for kind in ("asset_triggered", "manual")
-    ], "the day lies in the past"
+    ], "the day is in the past"
 
     (weekly,), _ = shop.run(
         {"dag_id": ON_SCORES, "asset": "sales_forecast_published"},
