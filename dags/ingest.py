@@ -2,9 +2,9 @@
 Loads the files of the data set that are new, all or nothing each, and closes the business days
 that are complete by then. A nightly run waits for its day to be closed.
 
-The same file is loaded only once, so this may run at any time. A correction of a past
-day is a new row with a later knowledge time. Rejected rows are in `raw.quarantine` with the
-reason. Runbook: docs/runbook.md.
+The same file is loaded only once, so this may run at any time. A correction of a past day is a new
+row with a later knowledge time. Rejected rows are in `raw.quarantine` with the reason. Runbook:
+docs/runbook.md.
 """
 
 from __future__ import annotations

@@ -81,9 +81,9 @@ class Board:
 def working(start: str, *, each: bool = False) -> Iterator[Progress]:
     """Where long work is, on stderr: in place on a terminal, else a line every ``LINE_SECONDS``.
 
-    Yields the listener that jobs take as ``progress``. During a long step the seconds
-    since the beginning go on. ``each``: in a log, print every message as it comes; without it,
-    work that is done sooner prints nothing there.
+    Yields the listener that jobs take as ``progress``. During a long step the seconds since the
+    beginning go on. ``each``: in a log, print every message as it comes; without it, work that is
+    done sooner prints nothing there.
     """
     console = Console(stderr=True, highlight=False, markup=False)
     if console.is_terminal:

@@ -1,8 +1,8 @@
 """What happens to a generation: one complete set of scores for a model and a business date.
 
 Its rows are invisible until ``publish`` points at it, in one transaction; ``rollback`` points
-back. Every function runs in the caller's transaction and is idempotent.
-The states and their transitions are in ``states.py``.
+back. Every function runs in the caller's transaction; but for ``rollback``, running one again
+changes nothing. The states and their transitions are in ``states.py``.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ its way, and the snapshots that the endpoint may need. Rows of a generation or a
 line in ``ops`` stays with the moment, for the receipts that name it. A snapshot that went is made
 again from the facts where its day is scored again.
 
-Each month of a table is one transaction. It locks the month against writers, and
-the days that it takes generations of against publishing and rollback.
+Each month of a table is one transaction. It locks the month against writers, and the days that it
+takes generations of against publishing and rollback.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def ensure_partition(conn: Connection, table: Table, business_date: date) -> Non
 
 
 def try_month(conn: Connection, table: Table, business_date: date) -> bool:
-    """Lock a month against writers until this transaction ends; False where one is at it."""
+    """Lock a month against writers until this transaction ends; False where it has one."""
     return try_hold(conn, f"{table}/{partition_name(table, business_date)}")
 
 
