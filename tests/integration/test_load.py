@@ -304,6 +304,7 @@ def test_two_data_sets_never_mix(load: Load, warehouse: Engine) -> None:
         load_dataset(warehouse, load_spec("store_sales"), now=NOW + timedelta(days=365))
 
     assert "DAYBREAK_DATASET=store_sales" in caught.value.remedy
+    assert "give its file a name of its own" in caught.value.remedy, "two folders, one file name"
 
 
 def test_two_loads_at_once_add_one(load: Load, rows: Rows, tmp_path: Path) -> None:

@@ -97,8 +97,8 @@ def _wait_for_turn(conn: Connection, spec: DatasetSpec) -> None:
     if (other := conn.scalar(others)) is not None:
         raise DatasetError(
             f"This warehouse holds the data set {other!r}; {spec.name!r} would mix with it.",
-            remedy=f"Set DAYBREAK_DATASET={spec.name}, or DAYBREAK_WAREHOUSE_URL to another "
-            "database.",
+            remedy=f"Set DAYBREAK_DATASET={spec.name}; give its file a name of its own, as the "
+            "embedded database is called after it; or set DAYBREAK_WAREHOUSE_URL to another one.",
             dataset=spec.name,
         )
     known = conn.execute(select(calendar.c.business_date, calendar.c.days).limit(1)).first()
