@@ -17,7 +17,7 @@ from sqlalchemy import func, select, text
 
 from daybreak.clock import AsOf
 from daybreak.models.base import Trained
-from daybreak.models.sales_forecast.features.layout import HORIZON
+from daybreak.models.sales_forecast.options import DEFAULT_HORIZON
 from daybreak.models.sales_forecast.tables import scores as score_sales_forecast
 from daybreak.runtime import Runtime
 from daybreak.settings import Settings
@@ -27,7 +27,7 @@ from first_champion import put_in_force
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
-ROWS = STORES * ITEMS * HORIZON
+ROWS = STORES * ITEMS * DEFAULT_HORIZON
 SEVEN_DAYS = ("--from-date", f"{DAYS[0]}T00:00:00", "--to-date", f"{DAYS[-1]}T23:59:59")
 
 
