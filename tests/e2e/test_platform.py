@@ -8,12 +8,13 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
-from installation import ROOT, Installation
+from installation import ROOT, Installation, new_installation
 
 from daybreak.platform import components
 
@@ -29,6 +30,23 @@ def pids(installation: Installation) -> dict[str, int]:
     return {name: one["pid"] for name, one in status(installation).items()}
 
 
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    """One state folder for the tests that start Airflow, whose database is migrated once."""
+    with new_installation() as made:
+        yield made.home
+
+
+@pytest.fixture
+def stopped(home: Path) -> Iterator[Installation]:
+    """A platform on that folder, of which nothing runs, before the test and after it."""
+    made = Installation(home)
+    assert made.processes() == []
+    yield made
+    if made.processes():  # where a test failed
+        made.must("down")
+
+
 BROKEN_DAG = "from airflow.sdk import dag\nimport no_such_module\n"
 PAUSED_DAG = """
 from airflow.sdk import dag
@@ -41,51 +59,53 @@ idle()
 
 
 def test_up_is_healthy_again_a_no_op_and_down_leaves_nothing(
-    installation: Installation, tmp_path: Path
+    stopped: Installation, tmp_path: Path
 ) -> None:
     (tmp_path / "broken.py").write_text(BROKEN_DAG)
     (tmp_path / "paused.py").write_text(PAUSED_DAG)
-    installation.env["AIRFLOW__CORE__DAGS_FOLDER"] = str(tmp_path)
-    first = installation.must("up")
-    before = status(installation)
+    stopped.env["AIRFLOW__CORE__DAGS_FOLDER"] = str(tmp_path)
+    first = stopped.must("up")
+    before = status(stopped)
 
     assert "Started." in first
     assert {one["state"] for one in before.values()} == {"healthy"}
     with urlopen(f"{before['serving']['url']}/healthz") as answer:
         assert answer.status == 200
         assert answer.headers["content-type"] == "application/json"
-    assert_login_works(installation, before["api-server"]["url"])
+    assert_login_works(stopped, before["api-server"]["url"])
 
-    again = installation.must("up")
+    again = stopped.must("up")
     assert "Everything was running already." in again
-    assert status(installation) == before
+    assert status(stopped) == before
 
     options = '{"recommendations": {"listed": 30}}'
-    installation.must("up", DAYBREAK_API_WORKERS="1", DAYBREAK_MODEL_OPTIONS=options)
-    after = pids(installation)
+    changed = {"DAYBREAK_API_WORKERS": "1", "DAYBREAK_MODEL_OPTIONS": options}
+    stopped.must("up", "--only", "serving", **changed)
+    after = pids(stopped)
     assert after["serving"] != before["serving"]["pid"], "its settings changed: restarted"
-    assert after["postgres"] == before["postgres"]["pid"]
+    for name in ("postgres", "scheduler"):
+        assert after[name] == before[name]["pid"], "nobody asked for that"
 
     # Every process is healthy, and yet nothing would be scored.
     give_up = time.monotonic() + 120
     wanted = {"paused: idle", "broken.py does not parse: ModuleNotFoundError"}
-    while not all(text in (result := installation.run("doctor")).stdout for text in wanted):
+    while not all(text in (result := stopped.run("doctor")).stdout for text in wanted):
         assert time.monotonic() < give_up, result.stdout
         time.sleep(1)
     assert "ok     database     reachable and migrated" in result.stdout
     assert "FAULT  dags " in result.stdout
     assert result.returncode == 1
-    shown = installation.run("status")
+    shown = stopped.run("status")
     assert (shown.returncode, "broken.py does not parse" in shown.stdout) == (1, True)
     assert [line for line in shown.stdout.splitlines() if line != line.rstrip()] == []
 
     # A child that lost its component, as after a crash, is found by its mark.
     os.kill(after["scheduler"], signal.SIGKILL)
-    installation.must("down")
+    stopped.must("down")
 
-    assert installation.processes() == []
-    assert {one["state"] for one in status(installation).values()} == {"stopped"}
-    assert f"in {installation.home} is running" in installation.must("down")
+    assert stopped.processes() == []
+    assert {one["state"] for one in status(stopped).values()} == {"stopped"}
+    assert f"in {stopped.home} is running" in stopped.must("down")
 
 
 def assert_login_works(installation: Installation, url: str) -> None:
@@ -99,45 +119,47 @@ def assert_login_works(installation: Installation, url: str) -> None:
 
 
 def test_a_held_port_that_was_asked_for_fails_and_leaves_nothing(
-    installation: Installation,
+    stopped: Installation,
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        result = installation.run("up", DAYBREAK_API_PORT=str(port))
+        result = stopped.run("up", DAYBREAK_API_PORT=str(port))
 
     assert result.returncode == 1
     message, remedy = result.stderr.splitlines()
     assert f"Port {port} (DAYBREAK_API_PORT) is held by process {os.getpid()}" in message
     assert "DAYBREAK_API_PORT" in remedy
-    assert installation.processes() == []
+    assert stopped.processes() == []
 
 
 def test_a_component_that_ends_fails_with_its_last_words_and_leaves_nothing(
-    installation: Installation,
+    stopped: Installation,
 ) -> None:
-    result = installation.run("up", "--only", "airflow", AIRFLOW__CORE__EXECUTOR="NoSuchExecutor")
+    result = stopped.run("up", "--only", "airflow", AIRFLOW__CORE__EXECUTOR="NoSuchExecutor")
 
     assert result.returncode == 1
     assert "ended while it started" in result.stderr
     assert "NoSuchExecutor" in result.stderr
-    assert str(installation.home / "logs") in result.stderr
-    assert installation.processes() == []
+    assert str(stopped.home / "logs") in result.stderr
+    assert stopped.processes() == []
 
 
-def test_down_clears_up_after_an_up_that_was_killed(installation: Installation) -> None:
+def test_down_clears_up_after_an_up_that_was_killed(stopped: Installation) -> None:
+    record = stopped.home / "run" / f"{components.SCHEDULER}.json"
+    record.unlink(missing_ok=True)  # of a scheduler that ended by itself, in another test
     with subprocess.Popen(
-        ["daybreak", "up"], cwd=ROOT, env=installation.env, stdout=subprocess.DEVNULL
+        ["daybreak", "up"], cwd=ROOT, env=stopped.env, stdout=subprocess.DEVNULL
     ) as process:
-        while not (installation.home / "run" / f"{components.SCHEDULER}.json").exists():
+        while not record.exists():
             assert process.poll() is None
             time.sleep(0.05)
         process.kill()
-    (installation.home / "run" / f"{components.API_SERVER}.json").unlink()
-    assert installation.processes() != []
+    (stopped.home / "run" / f"{components.API_SERVER}.json").unlink()
+    assert stopped.processes() != []
 
-    installation.must("down")
+    stopped.must("down")
 
-    assert installation.processes() == []
+    assert stopped.processes() == []
 
 
 def test_two_at_once_start_one_platform(installation: Installation) -> None:
