@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from installation import Installation
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, select
 
 from daybreak.warehouse.engine import connect, make_engine
+from daybreak.warehouse.tables import sla
 
 TRAINED = date(2026, 2, 20)
-DAYS = [TRAINED + timedelta(days=n) for n in range(1, 8)]
 STORES, ITEMS = 2, 6
 
 ENVIRONMENT = {
@@ -55,10 +54,11 @@ class Shop:
         """A connection to the warehouse."""
         return connect(self.engine)
 
-    def runs(self) -> dict[str, str]:
-        """Run id → state of every run of the nightly DAG."""
-        listed = self.airflow("dags", "list-runs", "daily_forecast", "-o", "json")
-        return {run["run_id"]: run["state"] for run in json.loads(listed[listed.index("[") :])}
+    def sla(self, run_type: str) -> list[Any]:
+        """The SLA records of such runs, in the order of their business dates."""
+        query = select(sla).where(sla.c.run_type == run_type).order_by(sla.c.business_date)
+        with self.read() as conn:
+            return list(conn.execute(query))
 
 
 def open_shop(home: Path) -> Shop:

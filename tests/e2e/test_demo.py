@@ -1,40 +1,172 @@
-"""``daybreak demo`` from nothing to a proven answer, and once more on what it left running."""
+"""``daybreak demo`` from nothing to a proven answer, once more, and the README's commands after it.
+
+All on one platform, as somebody does who tries it; an analyst reads while the days land.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from installation import ROOT, SMALL_SHOP, Installation
+from installation import ROOT, SMALL_SHOP, Installation, new_installation
+from reader import Reader, reading
+from sqlalchemy import Connection, select
+from test_readme import ELSEWHERE, commands
+
+from daybreak.models.sales_forecast.options import DEFAULT_HORIZON
+from daybreak.models.sales_forecast.tables import scores
+from daybreak.runtime import Runtime
+from daybreak.settings import Settings
+from daybreak.warehouse.engine import connect
+from daybreak.warehouse.tables import generation, published, sla
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
+MODEL = "sales_forecast"
+LAST = date(2026, 6, 30)
+DAYS = [LAST - timedelta(days=n) for n in reversed(range(7))]
+ROWS = (
+    int(SMALL_SHOP["DAYBREAK_SYNTHETIC_STORES"])
+    * int(SMALL_SHOP["DAYBREAK_SYNTHETIC_ITEMS"])
+    * DEFAULT_HORIZON
+)
 
-def test_demo_works_twice_and_down_leaves_nothing(installation: Installation) -> None:
-    installation.env |= SMALL_SHOP
 
-    first = installation.must("demo", timeout=900)
-    assert_it_shows_everything(first)
+@dataclass
+class Published:
+    """What a demo printed, and what lay in the warehouse after it."""
 
-    again = installation.must("demo", timeout=600)
-    assert_it_shows_everything(again)
-    assert "is champion already" in again, "training is not repeated"
-    assert forecasts(first) == forecasts(again), "the same days give the same numbers"
+    printed: str
+    reader: Reader
+    rows: list[Any]
+    generations: dict[date, int]
+    states: Counter[tuple[str, str]]
 
+
+@dataclass
+class Demo:
+    """A platform with a demo's seven days."""
+
+    installation: Installation
+    runtime: Runtime
+    first: Published
+
+
+def run_demo(installation: Installation, runtime: Runtime) -> Published:
+    with reading(runtime) as reader:
+        printed = installation.must("demo", timeout=900)
+    with connect(runtime.engine) as conn:
+        return Published(printed, reader, *in_force(conn))
+
+
+def in_force(conn: Connection) -> tuple[list[Any], dict[date, int], Counter[tuple[str, str]]]:
+    """The rows, with their bits but no generation; the generation of each day; all states."""
+    columns = [column for column in scores.c if column.name != "generation_id"]
+    rows = select(*columns).join(published, published.c.generation_id == scores.c.generation_id)
+    pointers = select(published.c.business_date, published.c.generation_id)
+    states = select(generation.c.run_type, generation.c.state).where(generation.c.model == MODEL)
+    return (
+        list(conn.execute(rows.order_by(*columns[:4]))),
+        dict(map(tuple, conn.execute(pointers.where(published.c.model == MODEL)))),
+        Counter(map(tuple, conn.execute(states))),
+    )
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Demo]:
+    """One platform for all tests here, each of which goes on from where the last one ended."""
+    with new_installation() as installation:
+        installation.env |= SMALL_SHOP
+        runtime = Runtime(Settings(home=installation.home, dataset="synthetic"))
+        yield Demo(installation, runtime, run_demo(installation, runtime))
+        runtime.engine.dispose()
+
+
+def assert_no_reader_saw_half_a_day(seen: Published) -> None:
+    """Every look found one whole day, or none yet."""
+    assert seen.reader.looks > 20
+    assert {len(look) for look in seen.reader.seen} <= {0, 1}
+    found = {(rows, cells) for look in seen.reader.seen for _, _, rows, cells in look}
+    assert found == {(ROWS, ROWS)}
+
+
+def test_a_demo_shows_everything_and_its_days_land_whole(demo: Demo) -> None:
+    first = demo.first
+    assert_it_shows_everything(first.printed)
+    assert_no_reader_saw_half_a_day(first)
+    assert sorted(first.generations) == DAYS
+    assert len(first.rows) == 7 * ROWS
+    assert first.states == {("backfill", "published"): 7}
+    with connect(demo.runtime.engine) as conn:
+        query = select(sla).where(sla.c.model == MODEL).order_by(sla.c.business_date)
+        recorded = conn.execute(query).all()
+    assert [row.business_date for row in recorded] == DAYS
+    for row in recorded:
+        assert (row.run_type, row.status, row.rows) == ("backfill", "not_counted", ROWS)
+        assert row.deadline_fired_at is None
+        assert row.queue_seconds is None
+        assert min(row.wait_seconds, row.score_seconds, row.publish_seconds) >= 0
+
+
+def test_a_second_one_runs_only_what_is_not_out_and_gives_the_same_bits(demo: Demo) -> None:
+    installation, first = demo.installation, demo.first
+    installation.must("rollback", MODEL, "--business-date", LAST.isoformat())
+    again = run_demo(installation, demo.runtime)
+
+    assert_it_shows_everything(again.printed)
+    assert_no_reader_saw_half_a_day(again)
+    for model in (MODEL, "recommendations"):
+        assert re.search(rf"^{model}: \S+ is champion already", again.printed, re.M), "not trained"
+    assert "daily_recommendations: all 7 days are published" in again.printed
+    assert "daily_forecast: all" not in again.printed, "one of its days was withdrawn"
+    assert forecasts(first.printed) == forecasts(again.printed)
+    assert again.rows == first.rows, "byte for byte"
+    assert all(again.generations[day] > first.generations[day] for day in DAYS)
+    assert again.states == {
+        ("backfill", "published"): 7,
+        ("backfill", "superseded"): 6,
+        ("backfill", "rolled_back"): 1,
+    }
     for dag in ("daily_forecast", "daily_recommendations"):
         listed = installation.must("airflow", "dags", "list-runs", dag, "-o", "json")
         runs = json.loads(listed[listed.index("[{") :])
         assert [run["state"] for run in runs] == ["success"] * 7, "no run but the seven"
-    answers = [json.loads(subprocess.check_output(curl, shell=True)) for curl in curls_of(again)]
+    curls = curls_of(again.printed)
+    answers = [json.loads(subprocess.check_output(curl, shell=True)) for curl in curls]
     assert [answer["source"] for answer in answers] == ["published", "published", "live"]
+    assert_the_examples_of_the_docs_work(installation, again.printed)
 
-    assert_the_examples_of_the_docs_work(installation, again)
 
-    installation.must("down")
-    assert installation.processes() == []
+def test_every_command_of_the_readme_works(demo: Demo) -> None:
+    to_run = [command for command in commands() if command not in ELSEWHERE]
+    assert len(to_run) >= 10
+
+    for command in to_run:
+        result = subprocess.run(
+            command,
+            shell=True,
+            cwd=ROOT,
+            env=demo.installation.env,
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+        assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
+
+
+def test_down_leaves_nothing(demo: Demo) -> None:
+    demo.runtime.engine.dispose()
+    demo.installation.must("down")
+    assert demo.installation.processes() == []
 
 
 def assert_the_examples_of_the_docs_work(installation: Installation, printed: str) -> None:

@@ -53,7 +53,7 @@ def demo(
     for model in DAGS:
         demo_runs.train(runtime, model, before)
     _step(4, f"Backfill {days.first} to {days.last} through Airflow's scheduler")
-    demo_runs.backfill(runtime, DAGS.values(), days)
+    demo_runs.backfill(runtime, DAGS, days)
     _step(5, "What came out")
     demo_report.show(runtime, days)
     typer.echo(f"\nDone in {time.monotonic() - BEGUN:.0f} s. `make down` stops everything.")

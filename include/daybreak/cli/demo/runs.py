@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import typer
+from sqlalchemy import text
 
 from daybreak.cli.progress import Board
 from daybreak.clock import scheduled_cutoff
@@ -25,6 +26,14 @@ from daybreak.warehouse.engine import connect
 BACKFILL_PATIENCE_SECONDS = 480.0
 AT_ONCE = 2
 """Runs of a DAG at a time: more would only wait for the two cores."""
+
+PUBLISHED = text(
+    """
+    SELECT version, cutoff
+    FROM ops.published JOIN ops.generation USING (generation_id, model, business_date)
+    WHERE model = :model AND business_date BETWEEN :first AND :last
+    """
+)
 
 
 def train(runtime: Runtime, model: str, as_of: date) -> None:
@@ -71,11 +80,15 @@ def _fits(runtime: Runtime, model: str, version: str) -> bool:
     ]
 
 
-def backfill(runtime: Runtime, dags: Collection[str], days: Days) -> None:
-    """Run every DAG for every day through Airflow's scheduler, and wait for the end.
+def backfill(runtime: Runtime, dags: Mapping[str, str], days: Days) -> None:
+    """Run the DAG of every model for every day through Airflow's scheduler, and wait for the end.
 
-    Raises ``PlatformError`` where a run fails.
+    A model all of whose days are out is left as it is: the same version would publish the same
+    numbers. ``dags``: model -> DAG. Raises ``PlatformError`` where a run fails.
     """
+    due = [dag for model, dag in dags.items() if not _are_out(runtime, model, dag, days)]
+    if not due:
+        return
     folder = StateFolder(runtime.settings.state)
     url = status(runtime.settings)["api-server"].url
     login = airflow_env.login(folder)
@@ -83,7 +96,7 @@ def backfill(runtime: Runtime, dags: Collection[str], days: Days) -> None:
         raise PlatformError("Airflow is not running.", remedy="Run `daybreak up`.")
     api = AirflowApi(url, *login)
     begin, end = days.bounds()
-    for dag in dags:
+    for dag in due:
         typer.echo(
             f"  (the same as: daybreak airflow backfill create --dag-id {dag} "
             f"--from-date {begin} --to-date {end} --reprocess-behavior completed)"
@@ -92,8 +105,20 @@ def backfill(runtime: Runtime, dags: Collection[str], days: Days) -> None:
         api.discard_unsuccessful(dag, days)
         api.backfill(dag, days, AT_ONCE)
     with Board("", pause=10) as board:
-        for dag in dags:
+        for dag in due:
             _expect_success(_wait(api, dag, days, board), dag, f"{url}/dags/{dag}", folder)
+
+
+def _are_out(runtime: Runtime, model: str, dag: str, days: Days) -> bool:
+    """Whether each of the days is published by the version in force at its cutoff."""
+    asked = {"model": model, "first": days.first, "last": days.last}
+    with connect(runtime.engine) as conn:
+        found = conn.execute(PUBLISHED, asked).all()
+        out = [one for one in found if one.version == champion_at(conn, model, one.cutoff)]
+    if len(out) <= (days.last - days.first).days:
+        return False
+    typer.echo(f"{dag}: all {len(out)} days are published by the champion already.")
+    return True
 
 
 def _wait(api: AirflowApi, dag: str, days: Days, board: Board) -> list[dict[str, Any]]:
