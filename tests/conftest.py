@@ -38,7 +38,8 @@ from daybreak.warehouse.tables import SERVICE_ROLE, WRITER_ROLE
 # The folder's name travels to the xdist workers, which inherit the environment.
 FOLDER = "PYTEST_DAYBREAK_POSTGRES"
 TEST_DATA = "DAYBREAK_TEST_DATA"
-BESIDE = Path(__file__).parents[2] / "shared" / "data"
+HERE = Path(__file__).parent
+BESIDE = HERE.parents[1] / "shared" / "data"
 REAPER = pytest.StashKey[subprocess.Popen[bytes]]()
 TEMPLATE = "warehouse_template"
 METADATA_TEMPLATE = "metadata_template"
@@ -67,7 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = tempfile.mkdtemp(prefix="dbk-", dir="/tmp")
     os.environ[FOLDER] = folder
     config.stash[REAPER] = subprocess.Popen(
-        [sys.executable, "-S", str(Path(__file__).with_name("postgres_reaper.py")), folder],
+        [sys.executable, "-S", str(HERE / "support" / "postgres_reaper.py"), folder],
         stdin=subprocess.PIPE,
         start_new_session=True,  # so that ^C and a killed process group pass it by
     )

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from dag_runner import DagRunner
 
+from dag_runner import DagRunner
 from daybreak.warehouse.tables import WRITER_ROLE
 
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from dag_runner import ENDS, STEPS, DagRunner, counted, received
 from sqlalchemy import create_engine, delete, text
 
+from dag_runner import ENDS, STEPS, DagRunner, counted, received
 from daybreak.warehouse.tables import interaction
 
 pytestmark = pytest.mark.slow

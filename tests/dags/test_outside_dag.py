@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dag_runner import ENDS, HERE, ROOT, DagRunner, counted, received
 from sqlalchemy import text
 
+from dag_runner import ENDS, HERE, ROOT, DagRunner, counted, received
 from daybreak.runtime import Runtime
 from daybreak.serving.http.keys import create_key
 from daybreak.settings import Settings
@@ -78,7 +78,7 @@ def published(runner: DagRunner, trained: dict[str, Any]) -> tuple[dict[str, Any
 
 
 def described(home: Path, **env: str) -> dict[str, Any]:
-    """What tests/dags/describe.py says of dags/ in a fresh process."""
+    """What tests/support/describe.py says of dags/ in a fresh process."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith("DAYBREAK_")}
     report = home / "report.json"
     subprocess.run(

@@ -23,10 +23,10 @@ DAGS = {*NIGHTLY, *OTHERS}
 
 
 def parse(home: Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Parse dags/ in a fresh process, which writes what tests/dags/describe.py says of them."""
+    """Parse dags/ in a fresh process, which writes what tests/support/describe.py says of them."""
     env = {name: text for name, text in os.environ.items() if not name.startswith("DAYBREAK_")}
     env |= {"AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"} | settings
-    script = Path(__file__).parent / "describe.py"
+    script = Path(__file__).parents[1] / "support" / "describe.py"
     return subprocess.run(
         [sys.executable, "-P", str(script), str(ROOT / "dags"), str(home / "report.json")],
         env=env,

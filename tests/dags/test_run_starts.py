@@ -83,10 +83,10 @@ def nights() -> list[dict[str, Any]]:
 
 
 def starts_of(asked: list[dict[str, Any]], folder: Path) -> list[list[list[str]]]:
-    """What tests/dags/run_starts.py says of them."""
+    """What tests/support/run_starts.py says of them."""
     (folder / "nights.json").write_text(json.dumps(asked))
     done = subprocess.run(
-        [sys.executable, "-P", str(HERE / "run_starts.py")]
+        [sys.executable, "-P", str(HERE.parent / "support" / "run_starts.py")]
         + [str(folder / name) for name in ("nights.json", "starts.json")],
         env=os.environ | {"AIRFLOW_HOME": str(folder), "PYTHONPATH": str(PLUGINS)},
         check=False,

@@ -8,9 +8,9 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from dag_runner import ROOT, STEPS, DagRunner, counted
 from sqlalchemy import create_engine, text
 
+from dag_runner import ROOT, STEPS, DagRunner, counted
 from daybreak.clock import AsOf
 from daybreak.models.base import Trained
 from daybreak.runtime import Runtime

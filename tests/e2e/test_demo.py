@@ -16,10 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from installation import ROOT, SMALL_SHOP, Installation, new_installation
-from reader import Reader, reading
 from sqlalchemy import Connection, select
-from test_readme import ELSEWHERE, commands
 
 from daybreak.models.sales_forecast.options import DEFAULT_HORIZON
 from daybreak.models.sales_forecast.tables import scores
@@ -27,6 +24,9 @@ from daybreak.runtime import Runtime
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import connect
 from daybreak.warehouse.tables import generation, published, sla
+from installation import ROOT, SMALL_SHOP, Installation, new_installation
+from reader import Reader, reading
+from readme_commands import ELSEWHERE, commands
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -116,6 +116,7 @@ def test_a_demo_shows_everything_and_its_days_land_whole(demo: Demo) -> None:
         assert min(row.wait_seconds, row.score_seconds, row.publish_seconds) >= 0
 
 
+@pytest.mark.docs
 def test_a_second_one_runs_only_what_is_not_out_and_gives_the_same_bits(demo: Demo) -> None:
     installation, first = demo.installation, demo.first
     installation.must("rollback", MODEL, "--business-date", LAST.isoformat())

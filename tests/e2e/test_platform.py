@@ -14,9 +14,9 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
-from installation import ROOT, Installation, new_installation
 
 from daybreak.platform import components
+from installation import ROOT, Installation, new_installation
 
 pytestmark = pytest.mark.slow
 

@@ -29,6 +29,7 @@ from toy import DAY, TOY, publish_day
 pytestmark = pytest.mark.slow
 
 TESTS = Path(__file__).parents[1]
+SUPPORT = TESTS / "support"
 OPEN = {"/healthz", "/readyz"}
 BODY = {"store": "S1", "item": "pear", "date": "2026-02-03"}
 PREDICT = "/daybreak/v1/models/toy/predict"
@@ -95,7 +96,7 @@ def airflow(postgres: Any, metadata_template: str, runtime: Runtime) -> Iterator
         folder = StateFolder(settings.state)
         folder.prepare()
         port = choose("127.0.0.1", 0, setting="", fixed=False)
-        path = os.pathsep.join([str(TESTS / "e2e" / "toy_site"), str(TESTS)])
+        path = os.pathsep.join([str(SUPPORT / "toy_site"), str(SUPPORT)])
         env = {
             **os.environ,
             **airflow_env(settings, folder, port),

@@ -4,28 +4,18 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from installation import ROOT
-
-README = (ROOT / "README.md").read_text()
-
-ELSEWHERE = {
-    "make demo": "test_demo.py runs the command behind it, and what make passes on",
-    "make demo DATA=path/to/online_retail.parquet": "test_demo.py; the file is not part of this",
-    "make down": "would stop the developer's platform; test_platform.py runs what is behind it",
-    "source .venv/bin/activate": "changes a shell, not the machine; the tests run from .venv",
-}
+from readme_commands import ELSEWHERE, README, commands
 
 
-def commands() -> list[str]:
-    fences = re.findall(r"^```(?:sh|console|bash)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
-    lines = [line.split("  #")[0].strip() for fence in fences for line in fence.splitlines()]
-    return [line for line in lines if line]
-
-
+@pytest.mark.docs
 def test_what_is_not_run_here_is_still_in_the_readme() -> None:
     assert set(ELSEWHERE) <= set(commands())
 
 
+@pytest.mark.docs
 def test_every_link_leads_somewhere() -> None:
     links = re.findall(r"\]\(([^)#]+)", README)
 

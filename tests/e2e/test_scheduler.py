@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shop import TRAINED, Shop, open_shop, wait_until
 from sqlalchemy import text
 
 from daybreak.clock import AsOf
@@ -21,6 +20,7 @@ from daybreak.runtime import Runtime
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import connect, make_engine
 from first_champion import put_in_force
+from shop import TRAINED, Shop, open_shop, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 

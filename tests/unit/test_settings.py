@@ -38,6 +38,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(f"DAYBREAK_{name.upper()}", raising=False)
 
 
+@pytest.mark.docs
 def test_every_setting_is_documented_and_nothing_else() -> None:
     page = (ROOT / "docs" / "settings.md").read_text()
     rows = dict(re.findall(r"^\| `DAYBREAK_([A-Z0-9_]+)` \| (.*?) \|", page, re.MULTILINE))
@@ -45,6 +46,7 @@ def test_every_setting_is_documented_and_nothing_else() -> None:
     assert set(rows) == {name.upper() for name in Settings.model_fields}
 
 
+@pytest.mark.docs
 def test_documented_defaults_are_the_real_ones() -> None:
     page = (ROOT / "docs" / "settings.md").read_text()
     rows = dict(re.findall(r"^\| `DAYBREAK_([A-Z0-9_]+)` \| `([^|]*?)` \|", page, re.MULTILINE))

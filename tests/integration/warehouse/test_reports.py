@@ -1,0 +1,501 @@
+"""Report views on a small warehouse whose numbers are worked by hand."""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, insert, text
+
+import recommendation_lists
+from daybreak.errors import ConfigError
+from daybreak.interval import WEEKDAYS, weekly
+from daybreak.ledger import generations as g
+from daybreak.ledger.verdicts import record_verdict
+from daybreak.models import model_relations
+from daybreak.models.sales_forecast.tables import scores as score_sales_forecast
+from daybreak.monitoring.steps import begin_run
+from daybreak.warehouse import tables
+from daybreak.warehouse.engine import begin
+from daybreak.warehouse.partitions import ensure_partition
+from daybreak.warehouse.reports import report_views
+from daybreak.warehouse.reports.page import BLOCK, render_page, report_columns
+
+MODEL = "sales_forecast"
+PAGE = (Path(__file__).parents[3] / "docs" / "reports.md").read_text()
+QUERIES = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
+
+MARCH_1 = date(2026, 3, 1)
+DAY = timedelta(days=1)
+
+
+def march(day: int, hour: int = 0) -> datetime:
+    return datetime(2026, 3, day, hour, tzinfo=UTC)
+
+
+def load(conn: Connection, table: Any, *rows: dict[str, Any]) -> None:
+    for load_id, row in enumerate(rows):
+        conn.execute(insert(table).values({"load_id": load_id, "loaded_at": march(1), **row}))
+
+
+def sale(day: date, item: str, units: float, **more: Any) -> dict[str, Any]:
+    return {"business_date": day, "store_id": "s1", "item_id": item, "units": units, **more}
+
+
+def close(conn: Connection, *days: date) -> None:
+    for day in days:
+        conn.execute(
+            insert(tables.day_closed).values(business_date=day, closed_at=march(9), load_id=1)
+        )
+
+
+def publish(
+    conn: Connection,
+    day: date,
+    scores: dict[tuple[str, int], tuple[float, float, float, float]],
+    *,
+    run_type: str = "scheduled",
+    version: str = "v1",
+) -> int:
+    """``scores``: (item, horizon) -> p10, p50, p90, mean."""
+    cutoff = datetime(day.year, day.month, day.day, 2, tzinfo=UTC) + DAY
+    snapshot_id = conn.execute(
+        insert(tables.snapshot)
+        .values(
+            model=MODEL, business_date=day, cutoff=cutoff, layout=f"{run_type}{version}",
+            rows=1, sha256="", built_at=cutoff,
+        )
+        .returning(tables.snapshot.c.snapshot_id)
+    ).scalar_one()  # fmt: skip
+    generation = g.open_generation(
+        conn, model=MODEL, business_date=day, run_key=f"{run_type} {day}", run_type=run_type,
+        cutoff=cutoff, version=version, snapshot_id=snapshot_id, now=cutoff,
+    )  # fmt: skip
+    ensure_partition(conn, score_sales_forecast, day)
+    for (item, horizon), (p10, p50, p90, mean) in scores.items():
+        conn.execute(
+            insert(score_sales_forecast).values(
+                business_date=day, generation_id=generation.generation_id, store_id="s1",
+                item_id=item, horizon=horizon, target_date=day + horizon * DAY, shard=0,
+                p10=p10, p50=p50, p90=p90, mean=mean,
+            )
+        )  # fmt: skip
+    g.mark_staged(conn, generation.generation_id, len(scores), cutoff)
+    g.mark_audited(conn, generation.generation_id, cutoff)
+    g.publish(conn, generation.generation_id, cutoff)
+    return generation.generation_id
+
+
+def rows(conn: Connection, view: str, order: str) -> list[dict[str, Any]]:
+    found = conn.execute(text(f"SELECT * FROM report.{view} ORDER BY {order}"))
+    return [dict(row) for row in found.mappings()]
+
+
+@pytest.fixture
+def conn(warehouse: Engine):
+    with begin(warehouse) as connection:
+        yield connection
+
+
+# --- the page --------------------------------------------------------------------------------
+
+
+def fill(conn: Connection) -> None:
+    load(conn, tables.item, {"item_id": "i1", "name": "Tea", "category": "Drinks"})
+    load(conn, tables.store, {"store_id": "s1", "name": "Corner"})
+    load(conn, tables.sales, *(sale(MARCH_1 + n * DAY, "i1", n + 1.0) for n in range(4)))
+    close(conn, *(MARCH_1 + n * DAY for n in range(4)))
+    for day in (MARCH_1, MARCH_1 + DAY):
+        publish(conn, day, {("i1", h): (1, 2, 3, 2) for h in range(1, 8)})
+    conn.execute(
+        insert(tables.sla).values(
+            model=MODEL, business_date=MARCH_1, run_key="r", run_type="scheduled",
+            due_at=march(2, 6), landed_at=march(2, 5), slack_seconds=3600, status="met",
+            recorded_at=march(2, 5),
+        )
+    )  # fmt: skip
+    version(conn, "v1")
+    champion(conn, "v1", march(1), "first")
+    recommend(conn)
+
+
+def recommend(conn: Connection) -> None:
+    """One published list of two users, and a week in which one of them buys."""
+    first = date(2026, 2, 1)
+    recommendation_lists.publish(conn, {"": ["i1"], "u1": ["i1", "i2"]}, first)
+    days = [first + n * DAY for n in range(1, 8)]
+    close(conn, *days)
+    recommendation_lists.buy(conn, "u1", "i2", (days[0] - recommendation_lists.MONDAY).days)
+
+
+def version(conn: Connection, name: str, **manifest: Any) -> None:
+    conn.execute(
+        insert(tables.model_version).values(
+            model=MODEL, version=name, uri="", files={}, manifest=manifest,
+            trained_through=MARCH_1, registered_at=march(1),
+        )
+    )  # fmt: skip
+
+
+def champion(conn: Connection, name: str, effective_from: datetime, reason: str) -> None:
+    conn.execute(
+        insert(tables.champion).values(
+            model=MODEL, version=name, effective_from=effective_from, recorded_at=march(9),
+            actor="test", reason=reason, evidence={"wape": 0.5},
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.docs
+def test_every_query_of_the_page_answers_an_analyst(warehouse: Engine) -> None:
+    assert len(QUERIES) >= 8
+    with begin(warehouse) as conn:
+        fill(conn)
+    with begin(warehouse) as conn:
+        conn.execute(text("SET ROLE daybreak_reader"))
+        for query in QUERIES:
+            assert conn.exec_driver_sql(query).all(), query
+
+
+@pytest.mark.docs
+def test_every_column_has_a_meaning_and_the_page_lists_it_as_the_database_does(
+    conn: Connection,
+) -> None:
+    views = report_columns(conn)
+    assert set(views) == {view.name for view in report_views(model_relations().views)}
+    silent = [(view, one.name) for view, found in views.items() for one in found if not one.meaning]
+    assert silent == []
+    assert views["forecast"] == views["forecast_vintages"]
+    assert views["recommendation"] == views["recommendation_vintages"]
+
+    blocks = {found["view"] for found in BLOCK.finditer(PAGE)}
+    assert blocks == set(views) - {"forecast_vintages", "recommendation_vintages"}
+    assert render_page(conn, PAGE) == PAGE, "run `daybreak warehouse columns --page` on it"
+    with pytest.raises(ConfigError, match=r"report\.nothing"):
+        render_page(conn, "<!-- columns of report.nothing -->\n<!-- end of columns -->")
+
+
+# --- forecast --------------------------------------------------------------------------------
+
+
+def test_forecast_is_the_newest_published_day_and_vintages_are_all(conn: Connection) -> None:
+    first = publish(conn, MARCH_1, {("i1", 1): (1, 2, 3, 2.5)})
+    old = publish(conn, MARCH_1 + DAY, {("i1", 1): (4, 5, 6, 5.5)}, run_type="backfill")
+    new = publish(conn, MARCH_1 + DAY, {("i1", 1): (7, 8, 9, 8.5)}, version="v2")
+    load(
+        conn,
+        tables.item,
+        {"item_id": "i1", "name": "old", "category": "c"},
+        {"item_id": "i1", "name": "new", "category": "d", "loaded_at": march(2)},
+        {"item_id": "i1", "name": "older", "category": "e", "loaded_at": march(1)},
+    )
+    load(conn, tables.store, {"store_id": "s1", "name": "Corner"})
+    assert rows(conn, "forecast", "item_id") == [
+        {
+            "business_date": date(2026, 3, 2), "target_date": date(2026, 3, 3), "horizon": 1,
+            "store_id": "s1", "store_name": "Corner", "item_id": "i1", "item_name": "new",
+            "category": "d", "p10": 7.0, "p50": 8.0, "p90": 9.0, "mean": 8.5, "version": "v2",
+            "generation_id": new, "cutoff": march(3, 2), "published_at": march(3, 2),
+            "gate": "not_judged",
+        }
+    ]  # fmt: skip
+    vintages = rows(conn, "forecast_vintages", "business_date")
+    assert [row["generation_id"] for row in vintages] == [first, new]
+    g.rollback(conn, MODEL, MARCH_1 + DAY, march(5))
+    assert [row["generation_id"] for row in rows(conn, "forecast", "item_id")] == [old]
+    g.rollback(conn, MODEL, MARCH_1 + DAY, march(5))
+    assert [row["generation_id"] for row in rows(conn, "forecast", "item_id")] == [first]
+
+
+# --- accuracy, by hand -----------------------------------------------------------------------
+
+
+def approximately(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: pytest.approx(float(value)) if isinstance(value, Fraction) else value
+        for name, value in row.items()
+    }
+
+
+def test_accuracy_worked_by_hand(conn: Connection) -> None:
+    """Business date Monday 9 March; a, b, c and d are items, one day ahead is Tuesday the 10th.
+
+    ====  ====  ====  ====  ====  ======  =====  ==========================================
+    item   p10   p50   p90  mean  actual  naive
+    ====  ====  ====  ====  ====  ======  =====  ==========================================
+    a        2     4     8     5       6      3  corrected from 60; naive known as 3 then
+    b        0     1     2     1       0      0  no row of sales: sold 0
+    c        1     3     5     4      10      8  above p90
+    d        -     -     -     -       -      -  its plan says closed: does not count
+    ====  ====  ====  ====  ====  ======  =====  ==========================================
+    """
+    monday, tuesday, before = date(2026, 3, 9), date(2026, 3, 10), date(2026, 3, 3)
+    generation = publish(
+        conn,
+        monday,
+        {
+            ("a", 1): (2, 4, 8, 5),
+            ("b", 1): (0, 1, 2, 1),
+            ("c", 1): (1, 3, 5, 4),
+            ("d", 1): (1, 3, 5, 4),
+            ("a", 2): (2, 4, 8, 5),  # Wednesday is not closed yet
+        },
+    )
+    load(
+        conn,
+        tables.sales,
+        sale(tuesday, "a", 60),
+        sale(tuesday, "a", 6, loaded_at=march(12)),
+        sale(tuesday, "c", 10),
+        sale(before, "a", 2),
+        sale(before, "a", 3, loaded_at=march(4)),
+        sale(before, "a", 99, loaded_at=march(20)),  # a correction that the run did not know
+        sale(before, "c", 8),
+        sale(tuesday + DAY, "a", 6),
+    )
+    key = {"business_date": tuesday, "store_id": "s1", "item_id": "d"}
+    load(conn, tables.plan, {**key, "open": False})
+    close(conn, tuesday)
+
+    a, b, c = rows(conn, "forecast_accuracy", "item_id")
+    assert a == approximately(
+        {
+            "business_date": monday, "target_date": tuesday, "horizon": 1,
+            "store_id": "s1", "store_name": None,
+            "item_id": "a", "item_name": None, "category": None,
+            "rows": 1,
+            "actual_units": Fraction(6),
+            "forecast_units": Fraction(5),
+            "naive_units": Fraction(3),
+            "absolute_error_p50": Fraction(2),
+            "absolute_error_mean": Fraction(1),
+            "absolute_error_naive": Fraction(3),
+            "coverage": Fraction(1),
+            "pinball": (Fraction(1, 10) * 4 + Fraction(1, 2) * 2 + Fraction(1, 10) * 2) / 3,
+            "pinball_naive": Fraction(3, 2),
+            "version": "v1", "generation_id": generation, "gate": "not_judged",
+        }
+    )  # fmt: skip
+    assert {name: b[name] for name in ("actual_units", "naive_units", "coverage")} == {
+        "actual_units": 0, "naive_units": 0, "coverage": 1,
+    }  # fmt: skip
+    assert b["pinball"] == pytest.approx((Fraction(1, 2) * 1 + Fraction(1, 10) * 2) / 3)
+    assert (c["actual_units"], c["coverage"], c["absolute_error_p50"]) == (10, 0, 7)
+    assert c["pinball"] == pytest.approx(
+        float(Fraction(1, 10) * 9 + Fraction(1, 2) * 7 + Fraction(9, 10) * 5) / 3
+    )
+    found = rows(conn, "forecast_actual", "item_id")
+    assert [(row["item_id"], row["actual"], row["naive"], row["open"]) for row in found] == [
+        ("a", 6, 3, True), ("b", 0, 0, True), ("c", 10, 8, True), ("d", 0, 0, False),
+    ]  # fmt: skip
+
+
+def test_what_came_late_and_what_was_withdrawn_counts_at_once(conn: Connection) -> None:
+    """A revised sale, a plan that closes the day after all, a rollback: the same answer anew."""
+    day = MARCH_1 + DAY
+    publish(conn, MARCH_1, {("a", 1): (1, 2, 3, 2)}, version="old")
+    publish(conn, MARCH_1, {("a", 1): (4, 5, 6, 5)}, version="new", run_type="backfill")
+    assert rows(conn, "forecast_actual", "item_id") == []
+    close(conn, day)
+
+    def judged() -> list[tuple[Any, ...]]:
+        found = rows(conn, "forecast_accuracy", "item_id")
+        return [(row["version"], row["actual_units"], row["absolute_error_p50"]) for row in found]
+
+    assert judged() == [("new", 0, 5)]
+    load(conn, tables.sales, sale(day, "a", 7))
+    load(conn, tables.sales, sale(day, "a", 0, loaded_at=march(8)))
+    assert judged() == [("new", 0, 5)]
+    load(conn, tables.sales, sale(day, "a", 9, loaded_at=march(9)))
+    assert judged() == [("new", 9, 4)]
+    g.rollback(conn, MODEL, MARCH_1, march(9))
+    assert judged() == [("old", 9, 7)]
+    load(conn, tables.sales, sale(day, "a", 0, loaded_at=march(10)))
+    key = {"business_date": day, "store_id": "s1", "item_id": ""}
+    load(conn, tables.plan, {**key, "open": False, "loaded_at": march(11)})
+    assert judged() == []
+    g.rollback(conn, MODEL, MARCH_1, march(9))
+    assert rows(conn, "forecast_actual", "item_id") == []
+
+
+@pytest.mark.parametrize(
+    ("horizon", "naive_day"), [(1, 3), (6, 8), (7, 9), (8, 3), (14, 9), (28, 9)]
+)
+def test_naive_is_the_same_weekday_of_the_last_week(
+    conn: Connection, horizon: int, naive_day: int
+) -> None:
+    monday = date(2026, 3, 9)
+    publish(conn, monday, {("a", horizon): (0, 0, 0, 0)})
+    load(conn, tables.sales, *(sale(date(2026, 3, day), "a", day) for day in range(1, 10)))
+    close(conn, monday + horizon * DAY)
+    (row,) = rows(conn, "forecast_accuracy", "horizon")
+    assert row["absolute_error_naive"] == naive_day
+
+
+@pytest.mark.parametrize(
+    ("calendar", "store_plan", "item_plan", "sold", "counts"),
+    [
+        (None, None, None, None, True),
+        (False, None, None, None, False),  # the business was closed
+        (True, False, None, None, False),  # the store was
+        (None, False, True, None, True),  # the plan for the item is nearer
+        (None, True, False, None, False),
+        (None, None, None, (0, False), False),  # the sale itself says so
+        (None, True, None, (0, False), True),
+        (False, False, False, (3, None), True),  # units were sold: it was open
+    ],
+)
+def test_only_open_days_count(
+    conn: Connection,
+    *,
+    calendar: bool | None,
+    store_plan: bool | None,
+    item_plan: bool | None,
+    sold: tuple[float, bool | None] | None,
+    counts: bool,
+) -> None:
+    target = MARCH_1 + DAY
+    publish(conn, MARCH_1, {("a", 1): (0, 0, 0, 0)})
+    close(conn, target)
+    if calendar is not None:
+        conn.execute(insert(tables.calendar).values(business_date=target, open=calendar))
+    for item, planned in (("", store_plan), ("a", item_plan)):
+        key = {"business_date": target, "store_id": "s1", "item_id": item}
+        if planned is not None:
+            load(conn, tables.plan, {**key, "open": not planned}, {**key, "open": planned})
+    if sold is not None:
+        load(conn, tables.sales, sale(target, "a", sold[0], open=sold[1]))
+    assert bool(rows(conn, "forecast_accuracy", "horizon")) is counts
+    assert [row["open"] for row in rows(conn, "forecast_actual", "horizon")] == [counts]
+
+
+# --- freshness and punctuality ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weekday", WEEKDAYS)
+@pytest.mark.parametrize("closed", range(7))
+def test_a_weekly_model_is_as_old_as_the_last_day_that_it_should_have_scored(
+    conn: Connection, weekday: str, closed: int
+) -> None:
+    last = MARCH_1 + closed * DAY
+    close(conn, last)
+    expected = weekly(weekday).last(last)
+    publish(conn, expected - 7 * DAY, {("a", 1): (0, 0, 0, 0)})
+    for n, interval in enumerate(("daily", f"weekly:{weekday}")):  # the last run tells
+        begin_run(
+            conn, run_key=interval, model=MODEL, business_date=last, run_type="scheduled",
+            queued_at=None, now=march(1 + n), interval=interval,
+        )  # fmt: skip
+    (row,) = rows(conn, "freshness", "model")
+    assert (row["newest_expected"], row["age_days"], row["fresh_age_days"]) == (expected, 7, 7)
+    assert row["interval"] == f"weekly:{weekday}"
+    publish(conn, last, {("a", 1): (0, 0, 0, 0)})  # by hand, between two of its days
+    assert rows(conn, "freshness", "model")[0]["age_days"] == 0
+
+
+def test_a_backfill_is_published_but_never_fresh(conn: Connection) -> None:
+    close(conn, *(MARCH_1 + n * DAY for n in range(5)))
+    conn.execute(
+        insert(tables.champion).values(
+            model="idle", version="v", effective_from=march(1), recorded_at=march(1), actor="",
+            reason="", evidence={},
+        )
+    )  # fmt: skip
+    publish(conn, MARCH_1, {("a", 1): (0, 0, 0, 0)})
+    publish(conn, MARCH_1 + DAY, {("a", 1): (0, 0, 0, 0)})
+    publish(conn, MARCH_1 + DAY, {("a", 1): (0, 0, 0, 0)}, run_type="backfill")  # was fresh before
+    publish(conn, MARCH_1 + 2 * DAY, {("a", 1): (0, 0, 0, 0)}, run_type="backfill")
+    idle, model = rows(conn, "freshness", "model")
+    assert model == {
+        "model": MODEL,
+        "newest_closed": date(2026, 3, 5),
+        "newest": date(2026, 3, 3),
+        "newest_fresh": date(2026, 3, 2),
+        "published_at": march(4, 2),
+        "age_days": 2,
+        "fresh_age_days": 3,
+        "version": "v1",
+        "gate": "not_judged",
+        "interval": "daily",
+        "newest_expected": date(2026, 3, 5),
+    }
+    assert (idle["newest"], idle["age_days"], idle["newest_closed"]) == (
+        None, None, date(2026, 3, 5),
+    )  # fmt: skip
+
+
+def test_the_first_landing_that_counts_speaks_for_the_day(conn: Connection) -> None:
+    def landed(day: int, run: str, status: str, hour: int | None, **more: Any) -> None:
+        conn.execute(
+            insert(tables.sla).values(
+                model=MODEL, business_date=date(2026, 3, day), run_key=run, run_type="scheduled",
+                due_at=march(day + 1, 6), status=status, recorded_at=march(9),
+                landed_at=None if hour is None else march(day + 1, hour), **more,
+            )
+        )  # fmt: skip
+
+    landed(1, "backfill", "not_counted", 1)
+    landed(1, "failed", "missed", None, deadline_fired_at=march(2, 6))
+    landed(1, "repair", "missed", 9)
+    landed(1, "replay", "missed", 11)
+    landed(2, "only a backfill", "not_counted", 3)
+    landed(3, "never landed", "missed", None)
+    found = rows(conn, "sla_daily", "business_date")
+    assert [(row["run_key"], row["status"], row["runs"]) for row in found] == [
+        ("repair", "missed", 4),
+        ("only a backfill", "not_counted", 1),
+        ("never landed", "missed", 1),
+    ]
+    assert [row["deadline_fired_at"] for row in found] == [march(2, 6), None, None]
+
+
+def test_model_history_is_the_ledger_beside_the_versions(conn: Connection) -> None:
+    version(conn, "v1", metrics={"wape": 0.4})
+    version(conn, "v2")
+    version(conn, "v3")
+    champion(conn, "v2", march(5), "second")
+    champion(conn, "v1", march(1), "first, recorded late")
+    champion(conn, "v1", march(8), "back")
+    found = rows(conn, "model_history", "effective_from NULLS LAST")
+    assert [(row["version"], row["effective_from"], row["until"]) for row in found] == [
+        ("v1", march(1), march(5)),
+        ("v2", march(5), march(8)),
+        ("v1", march(8), None),
+        ("v3", None, None),
+    ]
+    assert {row["gate"] for row in found} == {"not_judged"}
+    assert found[0]["metrics"] == {"wape": 0.4}
+    assert found[0]["evidence"] == {"wape": 0.5}
+    assert {row["trained_through"] for row in found} == {MARCH_1}
+
+
+def test_a_refused_version_is_marked_in_every_view_until_it_passes(conn: Connection) -> None:
+    version(conn, "v1")
+    publish(conn, MARCH_1, {("a", 1): (0, 0, 0, 0)})
+    views = (
+        "forecast", "forecast_vintages", "forecast_actual", "forecast_accuracy", "freshness",
+        "version_gate", "model_history",
+    )  # fmt: skip
+    close(conn, MARCH_1 + DAY)
+
+    def marks() -> set[str]:
+        return {row["gate"] for view in views for row in rows(conn, view, "version")}
+
+    def judge(passed: bool) -> bool:
+        return record_verdict(
+            conn, model=MODEL, version="v1", passed=passed, reason=f"{passed}", evidence={},
+            actor="test", now=march(1),
+            headline={"measure": "WAPE", "value": 0.5, "baseline": "mean", "baseline_value": 0.4},
+        )  # fmt: skip
+
+    assert marks() == {"not_judged"}
+    assert judge(False)
+    assert not judge(False), "a task that is run again adds nothing"
+    champion(conn, "v1", march(1), "by hand, all the same")
+    assert marks() == {"refused"}
+    (found,) = rows(conn, "version_gate", "version")
+    assert (found["measure"], found["value"], found["baseline"]) == ("WAPE", 0.5, "mean")
+    assert judge(True)
+    assert marks() == {"passed"}

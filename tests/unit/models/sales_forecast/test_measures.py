@@ -1,0 +1,130 @@
+"""The backtest's numbers against fractions worked by hand, and baselines by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from daybreak.models.sales_forecast.learn.backtest import bars, origins_of, volume_classes
+from daybreak.models.sales_forecast.learn.baselines import baselines
+from daybreak.models.sales_forecast.learn.measures import measure, measure_by
+from random_panels import random_panel
+
+
+def table() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "y": [0.0, 4.0, 10.0, 2.0],
+            "p10": [0.0, 1.0, 4.0, 3.0],
+            "p50": [0.0, 3.0, 8.0, 3.0],
+            "p90": [1.0, 6.0, 9.0, 5.0],
+            "mean": [0.5, 4.0, 9.0, 3.5],
+            "seasonal_naive": [2.0, 4.0, 2.0, 2.0],
+            "mean_28": [1.0, 3.0, 6.0, 1.0],
+            "median_56": [0.0, 2.0, 8.0, 0.0],
+            "empirical_p10": [0.0, 0.0, 2.0, 0.0],
+            "empirical_p50": [0.0, 2.0, 8.0, 0.0],
+            "empirical_p90": [3.0, 5.0, 12.0, 4.0],
+            "shop": ["x", "x", "y", "y"],
+        }
+    )
+
+
+def test_every_measure_by_hand() -> None:
+    found = measure(table())
+
+    assert found["rows"] == 4
+    # errors of p50: 0, 1, 2, 1 over 16 units
+    assert found["wape"] == pytest.approx(
+        {"model": 4 / 16, "seasonal_naive": 10 / 16, "mean_28": 7 / 16, "median_56": 6 / 16}
+    )
+    assert found["bias_mean"] == pytest.approx((17 - 16) / 16)
+    # p10: .1*(0+3+6) + .9*1 = 1.8; p50: .5*4 = 2; p90: .1*(1+2+3) + .9*1 = 1.5
+    assert found["pinball"]["model"] == pytest.approx((1.8 + 2.0 + 1.5) / 4 / 3)
+    # p10: .1*(0+4+8+2) = 1.4; p50: .5*6 = 3; p90: .1*(3+1+2+2) = .8
+    assert found["pinball"]["empirical"] == pytest.approx((1.4 + 3.0 + 0.8) / 4 / 3)
+    assert found["calibration"] == {
+        "p10": {"below": 1 / 4, "at_or_below": 2 / 4},
+        "p50": {"below": 1 / 4, "at_or_below": 2 / 4},
+        "p90": {"below": 3 / 4, "at_or_below": 3 / 4},
+    }
+    # of the mean: .25 + 0 + 1 + 2.25
+    assert found["rmse"]["model"] == pytest.approx((3.5 / 4) ** 0.5)
+    assert found["coverage"] == {"level": 80, "model": 2 / 4}
+
+
+def test_groups_are_pooled_over_their_rows() -> None:
+    found = measure_by(table(), "shop")
+
+    assert list(found) == ["x", "y"]
+    assert found["x"]["wape"]["model"] == pytest.approx(1 / 4)
+    assert found["y"]["wape"]["model"] == pytest.approx(3 / 12)
+    assert found["y"]["bias_mean"] == pytest.approx(0.5 / 12)
+
+
+def test_a_group_that_sold_nothing_has_numbers_all_the_same() -> None:
+    found = measure(table().assign(y=0.0, p50=0.0))
+
+    assert found["wape"]["model"] == 0
+    assert found["bias_mean"] == 0
+
+
+def test_baselines_by_hand() -> None:
+    base = random_panel(0, days=60, stores=1, items=1)
+    is_open = np.ones_like(base.open)
+    is_open[0, [59, 52]] = False  # the last day and the same weekday before it
+    units = np.arange(60, dtype=np.float32)[None, :] + 1
+    units[0, [59, 52]] = 0
+    panel = replace(base, units=units, open=is_open)
+    selling = [day + 1.0 for day in range(60) if day not in (59, 52)]
+
+    found = baselines(panel)
+
+    # Day 60 has the weekday of 53, 61 that of 54 ... and 66 that of 59 and 52, so of 45.
+    assert found["seasonal_naive"][0, :8].tolist() == [54, 55, 56, 57, 58, 59, 46, 54]
+    assert found["mean_28"][0, 0] == pytest.approx(np.mean(selling[-28:]))
+    assert found["median_56"][0, 27] == pytest.approx(np.median(selling[-56:]))
+    for name, tau in (("p10", 0.1), ("p90", 0.9)):
+        expected = np.quantile(selling[-56:], tau)
+        assert found[f"empirical_{name}"][0, 3] == pytest.approx(expected)
+
+
+def test_baselines_see_nothing_after_the_origin() -> None:
+    panel = random_panel(8)
+    changed = replace(panel, units=panel.units.copy())
+    changed.units[:, -30:] = 1000
+
+    for name, values in baselines(panel, panel.days - 31).items():
+        np.testing.assert_array_equal(baselines(changed, panel.days - 31)[name], values)
+
+
+def test_volume_classes_cut_at_shares_of_all_units() -> None:
+    base = random_panel(0, days=60, stores=1, items=4)
+    units = np.zeros_like(base.units)
+    units[:, 0] = [1, 79, 15, 5]
+
+    assert volume_classes(replace(base, units=units)).tolist() == ["C", "A", "A", "B"]
+
+
+def test_origins_are_horizon_selling_days_apart() -> None:
+    is_open = np.array([True] * 6 + [False]).repeat(1)
+    is_open = np.tile(is_open, 4)  # 28 days, 24 of them selling; the last is closed
+
+    found = origins_of(date(2026, 3, 28), is_open, 3, 6)
+
+    assert found == [date(2026, 3, 6), date(2026, 3, 13), date(2026, 3, 20)]
+
+
+def test_bars_name_what_is_missed() -> None:
+    found = measure(table())
+    passed = bars(found)
+
+    assert passed["wape_under_seasonal_naive"]
+    assert passed["bias_of_mean"]
+    assert not passed["calibrated_p10"]  # a quarter lies below
+    assert not passed["calibrated_p90"]  # only three quarters lie at or below
+    assert not passed["pinball_under_empirical"]
