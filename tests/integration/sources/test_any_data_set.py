@@ -259,3 +259,44 @@ def test_ratings_alone_from_file_to_report_and_endpoint(
     ]
     offered = client().get("/v1/models").get_json()["models"]
     assert "sales_forecast" not in {one["model"] for one in offered if not one.get("absent")}
+
+
+def test_a_covariate_that_comes_later_moves_no_other(
+    place: pytest.MonkeyPatch, tmp_path: Path, warehouse: Engine
+) -> None:
+    """The version goes on with the covariate that it learned from, wherever it is by then."""
+    rng = np.random.default_rng(5)
+    first, day = date(2025, 1, 1), date(2025, 6, 1)
+    rows = []
+    for number in range(180):
+        rain, fog = rng.normal(size=2).round(2)
+        for item in range(3):
+            sold = rng.poisson(max(0.5, (item + 2) * (2 + rain)))
+            rows.append((first + timedelta(number), "north", f"i{item}", sold, 0, rain, fog))
+    header = ("day", "shop", "item", "sold", "offer", "rain", "fog")
+    write(tmp_path / "sales.csv", header, rows)
+    mapped = SALES.replace("promotion: offer", "promotion: offer, rain: rain")
+    with_rain = mapped + "  covariates: [rain]\n  known_ahead: {rain: 28d}\n"
+    with_fog = mapped.replace("rain: rain", "rain: rain, fog: fog")
+    with_fog += "  covariates: [rain, fog]\n  known_ahead: {rain: 28d, fog: 28d}\n"
+
+    (tmp_path / "mine.yaml").write_text(with_rain)
+    run("data", "load", str(tmp_path / "mine.yaml"))
+    assert put_in_force("sales_forecast", day)["layout"]["covariates"] == ["rain"]
+    run("score", "sales_forecast", "--business-date", day.isoformat())
+    before = _forecast(warehouse)
+    (tmp_path / "mine.yaml").write_text(with_fog)
+    run("data", "load", str(tmp_path / "mine.yaml"))
+    latest = ("--business-date", day.isoformat(), "--knowledge", "latest")
+    run("score", "sales_forecast", *latest)
+
+    with warehouse.connect() as conn:
+        generations = conn.scalar(text("SELECT count(DISTINCT snapshot_id) FROM ops.generation"))
+    assert generations == 2
+    assert _forecast(warehouse) == before
+
+
+def _forecast(engine: Engine) -> list[tuple[Any, ...]]:
+    query = "SELECT item_id, horizon, p10, p50, p90, mean FROM report.forecast ORDER BY 1, 2"
+    with engine.connect() as conn:
+        return [tuple(row) for row in conn.execute(text(query))]

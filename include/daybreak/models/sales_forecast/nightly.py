@@ -26,7 +26,7 @@ from daybreak.models.base import (
     Span,
 )
 from daybreak.models.sales_forecast.features.layout import layout
-from daybreak.models.sales_forecast.features.shards import part_of, rows_of, share
+from daybreak.models.sales_forecast.features.shards import context_of, part_of, rows_of, share
 from daybreak.models.sales_forecast.link import SCORES
 from daybreak.models.sales_forecast.options import Scope
 from daybreak.models.sales_forecast.schedule import SCHEDULE
@@ -67,8 +67,12 @@ class ForecastNightly(Nightly):
     def shared(
         self, warehouse: Connection, as_of: AsOf, options: Options, parts: Sequence[Part]
     ) -> Shared:
-        """Levels, weekdays and seasons of items, categories and stores. There is no context."""
-        return Shared(of_parts=share(parts))
+        """Levels, weekdays and seasons of items, categories and stores.
+
+        The context says which covariate is in which slot, where there are any. It is left out of
+        ``context_layout``: a snapshot without it is read slot by slot.
+        """
+        return Shared(context_of(parts), share(parts))
 
     def rows(
         self, warehouse: Connection, span: Span, context: Context, part: Part

@@ -12,9 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daybreak.errors import OutsideHorizon
-from daybreak.models.base import Answers, Day, Float32, Given, Questions, Remarks, SnapshotRows
+from daybreak.models.arrays import to_names
+from daybreak.models.base import (
+    Answers,
+    Context,
+    Day,
+    Float32,
+    Given,
+    Questions,
+    Remarks,
+    SnapshotRows,
+)
 from daybreak.models.sales_forecast.features.assemble import assemble
-from daybreak.models.sales_forecast.features.layout import OVERRIDABLE, horizon_of
+from daybreak.models.sales_forecast.features.layout import COVARIATES, OVERRIDABLE, horizon_of
 from daybreak.models.sales_forecast.link import link
 from daybreak.models.sales_forecast.options import Scope
 from daybreak.registry.artifact import Artifact
@@ -30,6 +40,7 @@ class ForecastRows:
     manifest: Mapping[str, Any]
     business_date: date
     scope: Scope
+    covariates: tuple[int, ...] | None
     series: SnapshotRows
     place: NDArray[np.int64]
     horizon: NDArray[np.int16]
@@ -71,6 +82,7 @@ class ForecastRows:
             overrides,
             step=self.scope.step,
             slots=self.scope.slots,
+            covariates=self.covariates,
         )
 
 
@@ -83,6 +95,7 @@ class ForecastScorer:
         self._manifest = artifact.manifest
         self._business_date = day.business_date
         self._scope = Scope.of(day.options)
+        self._covariates = _trained_slots(artifact.manifest, day.context)
 
     def rows(self, given: Given, questions: Questions) -> ForecastRows:
         """The days asked for, what was given instead of the plan applied.
@@ -101,6 +114,7 @@ class ForecastScorer:
             self._manifest,
             self._business_date,
             self._scope,
+            self._covariates,
             given.entities,
             questions.entity,
             horizon.astype(np.int16),
@@ -118,3 +132,17 @@ class ForecastScorer:
             first=first.isoformat(),
             last=last.isoformat(),
         )
+
+
+def _trained_slots(manifest: Mapping[str, Any], context: Context) -> tuple[int, ...] | None:
+    """The snapshot's slot of each covariate that the version learned from, -1 where it has none.
+
+    None: they are the same. A data set that gets another covariate later has others in its slots.
+    """
+    trained = manifest.get("layout", {}).get(COVARIATES)
+    if trained is None or COVARIATES not in context:
+        return None
+    slots = {name: slot for slot, name in enumerate(to_names(context[COVARIATES]))}
+    if list(slots) == trained:
+        return None
+    return tuple(slots.get(name, -1) for name in trained)

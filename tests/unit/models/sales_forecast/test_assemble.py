@@ -156,3 +156,18 @@ def test_weeks_know_their_place_in_the_year_and_nothing_of_weekdays() -> None:
     assert out[:, COLUMN["same_weekday"]].tolist() == [held["same_weekday_0"]] * 4
     assert out[:, COLUMN["weekday_profile"]].tolist() == [held["weekday_profile_0"]] * 4
     assert out[:, COLUMN["price"]].tolist() == [held[f"price_{n}"] for n in horizons]
+
+
+def test_covariates_are_found_where_the_snapshot_has_them() -> None:
+    panel = random_panel(7)
+    rain = panel.covariates["rain"]
+    trained = replace(panel, covariates={"rain": rain, "sun": rain + 1})
+    grown = replace(panel, covariates={"fog": rain + 2, "rain": rain, "wind": rain + 3})
+    horizons, rows = np.arange(1, 9), np.arange(8)
+
+    of_trained = assemble(snapshot(trained), DAY, horizons, rows)
+    of_grown = assemble(snapshot(grown), DAY, horizons, rows, covariates=(1, -1))
+
+    same = [COLUMN[name] for name in FEATURES if name != "covariate_2"]
+    assert of_grown[:, same].tobytes() == of_trained[:, same].tobytes()
+    assert np.isnan(of_grown[:, COLUMN["covariate_2"]]).all()

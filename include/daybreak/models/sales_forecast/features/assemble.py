@@ -6,7 +6,7 @@ and in any batch, on any processor.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 import numpy as np
@@ -38,13 +38,16 @@ def assemble(
     *,
     step: int = 1,
     slots: int = LEAST_SLOTS,
+    covariates: Sequence[int] | None = None,
 ) -> NDArray[np.float32]:
     """Features float32 (m, F), one row for each pair of ``rows`` and ``horizons``.
 
     ``snapshot``: float32 (n, S). ``horizons``: periods of ``step`` days ahead, of those that the
     snapshot covers, (m,). ``rows``: which snapshot row, (m,). ``overrides``: price or promotion to
     take instead of the plan, scalar or (m,); NaN keeps the plan. ``slots``: for covariates, which
-    decide on S and F (`layout.features`). Raises ``ValueError`` for another name, shape or horizon.
+    decide on S and F (`layout.features`). ``covariates``: the snapshot's slot, from 0, of each in
+    order, -1 for one that it has not; default: they are in their slots. Raises ``ValueError`` for
+    another name, shape or horizon.
     """
     horizons, rows = np.asarray(horizons, np.intp), np.asarray(rows, np.intp)
     horizon = horizon_of(snapshot, slots)
@@ -60,6 +63,13 @@ def assemble(
     places = channel_starts(horizon, slots) + (horizons - 1)[:, None]
     out[:, first : first + len(CHANNELS)] = snapshot[rows[:, None], places[:, : len(CHANNELS)]]
     out[:, len(FEATURES) :] = snapshot[rows[:, None], places[:, len(CHANNELS) :]]
+    if covariates is not None:
+        columns = [features(slots).index(f"covariate_{slot}") for slot in range(1, slots + 1)]
+        out[:, columns] = np.nan
+        first = CHANNELS.index("covariate_1")
+        for place, slot in zip(columns, covariates, strict=False):
+            if slot >= 0:
+                out[:, place] = snapshot[rows, places[:, first + slot]]
     for name, value in (overrides or {}).items():
         if name not in OVERRIDABLE:
             raise ValueError(f"{name!r} cannot be overridden; {', '.join(OVERRIDABLE)} can.")

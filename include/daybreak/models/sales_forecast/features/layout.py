@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 LEAST_SLOTS = 4
 """Slots for covariates of the data set's own; where there are more of them, there are more."""
 
+COVARIATES = "covariates"
+"""Names of the data set's own covariates, slot by slot: in a version's layout and in a context."""
+
 STATISTICS = (
     "scale",
     "mean_7",

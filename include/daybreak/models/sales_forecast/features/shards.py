@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from daybreak.facts.panel import Panel
 from daybreak.models.arrays import from_names, to_names
-from daybreak.models.base import Part
+from daybreak.models.base import Context, Part
 from daybreak.models.sales_forecast.features.ahead import known_ahead
 from daybreak.models.sales_forecast.features.groups import (
     Names,
@@ -26,7 +26,7 @@ from daybreak.models.sales_forecast.features.groups import (
     year_days,
 )
 from daybreak.models.sales_forecast.features.history import alone, monday_offset, together
-from daybreak.models.sales_forecast.features.layout import channels
+from daybreak.models.sales_forecast.features.layout import COVARIATES, channels
 from daybreak.models.sales_forecast.features.recent import chunks
 from daybreak.models.sales_forecast.features.snapshot import whole_rows
 from daybreak.types import Float32
@@ -36,7 +36,14 @@ _NAMES = ("store", "item", "category")
 
 def part_of(panels: Sequence[Panel]) -> Part:
     """What a shard keeps of its series, ``panels`` in key order; as of their last day."""
-    return _joined([_of_panel(panel) for panel in panels])
+    names = np.array([*panels[0].covariates], object)
+    return {**_joined([_of_panel(panel) for panel in panels]), COVARIATES: from_names(names)}
+
+
+def context_of(parts: Sequence[Part]) -> Context:
+    """Which covariate is in which slot; nothing where there is none."""
+    names = parts[0][COVARIATES]
+    return {COVARIATES: names} if len(names) else {}
 
 
 def share(parts: Sequence[Part]) -> list[Part]:
