@@ -51,8 +51,8 @@ up: $(VENV)/.runtime ## start PostgreSQL, Airflow and the prediction service
 down: ## stop all of them; nothing is left running
 	@[ ! -x $(BIN)/daybreak ] || $(BIN)/daybreak down
 
-# Three workers on two cores, as much of the time is spent waiting for Airflow; files in their order,
-# so that those which take minutes start first.
+# Three workers on two cores, as much of the time is spent waiting for Airflow. tests/conftest.py brings
+# the files that take minutes to the front.
 .PHONY: test
 test: $(VENV)/.dev ## everything, with branch coverage of at least 90 %
 	@$(BIN)/coverage erase

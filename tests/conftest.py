@@ -74,8 +74,13 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+LONGEST = ("recommendations/test_backtest.py", "e2e/test_demo.py", "e2e/test_scheduler.py")
+"""Files that take a worker many minutes: begun last, the others would wait for them at the end."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that use a database are slow, without a mark of their own."""
+    """Tests that use a database are slow, without a mark of their own; the longest come first."""
+    items.sort(key=lambda item: not item.path.as_posix().endswith(LONGEST))
     for item in items:
         if "postgres" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
