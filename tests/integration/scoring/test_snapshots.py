@@ -13,7 +13,7 @@ from sqlalchemy import Engine, delete, func, select
 from daybreak.errors import NoData, NotFound, NotReady
 from daybreak.facts.sales import read_panel
 from daybreak.models import get_model
-from daybreak.models.base import Day, SnapshotRows
+from daybreak.models.base import SnapshotRows
 from daybreak.models.sales_forecast.features.snapshot import snapshot as snapshot_values
 from daybreak.models.sales_forecast.nightly import ForecastNightly
 from daybreak.models.sales_forecast.tables import snapshots as snapshot_sales_forecast
@@ -25,7 +25,7 @@ from daybreak.scoring.snapshots import (
     read_snapshot,
 )
 from daybreak.warehouse.engine import begin, connect
-from daybreak.warehouse.tables import snapshot
+from daybreak.warehouse.tables import snapshot, snapshot_context
 from small_shop import AS_OF, CUTOFF, DAY
 
 MODEL = get_model("sales_forecast")
@@ -80,6 +80,7 @@ def test_the_hash_is_of_the_contents(shop: Engine) -> None:
             write_snapshot(conn, model, AS_OF, CUTOFF)
             hashes.append(conn.scalar(select(snapshot.c.sha256)))
             conn.execute(delete(snapshot_sales_forecast))
+            conn.execute(delete(snapshot_context))
             conn.execute(delete(snapshot))
     assert len(set(hashes)) == 1
     with begin(shop) as conn:
@@ -100,7 +101,9 @@ def test_another_layout_is_another_snapshot(shop: Engine) -> None:
         assert layout == layout_hash(MODEL.night.layout()), "as before contexts had a layout"
         later = write_snapshot(conn, changed, AS_OF, CUTOFF)
         assert later != first
-        assert read_day(conn, MODEL, first) == read_day(conn, changed, later) == Day(DAY)
+        days = [read_day(conn, MODEL, first), read_day(conn, changed, later)]
+        assert [(day.business_date, day.options) for day in days] == [(DAY, {})] * 2
+        assert [day.context["covariates"].tolist() for day in days] == [["rain"]] * 2
         with pytest.raises(NotReady, match="laid out by another release") as error:
             read_day(conn, changed, first)
         assert error.value.remedy.startswith("Score the day again: `daybreak score sales_forecast")
