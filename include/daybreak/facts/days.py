@@ -1,11 +1,14 @@
-"""Which business days are closed: all their facts are known."""
+"""Which business days are closed: all their facts are known, and since when."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
 
+from daybreak.facts.rows import Bounds
 from daybreak.warehouse.tables import calendar, day_closed
 
 
@@ -39,3 +42,19 @@ def end_of_period(conn: Connection, day: date) -> date:
     ends = select(func.min(calendar.c.business_date)).where(calendar.c.business_date >= day)
     end: date | None = conn.scalar(ends)
     return end or day
+
+
+def closed_moments(conn: Connection, bounds: Bounds) -> NDArray[np.int64]:
+    """When each period was closed (periods,), in microseconds since 1970, never falling.
+
+    Of one that is not closed, the midnight (UTC) after it.
+    """
+    ends = np.datetime64(bounds.first, "D") + np.arange(bounds.periods) * bounds.step
+    moments = (ends + 1).astype("M8[us]").astype(np.int64)
+    c = day_closed.c
+    query = select(c.business_date, c.closed_at)
+    query = query.where(c.business_date.between(bounds.first, bounds.last))
+    for day, moment in conn.execute(query):
+        column = (day - bounds.first).days // bounds.step
+        moments[column] = np.datetime64(moment.replace(tzinfo=None), "us").astype(np.int64)
+    return np.maximum.accumulate(moments)

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+LEAST_SLOTS = 4
+"""Covariates of the data set's own that there is always room for."""
+
 _BY_SERIES = (
     *("store_ids", "item_ids", "categories"),
     *("units", "price", "promotion", "open", "holiday"),
@@ -68,7 +71,7 @@ class Panel:
     step: int = 1
     history_only: frozenset[str] = frozenset()
     left_out: tuple[str, ...] = ()
-    slots: int = 4
+    slots: int = LEAST_SLOTS
     known_from: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     business_open: NDArray[np.bool_] = field(default_factory=lambda: np.ones((), bool))
 

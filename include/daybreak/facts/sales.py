@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,12 @@ from sqlalchemy import Connection
 
 from daybreak.clock import AsOf
 from daybreak.errors import NoData
-from daybreak.facts.days import days_of_period
+from daybreak.facts.days import closed_moments, days_of_period
 from daybreak.facts.names import numbered
-from daybreak.facts.panel import Panel
-from daybreak.facts.pivot import NEVER, Grid, carried_forward, known_since, latest, prefer
+from daybreak.facts.panel import LEAST_SLOTS, Panel
+from daybreak.facts.pivot import Grid, carried_forward, latest, prefer
+from daybreak.facts.plans import PLANNED, Cells, Plans, late_plans, lookup, whole_stores
 from daybreak.facts.rows import (
-    WHOLE_STORE,
     Bounds,
     Covariates,
     Series,
@@ -38,14 +38,10 @@ from daybreak.types import Float32
 from daybreak.warehouse.packed import Rows
 from daybreak.warehouse.tables import plan, sales
 
-_DAY = 86_400_000_000
-"""In microseconds."""
-
 DAYS = 420
 AHEAD = 28
-LEAST_SLOTS = 4
 MOST_SLOTS = 32
-"""Room for covariates without a column of their own: as many as there are, within these bounds."""
+"""Covariates without a column of their own that are read at most."""
 
 
 def read_panel(
@@ -62,9 +58,9 @@ def read_panel(
     """All series with a row of sales in the last ``days`` days, in bytewise order of their key.
 
     Columns are ``days`` periods (days, or weeks where the data set has them) up to the business
-    date and ``ahead`` more. What is known
-    ahead comes from the plan for the item, else from the plan for its whole store, else (in the
-    past) from the sale itself. A day on which units were sold was open, whatever a plan said.
+    date and ``ahead`` more. What is known ahead comes from the plan for the item, else from the
+    plan for its whole store, else (in the past) from the sale itself. A day on which units were
+    sold was open, whatever a plan said.
     ``top_items`` keeps the items that sold most units in these days, over all stores. ``slots``:
     how many covariates without a column of their own are read; default: all, up to ``MOST_SLOTS``.
     Raises ``NoData`` where nothing is visible.
@@ -89,7 +85,7 @@ def read_panel(
         _plan_grid(whole_stores(series), whole.periods, *planned),
     )
     panel = compose(
-        Horizon(past.first, days, *read_calendar(conn, whole), step),
+        TimeAxis(past.first, days, *read_calendar(conn, whole), step),
         series,
         sold,
         plans,
@@ -98,7 +94,7 @@ def read_panel(
         read_categories(conn, as_of),
         max(LEAST_SLOTS, len(found.names)) if slots is None else slots,
     )
-    panel = replace(panel, known_from=late_plans(panel, planned))
+    panel = replace(panel, known_from=late_plans(panel, planned, closed_moments(conn, past)))
     return panel if top_items is None else _best_sellers(panel, top_items)
 
 
@@ -130,39 +126,11 @@ def read_actuals(
     return np.nan_to_num(sold.matrix("units"))
 
 
-class Cells(Protocol):
-    """Facts or plans as matrices [series x days], one row in force a cell at most."""
-
-    def matrix(self, name: str) -> Float32:
-        """A column, NaN in cells without a row, or with an unknown value."""
-        ...
-
-    def first_day(self) -> NDArray[np.int64]:
-        """Day of the first row of each series; the number of days where it has none."""
-        ...
-
-
-class Plans:
-    """Plans for items over plans for whole stores, as matrices in the order of the series."""
-
-    def __init__(self, series: Sequence[Series], of_items: Cells, of_stores: Cells) -> None:
-        self._store = numbered(_objects(store for store, _ in series))[1]
-        self._of_items, self._of_stores = of_items, of_stores
-
-    def matrix(self, name: str) -> Float32:
-        """Float32 (n, days), NaN where nothing is planned."""
-        of_items, of_stores = self._of_items.matrix(name), self._of_stores.matrix(name)
-        if np.isnan(of_stores).all():  # the usual case, and each matrix is megabytes
-            return of_items
-        return prefer(of_items, of_stores[self._store])
-
-
-class Horizon(NamedTuple):
+class TimeAxis(NamedTuple):
     """The columns of a panel: so many ``days`` of history from ``first`` on, and those ahead.
 
-    ``step``: from one to the next, in days.
-
-    ``business_open``, ``public_holiday``: of all columns, as in ``read_calendar``.
+    ``step``: from one to the next, in days. ``business_open``, ``public_holiday``: of all columns,
+    as in ``read_calendar``.
     """
 
     first: date
@@ -173,7 +141,7 @@ class Horizon(NamedTuple):
 
 
 def compose(  # noqa: PLR0917 - what was read, in the order in which it is
-    columns: Horizon,
+    columns: TimeAxis,
     series: Sequence[Series],
     sold: Cells,
     plans: Plans,
@@ -184,8 +152,7 @@ def compose(  # noqa: PLR0917 - what was read, in the order in which it is
 ) -> Panel:
     """The panel of some series, from what was sold and planned of them."""
     days = columns.days
-    own = ("price", "promotion", "holiday", "open")
-    planned = {name: plans.matrix(name) for name in own}
+    planned = {name: plans.matrix(name) for name in PLANNED}
 
     def known(name: str) -> Float32:
         plan_of = planned[name] if name in planned else plans.matrix(name)
@@ -224,73 +191,8 @@ def compose(  # noqa: PLR0917 - what was read, in the order in which it is
     )
 
 
-def late_plans(panel: Panel, planned: tuple[Sequence[Series], Rows]) -> dict[str, Float32]:
-    """``Panel.known_from``, of the names of which some value was known less than ``ahead`` before.
-
-    ``planned``: the visible plans (``read_rows``). One that is known from its own date on or later
-    is a correction of the past: what was known before it may be anything, so it is taken as if it
-    had been known all the time.
-    """
-    own = [name for name in ("price", "promotion", "holiday", "open") if name in panel.planned]
-    extras = [extra(name) for name in panel.covariates if name not in panel.history_only]
-    columns = planned[1].columns
-    if not _late(columns["day"], _known_from(panel, columns["loaded_at"]), panel.ahead).any():
-        return {}  # nearly always, and sorting all plans takes long
-    found = {}
-    series = list(zip(panel.store_ids.tolist(), panel.item_ids.tolist(), strict=True))
-    stores = whole_stores(series)
-    store_of = numbered(panel.store_ids)[1]
-    periods = panel.days + panel.ahead
-    for name in (*own, *extras):
-        of_items = _since(series, periods, planned, name)
-        of_stores = _since(stores, periods, planned, name)[store_of]
-        known_from = _known_from(panel, np.where(of_items < NEVER, of_items, of_stores))
-        late = _late(np.arange(periods), known_from, panel.ahead)
-        if late[:, : panel.days].any():
-            own_name = name.removeprefix(extra(""))
-            found[own_name] = np.where(late, known_from, np.nan).astype(np.float32)
-    return found
-
-
-def _known_from(panel: Panel, since: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The first column whose run knew what became known then (microseconds since 1970).
-
-    Plans become known at local midnights, from which UTC's is half a day away at most. The run for
-    the day before has its cutoff after that midnight.
-    """
-    first = int(np.datetime64(panel.first_date, "us").astype(np.int64))
-    day = np.floor((since - first) / _DAY + 0.5)
-    return np.asarray(np.ceil((day - 1) / panel.step))
-
-
-def _late(
-    column: NDArray[np.int64], known_from: NDArray[np.float64], ahead: int
-) -> NDArray[np.bool_]:
-    """Whether a plan for ``column`` was known, but less than ``ahead`` columns before it."""
-    return (column - known_from < ahead) & (known_from < column)
-
-
-def _since(
-    wanted: Sequence[Series], periods: int, planned: tuple[Sequence[Series], Rows], name: str
-) -> NDArray[np.int64]:
-    keys, rows = planned
-    of = lookup(keys, wanted)[rows.group]
-    return known_since((len(wanted), periods), of, rows.columns, name)
-
-
-def whole_stores(series: Sequence[Series]) -> list[Series]:
-    """The keys of plans for the stores of some series, in bytewise order."""
-    return [(store, WHOLE_STORE) for store in sorted({store for store, _ in series})]
-
-
 def _plan_grid(wanted: Sequence[Series], days: int, planned: Sequence[Series], rows: Rows) -> Grid:
     return latest((len(wanted), days), lookup(planned, wanted)[rows.group], rows.columns)
-
-
-def lookup(keys: Sequence[Series], series: Sequence[Series]) -> NDArray[np.int64]:
-    """Position of each key in ``series``, int64 (len(keys),), -1 where it is not there."""
-    position = {key: index for index, key in enumerate(series)}
-    return np.array([position.get(key, -1) for key in keys], np.int64)
 
 
 def _positions(keys: Iterable[Series], series: Sequence[Series]) -> NDArray[np.int64]:

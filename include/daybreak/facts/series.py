@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 
 from daybreak.clock import AsOf
 from daybreak.facts.days import days_of_period
-from daybreak.facts.panel import Panel
+from daybreak.facts.panel import LEAST_SLOTS, Panel
+from daybreak.facts.plans import Plans, whole_stores
 from daybreak.facts.rows import (
     Bounds,
     Series,
@@ -22,12 +23,9 @@ from daybreak.facts.rows import (
 from daybreak.facts.sales import (
     AHEAD,
     DAYS,
-    LEAST_SLOTS,
-    Horizon,
-    Plans,
+    TimeAxis,
     compose,
     no_sales,
-    whole_stores,
 )
 from daybreak.facts.sheets import read_sheet
 from daybreak.warehouse.tables import plan, sales
@@ -65,7 +63,7 @@ def read_panels(
     whole = Bounds(as_of, past.first, last, step=past.step)
     found = read_covariates(conn, past, whole, slots)
     covariates = found.names
-    columns = Horizon(past.first, days, *read_calendar(conn, whole), past.step)
+    columns = TimeAxis(past.first, days, *read_calendar(conn, whole), past.step)
     categories = read_categories(conn, as_of)
     for first in range(0, len(series), at_once):
         some = series[first : first + at_once]

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from daybreak.sources.contract.calendar import WEEKDAYS, Calendar
+from daybreak.interval import WEEKDAYS
+from daybreak.sources.contract.calendar import Calendar
 from daybreak.sources.contract.spec import load_spec
 from daybreak.sources.merging.calendar import days, is_open
 from daybreak.sources.merging.knowledge import Knowledge

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from daybreak.errors import InvalidRequest
-from daybreak.facts.sales import LEAST_SLOTS, MOST_SLOTS
+from daybreak.facts.panel import LEAST_SLOTS
+from daybreak.facts.sales import MOST_SLOTS
 from daybreak.models.base import NO_OPTIONS, Options
 from daybreak.models.options import Option, chosen
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import date, timedelta
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import holidays
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from daybreak.interval import WEEKDAYS, Weekday
 from daybreak.sources.contract.section import Strict
 
-Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 _CLOSED = re.compile(r"(\d{4}-)?\d{2}-\d{2}(\.\.\d{4}-\d{2}-\d{2})?")
 
 

@@ -8,7 +8,8 @@ from datetime import date, timedelta
 
 import holidays
 
-from daybreak.sources.contract.calendar import WEEKDAYS, Calendar
+from daybreak.interval import WEEKDAYS
+from daybreak.sources.contract.calendar import Calendar
 
 BEFORE = timedelta(days=60)
 AFTER = timedelta(days=400)

@@ -79,14 +79,14 @@ def _planned(panel: Panel, name: str, origin: int) -> Block:
 def _open(panel: Panel, origin: int) -> NDArray[np.bool_]:
     """Which of the days ahead are open, as far as was known at the origin: else the business is."""
     days = slice(origin + 1, origin + 1 + panel.ahead)
-    told = panel.open[:, days]
+    planned = panel.open[:, days]
     if origin == panel.days - 1:
-        return told
+        return planned
     business = np.broadcast_to(panel.business_open, panel.public_holiday.shape)[days]
     if "open" not in panel.planned:
-        return np.broadcast_to(business, told.shape)
+        return np.broadcast_to(business, planned.shape)
     known = _known(panel, "open", origin)
-    return told if known is None else np.where(known, told, business)
+    return planned if known is None else np.where(known, planned, business)
 
 
 def _unplanned(name: str, values: Block, origin: int, ahead: int) -> Block:

@@ -12,11 +12,11 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from daybreak.facts.panel import LEAST_SLOTS
 from daybreak.models.sales_forecast.features.layout import (
     CHANNELS,
     FEATURES,
     HISTORY,
-    LEAST_SLOTS,
     OVERRIDABLE,
     SAME_WEEKDAY,
     STATISTICS,

@@ -9,8 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-LEAST_SLOTS = 4
-"""Slots for covariates of the data set's own; where there are more of them, there are more."""
+from daybreak.facts.panel import LEAST_SLOTS
 
 COVARIATES = "covariates"
 """Names of the data set's own covariates, slot by slot: in a version's layout and in a context."""

@@ -18,7 +18,8 @@ import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from daybreak.models.sales_forecast.features.layout import FEATURES, LEAST_SLOTS, features
+from daybreak.facts.panel import LEAST_SLOTS
+from daybreak.models.sales_forecast.features.layout import FEATURES, features
 from daybreak.models.sales_forecast.link import SCORES
 
 QUANTILES = (0.1, 0.5, 0.9)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from daybreak.facts.panel import Panel
+from daybreak.facts.panel import LEAST_SLOTS, Panel
 from daybreak.models.sales_forecast.features.assemble import assemble
-from daybreak.models.sales_forecast.features.layout import FEATURES, HISTORY, LEAST_SLOTS, features
+from daybreak.models.sales_forecast.features.layout import FEATURES, HISTORY, features
 from daybreak.models.sales_forecast.features.snapshot import snapshot
 
 SCALE = FEATURES.index("scale")
