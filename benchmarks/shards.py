@@ -19,7 +19,7 @@ from daybreak.ledger.generations import Generation
 from daybreak.models import get_model
 from daybreak.models.base import AnyModel
 from daybreak.registry.artifact import Artifact
-from daybreak.scoring import batch, snapshot_shards
+from daybreak.scoring import batch, snapshot_plan, snapshot_shards
 from daybreak.scoring.engines.predictor import Predictor
 from daybreak.warehouse.engine import begin, make_engine
 
@@ -80,7 +80,7 @@ def add_processes(parser: ArgumentParser) -> None:
 def take_snapshot(engine: Engine, stages: Stages, model: AnyModel, workers: Workers) -> int:
     """Plan, read, share, build and finish the snapshot of the day; returns its id."""
     with stages.stage("plan snapshot"), begin(engine) as conn:
-        planned = snapshot_shards.plan(conn, model, AS_OF, CUTOFF)
+        planned = snapshot_plan.plan(conn, model, AS_OF, CUTOFF)
     number = planned.snapshot_id
     to_read = [(model.name, number, shard) for shard in planned.to_read]
     workers.run(stages, "read facts", _read, to_read, READ_AT_ONCE)

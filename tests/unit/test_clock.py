@@ -22,7 +22,7 @@ def test_a_business_date_gets_its_cutoff_in_one_place() -> None:
         for path in PACKAGE.rglob("*.py")
         if (made := re.findall(r"\bAsOf\(", path.read_text(encoding="utf-8")))
     }
-    stored = {"jobs/addresses.py": 1, "scoring/snapshot_shards.py": 1}  # what a run took before
+    stored = {"jobs/addresses.py": 1, "scoring/snapshot_plan.py": 1}  # what a run took before
     assert makers == {"jobs/inputs.py": 1, **stored}
 
 

@@ -23,7 +23,7 @@ from daybreak.ledger.champions import champion_at
 from daybreak.models import get_model
 from daybreak.models.base import NO_OPTIONS, Options
 from daybreak.runtime import Runtime, get_runtime
-from daybreak.scoring import snapshot_shards
+from daybreak.scoring import snapshot_plan, snapshot_shards
 from daybreak.types import Progress
 from daybreak.warehouse.engine import begin
 
@@ -47,7 +47,7 @@ def plan_snapshot(run: RunAddress, runtime: Runtime | None = None) -> PlannedAdd
             now=now,
             knowledge=run["knowledge"],
         )
-        planned = snapshot_shards.plan(
+        planned = snapshot_plan.plan(
             conn,
             model,
             known,

@@ -12,7 +12,8 @@ from sqlalchemy import Engine
 
 from daybreak.models import get_model
 from daybreak.models.sales_forecast.features import recent
-from daybreak.scoring.snapshot_shards import build, finish, plan, read, share
+from daybreak.scoring.snapshot_plan import plan
+from daybreak.scoring.snapshot_shards import build, finish, read, share
 from daybreak.warehouse.engine import begin, make_engine
 
 MODEL = get_model("sales_forecast")

@@ -22,8 +22,9 @@ from daybreak.ledger.retention import Windows, prune_snapshots
 from daybreak.models import get_model
 from daybreak.models.base import AnyModel
 from daybreak.models.sales_forecast.features.snapshot import snapshot as snapshot_values
-from daybreak.scoring import snapshot_shards
-from daybreak.scoring.snapshot_shards import build, finish, plan, read, share, write_snapshot
+from daybreak.scoring import snapshot_plan
+from daybreak.scoring.snapshot_plan import Planned, plan
+from daybreak.scoring.snapshot_shards import build, finish, read, share, write_snapshot
 from daybreak.scoring.snapshots import read_day, read_snapshot
 from daybreak.warehouse.engine import begin, connect, make_engine
 from daybreak.warehouse.tables import snapshot, snapshot_part, snapshot_shard
@@ -133,7 +134,7 @@ def test_shards_in_any_order_and_again(
     assert contents(market, model, number) == whole
     with begin(market) as conn:
         again = plan(conn, model, AS_OF, CUTOFF + timedelta(days=1), per_shard=2)
-        assert again == snapshot_shards.Planned(number, (), ()), "it is there"
+        assert again == Planned(number, (), ()), "it is there"
         assert build(conn, model, number, 0) == 0
         read(conn, model, number, 0)
         share(conn, model, number)
@@ -238,7 +239,7 @@ def test_one_that_nobody_takes_up_goes_with_all_that_its_shards_kept(
 def test_a_cut_has_at_most_two_hundred_shards(
     market: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(snapshot_shards, "MOST_SHARDS", 3)
+    monkeypatch.setattr(snapshot_plan, "MOST_SHARDS", 3)
     model = get_model("recommendations")
     forget(market, model)
     with begin(market) as conn:
