@@ -225,6 +225,9 @@ def test_weeks_from_file_to_report_and_endpoint(
             text("SELECT days, open, holiday FROM raw.calendar WHERE business_date = '2024-12-28'")
         ).one()
         assert tuple(calendar) == (7, True, "Christmas Day; Boxing Day")
+    tested = run("backtest", "sales_forecast", "--origins", "2", "--horizon", "4")
+    assert tested["origin_dates"] == ["2024-12-14", "2025-01-11"], "four weeks and eight back"
+    assert tested["rows"] == 2 * 4 * 10
 
 
 def test_ratings_alone_from_file_to_report_and_endpoint(

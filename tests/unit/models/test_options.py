@@ -10,6 +10,7 @@ from daybreak.errors import InvalidRequest
 from daybreak.models import get_learning, model_names
 from daybreak.models.options import Option, chosen
 from daybreak.models.recommendations.numbers import DEFAULT, LEARNED, OPTIONS, Numbers
+from daybreak.models.sales_forecast.options import Scope
 from daybreak.settings import Settings
 
 KNOWN = {"listed": Option(20, 1, 100, whole=True), "half_life": Option(14.0, 0.5), "windows": 4}
@@ -92,3 +93,14 @@ def test_models_refuse_options_that_they_do_not_have() -> None:
     for name in model_names():
         with pytest.raises(InvalidRequest, match="no option nonsense"):
             get_learning(name).train(None, None, options={"nonsense": 1})  # type: ignore[arg-type]
+
+
+def test_a_version_s_period_has_to_be_the_data_set_s() -> None:
+    assert Scope.of({}, 7) == Scope(13, 7), "a quarter of a year"
+    assert Scope.of({"horizon": 4}, 7).to_options() == {"horizon": 4, "period_days": 7}
+    assert Scope.of(Scope(13, 7, 6).to_options(), 7) == Scope(13, 7, 6)
+    assert Scope.of({}).to_options() == {"horizon": 28}
+    with pytest.raises(InvalidRequest, match="period_days is 7; the data set has periods of 1"):
+        Scope.of({"horizon": 13, "period_days": 7}, 1)
+    with pytest.raises(InvalidRequest, match="horizon is 93"):
+        Scope.of({"horizon": 93})

@@ -24,14 +24,19 @@ from daybreak.models.sales_forecast.learn.evidence import measures
 from daybreak.models.sales_forecast.learn.train import (
     Options,
     counts_units,
+    draw_held_out,
+    held_out_periods,
+    least_periods,
     origins_between,
     panel_sha256,
     train_panel,
 )
 from daybreak.models.sales_forecast.options import DEFAULT_HORIZON as HORIZON
+from daybreak.models.sales_forecast.options import Scope
 from daybreak.registry.artifact import Artifact
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.tables import sales
+from random_panels import random_panel
 from small_shop import AS_OF, DAY
 
 pytestmark = pytest.mark.slow  # trains
@@ -226,3 +231,40 @@ def test_every_reason_to_refuse_is_said() -> None:
         "WAPE 0.5000 is above the champion's 0.4000",
         "pinball loss 1.0000 is above the champion's 0.5000",
     ]
+
+
+def test_a_champion_of_another_horizon_is_not_compared(shop: Engine) -> None:
+    """Its calibration has no number for the days beyond, and the question was another one."""
+    trained = trained_as_of(shop)
+    challenger = artifact(trained)
+    manifest = json.loads(json.dumps(trained.manifest))
+    manifest["layout"]["horizon"] = 14
+    champion = Artifact("sales_forecast", "shorter", trained.booster, manifest)
+
+    with connect(shop) as conn:
+        verdict = gate.judge(conn, AS_OF, challenger, champion)
+
+    assert "against_champion" not in verdict.evidence
+    assert "It forecasts 28 days and the champion shorter 14, so they are not" in verdict.reason
+    assert "and shorter on" not in verdict.reason
+
+
+@pytest.mark.parametrize(("step", "horizon", "held", "least"), [(1, 1, 28, 112), (1, 42, 42, 140)])
+def test_short_horizons_are_judged_on_four_weeks(
+    step: int, horizon: int, held: int, least: int
+) -> None:
+    scope = Scope(horizon, step)
+
+    assert (held_out_periods(scope), least_periods(scope)) == (held, least)
+
+
+@pytest.mark.parametrize("ahead", [1, 5, 28, 42])
+def test_every_held_out_day_is_asked_about(ahead: int) -> None:
+    panel = random_panel(2, days=200, ahead=ahead)
+    panel = replace(panel, open=np.ones_like(panel.open))
+
+    held_out = draw_held_out(panel, replace(QUICK, held_out_rows=10**6), 7)
+
+    days = set((held_out.origin + held_out.horizon).tolist())
+    last = panel.days - 1
+    assert days == set(range(last - held_out_periods(Scope(ahead)) + 1, last + 1))

@@ -283,3 +283,14 @@ def test_empty_panels_have_no_rows() -> None:
     none = series_of(panel, np.zeros(len(panel), bool))
 
     assert snapshot(none).shape == (0, len(LAYOUT))
+
+
+@pytest.mark.parametrize(("step", "year"), [(1, 364), (7, 52)])
+def test_last_year_is_the_same_weekday_or_week(step: int, year: int) -> None:
+    panel = random_panel(6, days=430, step=step)
+    rows = snapshot(panel)
+
+    scale = np.maximum(rows[:, HISTORY.index("scale")], np.float32(0.02))
+    then = slice(panel.days - year, panel.days - year + HORIZON)
+    units = np.where(panel.open[:, then], panel.units[:, then], np.nan)
+    np.testing.assert_allclose(channel(rows, "last_year"), units / scale[:, None], rtol=1e-6)

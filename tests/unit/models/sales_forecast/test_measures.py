@@ -102,6 +102,21 @@ def test_baselines_see_nothing_after_the_origin() -> None:
         np.testing.assert_array_equal(baselines(changed, panel.days - 31)[name], values)
 
 
+def test_the_seasonal_naive_of_weeks_is_the_latest_one() -> None:
+    panel = random_panel(8, days=60, step=7)
+    sold = panel.open[:, : panel.days] & ~np.isnan(panel.units)
+    latest = panel.days - 1 - sold[:, ::-1].argmax(axis=1)
+    # A long run of zeros that sales ended is left out of the selling weeks.
+    recent, known = np.nan_to_num(panel.units)[:, -14:], sold[:, -14:]
+    plain = sold.any(axis=1) & (recent > 0).all(axis=1, where=known)
+
+    naive = baselines(panel)["seasonal_naive"]
+
+    expected = panel.units[np.arange(len(panel)), latest]
+    assert plain.any()
+    np.testing.assert_array_equal(naive[plain], expected[plain, None].repeat(panel.ahead, axis=1))
+
+
 def test_volume_classes_cut_at_shares_of_all_units() -> None:
     base = random_panel(0, days=60, stores=1, items=4)
     units = np.zeros_like(base.units)
