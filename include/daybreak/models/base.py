@@ -345,11 +345,16 @@ class Nightly(ABC):
         return 1
 
     def audit(self, columns: Mapping[str, NDArray[Any]], day: Day) -> list[str]:
-        """Rules on the numbers and dates of any run of published rows; those that are broken."""
+        """Rules on the rows of some entities, all rows of each; those that are broken.
+
+        ``columns`` (m,): numbers and dates of the score table by name, no row in any order. Texts
+        that are no keys are 64-bit hashes, int64: equal texts have equal ones. ``entity``, int64:
+        which rows belong together.
+        """
         return []
 
     def audit_queries(self, scored: FromClause) -> dict[str, Select[int]]:
-        """Rules between rows: each query counts what breaks it among the rows of ``scored``."""
+        """Rules on all rows at once: each query counts what breaks it among those of ``scored``."""
         return {}
 
 

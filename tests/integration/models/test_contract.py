@@ -521,8 +521,8 @@ def test_the_audit_finds_each_rule_broken(own_day: Day) -> None:
     first = own_day.rows[0]
     one = [table.c[name] == first[name] for name in (*model.keys, *identity_of(model))]
     breakages = {
-        f"instead of {own_day.address['rows']} entities": delete(table).where(*one),
-        "1 entities do not have their": update(table)
+        f"of {own_day.address['rows']} entities": delete(table).where(*one),
+        "1 entities do not have their own": update(table)
         .where(*one)
         .values({entity[-1].name: "somebody else"}),
         **{

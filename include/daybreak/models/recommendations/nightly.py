@@ -40,7 +40,7 @@ from daybreak.models.recommendations.numbers import (
     published,
 )
 from daybreak.models.recommendations.reasons import REASONS
-from daybreak.models.recommendations.rules import broken_between_rows
+from daybreak.models.recommendations.rules import broken_in_lists, unknown_reasons
 from daybreak.models.recommendations.schedule import SCHEDULE
 from daybreak.models.recommendations.scorer import list_lengths
 from daybreak.models.recommendations.tables import scores, snapshots
@@ -106,12 +106,12 @@ class ListNightly(Nightly):
         return list_lengths(day.context)
 
     def audit(self, columns: Mapping[str, NDArray[Any]], day: Day) -> list[str]:
-        """Ranks begin at 1; that they end where they should is seen by the rows' number."""
-        return ["ranks below 1"] if (columns["rank"] < 1).any() else []
+        """Ranks count from 1, scores fall with the rank, no item stands twice in a list."""
+        return broken_in_lists(columns)
 
     def audit_queries(self, scored: FromClause) -> dict[str, Select[int]]:
-        """No item twice in a list, scores fall with the rank, each item has a known reason."""
-        return broken_between_rows(scored, REASONS)
+        """Each item has a known reason."""
+        return unknown_reasons(scored, REASONS)
 
 
 def _sold(warehouse: Connection, as_of: AsOf, numbers: Numbers) -> ItemDays:
