@@ -98,16 +98,14 @@ def _loudest(
 ) -> NDArray[np.int64]:
     """The item that adds most to each (user, item); among equals the first by ordinal."""
     items = incoming.shape[0]
-    key = cast.user * items + cast.item
     rows = incoming[item]
-    pair = np.repeat(np.arange(len(item)), np.diff(rows.indptr))
-    wanted = user[pair] * items + rows.indices
-    known, place = find(key, wanted)
-    pair, column = pair[known], rows.indices[known]
+    wanted = np.repeat(user * items, np.diff(rows.indptr))
+    wanted += rows.indices
+    known, place = find(cast.user * items + cast.item, wanted)
+    pair = np.searchsorted(rows.indptr, known, "right") - 1
     loud = rows.data[known] * cast.weight[place].astype(np.float64)
-    order = np.lexsort((column, -loud, pair))
-    pair, column = pair[order], column[order]
-    first = firsts(pair)
+    order = np.lexsort((-loud, pair))  # columns ascend within a pair
+    first = order[firsts(pair[order])]
     because = np.full(len(item), -1, np.int64)
-    because[pair[first]] = column[first]
+    because[pair[first]] = rows.indices[known[first]]
     return because

@@ -21,11 +21,12 @@ def test_rows_are_sorted_by_score_then_column(
 ) -> None:
     entries = list(matrix.items())
     random.shuffle(entries)  # type: ignore[attr-defined]
+    entries.sort(key=lambda entry: entry[0][0])
     row = np.array([key[0] for key, _ in entries], np.int64)
     column = np.array([key[1] for key, _ in entries], np.int64)
     score = np.array([value for _, value in entries], np.float32)
 
-    found = ranked(row, column, score)
+    found = ranked(np.bincount(row, minlength=MOST_ROWS), column, score)
 
     kept = [(r, c, np.float32(s)) for (r, c), s in entries if np.float32(s) > 0]
     wanted = sorted(kept, key=lambda entry: (entry[0], -float(entry[2]), entry[1]))
@@ -43,7 +44,9 @@ def test_rows_are_sorted_by_score_then_column(
     ]
 
 
-@pytest.mark.parametrize(("row", "column"), [(MOST_ROWS, 0), (0, MOST_COLUMNS)])
-def test_what_does_not_fit_is_refused(row: int, column: int) -> None:
+@pytest.mark.parametrize(("rows", "column"), [(MOST_ROWS + 1, 0), (1, MOST_COLUMNS)])
+def test_what_does_not_fit_is_refused(rows: int, column: int) -> None:
+    counts = np.zeros(rows, np.int64)
+    counts[-1] = 1
     with pytest.raises(ValueError, match="at most"):
-        ranked(np.array([row]), np.array([column]), np.ones(1, np.float32))
+        ranked(counts, np.array([column]), np.ones(1, np.float32))

@@ -206,14 +206,13 @@ def votes(rows: SnapshotRows, session: Ragged | None) -> Votes:
 
 def _block(rows: SnapshotRows, catalogue: Catalogue, learned: OnTheDay, wish: Wish) -> Candidates:
     users, items = len(rows), len(catalogue)
-    owner = record_user(rows)
-    item = record_column(rows, "item").astype(np.int64)
-    open_to = _open_to(owner, item, rows, catalogue, wish)
+    offsets, item = record_offsets(rows), record_column(rows, "item").astype(np.int64)
+    open_to = _open_to(item, rows, catalogue, wish)
 
     found: dict[str, Ranked] = {}
     # What is learned and what is listed by category names eligible items only.
     narrowed = open_to if wish.narrows() else None
-    found["repeat"] = _kept(owner, item, record_column(rows, "short"), open_to)
+    found["repeat"] = _kept(np.diff(offsets), item, record_column(rows, "short"), open_to)
     cast = votes(rows, wish.session)
     voted = _matrix(cast.user, cast.item, cast.weight, (users, items))
     for name, matrix in learned.neighbours.items():
@@ -225,15 +224,19 @@ def _block(rows: SnapshotRows, catalogue: Catalogue, learned: OnTheDay, wish: Wi
     for name, entries in found.items():
         named.reshape(-1)[entries.best(TAKEN[name]).cells(items)] = True
     everyone = {"trending_7": catalogue.trending_7, "trending_28": catalogue.trending_28}
+    closed = items - _count(open_to)
     for name, order in everyone.items():
-        _name_first(named, open_to, order, np.full(users, TAKEN[name]))
-    missing = np.maximum(LEAST - named.sum(axis=1), 0)
-    _name_first(named, open_to & ~named, catalogue.trending_28, missing)
+        head = order[: TAKEN[name] + int(closed.max())]
+        _name_first(named, open_to, head, np.full(users, TAKEN[name]))
+    missing = np.maximum(LEAST - _count(named), 0)
+    if len(short := np.flatnonzero(missing)):
+        fewer = named[short]
+        _name_first(fewer, open_to[short] & ~fewer, catalogue.trending_28, missing[short])
+        named[short] = fewer
     return _union(named, found, everyone, catalogue)
 
 
 def _open_to(
-    owner: NDArray[np.int64],
     item: NDArray[np.int64],
     rows: SnapshotRows,
     catalogue: Catalogue,
@@ -247,7 +250,7 @@ def _open_to(
             open_to[row_numbers(unwanted.offsets), unwanted.item] = False
     if wish.new_only:
         had = owned(rows, wish.has)
-        open_to[owner[had], item[had]] = False
+        open_to[record_user(rows)[had], item[had]] = False
     return open_to
 
 
@@ -264,34 +267,36 @@ def _matrix(
 
 
 def _kept(
-    row: NDArray[np.int64],
+    counts: NDArray[np.int64],
     column: NDArray[np.integer],
     score: NDArray[np.float32],
     open_to: NDArray[np.bool_] | None,
 ) -> Ranked:
     """``open_to`` None: all of them are."""
     if open_to is None:
-        return ranked(row, column, score)
-    kept = open_to.reshape(-1)[row * open_to.shape[1] + column]
+        return ranked(counts, column, score)
+    users, items = open_to.shape
+    row = np.repeat(np.arange(users), counts)
+    kept = open_to.reshape(-1)[row * items + column]
     if kept.all():
-        return ranked(row, column, score)
-    return ranked(row[kept], column[kept], score[kept])
+        return ranked(counts, column, score)
+    return ranked(np.bincount(row[kept], minlength=users), column[kept], score[kept])
 
 
 def _product(
     left: sparse.csr_matrix, right: sparse.csr_matrix, open_to: NDArray[np.bool_] | None
 ) -> Ranked:
     product = left @ right
-    row = np.repeat(np.arange(product.shape[0]), np.diff(product.indptr))
-    return _kept(row, product.indices, product.data.astype(np.float32), open_to)
+    counts = np.diff(product.indptr).astype(np.int64)
+    return _kept(counts, product.indices, product.data.astype(np.float32), open_to)
 
 
 def _session(wish: Wish, learned: OnTheDay, open_to: NDArray[np.bool_]) -> Ranked:
     """What was in one basket with the items of the session."""
     session = wish.session
     if session is None or not len(session.item):
-        nothing = np.empty(0, np.int64)
-        return ranked(nothing, nothing, np.empty(0, np.float32))
+        nothing = np.zeros(len(open_to), np.int64)
+        return ranked(nothing, np.empty(0, np.int64), np.empty(0, np.float32))
     ones = np.ones(len(session.item), np.float32)
     left = _matrix(row_numbers(session.offsets), session.item, ones, open_to.shape)
     return _product(left, learned.neighbours["basket"], open_to)
@@ -318,6 +323,11 @@ def _by_category(
     return _product(liking, popular, open_to)
 
 
+def _count(marks: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The marks of each row, int64 (n,)."""
+    return np.asarray(np.add.reduce(marks.view(np.uint8), axis=1, dtype=np.int64))
+
+
 def _name_first(
     named: NDArray[np.bool_],
     open_to: NDArray[np.bool_],
@@ -325,15 +335,10 @@ def _name_first(
     count: NDArray[np.int64],
 ) -> None:
     """Name the first items of a list that are open to each user, ``count`` (n,) of them."""
-    short = np.flatnonzero(count)
-    if not len(short):
-        return
-    closed = int((open_to.shape[1] - open_to[short].sum(axis=1)).max())
-    head = order[: int(count.max()) + closed]
-    allowed = open_to[short][:, head]
-    first = allowed & (np.cumsum(allowed, axis=1, dtype=np.int32) <= count[short][:, None])
-    row, place = np.nonzero(first)
-    named[short[row], head[place]] = True
+    allowed = open_to[:, order]
+    allowed &= np.cumsum(allowed, axis=1, dtype=np.int32) <= count[:, None]
+    row, place = np.nonzero(allowed)
+    named[row, order[place]] = True
 
 
 def _union(
@@ -342,24 +347,26 @@ def _union(
     everyone: dict[str, NDArray[np.int32]],
     catalogue: Catalogue,
 ) -> Candidates:
-    row, item = np.nonzero(named)
-    # Only places of what is named are looked up.
-    place = np.empty(named.size, np.int32)
-    place[row * len(catalogue) + item] = np.arange(len(row), dtype=np.int32)
-    scores = np.full((len(row), len(SOURCES)), np.nan, np.float32)
+    users, items = named.shape
+    cell = np.flatnonzero(named)
+    row = cell // items
+    item = cell - row * items
+    place = np.full(named.size, -1, np.int32)
+    place[cell] = np.arange(len(cell), dtype=np.int32)
+    scores = np.full((len(cell), len(SOURCES)), np.nan, np.float32)
     ranks = scores.copy()
     for name, entries in found.items():
-        cells = entries.cells(len(catalogue))
-        hit = np.flatnonzero(named.reshape(-1)[cells])
-        where, column = place[cells[hit]], SOURCES.index(name)
+        where = place[entries.cells(items)]
+        hit = np.flatnonzero(where >= 0)
+        where, column = where[hit], SOURCES.index(name)
         scores[where, column], rank = entries.at(hit)
         ranks[where, column] = rank + 1
     for name, order in everyone.items():
-        rank = np.full(len(catalogue), np.nan, np.float32)
+        rank = np.full(items, np.nan, np.float32)
         rank[order] = np.arange(1, len(order) + 1)
         column = SOURCES.index(name)
         scores[:, column] = catalogue.statistic(f"item_buyers_{name.removeprefix('trending_')}")[
             item
         ]
         ranks[:, column] = rank[item]
-    return Candidates(offsets_of(row, len(named)), item.astype(np.int32), scores, ranks)
+    return Candidates(offsets_of(row, users), item.astype(np.int32), scores, ranks)

@@ -24,9 +24,9 @@ _COLUMNS = np.uint64(MOST_COLUMNS - 1)
 class Ranked:
     """Entries by row, best first.
 
-    ``keys``: uint64 (m,), ascending. ``counts``: int64, entries of each row up to the last that has
-    some. What was packed is taken out of the keys where it is asked for: of most entries nobody
-    wants to know more than where they are.
+    ``keys``: uint64 (m,), ascending. ``counts``: int64 (n,), entries of each row. What was packed
+    is taken out of the keys where it is asked for: of most entries nobody wants to know more than
+    where they are.
     """
 
     keys: NDArray[np.uint64]
@@ -62,7 +62,9 @@ class Ranked:
 
     def cells(self, columns: int) -> NDArray[np.int64]:
         """Where the entries are in a flattened matrix of so many columns, int64 (m,)."""
-        return np.repeat(np.arange(len(self.counts)) * columns, self.counts) + self.column
+        cells = np.repeat(np.arange(len(self.counts)) * columns, self.counts)
+        cells += self.column
+        return cells
 
     def best(self, count: int) -> Ranked:
         """At most ``count`` entries of each row."""
@@ -78,21 +80,26 @@ class Ranked:
 
 
 def ranked(
-    row: NDArray[np.integer], column: NDArray[np.integer], score: NDArray[np.float32]
+    counts: NDArray[np.int64], column: NDArray[np.integer], score: NDArray[np.float32]
 ) -> Ranked:
-    """Order the entries (m,) of a sparse matrix; entries that are not above 0 are left out.
+    """Order the entries (m,) of a sparse matrix, ``counts`` (n,) of each row, row after row.
 
-    Each (row, column) comes once. ``row`` < 2^11, ``column`` < 2^22: more raise ``ValueError``.
+    Entries that are not above 0 are left out. Each (row, column) comes once. n <= 2^11,
+    ``column`` < 2^22: more raise ``ValueError``.
     """
+    rows = len(counts)
+    if rows > MOST_ROWS or (len(column) and column.max() >= MOST_COLUMNS):
+        raise ValueError(f"a batch holds {MOST_ROWS} rows of {MOST_COLUMNS} columns at most")
     kept = score > 0
     if not kept.all():
-        row, column, score = row[kept], column[kept], score[kept]
-    if len(row) and (row.max() >= MOST_ROWS or column.max() >= MOST_COLUMNS):
-        raise ValueError(f"a batch holds {MOST_ROWS} rows of {MOST_COLUMNS} columns at most")
+        row = np.repeat(np.arange(rows), counts)[kept]
+        counts, column, score = np.bincount(row, minlength=rows), column[kept], score[kept]
     # Positive float32 order as their bits do; the sign bit is always 0, so 31 bits suffice.
     keys = (_SCORES - np.ascontiguousarray(score, np.float32).view(np.uint32)).astype(np.uint64)
     keys <<= np.uint64(COLUMN_BITS)
     keys |= column.astype(np.uint64)
-    keys |= row.astype(np.uint64) << np.uint64(SCORE_BITS + COLUMN_BITS)
+    keys |= np.repeat(
+        np.arange(rows, dtype=np.uint64) << np.uint64(SCORE_BITS + COLUMN_BITS), counts
+    )
     keys.sort()
-    return Ranked(keys, np.bincount(row).astype(np.int64))
+    return Ranked(keys, counts)
