@@ -1,7 +1,8 @@
-"""The steps of a nightly run, each one call of the job that the command line calls too.
+"""The steps of a nightly run, each a call of the jobs that the command line calls too.
 
 Holds no DAG. Which model a run carries is an argument; no step knows what it scores. A step whose
-result no other step takes pushes none.
+result no other step takes pushes none. Two push both an address, under a name of its own, and the
+list that the next step is mapped over: a task that only passes a list on takes as long to start.
 """
 
 from __future__ import annotations
@@ -25,13 +26,14 @@ from common import (
 
 def score_a_day(model: str) -> None:
     """Wait for the day, take its features and score them in shards, audit, publish, record."""
-    snapshot = plan_snapshot(wait_for_inputs(model))
-    shards = share_snapshot(snapshot)
-    read_shard.partial(snapshot=snapshot).expand(shard=shards_to_read(snapshot)) >> shards
-    whole = finish_snapshot(snapshot)
-    build_shard.partial(snapshot=snapshot).expand(shard=shards) >> whole
-    generation = open_generation(whole)
-    scored = score_shard.partial(generation=generation).expand(shard=plan_shards(generation))
+    to_read = plan_snapshot(wait_for_inputs(model))
+    snapshot = to_read["snapshot"]
+    to_build = share_snapshot(snapshot)
+    read_shard.partial(snapshot=snapshot).expand(shard=to_read) >> to_build
+    to_score = plan_shards(snapshot)
+    build_shard.partial(snapshot=snapshot).expand(shard=to_build) >> to_score
+    generation = to_score["generation"]
+    scored = score_shard.partial(generation=generation).expand(shard=to_score)
     announce = publish.override(outlets=[scores_of(model)])
     scored >> audit(generation) >> announce(generation) >> record_sla(generation)
 
@@ -61,18 +63,12 @@ def wait_for_inputs(model):
 
 
 @task
-def plan_snapshot(run):
-    """Begin the day's feature rows, as the knowledge cutoff sees them, and cut them into ranges."""
+def plan_snapshot(run, ti=None):
+    """Begin the day's feature rows, as the knowledge cutoff sees them; say which ranges to read."""
     from daybreak.jobs import snapshots
 
-    return snapshots.plan_snapshot(run)
-
-
-@task
-def shards_to_read(snapshot):
-    """Say which ranges are read; none where all is there or the model reads as it builds."""
-    from daybreak.jobs import snapshots
-
+    snapshot = snapshots.plan_snapshot(run)
+    ti.xcom_push("snapshot", snapshot)
     return snapshots.shards_to_read(snapshot)
 
 
@@ -111,26 +107,12 @@ def build_shard(snapshot, shard):
 
 
 @task(trigger_rule="none_failed_min_one_success")  # there may be no range to build
-def finish_snapshot(snapshot):
-    """See that all feature rows are there."""
-    from daybreak.jobs import snapshots
+def plan_shards(snapshot, ti=None):
+    """See that all feature rows are there, open a generation for the champion, and cut it."""
+    from daybreak.jobs import scoring, snapshots
 
-    return snapshots.finish_snapshot(snapshot)
-
-
-@task
-def open_generation(snapshot):
-    """Open a generation for the champion at that cutoff."""
-    from daybreak.jobs import scoring
-
-    return scoring.open_generation(snapshot)
-
-
-@task
-def plan_shards(generation):
-    """Cut the snapshot into ranges."""
-    from daybreak.jobs import scoring
-
+    generation = scoring.open_generation(snapshots.finish_snapshot(snapshot))
+    ti.xcom_push("generation", generation)
     return scoring.plan_shards(generation)
 
 

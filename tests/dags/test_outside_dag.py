@@ -163,11 +163,8 @@ def test_its_dag_is_executed_and_publishes(
     assert counted(result) == Counter(
         wait_for_inputs=1,
         plan_snapshot=1,
-        shards_to_read=1,
         share_snapshot=1,
         build_shard=1,
-        finish_snapshot=1,
-        open_generation=1,
         plan_shards=1,
         score_shard=2,  # twelve series, eight a shard
         audit=1,

@@ -157,7 +157,9 @@ def test_a_task_pushes_its_result_exactly_where_another_takes_it(dags: dict[str,
         taken = {source for task in dag["tasks"].values() for source in task["takes"]}
         assert {name for name, task in dag["tasks"].items() if task["pushes"]} == taken, dag_id
     nightly = dags["daily_forecast"]["tasks"]
-    assert nightly["score_shard"]["takes"] == ["open_generation", "plan_shards"]
+    assert nightly["read_shard"]["takes"] == ["plan_snapshot"]
+    assert nightly["build_shard"]["takes"] == ["plan_snapshot", "share_snapshot"]
+    assert nightly["score_shard"]["takes"] == ["plan_shards"]
 
 
 @pytest.mark.parametrize(("dag_id", "model"), NIGHTLY.items())
@@ -169,19 +171,19 @@ def test_the_nightly_steps_stand_in_the_order_of_the_design(
         "wait_for_inputs",
         "plan_snapshot",
         "share_snapshot",
-        "shards_to_read",
         "read_shard",
-        "finish_snapshot",
-        "build_shard",
-        "open_generation",
         "plan_shards",
+        "build_shard",
         "score_shard",
         "audit",
         "publish",
         "record_sla",
     ]
     assert steps["wait_for_inputs"]["mode"] == "reschedule"
-    assert steps["score_shard"]["mapped"]
+    mapped = {name for name, step in steps.items() if step["mapped"]}
+    assert mapped == {"read_shard", "build_shard", "score_shard"}
+    assert "read_shard" in steps["share_snapshot"]["upstream"]
+    assert "build_shard" in steps["plan_shards"]["upstream"]
     assert "score_shard" in steps["audit"]["upstream"]
     assert "audit" in steps["publish"]["upstream"]
     assert steps["publish"]["outlets"] == [f"daybreak://warehouse/score/{model}"]

@@ -19,12 +19,9 @@ ROOT = HERE.parents[1]
 STEPS = {
     "wait_for_inputs": 1,
     "plan_snapshot": 1,
-    "shards_to_read": 1,
     "read_shard": 2,  # twelve series, eight a shard
     "share_snapshot": 1,
     "build_shard": 2,
-    "finish_snapshot": 1,
-    "open_generation": 1,
     "plan_shards": 1,
     "score_shard": 2,  # twelve series, eight a shard
     "audit": 1,
