@@ -58,8 +58,9 @@ def airflow_components(env: Mapping[str, str], host: str, port: int) -> list[Com
         DAG_PROCESSOR: ("dag-processor",),
         TRIGGERER: ("triggerer", "--skip-serve-logs"),
     }
+    forks = {SCHEDULER: ("daybreak.platform.preload", "airflow")}
     return [
-        Component(name, python("airflow", *arguments), env, url)
+        Component(name, python(*forks.get(name, ("airflow",)), *arguments), env, url)
         for name, arguments in commands.items()
     ]
 
