@@ -125,7 +125,8 @@ def open_parquet(path: Path, uri: str, sha256: str, section: Section) -> Rows:
         schema = pq.read_schema(path)
         # What is written once in the file and named by many rows is held once as well.
         texts = [field.name for field in schema if _is_text(field.type)]
-        file = pq.ParquetFile(path, read_dictionary=texts)
+        # Read ahead, the whole file would be held until its end.
+        file = pq.ParquetFile(path, read_dictionary=texts, pre_buffer=False)
     except (pa.ArrowInvalid, OSError) as error:
         raise unreadable(uri, "Parquet", error) from None
     columns = tuple(schema.names)
