@@ -178,7 +178,8 @@ def shop() -> Shop:
 @pytest.fixture(scope="module")
 def planted(shop: Shop) -> tuple[Day, xgb.Booster]:
     events = synthetic_events(shop)
-    trained = train_events(events, shop.options.end, options=Options(weeks=4))
+    ranker = Ranker(depths=(6,), rounds=50, least_rounds=20)  # enough for what is planted
+    trained = train_events(events, shop.options.end, options=Options(weeks=4, ranker=ranker))
     day = (shop.options.end - EPOCH).days
     at = day_of(events, day, Learned.from_bytes(trained.files[FILE]))
     return at, xgb.Booster(model_file=bytearray(trained.booster))
