@@ -53,8 +53,8 @@ def train(
     if outcome["outcome"] == "refused":
         raise GateRefused(
             f"{outcome['version']} is registered but does not become champion.",
-            remedy=f"The champion stays; `daybreak models promote {model} {outcome['version']}` "
-            "overrules the gate.",
+            remedy=(f"{outcome['champion']} is in force; " if outcome["champion"] else "")
+            + f"`daybreak models promote {model} {outcome['version']}` overrules the gate.",
             version=outcome["version"],
         )
 

@@ -1,5 +1,7 @@
 """What the gate said of a version. Kept for good, so that a refused one is marked wherever it is.
 
+A baseline, which is in force until a version passes, is marked as what it is.
+
 A person may put a refused version in force, and one may have been published before it was judged
 again; neither takes the mark away. Only a later verdict does.
 """
@@ -14,8 +16,11 @@ from sqlalchemy import Connection, insert, select
 
 from daybreak.warehouse.tables import verdict
 
-Gate = Literal["passed", "refused", "not_judged"]
+Gate = Literal["passed", "refused", "baseline", "not_judged"]
 """What a version is marked with."""
+
+BASELINE = "baseline"
+"""In the evidence of the verdict on a baseline: its name."""
 
 
 def record_verdict(
@@ -73,4 +78,6 @@ def mark(found: Mapping[str, Any] | None) -> Gate:
     """What a version with this verdict is marked with."""
     if found is None:
         return "not_judged"
+    if BASELINE in found["evidence"]:
+        return "baseline"
     return "passed" if found["passed"] else "refused"

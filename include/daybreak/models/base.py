@@ -402,6 +402,18 @@ class Verdict:
     headline: Headline | None = None
 
 
+@dataclass(frozen=True)
+class Baseline:
+    """A version that learned nothing: a formula of the features, which its manifest names.
+
+    ``headline``: as in ``Verdict``, of the baseline itself; None where nothing was measured.
+    """
+
+    name: str
+    trained: Trained
+    headline: Headline | None = None
+
+
 class Learning(ABC):
     """How versions come to be, and which of them may become champion."""
 
@@ -430,6 +442,20 @@ class Learning(ABC):
         progress: Progress = quiet,
     ) -> Verdict:
         """The gate: challenger, champion and baselines on the same backtest up to ``as_of``."""
+
+    def baseline(
+        self,
+        warehouse: Connection,
+        as_of: AsOf,
+        options: Options = NO_OPTIONS,
+        challenger: Artifact | None = None,
+    ) -> Baseline | None:
+        """What may be in force until a version passes the gate; by default nothing.
+
+        ``challenger``: the version that was refused, with what it measured of the baselines; None
+        where there was too little to learn from. Raises ``NoData`` where there is nothing at all.
+        """
+        return None
 
     def backtest(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import typer
@@ -13,7 +13,6 @@ from daybreak.cli.progress import Board
 from daybreak.clock import scheduled_cutoff
 from daybreak.errors import NoChampion, PlatformError
 from daybreak.jobs import training
-from daybreak.jobs.promoting import promote
 from daybreak.ledger.champions import champion_at
 from daybreak.models import get_model
 from daybreak.platform import airflow_env
@@ -53,23 +52,7 @@ def train(runtime: Runtime, model: str, as_of: date) -> None:
         typer.echo(f"{model}: {message}")
 
     challenger = training.train(model, as_of.isoformat(), say, runtime=runtime)
-    outcome = training.pass_the_gate(challenger, "demo", say, runtime=runtime)
-    if outcome["outcome"] == "refused" and not champion:
-        _promote_anyway(runtime, outcome)
-
-
-def _promote_anyway(runtime: Runtime, refused: training.Outcome) -> None:
-    """The demo goes on where nothing beats the baselines; the ledger says so."""
-    typer.echo("There is no other version, so the demo goes on with this one.")
-    promote(
-        refused["model"],
-        refused["version"],
-        f"The demo needs a champion. {refused['reason']}",
-        actor="demo",
-        effective_from=datetime.fromisoformat(refused["cutoff"]),
-        evidence={"gate": "refused"},
-        runtime=runtime,
-    )
+    training.pass_the_gate(challenger, "demo", say, runtime=runtime)
 
 
 def _fits(runtime: Runtime, model: str, version: str) -> bool:

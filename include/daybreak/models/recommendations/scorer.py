@@ -40,6 +40,7 @@ from daybreak.models.recommendations.features.catalogue import Catalogue
 from daybreak.models.recommendations.features.cells import row_numbers
 from daybreak.models.recommendations.features.histories import DEFAULT_USER
 from daybreak.models.recommendations.features.learned import FILE, Learned, OnTheDay, on_the_day
+from daybreak.models.recommendations.formulas import margins_of
 from daybreak.models.recommendations.lists import best
 from daybreak.models.recommendations.numbers import EXCLUDED, HAS, LISTED, Numbers
 from daybreak.models.recommendations.reasons import reasons
@@ -91,6 +92,7 @@ class Lists:
 class ListRows:
     """Rows of candidates, wish by wish in the order of the questions."""
 
+    manifest: Mapping[str, Any]
     catalogue: Catalogue
     learned: OnTheDay
     parts: Sequence[Lists]
@@ -104,6 +106,8 @@ class ListRows:
 
     def answers(self, margins: Float32) -> Answers:
         """The ``k`` best of each user, best first; among equals the first by item_id."""
+        if not margins.shape[1]:  # a version without trees
+            margins = margins_of(self.features, self.manifest)
         ends = np.cumsum([len(part) for part in self.parts])
         found = [
             self._answer(margins[end - len(part) : end, 0], part)
@@ -148,6 +152,7 @@ class RecommendationScorer:
 
     def __init__(self, artifact: Artifact, day: Day) -> None:
         context = day.context
+        self._manifest = artifact.manifest
         self._catalogue = Catalogue.from_context(context)
         self._listed = int(context[LISTED])
         self._new_only, self._has = bool(context[EXCLUDED]), float(context[HAS])
@@ -176,7 +181,7 @@ class RecommendationScorer:
             asked = [self._lists(users, self._usual(), self._listed)]
         else:
             asked = [self._asked(users, questions, n) for n in range(len(questions))]
-        return ListRows(self._catalogue, self._learned, asked)
+        return ListRows(self._manifest, self._catalogue, self._learned, asked)
 
     def _asked(self, entities: SnapshotRows, questions: Questions, question: int) -> Lists:
         """What one request asks for, of one user."""

@@ -94,4 +94,4 @@ COMMENT ON COLUMN report.freshness.newest_expected IS
 COMMENT ON COLUMN report.freshness.version IS 'model version that made the scores of newest';
 COMMENT ON COLUMN report.freshness.gate IS
     'what the gate said of that version last: passed, refused (a person put it in force all the '
-    'same) or not_judged';
+    'same), baseline (a formula, until a version passes) or not_judged';

@@ -51,7 +51,7 @@ COMMENT ON COLUMN report.model_history.evidence IS
     'JSON: what the gate measured when it was promoted';
 COMMENT ON COLUMN report.model_history.metrics IS 'JSON: what the training measured';
 COMMENT ON COLUMN report.model_history.gate IS
-    'what the gate said of the version last: passed, refused or not_judged';
+    'what the gate said of the version last: passed, refused, baseline or not_judged';
 COMMENT ON COLUMN report.model_history.judged_at IS
     'when the gate said so; null where it never did';
 COMMENT ON COLUMN report.model_history.gate_reason IS 'why it said so';

@@ -4,6 +4,7 @@ SELECT
     version.model,
     version.version,
     CASE
+        WHEN newest.evidence ? 'baseline' THEN 'baseline'
         WHEN newest.passed THEN 'passed'
         WHEN NOT newest.passed THEN 'refused'
         ELSE 'not_judged'
@@ -24,12 +25,12 @@ LEFT JOIN LATERAL (
 ) AS newest ON true;
 
 COMMENT ON VIEW report.version_gate IS
-    'What the gate said of each registered version last: passed, refused or not_judged';
+    'What the gate said of each registered version last: passed, refused, baseline or not_judged';
 
 COMMENT ON COLUMN report.version_gate.model IS 'model';
 COMMENT ON COLUMN report.version_gate.version IS 'registered version';
 COMMENT ON COLUMN report.version_gate.gate IS
-    'what the gate said of the version last: passed, refused or not_judged';
+    'what the gate said of the version last: passed, refused, baseline or not_judged';
 COMMENT ON COLUMN report.version_gate.judged_at IS 'when the gate said so; null where it never did';
 COMMENT ON COLUMN report.version_gate.gate_reason IS 'why it said so';
 COMMENT ON COLUMN report.version_gate.measure IS

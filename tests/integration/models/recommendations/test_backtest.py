@@ -28,7 +28,7 @@ from daybreak.models.recommendations.learn import LEARNING
 from daybreak.models.recommendations.learn import backtest as backtest_module
 from daybreak.models.recommendations.learn.backtest import backtest_windows, bars
 from daybreak.models.recommendations.learn.baselines import BASELINES
-from daybreak.models.recommendations.learn.evaluate import MEASURES, model_lister
+from daybreak.models.recommendations.learn.evaluate import MEASURES, model_lister, trees
 from daybreak.models.recommendations.learn.examples import Day, chosen, day_of
 from daybreak.models.recommendations.learn.neighbours import Kernels
 from daybreak.models.recommendations.learn.rolling import describe, roll
@@ -196,7 +196,7 @@ def test_lists_go_to_the_categories_that_a_user_was_made_to_love(
     popular = affinity[known][:, shop.catalogue.category[at.catalogue.trending_28[:10]]].mean()
     loved = np.sort(affinity[known], axis=1)[:, -2:].mean()
     for new_only in (False, True):
-        items = model_lister(booster, at)(known, new_only)[:, :10]
+        items = model_lister(trees(booster), at)(known, new_only)[:, :10]
         shown = np.take_along_axis(affinity[known], shop.catalogue.category[items], axis=1).mean()
         # Between what everybody gets and a list of nothing but the two most loved categories.
         assert shown > popular + 0.5 * (loved - popular), (new_only, shown, popular, loved)

@@ -202,9 +202,15 @@ def test_a_refused_challenger_is_registered_but_not_champion(
     assert isinstance(plain.exception, GateRefused)
     assert "Refused: WAPE" in plain.stdout
     assert "overrules the gate" in plain.exception.remedy
-    (registered,) = json.loads(run("models", "list", "--json").stdout)
-    assert registered["version"].startswith(DAY.isoformat())
-    assert json.loads(run("models", "history", "sales_forecast", "--json").stdout) == []
+    found = json.loads(run("models", "list", "--json").stdout)
+    assert [one["version"][:10] for one in found] == [DAY.isoformat()] * 2
+    refused, baseline = sorted(found, key=lambda one: one["champion"])
+    assert (refused["gate"], refused["champion"]) == ("refused", False)
+    assert (baseline["gate"], baseline["champion"]) == ("baseline", True)
+    assert baseline["version"] in plain.exception.remedy
+    (entry,) = json.loads(run("models", "history", "sales_forecast", "--json").stdout)
+    assert entry["version"] == baseline["version"]
+    assert "answers until a version passes the gate" in entry["reason"]
 
 
 def test_an_option_of_another_model_is_refused_with_those_there_are(served: Runtime) -> None:

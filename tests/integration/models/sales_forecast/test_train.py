@@ -21,6 +21,7 @@ from daybreak.models.sales_forecast.features.layout import FEATURES
 from daybreak.models.sales_forecast.learn import gate
 from daybreak.models.sales_forecast.learn.booster import Learning
 from daybreak.models.sales_forecast.learn.evidence import measures
+from daybreak.models.sales_forecast.learn.lineage import panel_sha256
 from daybreak.models.sales_forecast.learn.train import (
     Options,
     counts_units,
@@ -28,7 +29,6 @@ from daybreak.models.sales_forecast.learn.train import (
     held_out_periods,
     least_periods,
     origins_between,
-    panel_sha256,
     train_panel,
 )
 from daybreak.models.sales_forecast.options import DEFAULT_HORIZON as HORIZON

@@ -35,6 +35,7 @@ from daybreak.models.recommendations.learn.evaluate import (
     evaluate,
     model_lister,
     pooled,
+    trees,
 )
 from daybreak.models.recommendations.learn.examples import Day, day_of
 from daybreak.models.recommendations.learn.gate import best_source, deciding, judge
@@ -350,12 +351,12 @@ def test_measures_pool_users_and_the_ceiling_is_a_recall(events: Events) -> None
 def test_a_lister_of_the_model_says_what_its_margins_say(trained: Trained, at: Day) -> None:
     booster = xgb.Booster(model_file=bytearray(trained.booster))
     users = np.array([4, 1])
-    items = model_lister(booster, at)(users, False)
-    alone = model_lister(booster, at)(users[1:], False)
+    items = model_lister(trees(booster), at)(users, False)
+    alone = model_lister(trees(booster), at)(users[1:], False)
     assert items.shape == (2, LENGTH)
     assert items[1].tolist() == alone[0].tolist()
 
-    new = model_lister(booster, at)(users, True)
+    new = model_lister(trees(booster), at)(users, True)
     for user, row in zip(users, new, strict=True):
         mine = record_user(at.rows) == user
         had = record_column(at.rows, "item")[mine & (record_column(at.rows, "bought") > 0)]

@@ -13,6 +13,7 @@ from daybreak.facts.interactions import read_events
 from daybreak.models.base import (
     NO_OPTIONS,
     AsOfDay,
+    Baseline,
     Learning,
     Options,
     Progress,
@@ -20,7 +21,7 @@ from daybreak.models.base import (
     Verdict,
     quiet,
 )
-from daybreak.models.recommendations.learn import gate, rolling
+from daybreak.models.recommendations.learn import gate, rolling, untrained
 from daybreak.models.recommendations.learn import train as training
 from daybreak.models.recommendations.numbers import Numbers
 from daybreak.registry.artifact import Artifact
@@ -68,6 +69,20 @@ class ListLearning(Learning):
             champion,
             progress,
         )
+
+    def baseline(
+        self,
+        warehouse: Connection,
+        as_of: AsOf,
+        options: Options = NO_OPTIONS,
+        challenger: Artifact | None = None,
+    ) -> Baseline | None:
+        """The best single source of the challenger's evidence, else what is popular."""
+        if challenger is not None:
+            return untrained.of_challenger(challenger)
+        numbers = Numbers.chosen(options)
+        events = read_events(warehouse, as_of, days=numbers.history_days)
+        return untrained.of_events(events, as_of.business_date, numbers)
 
     def backtest(
         self,

@@ -27,6 +27,7 @@ from daybreak.models.recommendations.learn.evaluate import (
     evaluate,
     model_lister,
     pooled,
+    trees,
 )
 from daybreak.models.recommendations.learn.examples import day_of
 from daybreak.models.recommendations.learn.train import SEED, Options, train_events
@@ -124,5 +125,5 @@ def _window(
     at = day_of(known, (day - EPOCH).days, learned, numbers)
     booster = xgb.Booster(model_file=bytearray(trained.trees))
     singles = baselines(known, at, seed=SEED, threads=Options().threads)
-    found = evaluate(at, later, {"model": model_lister(booster, at), **singles})
+    found = evaluate(at, later, {"model": model_lister(trees(booster), at), **singles})
     return found, ceiling(at, later)

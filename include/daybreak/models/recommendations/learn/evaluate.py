@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,12 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from daybreak.facts.events import Events
+from daybreak.models.base import Float32
 from daybreak.models.recommendations.features.assemble import assemble
 from daybreak.models.recommendations.features.candidates import Ragged, Wish, candidates
 from daybreak.models.recommendations.features.cells import row_numbers
 from daybreak.models.recommendations.features.learned import LEARNED_STATISTICS
+from daybreak.models.recommendations.formulas import margins_of
 from daybreak.models.recommendations.learn.baselines import LENGTH, Lister
 from daybreak.models.recommendations.learn.examples import (
     USERS_AT_ONCE,
@@ -33,6 +35,8 @@ from daybreak.models.recommendations.learn.measures import (
     recall,
 )
 from daybreak.models.recommendations.lists import best, square
+from daybreak.registry.artifact import Artifact
+from daybreak.registry.booster import open_booster
 
 MEASURES = ("ndcg@10", "recall@20", "map@12", "hit_rate@20", "coverage", "novelty")
 READINGS = {"all": False, "new": True}
@@ -42,15 +46,30 @@ Values = dict[str, NDArray[np.float64]]
 """Measure -> one number a user, (n,); coverage is one number of the day, (1,)."""
 
 
-def model_lister(booster: xgb.Booster, at: Day) -> Lister:
-    """The lists that a booster makes, by the code that batch and single requests use."""
+Margins = Callable[[Float32], Float32]
+"""Features (m, F) to margins (m, 1)."""
+
+
+def margins_by(version: Artifact) -> Margins:
+    """What a version says of features, with trees or without."""
+    if version.engine == "none":
+        return lambda features: margins_of(features, version.manifest)
+    return trees(open_booster(version))
+
+
+def trees(booster: xgb.Booster) -> Margins:
+    """What a booster says of features."""
+    return lambda features: np.asarray(booster.inplace_predict(features, predict_type="margin"))
+
+
+def model_lister(margins: Margins, at: Day) -> Lister:
+    """The lists that margins make, by the code that batch and single requests use."""
 
     def lists(users: NDArray[np.int64], new_only: bool) -> NDArray[np.int64]:
         rows = chosen(at.rows, users)
         found = candidates(rows, at.catalogue, at.learned, Wish(new_only=new_only))
         features = assemble(rows, at.catalogue, at.learned, found)
-        margins = booster.inplace_predict(features, predict_type="margin")
-        return square(found, best(found, np.asarray(margins).reshape(-1), LENGTH), LENGTH)
+        return square(found, best(found, margins(features).reshape(-1), LENGTH), LENGTH)
 
     return lists
 

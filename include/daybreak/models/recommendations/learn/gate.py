@@ -20,11 +20,16 @@ from daybreak.models.recommendations.features.assemble import FEATURES
 from daybreak.models.recommendations.features.catalogue import EPOCH
 from daybreak.models.recommendations.features.learned import FILE, Learned
 from daybreak.models.recommendations.learn.baselines import BASELINES
-from daybreak.models.recommendations.learn.evaluate import READINGS, evaluate, model_lister, pooled
+from daybreak.models.recommendations.learn.evaluate import (
+    READINGS,
+    evaluate,
+    margins_by,
+    model_lister,
+    pooled,
+)
 from daybreak.models.recommendations.learn.examples import day_of
 from daybreak.models.recommendations.numbers import Numbers
 from daybreak.registry.artifact import Artifact
-from daybreak.registry.booster import open_booster
 
 MEASURE = "ndcg@10"
 POPULARITY = "popularity"
@@ -91,18 +96,18 @@ def against_baselines(held_out: Mapping[str, Any]) -> list[str]:
     ours, theirs = found["model"][MEASURE], found[best][MEASURE]
     reasons = []
     if ours < theirs:
-        reasons.append(f"{_of(held_out)} {ours:.3f} is under {theirs:.3f} of {best}")
+        reasons.append(f"{measure_of(held_out)} {ours:.3f} is under {theirs:.3f} of {best}")
     paired = held_out["paired"][reading][POPULARITY]
     gap, error = paired["difference"], paired["standard_error"]
     if error is None or gap <= error:
         popular = found[POPULARITY][MEASURE]
         reasons.append(
-            f"{_of(held_out)} {ours:.3f} is not clearly above {popular:.3f} of {POPULARITY}"
+            f"{measure_of(held_out)} {ours:.3f} is not clearly above {popular:.3f} of {POPULARITY}"
         )
     return [f"{reason} ({_uncertainty(held_out, best)})" for reason in reasons]
 
 
-def _of(held_out: Mapping[str, Any]) -> str:
+def measure_of(held_out: Mapping[str, Any]) -> str:
     """The measure by the deciding reading."""
     return "NDCG@10" if deciding(held_out) == "all" else "NDCG@10 of what is new"
 
@@ -125,7 +130,7 @@ def against_champion(held_out: Mapping[str, Any], compared: Mapping[str, Any]) -
     ours, theirs = held_out[reading]["model"][MEASURE], compared[reading][MEASURE]
     if ours >= CLEARLY * theirs:
         return []
-    return [f"{_of(held_out)} {ours:.3f} is clearly under the champion's {theirs:.3f}"]
+    return [f"{measure_of(held_out)} {ours:.3f} is clearly under the champion's {theirs:.3f}"]
 
 
 def _with_champion(
@@ -146,7 +151,8 @@ def _with_champion(
         # It cannot be served any more either, so it does not block a challenger.
         return found | {"why_not": f"{champion.version} was trained on other features"}
     as_of = date.fromisoformat(held_out["as_of"])
-    if date.fromisoformat(found["trained_through"]) > as_of:
+    through = date.fromisoformat(found["trained_through"])
+    if champion.engine != "none" and through > as_of:  # a baseline has seen no label
         return found | {
             "why_not": f"the week after {as_of} is not later than what {champion.version} was "
             f"trained on (through {found['trained_through']}), so they cannot be compared"
@@ -157,9 +163,9 @@ def _with_champion(
     window = Numbers.of(challenger.manifest).window_days
     numbers = replace(Numbers.of(champion.manifest), window_days=window)
     at = day_of(events, (as_of - EPOCH).days, Learned.from_bytes(champion.files[FILE]), numbers)
-    booster = open_booster(champion)
+    margins = margins_by(champion)
     most = int(challenger.manifest["params"]["judged_users"])
-    measured = evaluate(at, events, {"champion": model_lister(booster, at)}, most_users=most)
+    measured = evaluate(at, events, {"champion": model_lister(margins, at)}, most_users=most)
     return found | {reading: pooled([measured[reading]["champion"]]) for reading in READINGS}
 
 
@@ -168,7 +174,7 @@ def _headline(held_out: Mapping[str, Any]) -> Headline | None:
         return None
     found = held_out[deciding(held_out)]
     best = best_source(found)
-    return Headline(_of(held_out), found["model"][MEASURE], best, found[best][MEASURE])
+    return Headline(measure_of(held_out), found["model"][MEASURE], best, found[best][MEASURE])
 
 
 def _praise(held_out: Mapping[str, Any], champion: Artifact | None) -> str:
@@ -178,6 +184,6 @@ def _praise(held_out: Mapping[str, Any], champion: Artifact | None) -> str:
     gain = f"{ours / theirs - 1:+.1%} against {best}" if theirs else f"{best} has none"
     beside = "" if champion is None else f", not clearly under {champion.version}"
     return (
-        f"{_of(held_out)} {ours:.3f}, {gain} ({_uncertainty(held_out, best)}){beside}; held out: "
-        f"the week after {held_out['as_of']}."
+        f"{measure_of(held_out)} {ours:.3f}, {gain} ({_uncertainty(held_out, best)}){beside}; "
+        f"held out: the week after {held_out['as_of']}."
     )

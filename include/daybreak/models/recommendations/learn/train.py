@@ -11,7 +11,6 @@ it has to predict.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
@@ -24,10 +23,8 @@ from daybreak.errors import NoData
 from daybreak.facts.events import PURCHASE, UNKNOWN_USER, Events
 from daybreak.models.base import Progress, Trained, quiet
 from daybreak.models.recommendations.features.assemble import FEATURES
-from daybreak.models.recommendations.features.candidates import SOURCES, TAKEN
-from daybreak.models.recommendations.features.catalogue import EPOCH, ITEM_STATISTICS
+from daybreak.models.recommendations.features.catalogue import EPOCH
 from daybreak.models.recommendations.features.cells import until
-from daybreak.models.recommendations.features.histories import LAYOUT, RECORD
 from daybreak.models.recommendations.features.learned import FILE
 from daybreak.models.recommendations.learn.baselines import baselines
 from daybreak.models.recommendations.learn.evaluate import (
@@ -36,6 +33,7 @@ from daybreak.models.recommendations.learn.evaluate import (
     model_lister,
     pooled,
     repeat_share,
+    trees,
 )
 from daybreak.models.recommendations.learn.examples import (
     Day,
@@ -44,6 +42,7 @@ from daybreak.models.recommendations.learn.examples import (
     examples,
     joined,
 )
+from daybreak.models.recommendations.learn.lineage import described
 from daybreak.models.recommendations.learn.neighbours import Kernels, learn
 from daybreak.models.recommendations.numbers import DEFAULT, Numbers
 
@@ -165,9 +164,9 @@ def train_events(
     final = grow(parts, options, seed=seed, depth=depth, rounds=rounds)
     learned = learn(events, options.kernels, options.numbers, seed=seed, threads=options.threads)
     manifest = {
-        **_lineage(events, business_date, days, parts, options.numbers.window_days),
+        **described(events, business_date, options.numbers),
+        **_learned_from(events, days, parts, options.numbers.window_days),
         "seed": seed,
-        "options": options.numbers.to_json(),
         "params": {**asdict(options), "depth": depth, "rounds": rounds},
         "metrics": {"held_out": {name: evidence.get(name, {}) for name in ("all", "new")}},
         "evidence": evidence,
@@ -256,7 +255,7 @@ def held_out_evidence(
 ) -> dict[str, Any]:
     """Measures of a ranker on the last week, which it has not seen, beside the single sources."""
     listers = {
-        "model": model_lister(booster, at),
+        "model": model_lister(trees(booster), at),
         **baselines(events, at, seed=seed, threads=options.threads),
     }
     found = evaluate(at, events, listers, most_users=options.judged_users)
@@ -315,27 +314,11 @@ def _matrix(
     )
 
 
-def _lineage(
-    events: Events,
-    business_date: date,
-    days: Sequence[int],
-    parts: Sequence[Examples],
-    window: int,
+def _learned_from(
+    events: Events, days: Sequence[int], parts: Sequence[Examples], window: int
 ) -> dict[str, Any]:
-    """What was learned, and from what."""
-    layout = "\n".join((*LAYOUT, *RECORD, *ITEM_STATISTICS))
     return {
-        "features": [{"name": name, "dtype": "float32"} for name in FEATURES],
-        "layout": {
-            "values": list(LAYOUT),
-            "record": list(RECORD),
-            "item": list(ITEM_STATISTICS),
-            "sha256": hashlib.sha256(layout.encode()).hexdigest(),
-        },
-        "outputs": ["score"],
-        "candidates": {name: TAKEN[name] for name in SOURCES},
         "objective": {"name": "rank:ndcg", "base_score": 0, "target": "bought within the window"},
-        "trained_through": business_date.isoformat(),
         "window": {
             "days": window,
             "first_list": (EPOCH + timedelta(days=days[0])).isoformat(),
@@ -346,15 +329,4 @@ def _lineage(
             "users": len(np.unique(events.user[events.user != UNKNOWN_USER])),
             "items": len(events.item_ids),
         },
-        "data_sha256": events_sha256(events),
     }
-
-
-def events_sha256(events: Events) -> str:
-    """Hash of everything that training can see."""
-    digest = hashlib.sha256()
-    for names in (events.user_ids, events.item_ids, events.categories):
-        digest.update("\x1f".join(names.tolist()).encode() + b"\x1e")
-    for name in ("user", "item", "day", "at", "basket", "weight", "quantity", "price"):
-        digest.update(np.ascontiguousarray(getattr(events, name)).tobytes())
-    return digest.hexdigest()

@@ -181,4 +181,4 @@ COMMENT ON COLUMN report.recommendation_hits.popular_recall_20 IS 'recall_20 of 
 COMMENT ON COLUMN report.recommendation_hits.popular_coverage IS 'coverage by that list';
 COMMENT ON COLUMN report.recommendation_hits.gate IS
     'what the gate said of that version last: passed, refused (a person put it in force all the '
-    'same) or not_judged';
+    'same), baseline (a formula, until a version passes) or not_judged';

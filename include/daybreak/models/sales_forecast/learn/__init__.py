@@ -12,6 +12,7 @@ from daybreak.clock import AsOf
 from daybreak.models.base import (
     NO_OPTIONS,
     AsOfDay,
+    Baseline,
     Learning,
     Options,
     Progress,
@@ -19,7 +20,7 @@ from daybreak.models.base import (
     Verdict,
     quiet,
 )
-from daybreak.models.sales_forecast.learn import gate, rolling
+from daybreak.models.sales_forecast.learn import gate, rolling, untrained
 from daybreak.models.sales_forecast.learn import train as training
 from daybreak.registry.artifact import Artifact
 
@@ -47,6 +48,16 @@ class ForecastLearning(Learning):
     ) -> Verdict:
         """Against the baselines, and against the champion on days new to both."""
         return gate.judge(warehouse, as_of, challenger, champion, progress)
+
+    def baseline(
+        self,
+        warehouse: Connection,
+        as_of: AsOf,
+        options: Options = NO_OPTIONS,
+        challenger: Artifact | None = None,
+    ) -> Baseline | None:
+        """The best formula on the days that the challenger's training held out."""
+        return untrained.baseline(warehouse, as_of, options, challenger)
 
     def backtest(
         self,

@@ -19,9 +19,11 @@ from daybreak.clock import AsOf
 from daybreak.facts.panel import Panel
 from daybreak.facts.sales import read_panel
 from daybreak.models.base import Headline, Progress, Verdict, quiet
+from daybreak.models.sales_forecast.formulas import margins_of
 from daybreak.models.sales_forecast.learn.booster import QUANTILES
 from daybreak.models.sales_forecast.learn.evidence import QUANTILE_NAMES, Days, measures, tally
-from daybreak.models.sales_forecast.learn.train import Options, draw_held_out, panel_sha256
+from daybreak.models.sales_forecast.learn.lineage import panel_sha256
+from daybreak.models.sales_forecast.learn.train import Options, draw_held_out
 from daybreak.models.sales_forecast.link import link
 from daybreak.models.sales_forecast.options import Scope
 from daybreak.registry.artifact import Artifact
@@ -126,9 +128,12 @@ def _with_champion(
     days = int(manifest["window"]["panel_days"])
     scope = Scope.of(manifest.get("options", {}))
     panel = read_panel(warehouse, as_of, days=days, ahead=scope.horizon, slots=scope.slots)
-    after = date.fromisoformat(champion.manifest["trained_through"])
+    # A formula has seen no label, so all held-out days are new to it.
+    after = None
+    if champion.engine != "none":
+        after = date.fromisoformat(champion.manifest["trained_through"])
     return {
-        "after": after.isoformat(),
+        "after": after and after.isoformat(),
         "same_data": panel_sha256(panel) == manifest["data_sha256"],
         "challenger": measures(manifest["evidence"], after),
         "champion": {
@@ -144,8 +149,11 @@ def _horizon(artifact: Artifact) -> int:
 
 def _days_of(panel: Panel, options: Options, seed: int, artifact: Artifact) -> Days:
     held_out = draw_held_out(panel, options, seed)
-    booster = open_booster(artifact)
-    margins = booster.inplace_predict(held_out.features, predict_type="margin")
+    if artifact.engine == "none":
+        margins = margins_of(held_out.features, artifact.manifest)
+    else:
+        booster = open_booster(artifact)
+        margins = booster.inplace_predict(held_out.features, predict_type="margin")
     return tally(panel, held_out, link(margins, held_out.features, artifact.manifest))
 
 

@@ -8,7 +8,6 @@ day up to the business date. Nothing later than ``as_of`` is read, on either clo
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -23,13 +22,8 @@ from daybreak.facts.panel import Panel
 from daybreak.facts.sales import read_panel
 from daybreak.models import base
 from daybreak.models.base import Progress, Trained, quiet
-from daybreak.models.sales_forecast.features.layout import (
-    HISTORY,
-    channels,
-    features,
-    layout,
-)
 from daybreak.models.sales_forecast.features.recent import MEMORY, SELLING_DAYS
+from daybreak.models.sales_forecast.learn import untrained
 from daybreak.models.sales_forecast.learn.booster import QUANTILES, Learning, Rows, grow
 from daybreak.models.sales_forecast.learn.calibrate import (
     by_horizon,
@@ -37,6 +31,7 @@ from daybreak.models.sales_forecast.learn.calibrate import (
     quantile_offset,
 )
 from daybreak.models.sales_forecast.learn.evidence import Days, measures, tally
+from daybreak.models.sales_forecast.learn.lineage import counts_units, described, scope_of
 from daybreak.models.sales_forecast.learn.sampling import Sample, draw, subset
 from daybreak.models.sales_forecast.link import SCORES, link
 from daybreak.models.sales_forecast.options import Scope
@@ -139,20 +134,16 @@ def train_panel(
     final = grow(weighted(sample, last, options), options.learning, rounds=first.rounds, **settings)
     days = evidence_days(panel, margins, held_out, whole)
     manifest = {
-        **_lineage(panel, sample),
-        "options": scope.to_options(),
+        **described(panel),
+        **_learned_from(panel, sample),
         "seed": seed,
         "params": {**asdict(options), "rounds": final.rounds},
         "calibration": calibration,
         "metrics": {"held_out": measures(days)},
+        "baselines": untrained.losses(held_out, whole),
         "evidence": days,
     }
     return Trained(bytes(final.merged().save_raw("ubj")), manifest)
-
-
-def scope_of(panel: Panel) -> Scope:
-    """What a panel is to be forecast for: as many periods as it has ahead."""
-    return Scope(panel.ahead, panel.step, panel.slots)
 
 
 def _described(panel: Panel) -> str:
@@ -162,12 +153,6 @@ def _described(panel: Panel) -> str:
     ]
     left_out = f"; no room for {', '.join(panel.left_out)}" if panel.left_out else ""
     return f"Covariates: {', '.join(names)}{left_out}"
-
-
-def _more_of(panel: Panel) -> dict[str, list[str]]:
-    """What there is to say of covariates that are not all planned, or not all there."""
-    more = {"history_only": sorted(panel.history_only), "left_out": list(panel.left_out)}
-    return {name: found for name, found in more.items() if found}
 
 
 def _named(scope: Scope, count: int = 2) -> str:
@@ -221,12 +206,6 @@ def weighted(sample: Sample, now: int, options: Options) -> Rows:
     )
 
 
-def counts_units(panel: Panel) -> bool:
-    """Whether all units are whole numbers, so that quantiles are given in whole units too."""
-    known = panel.units[~np.isnan(panel.units)]
-    return bool((known == np.floor(known)).all())
-
-
 def calibrate(
     margins: NDArray[np.float32], held_out: Sample, whole: bool, horizon: int
 ) -> dict[str, Any]:
@@ -242,23 +221,11 @@ def calibrate(
     }
 
 
-def _lineage(panel: Panel, sample: Sample) -> dict[str, Any]:
-    """What was learned, and from what."""
-    names = layout(panel.ahead, panel.slots)
+def _learned_from(panel: Panel, sample: Sample) -> dict[str, Any]:
     origins = [
         panel.date_of(origin).isoformat() for origin in (sample.origin.min(), sample.origin.max())
     ]
     return {
-        "features": [{"name": name, "dtype": "float32"} for name in features(panel.slots)],
-        "layout": {
-            "history": list(HISTORY),
-            "channels": list(channels(panel.slots)),
-            "horizon": panel.ahead,
-            "covariates": list(panel.covariates),
-            **_more_of(panel),
-            "sha256": hashlib.sha256("\n".join(names).encode()).hexdigest(),
-        },
-        "outputs": list(SCORES),
         "objective": {
             "quantiles": "reg:quantileerror",
             "quantile_alpha": list(QUANTILES),
@@ -266,7 +233,6 @@ def _lineage(panel: Panel, sample: Sample) -> dict[str, Any]:
             "base_score": 0,
             "target": "units / scale",
         },
-        "trained_through": panel.business_date.isoformat(),
         "window": {
             "panel_days": panel.days,
             "first_origin": origins[0],
@@ -274,20 +240,7 @@ def _lineage(panel: Panel, sample: Sample) -> dict[str, Any]:
             "series": len(panel),
             "rows": len(sample),
         },
-        "data_sha256": panel_sha256(panel),
     }
-
-
-def panel_sha256(panel: Panel) -> str:
-    """Hash of everything that training can see."""
-    digest = hashlib.sha256(panel.first_date.isoformat().encode())
-    for names in (panel.store_ids, panel.item_ids, panel.categories):
-        digest.update("\x1f".join(names.tolist()).encode() + b"\x1e")
-    covariates = [panel.covariates[name] for name in sorted(panel.covariates)]
-    plans = [panel.price, panel.promotion, panel.open, panel.holiday, panel.public_holiday]
-    for values in (panel.units, *plans, *covariates):
-        digest.update(np.ascontiguousarray(values).tobytes())
-    return digest.hexdigest()
 
 
 def _first_sale(panel: Panel) -> int:

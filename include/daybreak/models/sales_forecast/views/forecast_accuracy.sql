@@ -75,4 +75,4 @@ COMMENT ON COLUMN report.forecast_accuracy.version IS 'model version that made t
 COMMENT ON COLUMN report.forecast_accuracy.generation_id IS 'publication that the row belongs to';
 COMMENT ON COLUMN report.forecast_accuracy.gate IS
     'what the gate said of that version last: passed, refused (a person put it in force all the '
-    'same) or not_judged';
+    'same), baseline (a formula, until a version passes) or not_judged';

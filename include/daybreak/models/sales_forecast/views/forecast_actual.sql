@@ -115,4 +115,4 @@ COMMENT ON COLUMN report.forecast_actual.cutoff IS
 COMMENT ON COLUMN report.forecast_actual.published_at IS 'when it became visible';
 COMMENT ON COLUMN report.forecast_actual.gate IS
     'what the gate said of that version last: passed, refused (a person put it in force all the '
-    'same) or not_judged';
+    'same), baseline (a formula, until a version passes) or not_judged';

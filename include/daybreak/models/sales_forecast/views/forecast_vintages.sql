@@ -75,4 +75,4 @@ COMMENT ON COLUMN report.forecast_vintages.cutoff IS
 COMMENT ON COLUMN report.forecast_vintages.published_at IS 'when it became visible';
 COMMENT ON COLUMN report.forecast_vintages.gate IS
     'what the gate said of that version last: passed, refused (a person put it in force all the '
-    'same) or not_judged';
+    'same), baseline (a formula, until a version passes) or not_judged';

@@ -1,0 +1,52 @@
+"""Baselines as versions: forecasts by a formula of a few features, for a version without trees.
+
+A data set whose first versions are refused, or that has too little history to learn from, has one
+of these in force (`learn/untrained.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from daybreak.errors import ArtifactAltered
+from daybreak.models.sales_forecast.features.layout import FEATURES
+from daybreak.models.sales_forecast.link import SCORES
+from daybreak.types import Float32
+
+_QUANTILES = ("p10_56", "p50_56", "p90_56")
+_WEEKDAY = "weekday_profile"
+FORMULAS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "empirical_56": (*((name,) for name in _QUANTILES), ("mean_56",)),
+    "weekday_56": (*((name, _WEEKDAY) for name in _QUANTILES), ("same_weekday",)),
+}
+"""By name, for each of ``SCORES`` the features whose product it is, in multiples of the scale.
+
+``empirical_56``: the quantiles and the mean of the last 56 selling days. ``weekday_56``: the same
+by the weekday's share, as it is in the store and category; the mean of that weekday.
+"""
+
+USUAL = "weekday_56"
+"""Where nothing was measured."""
+
+
+def margins_of(features: Float32, manifest: Mapping[str, Any]) -> Float32:
+    """What trees would give, float32 (m, len(SCORES)), for features (m, F).
+
+    Raises ``ArtifactAltered`` where the manifest names no formula.
+    """
+    name = manifest.get("baseline")
+    if name not in FORMULAS:
+        raise ArtifactAltered(
+            f"The manifest has no trees and names no baseline that there is, but {name!r}.",
+            remedy=f"Name one of {', '.join(FORMULAS)}, or promote another version.",
+            field="baseline",
+        )
+    margins = np.empty((len(features), len(SCORES)), np.float32)
+    for output, factors in enumerate(FORMULAS[name]):
+        columns = (features[:, FEATURES.index(factor)] for factor in factors)
+        margins[:, output] = reduce(np.multiply, columns)
+    return margins
