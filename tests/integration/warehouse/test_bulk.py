@@ -119,10 +119,6 @@ def rows_of(connection: Connection, *names: str) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in connection.execute(select(*(EVERY.c[name] for name in names)))]
 
 
-def same(left: Any, right: Any) -> bool:
-    return left == right or (left != left and right != right)  # noqa: PLR0124 - NaN
-
-
 @given(columns())
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -140,9 +136,8 @@ def test_copy_in_stores_what_insert_stores(connection: Connection, given: dict[s
         connection.execute(insert(EVERY), rows)
     inserted = rows_of(connection, *names)
 
-    assert len(copied) == len(inserted)
-    for left, right in zip(copied, inserted, strict=True):
-        assert all(map(same, left, right)), (left, right)
+    # A short row may stand before a long one that came first: it fits into an earlier page.
+    assert sorted(map(repr, copied)) == sorted(map(repr, inserted))
 
 
 NUMBERS = {name: VALUES[name] for name in VALUES if name not in ("text", "bytes")}
