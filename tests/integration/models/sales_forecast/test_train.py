@@ -197,6 +197,10 @@ def test_nothing_tells_two_versions_of_one_day_apart(shop: Engine) -> None:
     assert "they cannot be compared" in verdict.reason
 
 
+def errors(of_each: float | None) -> dict[str, dict[str, float | None]]:
+    return {name: {"below": of_each, "at_or_below": of_each} for name in ("p10", "p50", "p90")}
+
+
 def found(**changes: Any) -> dict[str, Any]:
     calm = {"below": 0.5, "at_or_below": 0.5}
     return {
@@ -208,6 +212,7 @@ def found(**changes: Any) -> dict[str, Any]:
             "p50": calm,
             "p90": {"below": 0.88, "at_or_below": 0.91},
         },
+        "standard_error": errors(0.03),
         **changes,
     }
 
@@ -223,7 +228,21 @@ def test_every_reason_to_refuse_is_said() -> None:
     ]
     low = found()["calibration"] | {"p90": {"below": 0.5, "at_or_below": 0.6}}
     assert gate.against_baselines(found(calibration=low)) == [
-        "p90 is not calibrated (50.0% below, 60.0% at or below)"
+        "p90 is not calibrated (50.0% below, 60.0% at or below, standard error 3.0%)"
+    ]
+    high = found()["calibration"] | {"p10": {"below": 0.22, "at_or_below": 0.4}}
+    assert [reason[:10] for reason in gate.against_baselines(found(calibration=high))] == [
+        "p10 is not"
+    ]
+    # 0.1 beyond: no more than two standard errors and the tolerance.
+    uncertain = found()["calibration"] | {"p90": {"below": 0.7, "at_or_below": 0.8}}
+    assert gate.against_baselines(found(calibration=uncertain)) == []
+    one_day = found(
+        calibration=uncertain,
+        standard_error=errors(None),
+    )
+    assert gate.against_baselines(one_day) == [
+        "p90 is not calibrated (70.0% below, 80.0% at or below, standard error unknown)"
     ]
     assert gate.against_baselines(found(rows=0)) == ["no held-out day with an open store"]
     better = found(wape={"model": 0.4}, pinball={"model": 0.5})

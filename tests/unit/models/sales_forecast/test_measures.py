@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from daybreak.models.sales_forecast.learn import evidence
 from daybreak.models.sales_forecast.learn.backtest import bars, origins_of, volume_classes
 from daybreak.models.sales_forecast.learn.baselines import baselines
 from daybreak.models.sales_forecast.learn.measures import measure, measure_by
@@ -143,3 +144,31 @@ def test_bars_name_what_is_missed() -> None:
     assert not passed["calibrated_p10"]  # a quarter lies below
     assert not passed["calibrated_p90"]  # only three quarters lie at or below
     assert not passed["pinball_under_empirical"]
+
+
+def test_the_standard_error_of_a_share_is_that_of_days() -> None:
+    """Where all days have as many rows it is that of the mean of their shares."""
+    shares = np.array([0.2, 0.9, 0.5, 0.6, 0.1])
+    zero = dict.fromkeys(terms(), 0.0)
+    days = {
+        f"2026-01-0{n}": zero | {"rows": 40.0, "volume": 1.0, "at_or_below.p90": 40 * share}
+        for n, share in enumerate(shares, 1)
+    }
+    found = evidence.measures(days)
+    assert found["calibration"]["p90"]["at_or_below"] == pytest.approx(shares.mean())
+    expected = shares.std(ddof=1) / np.sqrt(len(shares))
+    assert found["standard_error"]["p90"]["at_or_below"] == pytest.approx(expected)
+    assert found["standard_error"]["p90"]["below"] == 0
+    one = evidence.measures({"2026-01-01": days["2026-01-01"]})
+    assert one["standard_error"]["p90"] == {"below": None, "at_or_below": None}
+
+
+def terms() -> list[str]:
+    """Names of the sums of a day."""
+    whose = ("model", *evidence.POINTS)
+    of_quantiles = ("below", "at_or_below", "pinball.model", "pinball.empirical")
+    return [
+        *("rows", "volume", "mean"),
+        *(f"error.{name}" for name in whose),
+        *(f"{what}.{name}" for what in of_quantiles for name in evidence.QUANTILE_NAMES),
+    ]

@@ -6,7 +6,7 @@ version it compares with, so the sums are kept for each day and added up when th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -72,13 +72,31 @@ def measures(days: Days, after: date | None = None) -> dict[str, Any]:
             for whose in ("model", "empirical")
         },
         "calibration": {
+            name: {share: sums[f"{share}.{name}"] / rows for share in ("below", "at_or_below")}
+            for name in QUANTILE_NAMES
+        },
+        "standard_error": {
             name: {
-                "below": sums[f"below.{name}"] / rows,
-                "at_or_below": sums[f"at_or_below.{name}"] / rows,
+                share: _standard_error(chosen, f"{share}.{name}")
+                for share in ("below", "at_or_below")
             }
             for name in QUANTILE_NAMES
         },
     }
+
+
+def _standard_error(days: Sequence[Sums], name: str) -> float | None:
+    """Of a share of all rows, where the rows of one day are one observation; None for one day.
+
+    A day's weather or promotion moves all series at once, so the number of rows says little. This
+    is the cluster-robust estimate for a ratio (Cochran, Sampling Techniques, 1977, section 6.3).
+    """
+    if len(days) < 2:
+        return None
+    rows = sum(day["rows"] for day in days)
+    share = sum(day[name] for day in days) / rows
+    gaps = sum((day[name] - share * day["rows"]) ** 2 for day in days)
+    return float(np.sqrt(gaps * len(days) / (len(days) - 1)) / rows)
 
 
 def _baselines_of(panel: Panel, sample: Sample) -> dict[str, NDArray[np.float64]]:
