@@ -1,7 +1,8 @@
-"""Baselines as versions: forecasts by a formula of a few features, for a version without trees.
+"""Forecasts by a formula of a few features: baselines, as versions and beside trees.
 
 A data set whose first versions are refused, or that has too little history to learn from, has one
-of these in force (`learn/untrained.py`).
+of these in force (`learn/untrained.py`). Trees that were grown on little are mixed with one
+(`learn/blend.py`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import numpy as np
 
 from daybreak.errors import ArtifactAltered
 from daybreak.models.sales_forecast.features.layout import FEATURES
-from daybreak.models.sales_forecast.link import SCORES
 from daybreak.types import Float32
 
 _QUANTILES = ("p10_56", "p50_56", "p90_56")
@@ -23,7 +23,7 @@ FORMULAS: dict[str, tuple[tuple[str, ...], ...]] = {
     "empirical_56": (*((name,) for name in _QUANTILES), ("mean_56",)),
     "weekday_56": (*((name, _WEEKDAY) for name in _QUANTILES), ("same_weekday",)),
 }
-"""By name, for each of ``SCORES`` the features whose product it is, in multiples of the scale.
+"""By name, for each output (`link.SCORES`) the features whose product it is, in units of the scale.
 
 ``empirical_56``: the quantiles and the mean of the last 56 selling days. ``weekday_56``: the same
 by the weekday's share, as it is in the store and category; the mean of that weekday.
@@ -34,7 +34,7 @@ USUAL = "weekday_56"
 
 
 def margins_of(features: Float32, manifest: Mapping[str, Any]) -> Float32:
-    """What trees would give, float32 (m, len(SCORES)), for features (m, F).
+    """What trees would give, float32 (m, 4), for features (m, F).
 
     Raises ``ArtifactAltered`` where the manifest names no formula.
     """
@@ -45,8 +45,20 @@ def margins_of(features: Float32, manifest: Mapping[str, Any]) -> Float32:
             remedy=f"Name one of {', '.join(FORMULAS)}, or promote another version.",
             field="baseline",
         )
-    margins = np.empty((len(features), len(SCORES)), np.float32)
+    margins = np.empty((len(features), len(FORMULAS[name])), np.float32)
     for output, factors in enumerate(FORMULAS[name]):
         columns = (features[:, FEATURES.index(factor)] for factor in factors)
         margins[:, output] = reduce(np.multiply, columns)
     return margins
+
+
+def blended(margins: Float32, features: Float32, manifest: Mapping[str, Any]) -> Float32:
+    """Margins (m, 4) of trees, mixed with those of a formula as ``manifest["blend"]`` says.
+
+    ``{"baseline": a formula, "trees": [a share for each output]}``; without it nothing changes.
+    """
+    blend = manifest.get("blend")
+    if blend is None:
+        return margins
+    trees = np.array(blend["trees"], np.float32)
+    return margins * trees + margins_of(features, blend) * (np.float32(1) - trees)

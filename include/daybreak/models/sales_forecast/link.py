@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from daybreak.errors import ArtifactAltered
 from daybreak.models.sales_forecast.features.layout import FEATURES
+from daybreak.models.sales_forecast.formulas import blended
 from daybreak.types import Float32
 
 SCORES = ("p10", "p50", "p90", "mean")
@@ -38,6 +39,7 @@ def link(margins: Float32, features: Float32, manifest: Mapping[str, Any]) -> di
     what is never negative, half of the days sell P50 or more and a tenth sell P90 or more).
     """
     calibration = manifest["calibration"]
+    margins = blended(margins, features, manifest)
     scale = features[:, _SCALE]
     days = features[:, _HORIZON].astype(np.intp) - 1
     # Not by the product: the sign of a zero may differ between one row and many.

@@ -23,7 +23,9 @@ from daybreak.facts.sales import read_panel
 from daybreak.models import base
 from daybreak.models.base import Progress, Trained, quiet
 from daybreak.models.sales_forecast.features.recent import MEMORY, SELLING_DAYS
+from daybreak.models.sales_forecast.formulas import blended
 from daybreak.models.sales_forecast.learn import untrained
+from daybreak.models.sales_forecast.learn.blend import blend_of
 from daybreak.models.sales_forecast.learn.booster import QUANTILES, Learning, Rows, grow
 from daybreak.models.sales_forecast.learn.calibrate import (
     by_horizon,
@@ -128,7 +130,9 @@ def train_panel(
         **settings,
     )
     margins = first.merged().inplace_predict(held_out.features, predict_type="margin")
-    calibration = calibrate(margins, held_out, whole, panel.ahead)
+    blend = blend_of(margins, held_out)
+    mixed = blended(margins, held_out.features, {"blend": blend})
+    calibration = calibrate(mixed, held_out, whole, panel.ahead)
 
     progress(f"Fitting {first.rounds['quantiles']} rounds on {len(sample)} rows")
     final = grow(weighted(sample, last, options), options.learning, rounds=first.rounds, **settings)
@@ -138,6 +142,7 @@ def train_panel(
         **_learned_from(panel, sample),
         "seed": seed,
         "params": {**asdict(options), "rounds": final.rounds},
+        "blend": blend,
         "calibration": calibration,
         "metrics": {"held_out": measures(days)},
         "baselines": untrained.losses(held_out, whole),
@@ -177,9 +182,11 @@ def evidence_days(
     later = (
         held_out.origin + held_out.horizon > panel.days - 1 - held_out_periods(scope_of(panel)) // 2
     )
-    calibration = calibrate(margins[~later], subset(held_out, ~later), whole, panel.ahead)
-    judged = subset(held_out, later)
-    scores = link(margins[later], judged.features, {"calibration": calibration})
+    earlier, judged = subset(held_out, ~later), subset(held_out, later)
+    blend = blend_of(margins[~later], earlier)
+    mixed = blended(margins[~later], earlier.features, {"blend": blend})
+    calibration = calibrate(mixed, earlier, whole, panel.ahead)
+    scores = link(margins[later], judged.features, {"blend": blend, "calibration": calibration})
     return tally(panel, judged, scores)
 
 
