@@ -124,6 +124,13 @@ def test_a_refused_first_version_leaves_the_best_baseline_in_force(shop: Shop) -
     assert of_baseline["champion"]
     assert "answers until a version passes the gate" in of_baseline["gate_reason"]
     assert of_baseline["value"] == of_baseline["baseline_value"] > 0
+    load = shop.runtime.registry.load
+    manifest, of_trees = (
+        load(shop.model, one).manifest for one in (outcome["champion"], refused["version"])
+    )
+    learned = {"blend", "evidence", "metrics", "objective", "params", "seed"}
+    assert not learned & manifest.keys()
+    assert learned - {"blend"} <= of_trees.keys()
 
     # Published like any version, and answered bit for bit.
     score_day(shop.model, DAY, runtime=shop.runtime)
@@ -148,7 +155,6 @@ def test_a_refused_first_version_leaves_the_best_baseline_in_force(shop: Shop) -
     better = shop.register(worse=False)
     judged = get_learning(shop.model)
     with connect(shop.runtime.engine) as conn:
-        load = shop.runtime.registry.load
         verdict = judged.judge(
             conn,
             AS_OF,

@@ -24,7 +24,7 @@ from daybreak.models.sales_forecast.link import link
 from daybreak.models.sales_forecast.options import Scope
 from daybreak.registry.artifact import Artifact
 
-LEARNED = ("params", "calibration", "metrics", "evidence", "seed", "objective")
+LEARNED = ("params", "blend", "calibration", "metrics", "evidence", "seed", "objective")
 """What a manifest says of trees."""
 
 
