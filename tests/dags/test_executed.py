@@ -150,7 +150,7 @@ def test_a_model_without_data_is_skipped_and_keeps_no_other_from_its_gate(
     engine.dispose()
     run = {"dag_id": "train_models", "logical_date": "2026-02-26T00:00:00+00:00"}
     (result,), log = shop.run(run)
-    assert result["state"] == "success"
+    assert result["state"] == "success", log
     assert counted(result) == {"list_models": 1, "train": 1, "pass_the_gate": 1} | ENDS
     skipped = Counter(task["task_id"] for task in result["tasks"] if task["state"] == "skipped")
     assert skipped == {"train": 1, "pass_the_gate": 1}

@@ -72,7 +72,7 @@ def train(
             try:
                 trained = learning.train(conn, known, progress, options)
             except NoData as error:
-                meanwhile = _without_learning(conn, runtime, model, known, options)
+                meanwhile = _without_learning(conn, model, known, options)
                 if meanwhile is None:
                     raise
                 progress(f"{error.message} Until there are enough, a baseline answers.")
@@ -166,10 +166,10 @@ def _decide(
 
 
 def _without_learning(
-    conn: Connection, runtime: Runtime, model: str, known: AsOf, options: Options
+    conn: Connection, model: str, known: AsOf, options: Options
 ) -> Baseline | None:
     """The baseline of a model that has nothing in force and too little to learn from."""
-    if _champion(conn, runtime, model, known.cutoff) is not None:
+    if _version_in_force(conn, model, known.cutoff) is not None:
         return None
     return get_learning(model).baseline(conn, known, options)
 
@@ -186,7 +186,12 @@ def _newest_closed(conn: Connection, through: date) -> date:
 
 
 def _champion(conn: Connection, runtime: Runtime, model: str, cutoff: datetime) -> Artifact | None:
+    version = _version_in_force(conn, model, cutoff)
+    return None if version is None else runtime.registry.load(model, version)
+
+
+def _version_in_force(conn: Connection, model: str, cutoff: datetime) -> str | None:
     try:
-        return runtime.registry.load(model, champion_at(conn, model, cutoff))
+        return champion_at(conn, model, cutoff)
     except NoChampion:
         return None
