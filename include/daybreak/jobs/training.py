@@ -75,7 +75,7 @@ def train(
                 meanwhile = _without_learning(conn, model, known, options)
                 if meanwhile is None:
                     raise
-                progress(f"{error.message} Until there are enough, a baseline answers.")
+                progress(f"{error.message} Until there is enough, a baseline answers.")
                 trained = meanwhile.trained
         version = runtime.registry.register(model, trained.booster, trained.manifest, trained.files)
         progress(f"Registered {version}")

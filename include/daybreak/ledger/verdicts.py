@@ -20,7 +20,7 @@ Gate = Literal["passed", "refused", "baseline", "not_judged"]
 """What a version is marked with."""
 
 BASELINE = "baseline"
-"""In the evidence of the verdict on a baseline: its name."""
+"""In the evidence of the verdict on a baseline, and in its manifest: its name."""
 
 
 def record_verdict(

@@ -404,12 +404,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Baseline:
-    """A version that learned nothing: a formula of the features, which its manifest names.
+    """A version that learned nothing: a formula, which its manifest names (`models.baselines`).
 
     ``headline``: as in ``Verdict``, of the baseline itself; None where nothing was measured.
     """
 
-    name: str
     trained: Trained
     headline: Headline | None = None
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from daybreak.errors import ArtifactAltered
 from daybreak.models.base import Float32
+from daybreak.models.baselines import of_manifest
 from daybreak.models.recommendations.features.assemble import FEATURES
 from daybreak.models.recommendations.features.topn import MOST_COLUMNS
 
@@ -27,13 +27,7 @@ def margins_of(features: Float32, manifest: Mapping[str, Any]) -> Float32:
     What the source does not name follows by popularity. Raises ``ArtifactAltered`` where the
     manifest names no baseline.
     """
-    name = manifest.get("baseline")
-    if name not in FORMULAS:
-        raise ArtifactAltered(
-            f"The manifest has no trees and names no baseline that there is, but {name!r}.",
-            remedy=f"Name one of {', '.join(FORMULAS)}, or promote another version.",
-            field="baseline",
-        )
+    name = of_manifest(manifest, FORMULAS)
     rank, popular = (
         features[:, FEATURES.index(f"rank_{source}")] for source in (FORMULAS[name], "trending_28")
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from daybreak.errors import ArtifactAltered
+from daybreak.models.baselines import of_manifest
 from daybreak.models.sales_forecast.features.layout import FEATURES
 from daybreak.types import Float32
 
@@ -38,13 +38,7 @@ def margins_of(features: Float32, manifest: Mapping[str, Any]) -> Float32:
 
     Raises ``ArtifactAltered`` where the manifest names no formula.
     """
-    name = manifest.get("baseline")
-    if name not in FORMULAS:
-        raise ArtifactAltered(
-            f"The manifest has no trees and names no baseline that there is, but {name!r}.",
-            remedy=f"Name one of {', '.join(FORMULAS)}, or promote another version.",
-            field="baseline",
-        )
+    name = of_manifest(manifest, FORMULAS)
     margins = np.empty((len(features), len(FORMULAS[name])), np.float32)
     for output, factors in enumerate(FORMULAS[name]):
         columns = (features[:, FEATURES.index(factor)] for factor in factors)
@@ -53,10 +47,13 @@ def margins_of(features: Float32, manifest: Mapping[str, Any]) -> Float32:
 
 
 def blended(margins: Float32, features: Float32, manifest: Mapping[str, Any]) -> Float32:
-    """Margins (m, 4) of trees, mixed with those of a formula as ``manifest["blend"]`` says.
+    """What the link goes on with, float32 (m, 4): margins of trees, of a formula, or of both.
 
-    ``{"baseline": a formula, "trees": [a share for each output]}``; without it nothing changes.
+    A version without trees has margins (m, 0) and is its formula. ``manifest["blend"]`` mixes:
+    ``{"baseline": a formula, "trees": [a share for each output]}``.
     """
+    if not margins.shape[1]:
+        return margins_of(features, manifest)
     blend = manifest.get("blend")
     if blend is None:
         return margins

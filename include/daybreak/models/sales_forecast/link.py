@@ -31,6 +31,8 @@ _TENTH = np.float32(0.1000001)
 def link(margins: Float32, features: Float32, manifest: Mapping[str, Any]) -> dict[str, Float32]:
     """Margins (m, 4) of ``features`` (m, F) to units, float32 (m,) each of ``SCORES``.
 
+    Of a version without trees they are (m, 0); see `blended`.
+
     ``manifest["calibration"]`` holds an offset for each day ahead and output, in multiples of the
     series' scale: ``{"p10": [a number a day], ..., "mean": [...], "round": true}``; an output that
     is not named has none. ``round`` gives quantiles in whole units, for data that count them.

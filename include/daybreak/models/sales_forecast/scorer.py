@@ -25,7 +25,6 @@ from daybreak.models.base import (
 )
 from daybreak.models.sales_forecast.features.assemble import assemble
 from daybreak.models.sales_forecast.features.layout import COVARIATES, OVERRIDABLE, horizon_of
-from daybreak.models.sales_forecast.formulas import margins_of
 from daybreak.models.sales_forecast.link import link
 from daybreak.models.sales_forecast.options import Scope
 from daybreak.registry.artifact import Artifact
@@ -61,8 +60,6 @@ class ForecastRows:
             "horizon": self.horizon,
             "target_date": np.datetime64(self.business_date, "D") + self.scope.step * self.horizon,
         }
-        if not margins.shape[1]:  # a version without trees
-            margins = margins_of(self.features, self.manifest)
         return Answers({**identity, **link(margins, self.features, self.manifest)})
 
     def remarks(self, question: int) -> Remarks:

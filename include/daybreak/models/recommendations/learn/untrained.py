@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -11,6 +10,7 @@ from scipy import sparse
 from daybreak.errors import NoData
 from daybreak.facts.events import Events
 from daybreak.models.base import Baseline, Headline, Trained
+from daybreak.models.baselines import answering_by
 from daybreak.models.recommendations.features.learned import (
     FILE,
     LEARNED_STATISTICS,
@@ -37,7 +37,7 @@ def of_challenger(challenger: Artifact) -> Baseline:
         value = found[name][MEASURE]
         headline = Headline(measure_of(held_out), value, name, value)
     known = {key: value for key, value in challenger.manifest.items() if key not in LEARNED}
-    return Baseline(name, Trained(None, known | _answers(name), challenger.files), headline)
+    return Baseline(Trained(None, known | answering_by(name), challenger.files), headline)
 
 
 def of_events(events: Events, business_date: date, numbers: Numbers) -> Baseline:
@@ -52,9 +52,5 @@ def of_events(events: Events, business_date: date, numbers: Numbers) -> Baseline
     nothing = sparse.csr_matrix((items, items), dtype=np.float32)
     unknown = np.full((items, len(LEARNED_STATISTICS)), np.nan, np.float32)
     learned = Learned(events.item_ids, dict.fromkeys(NEIGHBOURS, nothing), unknown)
-    manifest = described(events, business_date, numbers) | _answers(POPULAR)
-    return Baseline(POPULAR, Trained(None, manifest, {FILE: learned.to_bytes()}))
-
-
-def _answers(name: str) -> dict[str, Any]:
-    return {"engine": "none", "baseline": name}
+    manifest = described(events, business_date, numbers) | answering_by(POPULAR)
+    return Baseline(Trained(None, manifest, {FILE: learned.to_bytes()}))

@@ -13,13 +13,13 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Connection
 
 from daybreak.clock import AsOf
 from daybreak.facts.panel import Panel
 from daybreak.facts.sales import read_panel
 from daybreak.models.base import Headline, Progress, Verdict, quiet
-from daybreak.models.sales_forecast.formulas import margins_of
 from daybreak.models.sales_forecast.learn.booster import QUANTILES
 from daybreak.models.sales_forecast.learn.evidence import QUANTILE_NAMES, Days, measures, tally
 from daybreak.models.sales_forecast.learn.lineage import panel_sha256
@@ -163,9 +163,8 @@ def _horizon(artifact: Artifact) -> int:
 
 def _days_of(panel: Panel, options: Options, seed: int, artifact: Artifact) -> Days:
     held_out = draw_held_out(panel, options, seed)
-    if artifact.engine == "none":
-        margins = margins_of(held_out.features, artifact.manifest)
-    else:
+    margins = np.empty((len(held_out), 0), np.float32)
+    if artifact.engine != "none":
         booster = open_booster(artifact)
         margins = booster.inplace_predict(held_out.features, predict_type="margin")
     return tally(panel, held_out, link(margins, held_out.features, artifact.manifest))

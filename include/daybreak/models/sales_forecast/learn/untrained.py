@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Connection
 
 from daybreak.clock import AsOf
@@ -13,8 +14,9 @@ from daybreak.facts.days import days_of_period
 from daybreak.facts.panel import Panel
 from daybreak.facts.sales import read_panel
 from daybreak.models.base import Baseline, Headline, Options, Trained
+from daybreak.models.baselines import answering_by
 from daybreak.models.sales_forecast.features.recent import MEMORY
-from daybreak.models.sales_forecast.formulas import FORMULAS, USUAL, margins_of
+from daybreak.models.sales_forecast.formulas import FORMULAS, USUAL
 from daybreak.models.sales_forecast.learn.booster import QUANTILES
 from daybreak.models.sales_forecast.learn.calibrate import pinball
 from daybreak.models.sales_forecast.learn.evidence import QUANTILE_NAMES
@@ -29,12 +31,14 @@ LEARNED = ("params", "blend", "calibration", "metrics", "evidence", "seed", "obj
 
 
 def losses(held_out: Sample, whole: bool) -> dict[str, dict[str, float]]:
-    """WAPE of P50 and mean pinball loss of each formula on the rows held out. They learn nothing,
-    so all of these days are new to them."""
+    """WAPE of P50 and mean pinball loss of each formula on the rows held out.
+
+    Formulas learn nothing, so all of these days are new to them.
+    """
     found = {}
     for name in FORMULAS:
         manifest = _answers(name, whole)
-        scores = link(margins_of(held_out.features, manifest), held_out.features, manifest)
+        scores = link(np.empty((len(held_out), 0), np.float32), held_out.features, manifest)
         of_quantiles = [
             pinball(held_out.units, scores[quantile], tau)
             for quantile, tau in zip(QUANTILE_NAMES, QUANTILES, strict=True)
@@ -61,9 +65,9 @@ def baseline(
     found: Mapping[str, Any] = manifest["baselines"]
     name = min(found, key=lambda one: (found[one]["pinball"], one))
     known = {key: value for key, value in manifest.items() if key not in LEARNED}
-    described = known | _answers(name, manifest["calibration"]["round"])
+    stands_in = known | _answers(name, manifest["calibration"]["round"])
     wape = found[name]["wape"]
-    return Baseline(name, Trained(None, described), Headline("WAPE", wape, name, wape))
+    return Baseline(Trained(None, stands_in), Headline("WAPE", wape, name, wape))
 
 
 def _newest(warehouse: Connection, as_of: AsOf, options: Options) -> Panel:
@@ -80,9 +84,8 @@ def _newest(warehouse: Connection, as_of: AsOf, options: Options) -> Panel:
 
 
 def _of_panel(panel: Panel) -> Baseline:
-    manifest = described(panel) | _answers(USUAL, counts_units(panel))
-    return Baseline(USUAL, Trained(None, manifest))
+    return Baseline(Trained(None, described(panel) | _answers(USUAL, counts_units(panel))))
 
 
 def _answers(name: str, whole: bool) -> dict[str, Any]:
-    return {"engine": "none", "baseline": name, "calibration": {"round": whole}}
+    return answering_by(name) | {"calibration": {"round": whole}}
