@@ -8,9 +8,10 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from flask import Flask, Request
+from flask import Flask
 from typer.testing import CliRunner
 
+from anybody import Anybody
 from daybreak.cli.models import app as models
 from daybreak.errors import NotCarried
 from daybreak.jobs.run import score_day
@@ -20,17 +21,9 @@ from daybreak.models import get_model, schedules
 from daybreak.platform.operation import operation
 from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
-from daybreak.serving.http.auth import Caller
 
 DAY = "2026-02-20"
 REASON = "needs sales"
-
-
-class Anybody:
-    """Lets every caller in."""
-
-    def authenticate(self, request: Request) -> Caller:
-        return Caller("test")
 
 
 def app_of(runtime: Runtime, *names: str) -> Flask:

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flask import Request
 from sqlalchemy import delete
 
 import model_shop
+from anybody import Anybody
 from day_equality import published_rows
 from daybreak.errors import ArtifactAltered, NoData
 from daybreak.jobs import training
@@ -28,7 +28,6 @@ from daybreak.models.sales_forecast import formulas as of_forecasts
 from daybreak.models.sales_forecast.features.layout import FEATURES as OF_FORECASTS
 from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
-from daybreak.serving.http.auth import Caller
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import begin, connect, make_engine
 from daybreak.warehouse.tables import SERVICE_ROLE, WRITER_ROLE, interaction, sales
@@ -36,11 +35,6 @@ from model_cases import ModelCase, case_of
 from model_shop import AS_OF, CUTOFF, DAY
 
 SHIPPED = ("sales_forecast", "recommendations")
-
-
-class Anybody:
-    def authenticate(self, request: Request) -> Caller:
-        return Caller("test")
 
 
 @dataclass(frozen=True)

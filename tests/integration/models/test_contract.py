@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flask import Request
 from flask.testing import FlaskClient
 from sqlalchemy import REAL, Connection, Engine, delete, select, update
 
 import model_shop
+from anybody import Anybody
 from day_equality import published_rows
 from daybreak.clock import AsOf
 from daybreak.errors import (
@@ -64,7 +64,6 @@ from daybreak.scoring.snapshot_bytes import pack, unpack
 from daybreak.scoring.snapshot_shards import write_snapshot
 from daybreak.scoring.snapshots import read_day, read_snapshot
 from daybreak.serving.app import create_app
-from daybreak.serving.http.auth import Caller
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import begin, connect, make_engine
 from daybreak.warehouse.tables import SERVICE_ROLE, WRITER_ROLE, sla, snapshot
@@ -135,11 +134,6 @@ class Day:
         path = f"/v1/models/{self.model.name}/predict"
         response = client.post(path, json=self.case.request(row))
         return response.status_code, response.get_json()
-
-
-class Anybody:
-    def authenticate(self, request: Request) -> Caller:
-        return Caller("test")
 
 
 def comparable(rows: Sequence[Any]) -> list[dict[str, Any]]:

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flask import Request
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, delete, event, func, select, update
 
 import model_shop
+from anybody import Anybody
 from day_equality import published_rows
 from daybreak.clock import AsOf
 from daybreak.errors import ConfigError, InputsLate, NoData
@@ -31,7 +31,6 @@ from daybreak.models import get_model, schedules
 from daybreak.models.schedule import ScoresOf
 from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
-from daybreak.serving.http.auth import Caller
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import begin, connect, make_engine
 from daybreak.warehouse.tables import WRITER_ROLE, generation, snapshot
@@ -312,11 +311,6 @@ def test_every_step_may_run_twice(at: Callable[..., Runtime]) -> None:
 
 
 # --- it answers ------------------------------------------------------------------------------
-
-
-class Anybody:
-    def authenticate(self, request: Request) -> Caller:
-        return Caller("test")
 
 
 @pytest.fixture

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flask import Request
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from typer.testing import CliRunner, Result
 
 import model_shop
+from anybody import Anybody
 from day_equality import published_rows
 from daybreak import models
 from daybreak.cli.models import app
@@ -34,7 +34,6 @@ from daybreak.models import get_learning, get_model, model_names, model_relation
 from daybreak.models.base import Model
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.serving.app import create_app
-from daybreak.serving.http.auth import Caller
 from daybreak.warehouse.engine import begin, connect, make_engine
 from daybreak.warehouse.migrate import check_current, migrate
 from model_cases import OUTSIDE, outside_installed
@@ -80,11 +79,6 @@ def champion(runtime: Runtime) -> str:
     outcome = training.pass_the_gate(challenger, runtime=runtime)
     assert outcome["outcome"] == "promoted", outcome["reason"]
     return challenger["version"]
-
-
-class Anybody:
-    def authenticate(self, request: Request) -> Caller:
-        return Caller("test")
 
 
 @pytest.fixture

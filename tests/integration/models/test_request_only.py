@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flask import Request
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
 import toy
+from anybody import Anybody
 from daybreak.errors import ConfigError, NotFound
 from daybreak.jobs import publishing
 from daybreak.jobs.exporting import export_day
@@ -29,7 +29,6 @@ from daybreak.models.base import Model
 from daybreak.models.schedule import ScoresOf
 from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
-from daybreak.serving.http.auth import Caller
 from daybreak.serving.routes.openapi import document
 from daybreak.serving.schemas import prediction_form
 from daybreak.settings import Settings
@@ -72,11 +71,6 @@ def service(runtime: Runtime) -> Iterator[Runtime]:
     )
     yield made
     made.engine.dispose()
-
-
-class Anybody:
-    def authenticate(self, request: Request) -> Caller:
-        return Caller("test")
 
 
 def client_of(service: Runtime, *models: Model) -> FlaskClient:

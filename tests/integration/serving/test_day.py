@@ -9,28 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Request
 from sqlalchemy import insert
 
 import small_shop
+from anybody import Anybody
 from day_equality import assert_day_equals, assert_row_equals, published_rows, request_body
 from daybreak.jobs.run import score_day
 from daybreak.ledger.champions import promote
 from daybreak.models import get_model
 from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
-from daybreak.serving.http.auth import Caller
 from daybreak.serving.http.keys import create_key
 from daybreak.warehouse.engine import begin
 from daybreak.warehouse.tables import day_closed
 from gunicorn_server import gunicorn
 
 MODEL = get_model("sales_forecast")
-
-
-class Anybody:
-    def authenticate(self, request: Request) -> Caller:
-        return Caller("test")
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from flask import Request
 from flask.testing import FlaskClient
 from pydantic import SecretStr
 from sqlalchemy import text
 
 import model_shop
+from anybody import Anybody
 from day_equality import published_rows
 from daybreak.clock import AsOf
 from daybreak.errors import AuditFailed, ConfigError, InvalidRequest, NotReady
@@ -29,18 +29,12 @@ from daybreak.scoring.audit import audit_generation
 from daybreak.scoring.snapshot_shards import write_snapshot
 from daybreak.scoring.snapshots import read_day
 from daybreak.serving.app import create_app
-from daybreak.serving.http.auth import Caller
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import begin, connect
 from model_cases import case_of
 from model_shop import AFTERWARDS, AS_OF, CUTOFF, DAY
 
 MODEL = "recommendations"
-
-
-class Anybody:
-    def authenticate(self, request: Request) -> Caller:
-        return Caller("test")
 
 
 @pytest.fixture(scope="module")

@@ -11,16 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flask import Request
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 from typer.testing import CliRunner
 
+from anybody import Anybody
 from daybreak.cli import app
 from daybreak.errors import GateRefused, InvalidRequest
 from daybreak.runtime import get_runtime
 from daybreak.serving.app import create_app
-from daybreak.serving.http.auth import Caller
 
 pytestmark = pytest.mark.slow
 
@@ -45,11 +44,6 @@ interactions:
   columns: {event_at: at, user_id: user, item_id: film, kind: {const: rating}}
   weights: {rating: 1}
 """
-
-
-class Anybody:
-    def authenticate(self, request: Request) -> Caller:
-        return Caller("test")
 
 
 @pytest.fixture
