@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, delete, text
 
-from dag_runner import ENDS, STEPS, DagRunner, counted, received
+from dag_runner import ENDS, STEPS, DagRunner, counted
 from daybreak.warehouse.tables import interaction
+from statsd_daemon import statsd_daemon
 
 pytestmark = pytest.mark.slow
 
@@ -80,13 +80,10 @@ def test_the_nightly_run_by_logical_date_by_configuration_and_without_either(
         {"dag_id": "daily_forecast", "conf": {"business_date": "2026-02-24"}},
         {"dag_id": "daily_forecast", "conf": {}},
     )
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as statsd:
-        statsd.bind(("127.0.0.1", 0))
-        statsd.setblocking(False)
-        address = {"DAYBREAK_STATSD_HOST": "127.0.0.1"}
-        address["DAYBREAK_STATSD_PORT"] = str(statsd.getsockname()[1])
+    with statsd_daemon() as statsd:
+        address = {"DAYBREAK_STATSD_HOST": statsd.host, "DAYBREAK_STATSD_PORT": str(statsd.port)}
         (first, second, third), log = shop.run(dated, configured, neither, **address)
-        sent = received(statsd)
+        sent = Counter(statsd.lines())
     assert (first["state"], counted(first)) == ("success", STEPS)
     assert (second["state"], counted(second)) == ("success", STEPS)
     for result, day in ((first, "2026-02-23"), (second, "2026-02-24")):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -21,12 +20,13 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from dag_runner import ENDS, HERE, ROOT, DagRunner, counted, received
+from dag_runner import ENDS, HERE, ROOT, DagRunner, counted
 from daybreak.runtime import Runtime
 from daybreak.serving.http.keys import create_key
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import begin, connect
 from gunicorn_server import gunicorn
+from statsd_daemon import statsd_daemon
 
 pytestmark = pytest.mark.slow
 
@@ -69,12 +69,10 @@ def trained(runner: DagRunner) -> dict[str, Any]:
 def published(runner: DagRunner, trained: dict[str, Any]) -> tuple[dict[str, Any], Counter[str]]:
     """The executed DAG, and the statsd packets that it sent."""
     run = {"dag_id": DAG, "logical_date": f"{DAY}T00:00:00+00:00"}
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as statsd:
-        statsd.bind(("127.0.0.1", 0))
-        statsd.setblocking(False)
-        host, port = statsd.getsockname()
-        (result,), _ = runner.run(run, DAYBREAK_STATSD_HOST=host, DAYBREAK_STATSD_PORT=str(port))
-        return result, received(statsd)
+    with statsd_daemon() as statsd:
+        address = {"DAYBREAK_STATSD_HOST": statsd.host, "DAYBREAK_STATSD_PORT": str(statsd.port)}
+        (result,), _ = runner.run(run, **address)
+        return result, Counter(statsd.lines())
 
 
 def described(home: Path, **env: str) -> dict[str, Any]:

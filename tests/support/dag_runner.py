@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections import Counter
@@ -35,16 +34,6 @@ ENDS = {"sweep": 1, "no_model_failed": 1}
 def counted(result: dict[str, Any]) -> Counter[str]:
     """Task instances that succeeded, by task."""
     return Counter(task["task_id"] for task in result["tasks"] if task["state"] == "success")
-
-
-def received(daemon: socket.socket) -> Counter[str]:
-    """Every packet that has arrived; the process that sent them has ended."""
-    packets: Counter[str] = Counter()
-    while True:
-        try:
-            packets[daemon.recv(512).decode()] += 1
-        except BlockingIOError:
-            return packets
 
 
 @dataclass

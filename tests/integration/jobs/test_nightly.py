@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import re
-import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -51,6 +50,7 @@ from daybreak.warehouse.tables import (
     sla,
     step,
 )
+from statsd_daemon import Daemon, statsd_daemon
 
 DAY = date(2026, 2, 1)
 CLOSED = datetime(2026, 2, 2, 0, 30, tzinfo=UTC)
@@ -67,17 +67,16 @@ def toy_is_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def packets() -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
-        daemon.bind(("127.0.0.1", 0))
-        daemon.setblocking(False)
+def statsd() -> Iterator[Daemon]:
+    with statsd_daemon() as daemon:
         yield daemon
 
 
 @pytest.fixture
-def runtime(make_runtime: MakeRuntime, packets: socket.socket) -> Runtime:
-    host, port = packets.getsockname()
-    made = make_runtime(now=NOW, statsd_host=host, statsd_port=port, entities_per_shard=4)
+def runtime(make_runtime: MakeRuntime, statsd: Daemon) -> Runtime:
+    made = make_runtime(
+        now=NOW, statsd_host=statsd.host, statsd_port=statsd.port, entities_per_shard=4
+    )
     champion(made, scale=1.0)
     close(made, DAY, CLOSED)
     return made
@@ -538,19 +537,9 @@ def test_the_deadline_callback_waits_for_the_due_time_where_it_comes_early(
     assert sla_rows(runtime=runtime) == []
 
 
-def received(daemon: socket.socket) -> list[str]:
-    """Every line that has arrived; the loopback interface delivers at once."""
-    lines: list[str] = []
-    while True:
-        try:
-            lines += daemon.recv(4096).decode().splitlines()
-        except BlockingIOError:
-            return lines
-
-
-def test_the_packets_of_one_run(runtime: Runtime, packets: socket.socket) -> None:
+def test_the_packets_of_one_run(runtime: Runtime, statsd: Daemon) -> None:
     score_day("toy", DAY, runtime=runtime)
-    sent = [line.removeprefix("daybreak.toy.") for line in received(packets)]
+    sent = [line.removeprefix("daybreak.toy.") for line in statsd.lines()]
     steps = [re.match(r"(\w+)\.succeeded:1\|c$", line) for line in sent]
     assert [found[1] for found in steps if found] == [
         "wait_for_inputs",

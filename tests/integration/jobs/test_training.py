@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import re
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -44,6 +43,7 @@ from daybreak.registry.artifact import Artifact
 from daybreak.runtime import Runtime
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.tables import day_closed, sales
+from statsd_daemon import Daemon, statsd_daemon
 
 MakeRuntime = Callable[..., Runtime]
 DAY = date(2026, 2, 1)
@@ -103,10 +103,8 @@ class JudgedToy(toy.ToyLearning):
 
 
 @pytest.fixture
-def packets() -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
-        daemon.bind(("127.0.0.1", 0))
-        daemon.setblocking(False)
+def statsd() -> Iterator[Daemon]:
+    with statsd_daemon() as daemon:
         yield daemon
 
 
@@ -314,12 +312,13 @@ def test_a_backtest_finds_a_data_set_by_the_path_of_its_file(
 @pytest.mark.docs
 @pytest.mark.usefixtures("tiny_shop")
 def test_docs_name_every_metric_that_is_sent_and_no_other(
-    make_runtime: MakeRuntime, judged: JudgedToy, packets: socket.socket
+    make_runtime: MakeRuntime, judged: JudgedToy, statsd: Daemon
 ) -> None:
-    host, port = packets.getsockname()
 
     def at(now: datetime) -> Runtime:
-        return make_runtime(now=now, dataset="synthetic", statsd_host=host, statsd_port=port)
+        return make_runtime(
+            now=now, dataset="synthetic", statsd_host=statsd.host, statsd_port=statsd.port
+        )
 
     day = date(2026, 1, 10)
     moments = iter(datetime(2026, 1, 11, 3, tzinfo=UTC) + timedelta(seconds=n) for n in range(999))
@@ -342,7 +341,7 @@ def test_docs_name_every_metric_that_is_sent_and_no_other(
     }
     asyncio.run(record_missed_deadline("toy", {"dag_run": late}, at(NOW)))
 
-    sent = {line.split(":")[0] for line in received(packets)}
+    sent = {line.split(":")[0] for line in statsd.lines()}
     page = (Path(__file__).parents[3] / "docs" / "sla.md").read_text()
     documented = re.findall(r"^\| `(daybreak\.[^`]+)` \|", page, flags=re.M)
     patterns = {name: re.sub(r"<\w+>", r"\\w+", name.replace(".", r"\.")) for name in documented}
@@ -354,13 +353,3 @@ def test_docs_name_every_metric_that_is_sent_and_no_other(
         for name, pattern in patterns.items()
         if not any(re.fullmatch(pattern, one) for one in sent)
     } == set()
-
-
-def received(daemon: socket.socket) -> list[str]:
-    """Every line that has arrived; the loopback interface delivers at once."""
-    lines: list[str] = []
-    while True:
-        try:
-            lines += daemon.recv(4096).decode().splitlines()
-        except BlockingIOError:
-            return lines
