@@ -61,11 +61,15 @@ def fill(engine: Engine, stores: int, items: int, days: int) -> int:
             conn, item, {"item_id": names, "category": categories, **_known(_days(names, -days))}
         )
         span = np.arange(1 - days, AHEAD + 1)
-        holiday = np.where(span % 50 == 0, "Holiday", None)
+        is_holiday = span % 50 == 0
         copy_in(
             conn,
             calendar,
-            {"business_date": _dates(span), "open": holiday == None, "holiday": holiday},  # noqa: E711 -- elementwise
+            {
+                "business_date": _dates(span),
+                "open": ~is_holiday,
+                "holiday": np.where(is_holiday, "Holiday", None),
+            },
         )
     # As autovacuum does within a minute of a load. Whoever reads a row before that marks it as
     # committed, and a server with page checksums logs the page.

@@ -3,8 +3,9 @@ Trains a challenger of every model as of the last closed business day, measures 
 champion and the baselines, and makes it champion where it passes the gate. The champion ledger
 (`report.model_history`) keeps the reason either way; a refusal is not a failure.
 
-Models are independent: one that does not learn is left out, one without data to learn from is
-skipped, and one that fails does not stop the others.
+Models are independent: one that does not learn is left out, one without any data is skipped, and
+one that fails does not stop the others. Where nothing is in force yet and the gate refuses the
+version, or there is too little to learn from, the model's best baseline becomes champion.
 
 The new champion is in force from the knowledge cutoff of its training day on, so a replay of an
 earlier day still gets the champion of that day. Runbook: docs/runbook.md.
