@@ -157,6 +157,8 @@ def test_a_refused_first_version_leaves_the_best_baseline_in_force(shop: Shop) -
         )
     compared = verdict.evidence["against_champion"]
     assert not compared.get("why_not")
+    # A formula has seen no label: it is compared on all days held out, up to its own.
+    assert compared.get("challenger", {"rows": 1})["rows"] > 0
 
 
 def test_too_short_a_history_gets_a_baseline(shop: Shop) -> None:

@@ -58,8 +58,10 @@ def test_two_that_err_on_both_sides_are_mixed() -> None:
 
 def test_what_one_day_says_is_not_enough() -> None:
     found = sample()
-    day = found.horizon == 3
-    found.units[day] = 2 * SIZE  # the formula is right on this day only
+    for name, value in (("p10_56", 0.7), ("p50_56", 1.1), ("p90_56", 1.5)):
+        found.features[:, FEATURES.index(name)] = value
+    # Far above both, so that the higher one saves more on this day than it loses on all others.
+    found.units[found.horizon == 3] = 8 * SIZE
     right = np.tile(RIGHT, (ROWS, 1))
     assert blend_of(right, found)["trees"] == [1.0] * 4
 
