@@ -79,8 +79,13 @@ fix: $(VENV)/.dev ## format, and fix what ruff can fix
 bench: $(VENV)/.dev ## measure scoring and serving; the tables stand in benchmarks/README.md
 	$(BIN)/python -m benchmarks
 
+.PHONY: quality
+quality: $(VENV)/.dev ## measure forecasts and lists over many shops, beside the usual methods
+	$(BIN)/python -m benchmarks.quality
+
 .PHONY: lock
 lock: $(VENV)/.runtime ## resolve requirements*.in again for Python 3.11 to 3.13
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade requirements.in -o requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade requirements-dev.in -o requirements-dev.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade -c requirements.txt docker/requirements.in -o docker/requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade benchmarks/quality/requirements.in -o benchmarks/quality/requirements.txt

@@ -84,17 +84,21 @@ def backtest(
 
 
 def forecast_table(fold: Fold, trained: Trained, horizon: int) -> pd.DataFrame:
-    """One row a series and day ahead that is open (or closed, then outside the measures)."""
+    """One row a series and day ahead that is open (or closed, then outside the measures).
+
+    ``trained`` may be a baseline, which has no trees.
+    """
     panel = fold.panel
     rows = np.repeat(np.arange(len(panel)), panel.ahead)
     days = np.tile(np.arange(1, panel.ahead + 1), len(panel))
     features = assemble(
         snapshot(panel), panel.business_date, days, rows, step=panel.step, slots=panel.slots
     )
-    booster = xgb.Booster(model_file=bytearray(trained.trees))
-    scores = link(
-        booster.inplace_predict(features, predict_type="margin"), features, trained.manifest
-    )
+    margins = np.empty((len(features), 0), np.float32)
+    if trained.booster is not None:
+        booster = xgb.Booster(model_file=bytearray(trained.booster))
+        margins = booster.inplace_predict(features, predict_type="margin")
+    scores = link(margins, features, trained.manifest)
     selling_day = features[:, FEATURES.index("selling_day")].astype(np.int64)
     table = pd.DataFrame(
         {

@@ -1,0 +1,186 @@
+"""The bench of many shops: its numbers on a tiny one, and its simple methods by hand."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from benchmarks.quality import naives
+from benchmarks.quality.__main__ import SETS, tables
+from benchmarks.quality.compare import compare
+from benchmarks.quality.known import Known, read_forecast, read_known, write_forecast
+from benchmarks.quality.measures import added, of_json, scored_cells, sums
+from benchmarks.quality.report import OURS, TRUTH, pooled, ranks
+from benchmarks.quality.run import measure_sales
+from benchmarks.quality.sets import SalesSet
+from benchmarks.quality.sets.chains import Chain, prepare
+from benchmarks.quality.warehouse import server
+
+TINY = SalesSet(
+    "tiny", partial(prepare, Chain(1, stores=2, items=2, days=110, price=-1.0)), origins=2, apart=14
+)
+
+
+@pytest.mark.slow  # a PostgreSQL of its own
+def test_a_shop_is_measured_from_its_files_on(tmp_path: Path) -> None:
+    said: list[str] = []
+    with server(tmp_path / "home") as running:
+        found = measure_sales(TINY, running, tmp_path, tmp_path, said.append, methods=naives.NAIVES)
+        loaded = [line for line in said if "rows read" in line]
+        again = measure_sales(TINY, running, tmp_path, tmp_path, said.append, methods=())
+
+    assert [one["origin"] for one in found["origins"]] == ["2025-05-18", "2025-06-01"]
+    measured = pooled(found)
+    assert {OURS, TRUTH, *naives.NAIVES} <= set(measured)
+    assert measured[TRUTH]["rows"] == 2 * 4 * 28
+    assert all(measured[TRUTH]["wape"] < measured[name]["wape"] for name in naives.NAIVES)
+    assert abs(found["origins"][0]["methods"][TRUTH]["promotion"]) < 1e-9
+    # Too short to learn from: the best baseline answers, and no set is without a forecast.
+    about = found["origins"][1]["methods"][OURS]["about"]
+    assert (about["passed"], about["baseline"]) == (False, "weekday_56")
+    # What was loaded is not loaded twice.
+    assert loaded == [line for line in said if "rows read" in line]
+    assert pooled(again)[OURS] == measured[OURS]
+
+    result = {"about": {"date": "", "commit": "", "machine": ""}, "sets": {"tiny": found}}
+    json.dumps(result, allow_nan=False)
+    assert tables(result).count("\n| ") > 12
+    assert "| tiny | +0.0% | +0.0% | +0.0% |" in compare(result, result)
+
+
+def known(units: Any, *, ahead: int, promotion: Any = 0.0, is_open: Any = True) -> Known:
+    """Series that begin on Monday 2024-01-01."""
+    values = np.atleast_2d(np.asarray(units, float))
+    wide = (len(values), values.shape[1] + ahead)
+    return Known(
+        {"store": np.array(["s"] * len(values), object)},
+        date(2024, 1, 1),
+        1,
+        values,
+        np.array(np.broadcast_to(is_open, wide)),
+        {"promotion": np.array(np.broadcast_to(promotion, wide), float)},
+    )
+
+
+def test_naive_forecasts_by_hand() -> None:
+    # Two weeks; the second Tuesday was closed, so that Tuesday is the first one's.
+    is_open = np.ones(14 + 8, bool)
+    is_open[8] = False
+    given = known(np.arange(14.0), ahead=8, is_open=is_open)
+    week, fortnight = naives.seasonal_naive(given), naives.seasonal_naive_long(given)
+    assert week["mean"].tolist() == [[7, 1, 9, 10, 11, 12, 13, 7]]
+    assert fortnight["mean"].tolist() == [[0, 1, 2, 3, 4, 5, 6, 7]]
+
+    flat = naives.last_28(given)
+    kept = [one for one in range(14) if one != 8]
+    assert flat["mean"][0, 0] == pytest.approx(sum(kept) / 13)
+    assert flat["p50"][0, 3] == 6
+    assert flat["p10"][0, 0] == pytest.approx(np.quantile(kept, 0.1))
+
+
+def test_the_last_selling_days_are_counted_back_past_closed_ones() -> None:
+    is_open = np.arange(60) % 2 == 0
+    given = known(np.arange(58.0), ahead=2, is_open=is_open)
+    assert naives.last_28(given)["mean"][0, 0] == np.mean(np.arange(2, 58, 2))
+
+
+def test_the_profile_goes_by_weekday_and_promotion_together() -> None:
+    units = np.arange(28.0)
+    promotion = np.zeros(28 + 7)
+    promotion[[0, 7, 8, 28, 29]] = 1  # two Mondays and a Tuesday; then a Monday and a Tuesday
+    found = naives.weekday_promotion(known(units, ahead=7, promotion=promotion))["mean"][0]
+    assert found[0] == (0 + 7) / 2  # Mondays that were promoted
+    assert found[1] == (0 + 7 + 8) / 3  # one such Tuesday is too few: all that was promoted
+    assert found[2] == (2 + 9 + 16 + 23) / 4
+
+
+def test_measures_by_hand() -> None:
+    given = known(np.ones((2, 7)), ahead=3, is_open=[True] * 7 + [True, False, True])
+    actual = np.array([[1.0, 9.0, 4.0], [2.0, 9.0, np.nan]])
+    cells = scored_cells(given, actual, horizon=1)
+    assert cells.tolist() == [[True, False, False], [True, False, False]]
+    cells = scored_cells(given, actual, horizon=2)
+    assert cells.sum() == 3
+
+    forecast = {
+        name: np.full((2, 3), value)
+        for name, value in {"p10": 1.0, "p50": 2.0, "p90": 3.0, "mean": 2.5}.items()
+    }
+    one = sums(forecast, actual, cells)  # y is 1, 4 and 2
+    found = added([one, of_json(one.to_json())]).measures()
+    assert found["wape"] == pytest.approx(3 / 7)
+    assert found["rmse"] == pytest.approx(np.sqrt((1.5**2 + 1.5**2 + 0.5**2) / 3))
+    assert found["bias"] == pytest.approx(7.5 / 7 - 1)
+    assert (found["coverage"], found["inside"]) == (pytest.approx(2 / 3), pytest.approx(1 / 3))
+    assert found["below_p50"] == pytest.approx(0.5)
+    of_p10, of_p50, of_p90 = (0 + 0.3 + 0.1), (0.5 + 1 + 0), (0.2 + 0.9 + 0.1)
+    assert found["pinball"] == pytest.approx((of_p10 + of_p50 + of_p90) / 3 / 3)
+    with pytest.raises(ValueError, match="1 cells have no p50"):
+        sums({**forecast, "p50": np.where(actual == 2, np.nan, 1.0)}, actual, cells)
+
+
+def test_ranks_are_means_over_sets_and_equals_share_one() -> None:
+    def of(**wapes: float) -> dict[str, Any]:
+        several = {
+            name: {"sums": {**dict.fromkeys(_SUMS, 1.0), "error": value}}
+            for name, value in wapes.items()
+        }
+        return {"origins": [{"origin": "2024-01-01", "methods": several}]}
+
+    sets = {"a": of(daybreak=1, last_28=2, ets=2, truth=0.1), "b": of(daybreak=3, last_28=1, ets=2)}
+    assert ranks(sets)["wape"] == {"daybreak": 2.0, "last_28": 1.75, "ets": 2.25}
+
+
+def test_a_change_is_told_without_each_set() -> None:
+    def of(**wapes: float) -> dict[str, Any]:
+        return {
+            "sets": {
+                name: {
+                    "origins": [
+                        {
+                            "origin": "2024-01-01",
+                            "methods": {OURS: {"sums": {**dict.fromkeys(_SUMS, 1.0), "error": v}}},
+                        }
+                    ]
+                }
+                for name, v in wapes.items()
+            }
+        }
+
+    text = compare(of(a=1, b=1, c=1), of(a=0.9, b=0.9, c=2))
+    rows = {line.split(" | ")[0].strip("| "): line.split(" | ")[1] for line in text.split("\n")}
+    assert rows["a"] == "-10.0%"
+    assert rows["without c"] == "-10.0%"
+    assert rows["**mean**"] == f"{(0.9 * 0.9 * 2) ** (1 / 3) - 1:+.1%}"
+
+
+def test_other_methods_read_and_write_what_is_known_as_files(tmp_path: Path) -> None:
+    given = known(np.arange(14.0), ahead=2, promotion=np.arange(16) % 2)
+    given.write(tmp_path / "known.parquet")
+    read = read_known(tmp_path / "known.parquet")
+    assert (read.origin, read.ahead) == (date(2024, 1, 14), 2)
+    np.testing.assert_array_equal(read.units, given.units)
+    np.testing.assert_array_equal(read.is_open, given.is_open)
+    np.testing.assert_array_equal(read.plans["promotion"], given.plans["promotion"])
+
+    made = naives.last_28(given)
+    write_forecast(made, tmp_path / "forecast.parquet", seconds=2.0)
+    found, about = read_forecast(tmp_path / "forecast.parquet")
+    assert about == {"seconds": 2.0}
+    np.testing.assert_array_equal(found["p90"], made["p90"])
+
+
+def test_sets_have_names_of_their_own() -> None:
+    names = [one.name for one in SETS]
+    assert len(set(names)) == len(names)
+
+
+_SUMS = (
+    *("rows", "volume", "error", "squared", "forecast"),
+    *("pinball", "within", "inside", "below_p50"),
+)
