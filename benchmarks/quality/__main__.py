@@ -20,15 +20,19 @@ from typing import Any
 
 from benchmarks.quality.compare import compare
 from benchmarks.quality.report import forecast_tables
+from benchmarks.quality.report_lists import list_tables
 from benchmarks.quality.run import measure_sales
-from benchmarks.quality.sets import AnySet
+from benchmarks.quality.run_lists import measure_lists
+from benchmarks.quality.sets import AnySet, SalesSet
 from benchmarks.quality.sets.chains import CHAINS
+from benchmarks.quality.sets.people import PEOPLE
 from benchmarks.quality.sets.real import SALES
 from benchmarks.quality.sets.shop import SHOP
-from benchmarks.quality.warehouse import server
+from benchmarks.quality.warehouse import Settings, server
+from daybreak.models.base import Progress
 
 ROOT = Path(__file__).parents[2]
-SETS: tuple[AnySet, ...] = (*SALES, SHOP, *CHAINS)
+SETS: tuple[AnySet, ...] = (*SALES, SHOP, *CHAINS, *PEOPLE)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -85,15 +89,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         with server(cache / "home") as running:
             for one in chosen:
                 if one.name not in absent:
-                    result["sets"][one.name] = measure_sales(
-                        one,
-                        running,
-                        data,
-                        cache,
-                        progress,
-                        methods=options.methods,
-                        most=options.origins,
-                        seed=options.seed,
+                    result["sets"][one.name] = _measured(
+                        one, running, data, cache, progress, options=options
                     )
                     if options.out:
                         options.out.write_text(json.dumps(result), encoding="utf-8")
@@ -103,11 +100,31 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
+def _measured(
+    one: AnySet,
+    running: Settings,
+    data: Path,
+    cache: Path,
+    progress: Progress,
+    *,
+    options: argparse.Namespace,
+) -> dict[str, Any]:
+    chosen = {"methods": options.methods, "most": options.origins}
+    if isinstance(one, SalesSet):
+        more = {**chosen, "seed": options.seed}
+        return measure_sales(one, running, data, cache, progress, **more)
+    return measure_lists(one, running, data, cache, progress, **chosen)
+
+
 def tables(result: dict[str, Any]) -> str:
     """The report of a result."""
     about = result["about"]
     head = f"{about['date']}, commit {about['commit']}; {about['machine']}"
-    return "\n\n".join([head, forecast_tables(result["sets"])])
+    sales, lists = (
+        {name: of for name, of in result["sets"].items() if of["kind"] == kind}
+        for kind in ("sales", "lists")
+    )
+    return "\n\n".join([head, forecast_tables(sales), list_tables(lists)])
 
 
 def _about() -> dict[str, Any]:

@@ -10,12 +10,50 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.quality.report import OURS, pooled
+from benchmarks.quality.report import OURS, markdown, pooled
+from benchmarks.quality.report_lists import SESSIONS
+from benchmarks.quality.report_lists import pooled as lists_pooled
 
 MEASURES = ("wape", "rmse", "pinball")
+QUESTIONS = ("all", "new", *(f"session: {name}" for name in SESSIONS))
 
 
-def compare(before: Mapping[str, Any], after: Mapping[str, Any], method: str = OURS) -> str:
+def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """Of forecasts lower is better, of lists higher; Markdown."""
+    return "\n\n".join(
+        text for text in (compare_forecasts(before, after), compare_lists(before, after)) if text
+    )
+
+
+def compare_lists(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """Relative change of NDCG@10, of the windows that both have."""
+    lines, changes = [], {}
+    for name, of in before["sets"].items():
+        if of["kind"] == "lists" and name in after["sets"]:
+            pair = _common(of, after["sets"][name], "windows", "as_of")
+            if pair[0]["windows"]:
+                old, new = (lists_pooled(one)[OURS] for one in pair)
+                ratio = [np.log(max(new[one], 1e-9) / max(old[one], 1e-9)) for one in QUESTIONS]
+                changes[name] = [float(value) for value in np.nan_to_num(ratio)]
+                lines.append([name, *(_percent(value) for value in changes[name])])
+    if not lines:
+        return ""
+    return markdown(["NDCG@10", *QUESTIONS], lines + _without_each(changes))
+
+
+def _without_each(changes: Mapping[str, list[float]]) -> list[list[str]]:
+    """The mean, and that without each set."""
+    lines = [["**mean**", *_means(list(changes.values()))]]
+    for left_out in changes:
+        rest = [values for name, values in changes.items() if name != left_out]
+        if rest:
+            lines.append([f"without {left_out}", *_means(rest)])
+    return lines
+
+
+def compare_forecasts(
+    before: Mapping[str, Any], after: Mapping[str, Any], method: str = OURS
+) -> str:
     """Relative change of each measure, in percent; below 0 is better. Markdown.
 
     Only origins that both have count. The mean is that of the logarithms, so that +10 % and -9 %
@@ -24,9 +62,9 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any], method: str = O
     lines = []
     changes: dict[str, list[float]] = {}
     for name in before["sets"]:
-        if name not in after["sets"]:
+        if name not in after["sets"] or before["sets"][name]["kind"] != "sales":
             continue
-        pair = _common(before["sets"][name], after["sets"][name])
+        pair = _common(before["sets"][name], after["sets"][name], "origins", "origin")
         if not pair[0]["origins"]:
             continue
         old, new = (pooled(one)[method] for one in pair)
@@ -39,23 +77,18 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any], method: str = O
                 f"{old['coverage']:.1%} → {new['coverage']:.1%}",
             ]
         )
-    lines.append(["**mean**", *_means(list(changes.values())), "", ""])
-    for left_out in changes:
-        rest = [values for name, values in changes.items() if name != left_out]
-        if rest:
-            lines.append([f"without {left_out}", *_means(rest), "", ""])
-    head = ["set", *MEASURES, "bias", "P10–P90"]
-    rule = ["---", *("---:" for _ in head[1:])]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *lines))
+    if not lines:
+        return ""
+    rest = [[*line, "", ""] for line in _without_each(changes)]
+    return markdown(["set", *MEASURES, "bias", "P10–P90"], lines + rest)
 
 
-def _common(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:
-    shared = {one["origin"] for one in before["origins"]} & {
-        one["origin"] for one in after["origins"]
-    }
+def _common(
+    before: Mapping[str, Any], after: Mapping[str, Any], parts: str, day: str
+) -> list[dict[str, Any]]:
+    shared = {one[day] for one in before[parts]} & {one[day] for one in after[parts]}
     return [
-        {**of, "origins": [one for one in of["origins"] if one["origin"] in shared]}
-        for of in (before, after)
+        {**of, parts: [one for one in of[parts] if one[day] in shared]} for of in (before, after)
     ]
 
 

@@ -104,7 +104,7 @@ def _rank_table(sets: Mapping[str, Found]) -> str:
         *(f"worst {name}" for name in ("WAPE", "RMSE", "pinball")),
         "s an origin",
     ]
-    return _table(head, lines)
+    return markdown(head, lines)
 
 
 def _worst(sets: Mapping[str, Found], name: str, measure: str) -> str:
@@ -146,7 +146,7 @@ def _set_table(sets: Mapping[str, Found]) -> str:
         "promotion effect",
         "gate passed",
     ]
-    return _table(head, [_set_line(name, of) for name, of in sets.items()])
+    return markdown(head, [_set_line(name, of) for name, of in sets.items()])
 
 
 def _set_line(title: str, of: Found) -> list[str]:
@@ -194,7 +194,7 @@ def _origin_table(sets: Mapping[str, Found]) -> str:
         "later days",
     ]
     lines = [_origin_line(title, origin) for title, of in sets.items() for origin in of["origins"]]
-    return _table(head, lines)
+    return markdown(head, lines)
 
 
 def _origin_line(title: str, origin: Found) -> list[str]:
@@ -239,6 +239,6 @@ def _number(value: float | None, digits: int | None = None) -> str:
     return f"{value:.{digits}f}" if digits is not None else f"{value:.4g}"
 
 
-def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+def markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     align = ["---", *("---:" for _ in head[1:])]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, align, *lines))

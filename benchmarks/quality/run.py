@@ -114,7 +114,7 @@ class _Job:
 def _ours(
     conn: Connection, origin: Origin, cache: Path, seed: int
 ) -> list[tuple[str, Forecast, dict[str, Any]]]:
-    key = peers.key(panel_sha256(origin.fold.panel), str(seed), _product())
+    key = peers.key(panel_sha256(origin.fold.panel), str(seed), product())
     folder = cache / "ours"
     folder.mkdir(parents=True, exist_ok=True)
     files = {name: folder / f"{key}.{name}.parquet" for name in (TREES, BASELINE, IN_FORCE)}
@@ -138,7 +138,7 @@ def _jobs(of: _Measured, methods: Sequence[str], cache: Path) -> list[_Job]:
     return [_Job(of, file, method, folder / f"{key}.{method}.parquet") for method in methods]
 
 
-def _product() -> str:
+def product() -> str:
     """The package as it is: a change of it lets our part run anew."""
     package = Path(models.__file__).parents[1]
     digest = hashlib.sha256()

@@ -9,18 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from benchmarks.quality import naives
 from benchmarks.quality.__main__ import SETS, tables
 from benchmarks.quality.compare import compare
 from benchmarks.quality.known import Known, read_forecast, read_known, write_forecast
 from benchmarks.quality.measures import added, of_json, scored_cells, sums
+from benchmarks.quality.past import SIMPLE, Asked, Past, lists_of, ndcg
 from benchmarks.quality.report import OURS, TRUTH, pooled, ranks
+from benchmarks.quality.report_lists import pooled as lists_pooled
 from benchmarks.quality.run import measure_sales
-from benchmarks.quality.sets import SalesSet
+from benchmarks.quality.run_lists import measure_lists
+from benchmarks.quality.sets import ListsSet, SalesSet
 from benchmarks.quality.sets.chains import Chain, prepare
 from benchmarks.quality.warehouse import server
 
+ABOUT = {"date": "", "commit": "", "machine": ""}
 TINY = SalesSet(
     "tiny", partial(prepare, Chain(1, stores=2, items=2, days=110, price=-1.0)), origins=2, apart=14
 )
@@ -47,10 +52,70 @@ def test_a_shop_is_measured_from_its_files_on(tmp_path: Path) -> None:
     assert loaded == [line for line in said if "rows read" in line]
     assert pooled(again)[OURS] == measured[OURS]
 
-    result = {"about": {"date": "", "commit": "", "machine": ""}, "sets": {"tiny": found}}
+    result = {"about": ABOUT, "sets": {"tiny": found}}
     json.dumps(result, allow_nan=False)
     assert tables(result).count("\n| ") > 12
     assert "| tiny | +0.0% | +0.0% | +0.0% |" in compare(result, result)
+
+
+def few_people(folder: Path, data: Path) -> str:
+    """Six weeks of 120 users; who bought bread and butter buys them again."""
+    rng = np.random.default_rng(3)
+    user, day = np.repeat(np.arange(120), 6), rng.integers(0, 45, 720)
+    taste = user % 8
+    item = np.where(rng.random(720) < 0.7, taste * 3 + rng.integers(0, 3, 720), 24 + user % 10)
+    moment = np.datetime64("2025-01-01T12:00") + day.astype("m8[D]")
+    frame = pd.DataFrame({"user": user, "item": item, "at": moment})
+    frame["basket"] = frame["user"].astype(str) + "-" + day.astype(str)
+    frame.drop_duplicates().to_parquet(folder / "events.parquet", index=False)
+    columns = "event_at: at, user_id: user, item_id: item, basket_id: basket"
+    return f"""\
+name: few
+interactions:
+  files: ${{HERE}}/events.parquet
+  columns: {{{columns}, kind: {{const: purchase}}}}
+"""
+
+
+@pytest.mark.slow  # a PostgreSQL of its own
+def test_lists_are_measured_from_files_on(tmp_path: Path) -> None:
+    few = ListsSet("few", few_people, windows=1)
+    with server(tmp_path / "home") as running:
+        found = measure_lists(few, running, tmp_path, tmp_path, lambda _: None, methods=SIMPLE)
+
+    measured = lists_pooled(found)
+    assert found["windows"][0]["as_of"] == "2025-02-07"
+    assert found["windows"][0]["baskets"] > 3
+    assert measured["repeat"]["all"] > measured["popularity_28"]["all"] > 0
+    assert measured[OURS]["all"] > measured["popularity_28"]["all"]
+    # Who is nobody has bought nothing before: what is popular.
+    stranger = "session: stranger + session"
+    assert measured["repeat"][stranger] == measured["popularity_28"][stranger]
+    result = {"about": ABOUT, "sets": {"few": found}}
+    json.dumps(result, allow_nan=False)
+    assert tables(result).count("\n| ") > 8
+    assert "| few | +0.0% | +0.0% |" in compare(result, result)
+
+
+def test_lists_by_hand() -> None:
+    # Items 0 to 3; user 0 had 0 and 1, user 1 had 1; nobody bought 3 within 90 days.
+    columns = np.array([[0, 0, 90], [0, 1, 95], [1, 1, 99], [-1, 2, 99], [-1, 2, 99], [1, 3, 1]])
+    user, item, day = columns.T
+    basket = np.array([1, 2, 3, 4, 5, 6])
+    past = Past(user, item, day, basket, 2, 4, 100, np.array([True, True, True, False]))
+    assert past.buyers(28).tolist() == [1, 2, 2, 0]
+
+    nothing = np.empty(0, np.int64)
+    asked = Asked(np.array([0, 1, -1]), [nothing, nothing, np.array([1])], [], new=False)
+    had = past.matrix()
+    listed = lists_of(past, asked, SIMPLE["repeat"](past), had)
+    assert listed[:, :3].tolist() == [[1, 0, 2], [1, 2, 0], [2, 0, -1]]
+    new = Asked(asked.user, asked.session, [], new=True)
+    assert lists_of(past, new, SIMPLE["popularity_28"](past), had)[0, 0] == 2
+
+    # Bought first and third of two wanted: (1 + 1/2) / (1 + 1/log2 3).
+    value = ndcg(np.array([[7, 1, 8, *range(10, 17)]]), [np.array([7, 8])])
+    assert value[0] == pytest.approx(1.5 / (1 + 1 / np.log2(3)))
 
 
 def known(units: Any, *, ahead: int, promotion: Any = 0.0, is_open: Any = True) -> Known:
@@ -141,12 +206,13 @@ def test_a_change_is_told_without_each_set() -> None:
         return {
             "sets": {
                 name: {
+                    "kind": "sales",
                     "origins": [
                         {
                             "origin": "2024-01-01",
                             "methods": {OURS: {"sums": {**dict.fromkeys(_SUMS, 1.0), "error": v}}},
                         }
-                    ]
+                    ],
                 }
                 for name, v in wapes.items()
             }

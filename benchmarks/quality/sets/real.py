@@ -64,7 +64,7 @@ sales:
 """
 
 
-def _receipts(data: Path) -> pd.DataFrame:
+def receipts(data: Path) -> pd.DataFrame:
     folder = data / "completejourney_subset"
     lines = pd.read_parquet(folder / "transactions.parquet")
     products = pd.read_parquet(folder / "products.parquet")
@@ -74,7 +74,7 @@ def _receipts(data: Path) -> pd.DataFrame:
 
 
 def departments(folder: Path, data: Path) -> str:
-    lines = _receipts(data)
+    lines = receipts(data)
     keys = ["date", "store_id", "department"]
     sold = lines.groupby(keys, as_index=False)["quantity"].sum()
     sold.to_parquet(folder / "sales.parquet", index=False)
@@ -89,7 +89,7 @@ sales:
 
 def categories(folder: Path, data: Path) -> str:
     """Product categories of the ten largest stores, with the share of products that are mailed."""
-    lines = _receipts(data)
+    lines = receipts(data)
     stores = lines["store_id"].value_counts().index[:10]
     lines = lines[lines["store_id"].isin(stores)]
     keys = ["date", "store_id", "product_category"]
