@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
-from sqlalchemy import Connection
 
 from benchmarks.quality.known import QUANTILES, Floats, Forecast, Known
 from benchmarks.quality.measures import scored_cells
@@ -21,9 +20,8 @@ from benchmarks.quality.warehouse import Warehouse
 from daybreak.clock import AsOf
 from daybreak.facts.days import days_of_period
 from daybreak.facts.panel import Panel
-from daybreak.facts.sales import read_actuals, read_panel
 from daybreak.models.sales_forecast.learn.backtest import Fold
-from daybreak.models.sales_forecast.learn.train import Options
+from daybreak.models.sales_forecast.learn.folds import fold_as_of
 from daybreak.models.sales_forecast.options import Scope
 from daybreak.warehouse.engine import connect
 
@@ -67,19 +65,8 @@ def origins(of: SalesSet, held: Warehouse, most: int | None = None) -> Iterator[
             measured = of.horizon if scope.step > 1 else max(of.horizon, scope.horizon)
             day = held.last - timedelta(days=scope.step * (measured + of.apart * back))
             as_of = held.as_of(conn, MODEL, day)
-            yield Origin(of, as_of, _fold(conn, of, as_of, now, scope))
-
-
-def _fold(conn: Connection, of: SalesSet, as_of: AsOf, now: AsOf, scope: Scope) -> Fold:
-    days = Options().panel_days(scope.horizon)
-    panel = read_panel(conn, as_of, days=days, ahead=scope.horizon, top_items=of.items)
-    first = as_of.business_date + timedelta(days=scope.step)
-    ends = as_of.business_date + timedelta(days=scope.step * scope.horizon)
-    series = list(zip(panel.store_ids.tolist(), panel.item_ids.tolist(), strict=True))
-    sold = read_actuals(conn, now, first, min(ends, now.business_date), series)
-    actual = np.full((len(panel), scope.horizon), np.nan, np.float32)
-    actual[:, : sold.shape[1]] = sold
-    return Fold(panel, actual)
+            fold = fold_as_of(conn, as_of, now, scope, top_items=of.items)
+            yield Origin(of, as_of, fold)
 
 
 def known_of(panel: Panel) -> Known:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -50,16 +50,28 @@ def read_folds(
         )
     chosen = _best_sellers(warehouse, as_of(dates[0]), items)
     for origin in dates:
-        yield _fold(warehouse, as_of(origin), now, chosen, scope)
+        yield fold_as_of(warehouse, as_of(origin), now, scope, items=chosen)
 
 
 def _best_sellers(warehouse: Connection, as_of: AsOf, items: int) -> list[str]:
     return sorted(set(read_panel(warehouse, as_of, top_items=items).item_ids.tolist()))
 
 
-def _fold(warehouse: Connection, as_of: AsOf, now: AsOf, items: list[str], scope: Scope) -> Fold:
+def fold_as_of(
+    warehouse: Connection,
+    as_of: AsOf,
+    now: AsOf,
+    scope: Scope,
+    *,
+    items: Sequence[str] | None = None,
+    top_items: int | None = None,
+) -> Fold:
+    """The fold of one origin: what was known ``as_of`` it, and what is known ``now`` of its future.
+
+    ``items``, ``top_items``: of which items, as `read_panel` has it. Raises ``NoData``.
+    """
     days, ahead = Options().panel_days(scope.horizon), scope.horizon
-    panel = read_panel(warehouse, as_of, days=days, ahead=ahead, items=items)
+    panel = read_panel(warehouse, as_of, days=days, ahead=ahead, items=items, top_items=top_items)
     first = as_of.business_date + timedelta(days=scope.step)
     last = min(as_of.business_date + timedelta(days=scope.step * ahead), now.business_date)
     series = list(zip(panel.store_ids.tolist(), panel.item_ids.tolist(), strict=True))
