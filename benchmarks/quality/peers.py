@@ -25,10 +25,10 @@ def environment(cache: Path, progress: Progress) -> Path:
     python = folder / "bin" / "python"
     if not (folder / "complete").exists():
         progress("Making the environment of the other methods; one to three minutes")
-        uv = Path(sys.executable).parent / "uv"
-        _run([str(uv), "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)])
-        install = ["pip", "install", "--quiet", "--python", str(python), "-r", str(pinned)]
-        _run([str(uv), *install])
+        # By pip, which reads its own configuration: an index, a proxy, a folder of wheels.
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+        install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([str(python), *install, "-r", str(pinned)], check=True)
         (folder / "complete").touch()
     return python
 
@@ -78,14 +78,3 @@ def code(script: str) -> bytes:
         HERE / "requirements.txt",
     )
     return b"".join(file.read_bytes() for file in files)
-
-
-def _run(command: Sequence[str]) -> None:
-    index = subprocess.run(
-        [str(Path(sys.executable).parent / "pip"), "config", "get", "global.index-url"],
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.strip()
-    more = {"UV_DEFAULT_INDEX": index} if index and "UV_DEFAULT_INDEX" not in os.environ else {}
-    subprocess.run(command, check=True, env={**os.environ, **more})
