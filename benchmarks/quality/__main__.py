@@ -23,7 +23,7 @@ from benchmarks.quality.report import forecast_tables
 from benchmarks.quality.report_lists import list_tables
 from benchmarks.quality.run import measure_sales
 from benchmarks.quality.run_lists import measure_lists
-from benchmarks.quality.sets import AnySet, SalesSet
+from benchmarks.quality.sets import ListsSet, SalesSet
 from benchmarks.quality.sets.chains import CHAINS
 from benchmarks.quality.sets.people import PEOPLE
 from benchmarks.quality.sets.real import SALES
@@ -32,7 +32,7 @@ from benchmarks.quality.warehouse import Settings, server
 from daybreak.models.base import Progress
 
 ROOT = Path(__file__).parents[2]
-SETS: tuple[AnySet, ...] = (*SALES, SHOP, *CHAINS, *PEOPLE)
+SETS: tuple[SalesSet | ListsSet, ...] = (*SALES, SHOP, *CHAINS, *PEOPLE)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -101,7 +101,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _measured(
-    one: AnySet,
+    one: SalesSet | ListsSet,
     running: Settings,
     data: Path,
     cache: Path,

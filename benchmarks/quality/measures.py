@@ -115,7 +115,7 @@ def noise_of_totals(known: Known, horizon: int, most: int = 8) -> float:
     """How far the total of a span misses that of the span before, RMS over the past ones.
 
     Of series that sold throughout. Where this is above 20 %, a forecast whose total is within
-    20 % at one origin is luck. NaN where there are fewer than two spans.
+    20 % at one origin is luck. NaN where there are fewer than three spans.
     """
     spans = min(known.days // horizon, most + 1)
     if spans < 3:

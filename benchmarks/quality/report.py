@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from benchmarks.quality.measures import Sums, added, of_json
 from benchmarks.quality.naives import NAIVES
@@ -38,23 +39,23 @@ def ranks(sets: Mapping[str, Found], ours: str = OURS) -> dict[str, dict[str, fl
 
     Of ours only ``ours`` takes part. A method is ranked where it has the measure.
     """
-    found: dict[str, dict[str, list[float]]] = {name: {} for name in MEASURES}
-    for of in sets.values():
-        measured = pooled(of)
-        for measure, by_method in found.items():
-            values = {
-                name: one[measure]
-                for name, one in measured.items()
-                if _takes_part(name, ours) and not np.isnan(one[measure])
-            }
-            for name, value in values.items():
-                better = sum(other < value for other in values.values())
-                equal = sum(other == value for other in values.values())
-                by_method.setdefault(name, []).append(better + (equal + 1) / 2)
     return {
-        measure: {name: float(np.mean(several)) for name, several in by_method.items()}
-        for measure, by_method in found.items()
+        measure: mean_ranks(
+            {name: one[measure] for name, one in pooled(of).items() if _takes_part(name, ours)}
+            for of in sets.values()
+        )
+        for measure in MEASURES
     }
+
+
+def mean_ranks(sets: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Method to its mean rank over the sets that have a value of it; the least has rank 1."""
+    found: dict[str, list[float]] = {}
+    for values in sets:
+        known = {name: value for name, value in values.items() if not np.isnan(value)}
+        for name, rank in zip(known, stats.rankdata(list(known.values())), strict=True):
+            found.setdefault(name, []).append(float(rank))
+    return {name: float(np.mean(several)) for name, several in found.items()}
 
 
 def _takes_part(name: str, ours: str) -> bool:

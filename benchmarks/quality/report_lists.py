@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.quality.report import BASELINE, OURS, TREES, markdown
+from benchmarks.quality.report import BASELINE, OURS, TREES, markdown, mean_ranks
 from benchmarks.quality.run_lists import GROUPS
 
 Found = Mapping[str, Any]
@@ -36,18 +36,10 @@ def pooled(of: Found) -> dict[str, dict[str, float]]:
 
 def ranks(sets: Mapping[str, Found], question: str, ours: str = OURS) -> dict[str, float]:
     """Method to mean rank, 1 is best; of popularity the best window alone takes part."""
-    found: dict[str, list[float]] = {}
-    for of in sets.values():
-        values = {
-            name: one[question]
-            for name, one in pooled(of).items()
-            if _takes_part(name, ours) and not np.isnan(one[question])
-        }
-        for name, value in values.items():
-            better = sum(other > value for other in values.values())
-            equal = sum(other == value for other in values.values())
-            found.setdefault(name, []).append(better + (equal + 1) / 2)
-    return {name: float(np.mean(several)) for name, several in found.items()}
+    return mean_ranks(
+        {name: -one[question] for name, one in pooled(of).items() if _takes_part(name, ours)}
+        for of in sets.values()
+    )
 
 
 def _takes_part(name: str, ours: str) -> bool:

@@ -114,7 +114,7 @@ class _Job:
 def _ours(
     conn: Connection, origin: Origin, cache: Path, seed: int
 ) -> list[tuple[str, Forecast, dict[str, Any]]]:
-    key = peers.key(panel_sha256(origin.fold.panel), str(seed), product())
+    key = peers.key(panel_sha256(origin.fold.panel), str(seed), product("ours.py"))
     folder = cache / "ours"
     folder.mkdir(parents=True, exist_ok=True)
     files = {name: folder / f"{key}.{name}.parquet" for name in (TREES, BASELINE, IN_FORCE)}
@@ -138,10 +138,10 @@ def _jobs(of: _Measured, methods: Sequence[str], cache: Path) -> list[_Job]:
     return [_Job(of, file, method, folder / f"{key}.{method}.parquet") for method in methods]
 
 
-def product() -> str:
-    """The package as it is: a change of it lets our part run anew."""
+def product(asking: str) -> str:
+    """The package as it is, and the module that asks it: a change of them is run anew."""
     package = Path(models.__file__).parents[1]
     digest = hashlib.sha256()
-    for file in [*sorted(package.rglob("*.py")), Path(__file__).with_name("ours.py")]:
+    for file in [*sorted(package.rglob("*.py")), Path(__file__).with_name(asking)]:
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]

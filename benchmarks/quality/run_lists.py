@@ -71,7 +71,7 @@ def _window(
         asked, groups = questions(later, past, of.users)
         names = later.user_ids, later.item_ids
         file, about_file = _kept(cache, past, asked)
-        ours = cache / "ours" / f"{peers.key(file.stem, str(len(names[0])), product())}.npz"
+        ours = cache / "ours" / f"{peers.key(file.stem, of.name, product('our_lists.py'))}.npz"
         ours.parent.mkdir(parents=True, exist_ok=True)
         if not ours.exists():
             found, about = our_lists(conn, as_of, asked, *names)

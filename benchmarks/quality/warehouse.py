@@ -60,10 +60,10 @@ def server(home: Path) -> Iterator[Settings]:
 def warehouse(started: Settings, dataset: Path, progress: Progress) -> Iterator[Warehouse]:
     """The warehouse of a YAML file, loaded where it is not yet, as ``daybreak data load`` does."""
     settings = started.model_copy(update={"dataset": f"{dataset.stem}_{_loading()}"})
-    server = Postgres(
+    database = Postgres(
         settings.postgres_dir, settings.postgres_socket_dir, settings.home / "postgres.log"
     )
-    server.create_databases(settings.warehouse_database)
+    database.create_databases(settings.warehouse_database)
     engine = make_engine(settings.dsn_for("migrations"))
     try:
         migrate(engine, relations=model_relations())

@@ -135,19 +135,15 @@ def _by_lags(known: Known, of_mean: Any, of_median: Any) -> Forecast:
         frame[name] = values[:, :days].ravel()[rows]
         ahead[name] = values[:, days:].ravel()
     # A series that has fewer days than the lags reach gives no rows, but is forecast all the same.
-    library = MLForecast(
-        models={"mean": of_mean},
-        freq=_freq(known),
-        lags=lags,
-        lag_transforms={1: [RollingMean(window, min_samples=1) for window in windows]},
-        date_features=["dayofweek", "day", "month"] if daily else ["month"],
-    )
-    median = MLForecast(
-        models={"p50": of_median},
-        freq=_freq(known),
-        lags=lags,
-        lag_transforms={1: [RollingMean(window, min_samples=1) for window in windows]},
-        date_features=["dayofweek", "day", "month"] if daily else ["month"],
+    library, median = (
+        MLForecast(
+            models={name: regressor},
+            freq=_freq(known),
+            lags=lags,
+            lag_transforms={1: [RollingMean(window, min_samples=1) for window in windows]},
+            date_features=["dayofweek", "day", "month"] if daily else ["month"],
+        )
+        for name, regressor in (("mean", of_mean), ("p50", of_median))
     )
     sizes = frame.groupby("unique_id").size()
     windows_tested = 2
@@ -214,7 +210,7 @@ def main() -> None:
         started = time.perf_counter()
         try:
             forecast = METHODS[job["method"]](known)
-        except Exception as error:
+        except Exception as error:  # whatever a library raises: the others go on
             print(f"{job['method']} at {known.origin} failed: {error!r}"[:300], flush=True)
             continue
         seconds = time.perf_counter() - started

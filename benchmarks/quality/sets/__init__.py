@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+
+import daybreak
 
 Prepare = Callable[[Path, Path], str]
 """Writes files into the first folder, of what is in the second (the real data), and gives the YAML.
@@ -18,16 +18,20 @@ A file ``truth.parquet`` (business_date, store_id, item_id, mean, dispersion) is
 
 
 @dataclass(frozen=True)
-class SalesSet:
-    """``needs``: a file of the real data without which it is left out; "" where it is made here.
-
-    ``horizon``: selling periods ahead that count. ``origins``: how many, ``apart`` periods from
-    one to the next, the last one as late as the longest horizon allows. ``items``: best sellers.
-    """
+class DataSet:
+    """``needs``: a file of the real data without which it is left out; "" where it is made here."""
 
     name: str
     prepare: Prepare
     needs: str = ""
+
+
+@dataclass(frozen=True)
+class SalesSet(DataSet):
+    """``horizon``: selling periods ahead that count. ``origins``: how many, ``apart`` periods from
+    one to the next, the last one as late as the longest horizon allows. ``items``: best sellers.
+    """
+
     horizon: int = 28
     origins: int = 3
     apart: int = 84
@@ -35,21 +39,15 @@ class SalesSet:
 
 
 @dataclass(frozen=True)
-class ListsSet:
+class ListsSet(DataSet):
     """``windows``: weeks of which each is predicted as of the day before, ``apart`` days apart."""
 
-    name: str
-    prepare: Prepare
-    needs: str = ""
     windows: int = 3
     apart: int = 14
     users: int = 2000
 
 
-AnySet = SalesSet | ListsSet
-
-
-def prepared(one: AnySet, data: Path, cache: Path) -> Path:
+def prepared(one: DataSet, data: Path, cache: Path) -> Path:
     """The YAML file of a set in a folder of its own, made where it is not there yet."""
     stem = f"{one.name}_{_identity(one, data)}"
     folder, made = cache / "sets" / stem, cache / "sets" / f"{stem}.part"
@@ -62,13 +60,13 @@ def prepared(one: AnySet, data: Path, cache: Path) -> Path:
     return folder / f"{stem}.yaml"
 
 
-def _identity(one: AnySet, data: Path) -> str:
-    """Changes with the code that prepares the set, with its numbers and the files that are read."""
-    function, given = one.prepare, ()
-    if isinstance(function, partial):
-        function, given = function.func, function.args
-    source = Path(inspect.getfile(function)).read_bytes()
-    digest = hashlib.sha256(source + repr(given).encode())
+def _identity(one: DataSet, data: Path) -> str:
+    """Changes with all code that prepares sets, with the set's numbers and the files it reads."""
+    digest = hashlib.sha256(repr(getattr(one.prepare, "args", ())).encode())
+    shipped = Path(daybreak.__file__).parent
+    for place in (Path(__file__).parent, shipped / "sources" / "synthetic", shipped / "datasets"):
+        for file in sorted(place.glob("*.*")):
+            digest.update(file.read_bytes() if file.is_file() else b"")
     for file in _files(data / one.needs) if one.needs else ():
         digest.update(f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}".encode())
     return digest.hexdigest()[:8]

@@ -136,7 +136,7 @@ def draw(chain: Chain) -> pd.DataFrame:
         day = day[6:keep:7]
         # The end is a Sunday, and the days before it are whole weeks.
         mean = mean[:, :keep].reshape(series, -1, 7).sum(axis=2)
-        is_open = is_open[:, 6:keep:7] | True
+        is_open = np.ones_like(mean, bool)
         frame = {
             name: values[:, :keep].reshape(series, -1, 7).mean(axis=2)
             for name, values in frame.items()
@@ -183,8 +183,11 @@ def _promotions(
     return (rng.random((chain.items, leaflet[-1] + 1)) < 0.18)[:, leaflet]
 
 
-def _set(name: str, chain: Chain, **about: int) -> SalesSet:
-    return SalesSet(name, partial(prepare, chain), **about)  # type: ignore[arg-type]
+def _set(
+    name: str, chain: Chain, *, horizon: int = 28, origins: int = 3, apart: int = 84
+) -> SalesSet:
+    drawn = partial(prepare, chain)
+    return SalesSet(name, drawn, horizon=horizon, origins=origins, apart=apart)
 
 
 CHAINS = (
@@ -204,12 +207,11 @@ CHAINS = (
             closed_sundays=True,
             dispersion=0.01,
         ),
-        origins=3,
     ),
     _set("no_promotions", Chain(3, promotions="none", own_weeks=0.1)),
-    _set("short_history", Chain(4, days=180), origins=3, apart=12),
+    _set("short_history", Chain(4, days=180), apart=12),
     _set("new_shop", Chain(5, days=110), origins=2, apart=20),
     _set("weeks", Chain(6, days=7 * 130, weekly=True, price=-1.5), horizon=13, apart=10),
-    _set("intermittent", Chain(7, level=0.15, items=8, stores=8, lift=0.6), origins=3),
+    _set("intermittent", Chain(7, level=0.15, items=8, stores=8, lift=0.6)),
     _set("strong_trend", Chain(8, trend=-0.5, drift=0.4, late_share=0.1)),
 )

@@ -45,4 +45,4 @@ def prepare(folder: Path, data: Path) -> str:
     return text
 
 
-SHOP = SalesSet("shop", prepare, origins=3)
+SHOP = SalesSet("shop", prepare)
