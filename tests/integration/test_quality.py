@@ -16,6 +16,7 @@ from benchmarks.quality.__main__ import SETS, tables
 from benchmarks.quality.compare import compare
 from benchmarks.quality.known import Known, read_forecast, read_known, write_forecast
 from benchmarks.quality.measures import added, of_json, scored_cells, sums
+from benchmarks.quality.outside import lists
 from benchmarks.quality.past import SIMPLE, Asked, Past, lists_of, ndcg
 from benchmarks.quality.report import OURS, TRUTH, pooled, ranks
 from benchmarks.quality.report_lists import pooled as lists_pooled
@@ -24,6 +25,7 @@ from benchmarks.quality.run_lists import measure_lists
 from benchmarks.quality.sets import ListsSet, SalesSet
 from benchmarks.quality.sets.chains import Chain, prepare
 from benchmarks.quality.warehouse import server
+from scipy import sparse
 
 ABOUT = {"date": "", "commit": "", "machine": ""}
 TINY = SalesSet(
@@ -116,6 +118,36 @@ def test_lists_by_hand() -> None:
     # Bought first and third of two wanted: (1 + 1/2) / (1 + 1/log2 3).
     value = ndcg(np.array([[7, 1, 8, *range(10, 17)]]), [np.array([7, 8])])
     assert value[0] == pytest.approx(1.5 / (1 + 1 / np.log2(3)))
+
+
+def few_purchases() -> Past:
+    """Sixty users, eight items, two of which are always bought together."""
+    rng = np.random.default_rng(5)
+    user, item = np.nonzero(rng.random((60, 8)) < 0.3)
+    both = np.unique(user[item == 1])
+    user, item = np.append(user, both), np.append(item, np.full(len(both), 2))
+    day = rng.integers(60, 100, len(user))
+    return Past(user, item, day, day, 60, 8, 100, np.ones(8, bool))
+
+
+def test_ease_is_the_ridge_regression_of_each_item_on_the_others() -> None:
+    past = few_purchases()
+    had = past.matrix()
+    weight = lists.ease(past)(np.arange(8), sparse.identity(8, format="csr"))
+    matrix = had.toarray()
+    for item in range(8):
+        others = np.arange(8) != item
+        gram = matrix[:, others].T @ matrix[:, others] + lists.EASE_LAMBDA * np.eye(7)
+        expected = np.linalg.solve(gram, matrix[:, others].T @ matrix[:, item])
+        np.testing.assert_allclose(weight[others, item], expected, rtol=1e-8)
+
+
+@pytest.mark.parametrize("method", ["bm25", "als", "ease"])
+def test_what_is_bought_together_is_listed_first(method: str) -> None:
+    past = few_purchases()
+    asked = Asked(np.array([-1]), [np.array([1])], [])
+    found = lists_of(past, asked, lists.METHODS[method](past), past.matrix())
+    assert found[0, 0] == 2
 
 
 def known(units: Any, *, ahead: int, promotion: Any = 0.0, is_open: Any = True) -> Known:
