@@ -11,25 +11,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from benchmarks.quality import naives
+from benchmarks.quality import naives, report_lists
 from benchmarks.quality.__main__ import SETS, tables
 from benchmarks.quality.compare import compare
 from benchmarks.quality.known import Known, read_forecast, read_known, write_forecast
-from benchmarks.quality.measures import added, of_json, scored_cells, sums
+from benchmarks.quality.measures import added, effect_error, of_json, scored_cells, sums
 from benchmarks.quality.outside import lists
 from benchmarks.quality.past import SIMPLE, Asked, Past, lists_of, ndcg
-from benchmarks.quality.report import OURS, TRUTH, pooled, ranks
+from benchmarks.quality.report import BASELINE, OURS, TREES, TRUTH, pooled, ranks
 from benchmarks.quality.report_lists import pooled as lists_pooled
 from benchmarks.quality.run import measure_sales
-from benchmarks.quality.run_lists import measure_lists
+from benchmarks.quality.run_lists import measure_lists, past_of, questions
 from benchmarks.quality.sets import ListsSet, SalesSet
 from benchmarks.quality.sets.chains import Chain, prepare
 from benchmarks.quality.warehouse import server
 from scipy import sparse
 
+from daybreak.facts.events import Events
+
 ABOUT = {"date": "", "commit": "", "machine": ""}
 TINY = SalesSet(
-    "tiny", partial(prepare, Chain(1, stores=2, items=2, days=110, price=-1.0)), origins=2, apart=14
+    "tiny", partial(prepare, Chain(1, stores=3, items=2, days=170, price=-1.0)), origins=2, apart=42
 )
 
 
@@ -41,15 +43,23 @@ def test_a_shop_is_measured_from_its_files_on(tmp_path: Path) -> None:
         loaded = [line for line in said if "rows read" in line]
         again = measure_sales(TINY, running, tmp_path, tmp_path, said.append, methods=())
 
-    assert [one["origin"] for one in found["origins"]] == ["2025-05-18", "2025-06-01"]
+    assert [one["origin"] for one in found["origins"]] == ["2025-04-20", "2025-06-01"]
     measured = pooled(found)
     assert {OURS, TRUTH, *naives.NAIVES} <= set(measured)
-    assert measured[TRUTH]["rows"] == 2 * 4 * 28
+    assert measured[TRUTH]["rows"] == 2 * 6 * 28
     assert all(measured[TRUTH]["wape"] < measured[name]["wape"] for name in naives.NAIVES)
     assert abs(found["origins"][0]["methods"][TRUTH]["promotion"]) < 1e-9
     # Too short to learn from: the best baseline answers, and no set is without a forecast.
-    about = found["origins"][1]["methods"][OURS]["about"]
-    assert (about["passed"], about["baseline"]) == (False, "weekday_56")
+    early, late = (one["methods"] for one in found["origins"])
+    assert (early[OURS]["about"]["passed"], early[OURS]["about"]["baseline"]) == (
+        False,
+        "weekday_56",
+    )
+    assert TREES not in early
+    assert early[OURS]["sums"] == early[BASELINE]["sums"]
+    # Then the gate lets the trees through.
+    assert late[OURS]["about"]["passed"]
+    assert late[OURS]["sums"] == late[TREES]["sums"] != late[BASELINE]["sums"]
     # What was loaded is not loaded twice.
     assert loaded == [line for line in said if "rows read" in line]
     assert pooled(again)[OURS] == measured[OURS]
@@ -89,7 +99,9 @@ def test_lists_are_measured_from_files_on(tmp_path: Path) -> None:
     assert found["windows"][0]["as_of"] == "2025-02-07"
     assert found["windows"][0]["baskets"] > 3
     assert measured["repeat"]["all"] > measured["popularity_28"]["all"] > 0
-    assert measured[OURS]["all"] > measured["popularity_28"]["all"]
+    # Who buys the same again is listed it where it counts, and not where only what is new does.
+    assert measured[OURS]["all"] > measured["repeat"]["all"]
+    assert measured[OURS]["new"] > measured["repeat"]["new"]
     # Who is nobody has bought nothing before: what is popular.
     stranger = "session: stranger + session"
     assert measured["repeat"][stranger] == measured["popularity_28"][stranger]
@@ -118,6 +130,66 @@ def test_lists_by_hand() -> None:
     # Bought first and third of two wanted: (1 + 1/2) / (1 + 1/log2 3).
     value = ndcg(np.array([[7, 1, 8, *range(10, 17)]]), [np.array([7, 8])])
     assert value[0] == pytest.approx(1.5 / (1 + 1 / np.log2(3)))
+
+
+def test_what_is_asked_comes_after_what_is_known() -> None:
+    """Users 0 and 1 of three; user 2 is new. The day is 2025-01-10, the week ends on the 17th."""
+    day = (date(2025, 1, 10) - date(1970, 1, 1)).days
+    rows = [  # user, item, days after, basket, weight
+        *((-1, 4, 0, 9, 1.0), (0, 0, -3, 1, 1.0), (0, 1, 0, 1, 1.0), (0, 3, 0, 0, 0.3)),
+        *((0, 1, 1, 2, 1.0), (0, 2, 1, 2, 1.0), (0, 3, 1, 2, 1.0), (0, 4, 8, 3, 1.0)),
+        *((1, 2, -200, 4, 1.0), (1, 0, 7, 5, 1.0), (2, 1, 2, 6, 1.0), (2, 2, 2, 6, 1.0)),
+    ]
+    user, item, after, basket, weight = (np.array(column) for column in zip(*rows, strict=True))
+    none = np.full(len(rows), np.nan)
+    events = Events(
+        *(np.array(list(names), object) for names in ("abc", "vwxyz", [""] * 5)),
+        user.astype(np.int32),
+        item.astype(np.int32),
+        (day + after).astype(np.int32),
+        (day + after) * np.int64(86_400_000_000),
+        basket,
+        weight,
+        none,
+        none,
+    )
+
+    past = past_of(events, date(2025, 1, 10))
+    assert sorted(zip(past.user.tolist(), past.item.tolist(), strict=True)) == [
+        *((-1, 4), (0, 0), (0, 1), (1, 2))  # neither what comes later nor a mere look
+    ]
+    assert np.flatnonzero(past.on_sale).tolist() == [0, 1, 4], "bought within 90 days"
+
+    asked, groups = questions(events, past, users=10)
+    of_all = {int(u): w.tolist() for u, w in zip([0, 1, 2], asked["all"].wanted, strict=True)}
+    assert of_all == {0: [1, 2, 3], 1: [0], 2: [1, 2]}, "within a week"
+    assert asked["all"].user.tolist() == [0, 1, -1], "nothing is known of who had not bought"
+    assert groups["all"] == ["2-5 days", "1 day", "none"]
+    assert [w.tolist() for w in asked["new"].wanted] == [[2, 3], [0], [1, 2]]
+    session = asked["session: user + session"]
+    assert session.user.tolist() == [0], "a basket of two items or more of a known user"
+    assert set(session.session[0]) | set(session.wanted[0]) == {1, 2, 3}
+    assert not set(session.session[0]) & set(session.wanted[0])
+    assert len(session.session[0]) > 0 < len(session.wanted[0])
+    assert asked["session: stranger + session"].user.tolist() == [-1]
+    assert not len(asked["session: user alone"].session[0])
+
+
+def test_the_highest_ndcg_has_the_first_rank() -> None:
+    def of(**values: float) -> dict[str, Any]:
+        methods = {name: {"ndcg": {"all": [value, 1]}} for name, value in values.items()}
+        return {"windows": [{"methods": methods}]}
+
+    sets = {
+        "a": of(daybreak=0.3, ease=0.2, popularity_7=0.1, popularity_28=0.15),
+        "b": of(daybreak=0.1, ease=0.2, popularity_7=0.3, popularity_28=0.15),
+    }
+    assert report_lists.ranks(sets, "all") == {
+        "daybreak": 2.0,
+        "ease": 2.0,
+        "popularity_best": 2.0,
+    }
+    assert report_lists.ranks({"a": sets["a"]}, "all")["daybreak"] == 1.0
 
 
 def few_purchases() -> Past:
@@ -219,6 +291,15 @@ def test_measures_by_hand() -> None:
     assert found["pinball"] == pytest.approx((of_p10 + of_p50 + of_p90) / 3 / 3)
     with pytest.raises(ValueError, match="1 cells have no p50"):
         sums({**forecast, "p50": np.where(actual == 2, np.nan, 1.0)}, actual, cells)
+
+
+def test_an_effect_is_compared_with_the_planted_one_whatever_the_level() -> None:
+    promoted = np.array([True, True, False, False])
+    true = np.array([30.0, 30.0, 20.0, 20.0])  # + 50 %
+    assert effect_error(true * 3, true, promoted) == pytest.approx(0)
+    flat = np.full(4, 24.0)
+    assert effect_error(flat, true, promoted) == pytest.approx(1 / 1.5 - 1)
+    assert effect_error(flat, true, ~np.zeros(4, bool)) is None
 
 
 def test_ranks_are_means_over_sets_and_equals_share_one() -> None:
