@@ -28,8 +28,8 @@ from daybreak.models.recommendations.learn import LEARNING
 from daybreak.models.recommendations.learn import backtest as backtest_module
 from daybreak.models.recommendations.learn.backtest import backtest_windows, bars
 from daybreak.models.recommendations.learn.baselines import BASELINES
+from daybreak.models.recommendations.learn.day import Day, chosen, day_of
 from daybreak.models.recommendations.learn.evaluate import MEASURES, model_lister, trees
-from daybreak.models.recommendations.learn.examples import Day, chosen, day_of
 from daybreak.models.recommendations.learn.neighbours import Kernels
 from daybreak.models.recommendations.learn.rolling import describe, roll
 from daybreak.models.recommendations.learn.train import Options, Ranker, train_events

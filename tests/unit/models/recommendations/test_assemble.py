@@ -13,7 +13,7 @@ from daybreak.models.recommendations.features.candidates import SOURCES, Ragged,
 from daybreak.models.recommendations.features.catalogue import Catalogue
 from daybreak.models.recommendations.features.cells import row_numbers
 from daybreak.models.recommendations.features.histories import LAYOUT, RECORD, default_row
-from daybreak.models.recommendations.learn.examples import Day, day_of
+from daybreak.models.recommendations.learn.day import Day, day_of
 from daybreak.models.recommendations.learn.neighbours import Kernels, learn
 from random_events import DAY, random_events
 from recommendation_oracle import records_of

@@ -22,7 +22,7 @@ from daybreak.models.recommendations.features.candidates import (
     cut,
 )
 from daybreak.models.recommendations.features.histories import default_row
-from daybreak.models.recommendations.learn.examples import Day, chosen, day_of
+from daybreak.models.recommendations.learn.day import Day, chosen, day_of
 from daybreak.models.recommendations.learn.neighbours import Kernels, learn
 from random_events import DAY, random_events, with_later
 from recommendation_oracle import candidates_of, records_of

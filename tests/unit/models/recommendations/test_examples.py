@@ -11,17 +11,11 @@ from daybreak.facts.events import UNKNOWN_USER, Events
 from daybreak.models.recommendations.features.assemble import FEATURES
 from daybreak.models.recommendations.features.candidates import Wish, candidates
 from daybreak.models.recommendations.features.cells import row_numbers, until
-from daybreak.models.recommendations.learn.examples import (
-    Day,
-    begun_baskets,
-    bought_after,
-    chosen,
-    day_of,
-    examples,
-    marks,
-)
+from daybreak.models.recommendations.learn.day import Day, bought_after, chosen, day_of
+from daybreak.models.recommendations.learn.examples import examples, marks
 from daybreak.models.recommendations.learn.neighbours import Kernels, learn
-from random_events import DAY, random_events
+from daybreak.models.recommendations.learn.sessions import MOST_SEEN, begun_baskets
+from random_events import DAY, purchases, random_events
 
 WINDOW = 7
 BEFORE = DAY - WINDOW
@@ -159,7 +153,7 @@ def test_a_begun_basket_is_cut_in_two(events: Events, at: Day) -> None:
     for place in range(len(rows)):
         shown = seen.item[seen.offsets[place] : seen.offsets[place + 1]].tolist()
         others = rest.item[rest.offsets[place] : rest.offsets[place + 1]].tolist()
-        assert 1 <= len(shown) <= 3
+        assert 1 <= len(shown) <= MOST_SEEN
         assert others == sorted(others)
         assert others
         assert set(shown) | set(others) in wide
@@ -168,6 +162,20 @@ def test_a_begun_basket_is_cut_in_two(events: Events, at: Day) -> None:
     assert 0 < unknown.sum() < len(rows)
     assert rows.offsets is not None
     assert (np.diff(rows.offsets)[unknown] == 0).all()
+
+
+def test_sessions_are_of_any_length_that_baskets_allow() -> None:
+    lines = [(f"u{user}", f"i{n:02d}", 3) for user in range(300) for n in range(2 + user % 30)]
+    known = purchases([*lines, ("v", "i00", 9)])
+    at = day_before(known)
+    _, seen, rest = begun_baskets(known, at, 1000, np.random.default_rng(0))
+    shown, others = np.diff(seen.offsets), np.diff(rest.offsets)
+    assert set(shown) == set(range(1, MOST_SEEN + 1))
+    for size in (2, 5, 31):
+        of_size = shown[shown + others == size]
+        assert len(of_size) == 10
+        assert of_size.max() <= min(size - 1, MOST_SEEN)
+    assert (shown <= 5).sum() > (shown > 15).sum() > 0
 
 
 def test_chosen_rows_are_those_rows(at: Day) -> None:

@@ -10,7 +10,7 @@ import pytest
 from daybreak.models.recommendations.features.candidates import SOURCES, Ragged, Wish, candidates
 from daybreak.models.recommendations.features.cells import row_numbers
 from daybreak.models.recommendations.features.histories import default_row
-from daybreak.models.recommendations.learn.examples import Day, day_of
+from daybreak.models.recommendations.learn.day import Day, day_of
 from daybreak.models.recommendations.learn.neighbours import Kernels, learn
 from daybreak.models.recommendations.reasons import REASONS, reasons
 from random_events import DAY, random_events

@@ -28,6 +28,7 @@ from daybreak.models.recommendations.features.learned import FILE, Learned
 from daybreak.models.recommendations.learn import baselines as baselines_module
 from daybreak.models.recommendations.learn import train as train_module
 from daybreak.models.recommendations.learn.baselines import BASELINES, LENGTH, baselines
+from daybreak.models.recommendations.learn.day import Day, day_of
 from daybreak.models.recommendations.learn.evaluate import (
     MEASURES,
     ceiling,
@@ -37,7 +38,6 @@ from daybreak.models.recommendations.learn.evaluate import (
     pooled,
     trees,
 )
-from daybreak.models.recommendations.learn.examples import Day, day_of
 from daybreak.models.recommendations.learn.gate import best_source, deciding, judge
 from daybreak.models.recommendations.learn.neighbours import Kernels, learn
 from daybreak.models.recommendations.learn.train import (

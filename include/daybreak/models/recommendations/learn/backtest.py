@@ -20,6 +20,7 @@ from daybreak.models.base import Progress, Trained, quiet
 from daybreak.models.recommendations.features.catalogue import EPOCH
 from daybreak.models.recommendations.features.learned import FILE, Learned
 from daybreak.models.recommendations.learn.baselines import BASELINES, baselines
+from daybreak.models.recommendations.learn.day import day_of
 from daybreak.models.recommendations.learn.evaluate import (
     READINGS,
     Values,
@@ -29,7 +30,6 @@ from daybreak.models.recommendations.learn.evaluate import (
     pooled,
     trees,
 )
-from daybreak.models.recommendations.learn.examples import day_of
 from daybreak.models.recommendations.learn.train import SEED, Options, train_events
 from daybreak.models.recommendations.numbers import DEFAULT, Numbers
 

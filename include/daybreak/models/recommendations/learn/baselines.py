@@ -16,7 +16,7 @@ from daybreak.facts.events import Events
 from daybreak.facts.names import place_of
 from daybreak.models.recommendations.features.cells import cells, until
 from daybreak.models.recommendations.features.histories import decay
-from daybreak.models.recommendations.learn.examples import Day
+from daybreak.models.recommendations.learn.day import Day
 
 BASELINES = ("repeat", "bm25", "als", "popularity", "repeat_last")
 """Bought before, halved every 90 days; implicit's BM25 and ALS; most buyers in 28 days; bought

@@ -17,14 +17,8 @@ from daybreak.models.recommendations.features.cells import row_numbers
 from daybreak.models.recommendations.features.learned import LEARNED_STATISTICS
 from daybreak.models.recommendations.formulas import margins_of
 from daybreak.models.recommendations.learn.baselines import LENGTH, Lister
-from daybreak.models.recommendations.learn.examples import (
-    USERS_AT_ONCE,
-    Day,
-    bought_after,
-    chosen,
-    chosen_items,
-    marks,
-)
+from daybreak.models.recommendations.learn.day import Day, bought_after, chosen, chosen_items
+from daybreak.models.recommendations.learn.examples import USERS_AT_ONCE, marks
 from daybreak.models.recommendations.learn.measures import (
     average_precision,
     compare,

@@ -1,20 +1,19 @@
 """What the ranker learns from: candidates of past days, marked by what was bought afterwards.
 
-Three kinds of lists are learned by one ranker, so that one booster can make them: all candidates,
-only items new to the user, and what else goes into a basket that was begun.
+One ranker learns all kinds of lists, so that one booster can make them: all candidates, only items
+new to the user, what else goes into a basket that was begun, and the lists of those who come for
+the first time: the default list, and that of a user with a history of one day (`first_days.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from daybreak.facts.events import PURCHASE, UNKNOWN_USER, Events
-from daybreak.facts.names import place_of
+from daybreak.facts.events import Events
 from daybreak.models.base import Float32, SnapshotRows
 from daybreak.models.recommendations.features.assemble import FEATURES, assemble
 from daybreak.models.recommendations.features.candidates import (
@@ -23,31 +22,13 @@ from daybreak.models.recommendations.features.candidates import (
     Wish,
     candidates,
     cut,
-    record_column,
-    record_offsets,
-    record_user,
 )
-from daybreak.models.recommendations.features.catalogue import (
-    EPOCH,
-    Catalogue,
-    build_catalogue,
-    item_days,
-)
-from daybreak.models.recommendations.features.cells import (
-    between,
-    cells,
-    firsts,
-    offsets_of,
-    row_numbers,
-    until,
-)
-from daybreak.models.recommendations.features.histories import default_row, histories
-from daybreak.models.recommendations.features.learned import Learned, OnTheDay, on_the_day
-from daybreak.models.recommendations.numbers import DEFAULT, Numbers
+from daybreak.models.recommendations.features.cells import row_numbers
+from daybreak.models.recommendations.learn.day import Day, bought_after, chosen, chosen_items
+from daybreak.models.recommendations.learn.first_days import first_days, newcomers
+from daybreak.models.recommendations.learn.sessions import begun_baskets
 
 USERS_AT_ONCE = 500
-KNOWN_SHARE = 0.5
-"""Of begun baskets that are shown with the user's history; the others with the default row."""
 
 
 @dataclass(frozen=True)
@@ -55,85 +36,16 @@ class Examples:
     """``m`` candidates in ``g`` groups, one a list. ``features`` float32 (m, F).
 
     ``bought``: float32 (m,), 1 where the item was bought in the window. ``sizes``: int64 (g,).
+    ``returning``: how many of the lists are not of users who came for the first time.
     """
 
     features: Float32
     bought: Float32
     sizes: NDArray[np.int64]
+    returning: int = 0
 
     def __len__(self) -> int:
         return len(self.bought)
-
-
-@dataclass(frozen=True)
-class Day:
-    """All that is needed to make lists as of a day.
-
-    ``window``: days after it in which a purchase makes a candidate relevant.
-    """
-
-    day: int
-    catalogue: Catalogue
-    learned: OnTheDay
-    rows: SnapshotRows
-    window: int
-
-
-def day_of(events: Events, day: int, learned: Learned, numbers: Numbers = DEFAULT) -> Day:
-    """As of ``day`` (since 1970-01-01); later events are not looked at."""
-    known = until(events, day)
-    date = EPOCH + timedelta(days=day)
-    catalogue = build_catalogue(item_days(known), date, numbers)
-    rows = histories(known, date, numbers)
-    return Day(day, catalogue, on_the_day(learned, catalogue), rows, numbers.window_days)
-
-
-def bought_after(later: Events, at: Day, *, new_only: bool = False) -> Ragged:
-    """Distinct items that each user of ``at.rows`` bought in the window after the day, ascending.
-
-    Ordinals are those of the day's catalogue; an item that it does not have yet gets one past its
-    end, for it is wanted all the same. ``new_only``: without what the user had bought before.
-    """
-    rows, count = at.rows, len(at.catalogue)
-    window = cells(between(later, at.day + 1, at.day + at.window))
-    user_place, user_known = place_of(later.user_ids, rows.keys[0])
-    item_place, item_known = place_of(later.item_ids, at.catalogue.item_id)
-    item_number = np.where(item_known, item_place, count + np.arange(len(later.item_ids)))
-    kept = window.bought & user_known[window.user]
-    user, item = user_place[window.user[kept]], item_number[window.item[kept]]
-    order = np.lexsort((item, user))
-    user, item = user[order], item[order]
-    once = firsts(user, item)
-    user, item = user[once], item[once]
-    if new_only:
-        bought = record_column(rows, "bought") > 0
-        stride = count + len(later.item_ids)
-        old = record_user(rows) * stride + record_column(rows, "item").astype(np.int64)
-        fresh = ~np.isin(user * stride + item, old[bought])
-        user, item = user[fresh], item[fresh]
-    return Ragged(offsets_of(user, len(rows)), item)
-
-
-def chosen(rows: SnapshotRows, users: NDArray[np.integer]) -> SnapshotRows:
-    """The snapshot rows of ``users`` (ascending or not, repeated or not)."""
-    before = record_offsets(rows)
-    sizes = np.diff(before)[users]
-    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    record = np.arange(offsets[-1]) + np.repeat(before[users] - offsets[:-1], sizes)
-    return SnapshotRows(
-        tuple(key[users] for key in rows.keys),
-        rows.values[users],
-        rows.records[record],
-        offsets,
-    )
-
-
-def chosen_items(lists: Ragged, users: NDArray[np.integer]) -> Ragged:
-    """The lists of ``users``."""
-    sizes = np.diff(lists.offsets)[users]
-    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    place = np.arange(offsets[-1]) + np.repeat(lists.offsets[users] - offsets[:-1], sizes)
-    return Ragged(offsets, lists.item[place])
 
 
 def marks(found: Candidates, relevant: Ragged) -> NDArray[np.bool_]:
@@ -155,13 +67,16 @@ def examples(
     """Lists of users who bought in the window after ``at.day``, and of begun baskets.
 
     ``users``: at most so many, drawn for each kind of list. ``negatives``: candidates that were
-    not bought, drawn for each list. ``sessions``: baskets.
+    not bought, drawn for each list. ``sessions``: baskets. Of users who came for the first time
+    there are at most as many of each kind as of those who came back, or as of baskets.
     """
     parts: list[Examples] = []
+    most = sessions
     for new_only in (False, True):
         relevant = bought_after(events, at, new_only=new_only)
         buyers = np.flatnonzero(np.diff(relevant.offsets))
         buyers = np.sort(generator.permutation(buyers)[:users])
+        most = max(most, len(buyers))
         parts += _lists(
             at,
             chosen(at.rows, buyers),
@@ -174,7 +89,12 @@ def examples(
         rows, begun, rest = begun_baskets(events, at, sessions, generator)
         wish = Wish(session=begun)
         parts += _lists(at, rows, rest, wish, negatives=negatives, generator=generator)
-    return joined(parts)
+    returning = sum(len(part.sizes) for part in parts)
+    for drawn in (newcomers, first_days):
+        rows, wanted = drawn(events, at, most, generator)
+        wish = Wish(new_only=True)
+        parts += _lists(at, rows, wanted, wish, negatives=negatives, generator=generator)
+    return replace(joined(parts), returning=returning)
 
 
 def joined(parts: Sequence[Examples]) -> Examples:
@@ -186,60 +106,8 @@ def joined(parts: Sequence[Examples]) -> Examples:
         np.concatenate([part.features for part in parts]),
         np.concatenate([part.bought for part in parts]),
         np.concatenate([part.sizes for part in parts]),
+        sum(part.returning for part in parts),
     )
-
-
-def begun_baskets(
-    events: Events, at: Day, count: int, generator: np.random.Generator
-) -> tuple[SnapshotRows, Ragged, Ragged]:
-    """Baskets of the window cut in two: one to three items that were seen, and the rest.
-
-    Half of them are shown with the default row, as those of unknown users would be.
-    """
-    later = between(events, at.day + 1, at.day + at.window)
-    # What unknown users bought in no known basket may be anybody's.
-    identified = (later.basket != 0) | (later.user != UNKNOWN_USER)
-    buying = np.flatnonzero((later.weight >= PURCHASE) & identified)
-    basket = np.where(later.basket == 0, later.day, later.basket)[buying]
-    user, item = later.user[buying].astype(np.int64), later.item[buying].astype(np.int64)
-    order = np.lexsort((item, basket, user))
-    user, basket, item = user[order], basket[order], item[order]
-    once = firsts(user, basket, item)
-    user, basket, item = user[once], basket[once], item[once]
-    group = np.cumsum(firsts(user, basket)) - 1
-    size = np.bincount(group)
-    picked = np.sort(generator.permutation(np.flatnonzero(size > 1))[:count])
-    kept = np.isin(group, picked)
-    group, item, user = np.searchsorted(picked, group[kept]), item[kept], user[kept]
-    # In an order of chance, the first one to three of a basket are what was seen.
-    order = np.lexsort((generator.random(len(group)), group))
-    group, item, user = group[order], item[order], user[order]
-    place = np.arange(len(group)) - np.searchsorted(group, group)
-    seen = place < np.minimum(generator.integers(1, 4, len(picked)), size[picked] - 1)[group]
-    known = generator.random(len(picked)) < KNOWN_SHARE
-    rows = _rows_or_default(events, at.rows, user[place == 0], known)
-    rest = np.lexsort((item[~seen], group[~seen]))
-    return (
-        rows,
-        Ragged(offsets_of(group[seen], len(picked)), item[seen]),
-        Ragged(offsets_of(group[~seen], len(picked)), item[~seen][rest]),
-    )
-
-
-def _rows_or_default(
-    events: Events, rows: SnapshotRows, user: NDArray[np.int64], known: NDArray[np.bool_]
-) -> SnapshotRows:
-    """The user's row where ``known`` and there is one, else the default row."""
-    nobody = default_row()
-    both = SnapshotRows(
-        (np.concatenate([rows.keys[0], nobody.keys[0]]),),
-        np.concatenate([rows.values, nobody.values]),
-        rows.records,
-        np.append(record_offsets(rows), len(rows.records)).astype(np.int64),
-    )
-    place, has_row = place_of(events.user_ids, rows.keys[0])
-    found = known & (user != UNKNOWN_USER) & has_row[user]
-    return chosen(both, np.where(found, place[user], len(rows)))
 
 
 def _lists(

@@ -20,6 +20,7 @@ from daybreak.models.recommendations.features.assemble import FEATURES
 from daybreak.models.recommendations.features.catalogue import EPOCH
 from daybreak.models.recommendations.features.learned import FILE, Learned
 from daybreak.models.recommendations.learn.baselines import BASELINES
+from daybreak.models.recommendations.learn.day import day_of
 from daybreak.models.recommendations.learn.evaluate import (
     READINGS,
     evaluate,
@@ -27,7 +28,6 @@ from daybreak.models.recommendations.learn.evaluate import (
     model_lister,
     pooled,
 )
-from daybreak.models.recommendations.learn.examples import day_of
 from daybreak.models.recommendations.numbers import Numbers
 from daybreak.registry.artifact import Artifact
 

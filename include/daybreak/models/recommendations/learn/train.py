@@ -27,6 +27,7 @@ from daybreak.models.recommendations.features.catalogue import EPOCH
 from daybreak.models.recommendations.features.cells import until
 from daybreak.models.recommendations.features.learned import FILE
 from daybreak.models.recommendations.learn.baselines import baselines
+from daybreak.models.recommendations.learn.day import Day, day_of
 from daybreak.models.recommendations.learn.evaluate import (
     differences,
     evaluate,
@@ -35,13 +36,7 @@ from daybreak.models.recommendations.learn.evaluate import (
     repeat_share,
     trees,
 )
-from daybreak.models.recommendations.learn.examples import (
-    Day,
-    Examples,
-    day_of,
-    examples,
-    joined,
-)
+from daybreak.models.recommendations.learn.examples import Examples, examples, joined
 from daybreak.models.recommendations.learn.lineage import described
 from daybreak.models.recommendations.learn.neighbours import Kernels, learn
 from daybreak.models.recommendations.numbers import DEFAULT, Numbers
@@ -186,7 +181,7 @@ def _lists(
     )
     parts: list[Examples] = []
     for day in reversed(days):
-        found = sum(len(part.sizes) for part in parts)
+        found = sum(part.returning for part in parts)
         wanted = options.enough if len(parts) == options.weeks else options.lists
         if len(parts) >= options.weeks and found >= wanted:
             break
