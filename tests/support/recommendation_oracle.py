@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from scipy import sparse
 
@@ -71,27 +69,28 @@ def candidates_of(
     named = {
         item for name, of in found.items() for item, (_, rank) in of.items() if rank <= TAKEN[name]
     }
-    lists = _lists(catalogue)
-    for name, order in lists.items():
+    spans = {"trending_7": 7, "trending_28": 28, "popular": learned.popular_days}
+    for name, span in spans.items():
+        order = _popular(catalogue, span)
         named |= set([item for item in order if item in open_to][: TAKEN[name]])
-        buyers = catalogue.statistic(f"item_buyers_{name.removeprefix('trending_')}")
+        buyers = catalogue.statistic(f"item_buyers_{span}")
         found[name] = {item: (float(buyers[item]), n) for n, item in enumerate(order, 1)}
-    more = [item for item in lists["trending_28"] if item in open_to and item not in named]
+    more = [
+        item
+        for item in _popular(catalogue, spans["popular"])
+        if item in open_to and item not in named
+    ]
     named |= set(more[: max(candidates_module.LEAST - len(named), 0)])
     return {
         item: {name: of[item] for name, of in found.items() if item in of} for item in sorted(named)
     }
 
 
-def _lists(catalogue: Catalogue) -> Mapping[str, list[int]]:
+def _popular(catalogue: Catalogue, span: int) -> list[int]:
+    spans = [longer for longer in (3, 7, 14, 28, 90) if longer >= span]
+    buyers = [catalogue.statistic(f"item_buyers_{longer}").tolist() for longer in spans]
     eligible = np.flatnonzero(catalogue.eligible).tolist()
-    week, month, quarter = (
-        catalogue.statistic(f"item_buyers_{span}").tolist() for span in (7, 28, 90)
-    )
-    return {
-        "trending_7": sorted(eligible, key=lambda i: (-week[i], -month[i], -quarter[i], i)),
-        "trending_28": sorted(eligible, key=lambda i: (-month[i], -quarter[i], i)),
-    }
+    return sorted(eligible, key=lambda i: (*(-of[i] for of in buyers), i))
 
 
 def _product(weights: dict[int, float], matrix: sparse.csr_matrix) -> dict[int, float]:

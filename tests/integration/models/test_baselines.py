@@ -211,7 +211,7 @@ def test_a_forecast_by_formula() -> None:
 def test_a_list_by_one_source_goes_on_with_what_is_popular() -> None:
     features = np.full((4, len(OF_LISTS)), np.nan, np.float32)
     features[:, OF_LISTS.index("rank_bm25")] = [2, np.nan, 1, np.nan]
-    features[:, OF_LISTS.index("rank_trending_28")] = [4, 2, 3, 1]
+    features[:, OF_LISTS.index("rank_popular")] = [4, 2, 3, 1]
     margins = of_lists.margins_of(features, {"baseline": "bm25"})
     assert margins.shape == (4, 1)
     assert np.argsort(-margins[:, 0]).tolist() == [2, 0, 3, 1]

@@ -17,7 +17,7 @@ from daybreak.models.recommendations.features.assemble import FEATURES
 from daybreak.models.recommendations.features.topn import MOST_COLUMNS
 
 POPULAR = "popularity"
-FORMULAS = {POPULAR: "trending_28", "repeat": "repeat", "bm25": "bm25"}
+FORMULAS = {POPULAR: "popular", "repeat": "repeat", "bm25": "bm25"}
 """By the name of the baseline, the source that it lists by."""
 
 
@@ -29,6 +29,6 @@ def margins_of(features: Float32, manifest: Mapping[str, Any]) -> Float32:
     """
     name = of_manifest(manifest, FORMULAS)
     rank, popular = (
-        features[:, FEATURES.index(f"rank_{source}")] for source in (FORMULAS[name], "trending_28")
+        features[:, FEATURES.index(f"rank_{source}")] for source in (FORMULAS[name], "popular")
     )
     return -np.where(np.isnan(rank), MOST_COLUMNS + popular, rank)[:, None]

@@ -36,6 +36,7 @@ _ASKED = (
     ("factors", "similar", "factors"),
     ("trending_7", "trending", None),
     ("category", "popular", None),
+    ("popular", "popular", None),
     ("trending_28", "popular", None),
 )
 

@@ -193,7 +193,7 @@ def test_lists_go_to_the_categories_that_a_user_was_made_to_love(
     affinity = shop.tastes.affinity[who]
     known = np.flatnonzero(at.rows.values[:, 1] >= 5)  # purchases; fewer say little
     assert len(known) > 200
-    popular = affinity[known][:, shop.catalogue.category[at.catalogue.trending_28[:10]]].mean()
+    popular = affinity[known][:, shop.catalogue.category[at.catalogue.popular_in(28)[:10]]].mean()
     loved = np.sort(affinity[known], axis=1)[:, -2:].mean()
     for new_only in (False, True):
         items = model_lister(trees(booster), at)(known, new_only)[:, :10]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -21,6 +22,7 @@ from daybreak.models.recommendations.features.candidates import (
     candidates,
     cut,
 )
+from daybreak.models.recommendations.features.catalogue import SPANS
 from daybreak.models.recommendations.features.histories import default_row
 from daybreak.models.recommendations.learn.day import Day, chosen, day_of
 from daybreak.models.recommendations.learn.neighbours import Kernels, learn
@@ -33,7 +35,8 @@ KERNELS = Kernels(neighbours=6, factors=4, iterations=3)
 @cache
 def shop(seed: int, items: int = 25, events: int = 300) -> Day:
     known = random_events(seed, items=items, events=events, days=120)
-    return day_of(known, DAY, learn(known, KERNELS, seed=7, threads=1))
+    learned = learn(known, KERNELS, seed=7, threads=1)
+    return day_of(known, DAY, replace(learned, popular_days=SPANS[seed % len(SPANS)]))
 
 
 def ragged(lists: list[tuple[int, ...]]) -> Ragged:

@@ -14,6 +14,7 @@ from daybreak.models.arrays import pack, unpack
 from daybreak.models.recommendations.features import catalogue as catalogue_module
 from daybreak.models.recommendations.features.catalogue import (
     ITEM_STATISTICS,
+    SPANS,
     Catalogue,
     build_catalogue,
     item_days,
@@ -58,7 +59,7 @@ def test_statistics_equal_a_loop_over_events(seed: int) -> None:
             continue
         ages = [DAY - int(events.day[n]) for n in rows]
         by_day = {(age, buyer(events, n)) for age, n in zip(ages, rows, strict=True)}
-        for span in (7, 28, 90):
+        for span in SPANS:
             wanted = sum(age < span for age, _ in by_day)
             assert named[f"item_buyers_{span}"][item] == wanted
         assert named["item_buyers"][item] == len(by_day)
@@ -84,14 +85,14 @@ def test_statistics_equal_a_loop_over_events(seed: int) -> None:
 def test_lists_hold_each_item_on_sale_once_best_first() -> None:
     catalogue = build_catalogue(item_days(random_events(3, days=130)), TODAY)
     eligible = set(np.flatnonzero(catalogue.eligible).tolist())
-    for name in ("7", "28"):
-        order = getattr(catalogue, f"trending_{name}")
+    for span in SPANS:
+        order = catalogue.popular_in(span)
         assert set(order.tolist()) == eligible
         assert len(order) == len(eligible)
-        buyers = catalogue.statistic(f"item_buyers_{name}")[order]
+        buyers = catalogue.statistic(f"item_buyers_{span}")[order]
         assert (np.diff(buyers) <= 0).all()
     rank = catalogue.statistic("item_rank_28")
-    assert rank[catalogue.trending_28].tolist() == list(range(1, len(eligible) + 1))
+    assert rank[catalogue.popular_in(28)].tolist() == list(range(1, len(eligible) + 1))
     for kind, name in enumerate(catalogue.category_name):
         first, end = catalogue.category_offsets[kind : kind + 2]
         mine = catalogue.by_category[first:end]

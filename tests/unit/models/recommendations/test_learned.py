@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -66,6 +67,9 @@ def test_learned_comes_back_from_its_bytes(learned: Learned) -> None:
     back = Learned.from_bytes(content)
     assert back.to_bytes() == content
     assert back.item_id.tolist() == learned.item_id.tolist()
+    other = replace(learned, popular_days=14)
+    assert Learned.from_bytes(other.to_bytes()).popular_days == 14
+    assert other.to_bytes() != content
     for name in NEIGHBOURS:
         np.testing.assert_array_equal(
             back.neighbours[name].toarray(), learned.neighbours[name].toarray()
@@ -76,6 +80,12 @@ def test_a_missing_array_is_named(learned: Learned) -> None:
     arrays = unpack(learned.to_bytes())
     del arrays["bm25.data"]
     with pytest.raises(ArtifactAltered, match=r"bm25\.data"):
+        Learned.from_bytes(pack(arrays))
+
+
+def test_days_that_nobody_counts_are_refused(learned: Learned) -> None:
+    arrays = unpack(learned.to_bytes()) | {"popular_days": np.array(5)}
+    with pytest.raises(ArtifactAltered, match="bought in 5 days; those of 3, 7, 14, 28, 90 are"):
         Learned.from_bytes(pack(arrays))
 
 
@@ -152,7 +162,8 @@ def test_items_that_either_side_does_not_know_are_left_out(
     names = np.array(["A000", *[f"I{n:03d}" for n in range(20) if n != 3]], object)
     day = Events(other.user_ids, names, *(getattr(other, name) for name in list(vars(other))[2:]))
     catalogue = build_catalogue(item_days(day), TODAY)
-    here = on_the_day(learned, catalogue)
+    here = on_the_day(replace(learned, popular_days=7), catalogue)
+    assert here.popular_days == 7
 
     assert np.isnan(here.statistics[0]).all()
     old = [n for n in range(20) if n != 3]

@@ -24,6 +24,7 @@ PRIORITY = (
     ("factors", "similar"),
     ("trending_7", "trending"),
     ("category", "popular"),
+    ("popular", "popular"),
     ("trending_28", "popular"),
 )
 

@@ -40,6 +40,7 @@ from daybreak.models.recommendations.learn.evaluate import (
 )
 from daybreak.models.recommendations.learn.gate import best_source, deciding, judge
 from daybreak.models.recommendations.learn.neighbours import Kernels, learn
+from daybreak.models.recommendations.learn.popularity import Popularity
 from daybreak.models.recommendations.learn.train import (
     Options,
     Ranker,
@@ -119,6 +120,9 @@ def test_the_manifest_says_what_was_learned(trained: Trained) -> None:
     assert manifest["trained_through"] == TODAY.isoformat()
     assert manifest["window"]["last_list"] == ago(WINDOW).isoformat()
     assert manifest["params"]["kernels"]["factors"] == 4
+    assert manifest["popularity"]["ndcg@10"].keys() == {"3", "7", "14", "28", "90"}
+    learned = Learned.from_bytes(trained.files[FILE])
+    assert manifest["popularity"]["days"] == learned.popular_days
     assert set(manifest["evidence"]["all"]) == {"model", *BASELINES}
     assert set(manifest["metrics"]["held_out"]["new"]["model"]) == set(MEASURES)
 
@@ -198,8 +202,11 @@ def test_no_week_judges_the_trees_that_it_chose(
 
 
 def test_the_depth_is_the_one_that_does_best_on_the_week_before_the_last(events: Events) -> None:
+    popularity = Popularity(events, QUICK.numbers)
     days = [
-        train_module._examples_of(events, train_module._day(events, day, 7, QUICK), 7, QUICK)
+        train_module._examples_of(
+            events, train_module._day(events, popularity, day, 7, QUICK), 7, QUICK
+        )
         for day in list_days(events, DAY, 3)
     ]
     *learned_from, check = days
@@ -256,7 +263,7 @@ def test_single_sources_do_what_their_names_say(events: Events, at: Day) -> None
     owner = row_numbers(at.rows.offsets)
     item = record_column(at.rows, "item").astype(int)
     bought = record_column(at.rows, "bought") > 0
-    by_sales = at.catalogue.trending_28.tolist()
+    by_sales = at.catalogue.popular_in(at.learned.popular_days).tolist()
     had = {u: set(item[(owner == u) & bought].tolist()) for u in users}
     for name, lister in listers.items():
         for new_only in (False, True):
@@ -282,7 +289,7 @@ def test_single_sources_do_what_their_names_say(events: Events, at: Day) -> None
         mine = (owner == user) & bought & at.catalogue.eligible[item]
         if mine.any():
             assert last[mine & (item == shown)][0] == last[mine].min()
-    buyers = at.catalogue.statistic("item_buyers_28")
+    buyers = at.catalogue.statistic(f"item_buyers_{at.learned.popular_days}")
     assert (np.diff(buyers[by_sales]) <= 0).all()
     assert listers["popularity"](users, False).tolist() == [by_sales[:LENGTH]] * len(users)
 

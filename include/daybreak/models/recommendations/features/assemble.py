@@ -21,7 +21,7 @@ from daybreak.models.recommendations.features.cells import find, offsets_of, row
 from daybreak.models.recommendations.features.histories import LAYOUT, RECORD
 from daybreak.models.recommendations.features.learned import LEARNED_STATISTICS, OnTheDay
 
-PERSONAL = tuple(name for name in SOURCES if not name.startswith("trending"))
+PERSONAL = tuple(name for name in SOURCES if name not in {"trending_7", "trending_28", "popular"})
 _OF_RECORD = tuple(name for name in RECORD if name not in {"item", "strongest"})
 _COLUMNS = [RECORD.index(name) for name in _OF_RECORD]
 FEATURES = (

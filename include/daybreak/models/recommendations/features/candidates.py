@@ -30,6 +30,7 @@ SOURCES = (
     "session",
     "trending_7",
     "trending_28",
+    "popular",
     "category",
 )
 TAKEN = {
@@ -40,13 +41,14 @@ TAKEN = {
     "session": 70,
     "trending_7": 40,
     "trending_28": 50,
+    "popular": 50,
     "category": 30,
 }
 """How many items each source may name; it scores those that others name as well."""
 
 LEAST = MOST_LISTED
-"""Candidates a user has at least, while there are so many eligible items; ``trending_28`` names
-more where the sources together name fewer."""
+"""Candidates a user has at least, while there are so many eligible items; ``popular`` names more
+where the sources together name fewer."""
 
 CELLS = 4_000_000
 """Users x items looked at in one go; what a batch holds at most, whatever the catalogue's size."""
@@ -223,7 +225,8 @@ def _block(rows: SnapshotRows, catalogue: Catalogue, learned: OnTheDay, wish: Wi
     named = np.zeros((users, items), np.bool_)
     for name, entries in found.items():
         named.reshape(-1)[entries.best(TAKEN[name]).cells(items)] = True
-    everyone = {"trending_7": catalogue.trending_7, "trending_28": catalogue.trending_28}
+    spans = {"trending_7": 7, "trending_28": 28, "popular": learned.popular_days}
+    everyone = {name: catalogue.popular_in(span) for name, span in spans.items()}
     closed = items - _count(open_to)
     for name, order in everyone.items():
         head = order[: TAKEN[name] + int(closed.max())]
@@ -231,9 +234,9 @@ def _block(rows: SnapshotRows, catalogue: Catalogue, learned: OnTheDay, wish: Wi
     missing = np.maximum(LEAST - _count(named), 0)
     if len(short := np.flatnonzero(missing)):
         fewer = named[short]
-        _name_first(fewer, open_to[short] & ~fewer, catalogue.trending_28, missing[short])
+        _name_first(fewer, open_to[short] & ~fewer, everyone["popular"], missing[short])
         named[short] = fewer
-    return _union(named, found, everyone, catalogue)
+    return _union(named, found, spans, catalogue)
 
 
 def _open_to(
@@ -344,7 +347,7 @@ def _name_first(
 def _union(
     named: NDArray[np.bool_],
     found: dict[str, Ranked],
-    everyone: dict[str, NDArray[np.int32]],
+    spans: dict[str, int],
     catalogue: Catalogue,
 ) -> Candidates:
     users, items = named.shape
@@ -361,12 +364,11 @@ def _union(
         where, column = where[hit], SOURCES.index(name)
         scores[where, column], rank = entries.at(hit)
         ranks[where, column] = rank + 1
-    for name, order in everyone.items():
+    for name, span in spans.items():
+        order = catalogue.popular_in(span)
         rank = np.full(items, np.nan, np.float32)
         rank[order] = np.arange(1, len(order) + 1)
         column = SOURCES.index(name)
-        scores[:, column] = catalogue.statistic(f"item_buyers_{name.removeprefix('trending_')}")[
-            item
-        ]
+        scores[:, column] = catalogue.statistic(f"item_buyers_{span}")[item]
         ranks[:, column] = rank[item]
     return Candidates(offsets_of(row, users), item.astype(np.int32), scores, ranks)

@@ -26,9 +26,14 @@ EPOCH = date(1970, 1, 1)
 _TEXTS = ("item_id", "category_name")
 _FURTHER = "further"
 
-SPANS = (7, 28, 90)
+SPANS = (3, 7, 14, 28, 90)
+"""Days over which buyers are counted. By which of them what is popular predicts best, a version
+learns (``learn/popularity.py``)."""
+USUAL_SPAN = 28
 ITEM_STATISTICS = (
+    "item_buyers_3",
     "item_buyers_7",
+    "item_buyers_14",
     "item_buyers_28",
     "item_buyers_90",
     "item_buyers",
@@ -68,9 +73,9 @@ class Catalogue:
 
     ``item_id``, ``category_name``: object (N,), (C,). ``category``: int32 (N,), -1 for none.
     ``statistics``: float32 (N, len(ITEM_STATISTICS)). ``eligible``: bool (N,), on sale.
-    ``trending_7``, ``trending_28``: int32, every eligible item, the most bought first.
-    ``by_category``: int32, eligible items with a category, by category and then as trending;
-    those of category c are ``by_category[category_offsets[c]:category_offsets[c + 1]]``.
+    ``popular``: int32 (len(SPANS), e), every eligible item, the most bought first, by span.
+    ``by_category``: int32, eligible items with a category, by category and then as popular in 28
+    days; those of category c are ``by_category[category_offsets[c]:category_offsets[c + 1]]``.
     ``further``: int32 (f, 2), an item and a category that it has beside its first; by item.
     """
 
@@ -79,14 +84,18 @@ class Catalogue:
     category: NDArray[np.int32]
     statistics: Float32
     eligible: NDArray[np.bool_]
-    trending_7: NDArray[np.int32]
-    trending_28: NDArray[np.int32]
+    popular: NDArray[np.int32]
     by_category: NDArray[np.int32]
     category_offsets: NDArray[np.int64]
     further: NDArray[np.int32] = field(default_factory=lambda: np.empty((0, 2), np.int32))
 
     def __len__(self) -> int:
         return len(self.item_id)
+
+    def popular_in(self, span: int) -> NDArray[np.int32]:
+        """Every eligible item, the most bought in ``span`` days first; one of ``SPANS``."""
+        found: NDArray[np.int32] = self.popular[SPANS.index(span)]
+        return found
 
     def statistic(self, name: str) -> Float32:
         """One column of ``statistics``, (N,)."""
@@ -199,17 +208,17 @@ def build_catalogue(sold: ItemDays, business_date: date, numbers: Numbers = DEFA
     count = len(sold.item_ids)
     statistics = _statistics(item, age, sold, order, count)
     eligible = statistics[:, ITEM_STATISTICS.index("item_last_sold")] < numbers.on_sale_days
-    week, month, quarter = (
-        statistics[:, ITEM_STATISTICS.index(f"item_buyers_{span}")] for span in SPANS
-    )
-    trending_28 = _ranked(eligible, month, quarter)
+    buyers = [statistics[:, ITEM_STATISTICS.index(f"item_buyers_{span}")] for span in SPANS]
+    # Among equals those of more days decide.
+    popular = np.stack([_ranked(eligible, *buyers[n:]) for n in range(len(SPANS))])
+    usual = popular[SPANS.index(USUAL_SPAN)]
     rank = np.full(count, np.nan, np.float32)
-    rank[trending_28] = np.arange(1, len(trending_28) + 1)
+    rank[usual] = np.arange(1, len(usual) + 1)
     statistics[:, ITEM_STATISTICS.index("item_rank_28")] = rank
     names, category, further = _categories(sold)
     item_of, category_of = _pairs(category, further)
     place = np.full(count, -1, np.int64)
-    place[trending_28] = np.arange(len(trending_28))
+    place[usual] = np.arange(len(usual))
     on_sale = np.flatnonzero(place[item_of] >= 0)
     on_sale = on_sale[np.lexsort((place[item_of[on_sale]], category_of[on_sale]))]
     listed = item_of[on_sale].astype(np.int32)
@@ -219,8 +228,7 @@ def build_catalogue(sold: ItemDays, business_date: date, numbers: Numbers = DEFA
         category,
         statistics,
         eligible,
-        _ranked(eligible, week, month, quarter),
-        trending_28,
+        popular,
         listed,
         offsets_of(category_of[on_sale], len(names)),
         further,
@@ -245,16 +253,15 @@ def _statistics(
     newest[item] = age  # in order of day, so the newest is written last
     oldest = np.full(count, np.nan)
     oldest[item[::-1]] = age[::-1]
-    week, month, quarter = (total(buyers, span) for span in SPANS)
+    in_span = {f"item_buyers_{span}": total(buyers, span) for span in SPANS}
+    week, month = in_span["item_buyers_7"], in_span["item_buyers_28"]
     priced = quantity > 0
     last_price = np.full(count, np.nan)
     last_price[item[priced]] = spend[priced] / quantity[priced]
     whole, units = total(buyers), total(quantity)
     with np.errstate(invalid="ignore", divide="ignore"):
         columns = {
-            "item_buyers_7": week,
-            "item_buyers_28": month,
-            "item_buyers_90": quarter,
+            **in_span,
             "item_buyers": whole,
             "item_trend": (week + 1) / (month / 4 + 1),
             "item_price": last_price,

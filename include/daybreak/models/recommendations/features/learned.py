@@ -17,7 +17,7 @@ from scipy import sparse
 from daybreak.errors import ArtifactAltered
 from daybreak.facts.names import place_of
 from daybreak.models.arrays import from_names, pack, to_names, unpack
-from daybreak.models.recommendations.features.catalogue import Catalogue
+from daybreak.models.recommendations.features.catalogue import SPANS, USUAL_SPAN, Catalogue
 from daybreak.models.recommendations.features.cells import offsets_of
 
 NEIGHBOURS = ("bm25", "basket", "factors")
@@ -34,17 +34,20 @@ class Learned:
     ``item_id``: object (N,), in bytewise order.
     ``neighbours``: float32 CSR (N, N) by name of ``NEIGHBOURS``; row i holds what goes with i.
     ``statistics``: float32 (N, len(LEARNED_STATISTICS)).
+    ``popular_days``: what is popular is what was bought in so many days; one of ``SPANS``.
     """
 
     item_id: NDArray[np.object_]
     neighbours: Mapping[str, sparse.csr_matrix]
     statistics: NDArray[np.float32]
+    popular_days: int = USUAL_SPAN
 
     def to_bytes(self) -> bytes:
         """The file of the version; equal contents, equal bytes."""
         arrays: dict[str, NDArray[Any]] = {
             "item_id": from_names(self.item_id),
             "statistics": self.statistics,
+            "popular_days": np.array(self.popular_days),
         }
         for name, matrix in self.neighbours.items():
             arrays[f"{name}.indptr"] = matrix.indptr.astype(np.int64)
@@ -57,7 +60,8 @@ class Learned:
         """What ``to_bytes`` wrote. Raises ``ArtifactAltered`` where an array is missing."""
         arrays = unpack(content)
         parts = [f"{name}.{part}" for name in NEIGHBOURS for part in _PARTS]
-        missing = [name for name in ("item_id", "statistics", *parts) if name not in arrays]
+        needed = ("item_id", "statistics", "popular_days", *parts)
+        missing = [name for name in needed if name not in arrays]
         if missing:
             raise ArtifactAltered(
                 f"{FILE} has no array {missing[0]}.",
@@ -74,7 +78,15 @@ class Learned:
                 remedy="Restore the version's folder from a backup, or train again.",
                 file=FILE,
             ) from error
-        return cls(item_id, neighbours, arrays["statistics"])
+        popular_days = int(arrays["popular_days"])
+        if popular_days not in SPANS:
+            raise ArtifactAltered(
+                f"{FILE} says that popular is what was bought in {popular_days} days; those of "
+                f"{', '.join(map(str, SPANS))} are counted.",
+                remedy="Restore the version's folder from a backup, or train again.",
+                file=FILE,
+            )
+        return cls(item_id, neighbours, arrays["statistics"], popular_days)
 
 
 def _matrix(arrays: Mapping[str, NDArray[Any]], name: str, size: int) -> sparse.csr_matrix:
@@ -91,12 +103,14 @@ class OnTheDay:
 
     ``neighbours``: float64 CSR (N, N), whose values float32 can hold; only eligible items are
     named. ``incoming``: the same transposed, row i holds what leads to i. ``statistics``:
-    float32 (N, len(LEARNED_STATISTICS)), NaN for items that are new.
+    float32 (N, len(LEARNED_STATISTICS)), NaN for items that are new. ``popular_days`` as in
+    ``Learned``.
     """
 
     neighbours: Mapping[str, sparse.csr_matrix]
     incoming: Mapping[str, sparse.csr_matrix]
     statistics: NDArray[np.float32]
+    popular_days: int = USUAL_SPAN
 
 
 def on_the_day(learned: Learned, catalogue: Catalogue) -> OnTheDay:
@@ -110,7 +124,7 @@ def on_the_day(learned: Learned, catalogue: Catalogue) -> OnTheDay:
         for name, matrix in learned.neighbours.items()
     }
     incoming = {name: matrix.T.tocsr() for name, matrix in neighbours.items()}
-    return OnTheDay(neighbours, incoming, statistics)
+    return OnTheDay(neighbours, incoming, statistics, learned.popular_days)
 
 
 def _renumbered(

@@ -19,8 +19,9 @@ from daybreak.models.recommendations.features.histories import decay
 from daybreak.models.recommendations.learn.day import Day
 
 BASELINES = ("repeat", "bm25", "als", "popularity", "repeat_last")
-"""Bought before, halved every 90 days; implicit's BM25 and ALS; most buyers in 28 days; bought
-before, the last first. Each recommends items on sale only, as the model does."""
+"""Bought before, halved every 90 days; implicit's BM25 and ALS; most buyers in the days
+that the version learned; bought before, the last first. Each recommends items on sale only, as the
+model does."""
 
 Lister = Callable[[NDArray[np.int64], bool], NDArray[np.int64]]
 """(users as row numbers (n,), only items new to them) -> items (n, LENGTH), the best first, -1
@@ -85,7 +86,7 @@ def _lister(
     scores: Callable[[NDArray[np.int64]], NDArray[np.float64]],
 ) -> Lister:
     # Columns in order of sales, so that a stable sort leaves equal scores in it.
-    by_sales = at.catalogue.trending_28.astype(np.int64)
+    by_sales = at.catalogue.popular_in(at.learned.popular_days).astype(np.int64)
 
     def lists(users: NDArray[np.int64], new_only: bool) -> NDArray[np.int64]:
         of = scores(users)[:, by_sales]

@@ -24,7 +24,8 @@ def begun_baskets(
     """Baskets of the window cut in two: 1 to ``MOST_SEEN`` items that were seen, and the rest.
 
     Any number of them is as likely as another, up to what the basket has; so most sessions are as
-    short as most baskets, and long ones are learned too. Half of them are shown with the default row, as those of unknown users would be.
+    short as most baskets, and long ones are learned too. Half of them are shown with the default
+    row, as those of unknown users would be.
     """
     later = between(events, at.day + 1, at.day + at.window)
     # What unknown users bought in no known basket may be anybody's.

@@ -12,7 +12,7 @@ it has to predict.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -25,7 +25,7 @@ from daybreak.models.base import Progress, Trained, quiet
 from daybreak.models.recommendations.features.assemble import FEATURES
 from daybreak.models.recommendations.features.catalogue import EPOCH
 from daybreak.models.recommendations.features.cells import until
-from daybreak.models.recommendations.features.learned import FILE
+from daybreak.models.recommendations.features.learned import FILE, Learned
 from daybreak.models.recommendations.learn.baselines import baselines
 from daybreak.models.recommendations.learn.day import Day, day_of
 from daybreak.models.recommendations.learn.evaluate import (
@@ -39,6 +39,7 @@ from daybreak.models.recommendations.learn.evaluate import (
 from daybreak.models.recommendations.learn.examples import Examples, examples, joined
 from daybreak.models.recommendations.learn.lineage import described
 from daybreak.models.recommendations.learn.neighbours import Kernels, learn
+from daybreak.models.recommendations.learn.popularity import Popularity
 from daybreak.models.recommendations.numbers import DEFAULT, Numbers
 
 SEED = 7
@@ -145,7 +146,8 @@ def train_events(
     options = options or Options()
     today = (business_date - EPOCH).days
     events = until(events, today)
-    days, parts, last = _lists(events, today, seed, options, progress)
+    popularity = Popularity(events, options.numbers)
+    days, parts, last = _lists(events, popularity, today, seed, options, progress)
     _check(parts, business_date)
 
     progress("Finding the depth and the number of trees on the week before the last")
@@ -157,11 +159,12 @@ def train_events(
         evidence = held_out_evidence(events, last, judged, seed=seed, options=options)
     progress(f"Growing {rounds} trees on all weeks")
     final = grow(parts, options, seed=seed, depth=depth, rounds=rounds)
-    learned = learn(events, options.kernels, options.numbers, seed=seed, threads=options.threads)
+    learned = _learn(events, popularity, today, seed, options)
     manifest = {
         **described(events, business_date, options.numbers),
         **_learned_from(events, days, parts, options.numbers.window_days),
         "seed": seed,
+        "popularity": {"days": learned.popular_days, "ndcg@10": popularity.measured(today)},
         "params": {**asdict(options), "depth": depth, "rounds": rounds},
         "metrics": {"held_out": {name: evidence.get(name, {}) for name in ("all", "new")}},
         "evidence": evidence,
@@ -169,8 +172,13 @@ def train_events(
     return Trained(bytes(final.save_raw("ubj")), manifest, {FILE: learned.to_bytes()})
 
 
-def _lists(
-    events: Events, today: int, seed: int, options: Options, progress: Progress
+def _lists(  # noqa: PLR0917 - as its caller has them
+    events: Events,
+    popularity: Popularity,
+    today: int,
+    seed: int,
+    options: Options,
+    progress: Progress,
 ) -> tuple[list[int], list[Examples], Day]:
     """The days, in order, the lists of each, and the last day, which says how good the lists are.
 
@@ -186,7 +194,7 @@ def _lists(
         if len(parts) >= options.weeks and found >= wanted:
             break
         progress(f"Making lists of {EPOCH + timedelta(days=day)} ({found:,} so far)")
-        at = _day(events, day, seed, options)
+        at = _day(events, popularity, day, seed, options)
         if not parts:
             last = at
         parts.append(_examples_of(events, at, seed, options))
@@ -268,10 +276,16 @@ def held_out_evidence(
     }
 
 
-def _day(events: Events, day: int, seed: int, options: Options) -> Day:
+def _day(events: Events, popularity: Popularity, day: int, seed: int, options: Options) -> Day:
     known = until(events, day)
-    learned = learn(known, options.kernels, options.numbers, seed=seed, threads=options.threads)
+    learned = _learn(known, popularity, day, seed, options)
     return day_of(known, day, learned, options.numbers)
+
+
+def _learn(known: Events, popularity: Popularity, day: int, seed: int, options: Options) -> Learned:
+    """From the events up to the day."""
+    learned = learn(known, options.kernels, options.numbers, seed=seed, threads=options.threads)
+    return replace(learned, popular_days=popularity.days(day))
 
 
 def _examples_of(events: Events, at: Day, seed: int, options: Options) -> Examples:

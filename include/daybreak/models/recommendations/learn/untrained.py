@@ -11,6 +11,7 @@ from daybreak.errors import NoData
 from daybreak.facts.events import Events
 from daybreak.models.base import Baseline, Headline, Trained
 from daybreak.models.baselines import answering_by
+from daybreak.models.recommendations.features.catalogue import EPOCH
 from daybreak.models.recommendations.features.learned import (
     FILE,
     LEARNED_STATISTICS,
@@ -20,6 +21,7 @@ from daybreak.models.recommendations.features.learned import (
 from daybreak.models.recommendations.formulas import FORMULAS, POPULAR
 from daybreak.models.recommendations.learn.gate import MEASURE, deciding, measure_of, users_of
 from daybreak.models.recommendations.learn.lineage import described
+from daybreak.models.recommendations.learn.popularity import Popularity
 from daybreak.models.recommendations.numbers import Numbers
 from daybreak.registry.artifact import Artifact
 
@@ -51,6 +53,9 @@ def of_events(events: Events, business_date: date, numbers: Numbers) -> Baseline
     items = len(events.item_ids)
     nothing = sparse.csr_matrix((items, items), dtype=np.float32)
     unknown = np.full((items, len(LEARNED_STATISTICS)), np.nan, np.float32)
-    learned = Learned(events.item_ids, dict.fromkeys(NEIGHBOURS, nothing), unknown)
+    popularity, today = Popularity(events, numbers), (business_date - EPOCH).days
+    days = popularity.days(today)
+    learned = Learned(events.item_ids, dict.fromkeys(NEIGHBOURS, nothing), unknown, days)
     manifest = described(events, business_date, numbers) | answering_by(POPULAR)
+    manifest["popularity"] = {"days": days, "ndcg@10": popularity.measured(today)}
     return Baseline(Trained(None, manifest, {FILE: learned.to_bytes()}))
