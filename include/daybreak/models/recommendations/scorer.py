@@ -40,7 +40,7 @@ from daybreak.models.recommendations.features.catalogue import Catalogue
 from daybreak.models.recommendations.features.cells import row_numbers
 from daybreak.models.recommendations.features.histories import DEFAULT_USER
 from daybreak.models.recommendations.features.learned import FILE, Learned, OnTheDay, on_the_day
-from daybreak.models.recommendations.formulas import margins_of
+from daybreak.models.recommendations.formulas import scores_of
 from daybreak.models.recommendations.lists import best
 from daybreak.models.recommendations.numbers import EXCLUDED, HAS, LISTED, Numbers
 from daybreak.models.recommendations.reasons import reasons
@@ -106,11 +106,9 @@ class ListRows:
 
     def answers(self, margins: Float32) -> Answers:
         """The ``k`` best of each user, best first; among equals the first by item_id."""
-        if not margins.shape[1]:  # a version without trees
-            margins = margins_of(self.features, self.manifest)
         ends = np.cumsum([len(part) for part in self.parts])
         found = [
-            self._answer(margins[end - len(part) : end, 0], part)
+            self._answer(margins[end - len(part) : end], part)
             for part, end in zip(self.parts, ends, strict=True)
         ]
         columns, lengths = found[0]
@@ -128,8 +126,9 @@ class ListRows:
             raise ValueError("Nightly lists have no remarks.")
         return said
 
-    def _answer(self, score: Float32, part: Lists) -> tuple[Columns, NDArray[np.int64]]:
+    def _answer(self, margins: Float32, part: Lists) -> tuple[Columns, NDArray[np.int64]]:
         """Columns, and how many rows each user has."""
+        score = scores_of(margins, part.features, part.found.offsets, self.manifest)
         chosen = best(part.found, score, part.k)
         user = row_numbers(part.found.offsets)[chosen]
         reason, because = reasons(

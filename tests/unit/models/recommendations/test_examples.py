@@ -178,6 +178,27 @@ def test_sessions_are_of_any_length_that_baskets_allow() -> None:
     assert (shown <= 5).sum() > (shown > 15).sum() > 0
 
 
+def test_half_of_the_sessions_are_of_users_with_history_however_few_they_are() -> None:
+    lines = [(f"u{user:02d}", f"i{n}", 3) for user in range(60) for n in range(4)]
+    known = purchases([*lines, *((f"u{user:02d}", "i0", 12) for user in range(12))])
+    at = day_before(known)
+    for count, shown in ((10, 5), (20, 10), (40, 12), (1000, 12)):
+        rows, seen, rest = begun_baskets(known, at, count, np.random.default_rng(0))
+        names = rows.keys[0].tolist()
+        assert len(names) == len(seen.offsets) - 1 == len(rest.offsets) - 1 == min(count, 60)
+        with_history = [name for name in names if name]
+        assert len(set(with_history)) == len(with_history) == shown
+        assert set(with_history) <= {f"u{user:02d}" for user in range(12)}
+    # A session is shown with the history of the user who had the basket.
+    own = purchases([(f"u{n}", item, days) for n in range(9) for item in (f"i{n}", f"j{n}")
+                     for days in (3, 12)])  # fmt: skip
+    rows, seen, rest = begun_baskets(own, day_before(own), 9, np.random.default_rng(0))
+    for place, name in enumerate(rows.keys[0]):
+        if name:
+            items = {own.item_ids[lists.item[lists.offsets[place]]] for lists in (seen, rest)}
+            assert items == {f"i{name[1:]}", f"j{name[1:]}"}
+
+
 def test_chosen_rows_are_those_rows(at: Day) -> None:
     users = np.array([3, 0, 3])
     rows = chosen(at.rows, users)

@@ -25,6 +25,7 @@ from daybreak.models.recommendations.features.candidates import (
 from daybreak.models.recommendations.features.cells import row_numbers, until, where
 from daybreak.models.recommendations.features.histories import LAYOUT, RECORD
 from daybreak.models.recommendations.features.learned import FILE, Learned
+from daybreak.models.recommendations.formulas import HISTORIES
 from daybreak.models.recommendations.learn import baselines as baselines_module
 from daybreak.models.recommendations.learn import train as train_module
 from daybreak.models.recommendations.learn.baselines import BASELINES, LENGTH, baselines
@@ -38,7 +39,13 @@ from daybreak.models.recommendations.learn.evaluate import (
     pooled,
     trees,
 )
-from daybreak.models.recommendations.learn.gate import best_source, deciding, judge
+from daybreak.models.recommendations.learn.gate import (
+    against_baselines,
+    best_source,
+    deciding,
+    judge,
+)
+from daybreak.models.recommendations.learn.held_out import readings
 from daybreak.models.recommendations.learn.neighbours import Kernels, learn
 from daybreak.models.recommendations.learn.popularity import Popularity
 from daybreak.models.recommendations.learn.train import (
@@ -120,6 +127,8 @@ def test_the_manifest_says_what_was_learned(trained: Trained) -> None:
     assert manifest["trained_through"] == TODAY.isoformat()
     assert manifest["window"]["last_list"] == ago(WINDOW).isoformat()
     assert manifest["params"]["kernels"]["factors"] == 4
+    assert list(manifest["guard"]) == list(HISTORIES)
+    assert manifest["evidence"]["users_first_day"] == 0, "nobody comes for the first time there"
     assert manifest["popularity"]["ndcg@10"].keys() == {"3", "7", "14", "28", "90"}
     learned = Learned.from_bytes(trained.files[FILE])
     assert manifest["popularity"]["days"] == learned.popular_days
@@ -213,7 +222,7 @@ def test_the_depth_is_the_one_that_does_best_on_the_week_before_the_last(events:
 
     def best(*depths: int) -> tuple[int, int, float]:
         options = replace(QUICK, ranker=replace(QUICK.ranker, depths=depths))
-        return choose(learned_from, check, options, seed=7)
+        return choose(learned_from, check, options, seed=7)[:3]
 
     deep, shallow = best(5), best(1)
     assert deep[2] != shallow[2]
@@ -340,8 +349,8 @@ def test_measures_pool_users_and_the_ceiling_is_a_recall(events: Events) -> None
     learned = Learned.from_bytes(train_events(known, ago(WINDOW), options=QUICK).files[FILE])
     before = day_of(known, DAY - WINDOW, learned)
     listers = baselines(known, before, seed=7, threads=1)
-    found = evaluate(before, events, listers)
-    few = evaluate(before, events, listers, most_users=5)
+    found = evaluate(before, readings(events, before), listers)
+    few = evaluate(before, readings(events, before, 5), listers)
     most = ceiling(before, events)
     for reading in ("all", "new"):
         assert len(found[reading]["als"]["ndcg@10"]) == len(most[reading])
@@ -432,6 +441,37 @@ def test_where_nothing_is_bought_twice_what_is_new_decides(
     assert once["repeat_share"] == 0.0
     assert deciding(once) == "new"
     assert once["users"] == once["users_new"]
+
+
+def of_first_days(trained: Trained, once: float, gap: float, popular: float) -> dict[str, Any]:
+    """Ours and BM25's lists of first days differ by ``gap``, those of all from popularity's."""
+    found = evidence(trained, model=1.0) | {"once_share": once, "users_first_day": 30}
+    found["first_day"] = {name: dict.fromkeys(MEASURES, 0.2) for name in ("model", *BASELINES)}
+    found["first_day"]["bm25"]["ndcg@10"] = 0.2 - gap
+    for name in BASELINES:
+        found["paired"]["first_day"][name] = {"difference": 0.1, "standard_error": 0.01}
+    found["paired"]["first_day"]["bm25"] = {"difference": gap, "standard_error": 0.01}
+    found["paired"]["all"]["popularity"] = {"difference": popular, "standard_error": 0.01}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("once", "gap", "popular", "why_not"),
+    [
+        (0.6, -0.02, 0.5, "last items of a first day 0.200 is clearly under 0.220 of bm25"),
+        (0.4, -0.02, 0.5, ""),
+        (0.6, -0.005, 0.5, ""),
+        (0.6, 0.1, 0.005, ""),  # as good as popularity, and clearly better on first days
+        (0.4, 0.1, 0.005, "not clearly above"),
+        (0.6, 0.1, -0.02, "not clearly above"),
+    ],
+)
+def test_where_users_come_once_lists_of_first_days_are_judged_too(
+    trained: Trained, once: float, gap: float, popular: float, why_not: str
+) -> None:
+    reasons = against_baselines(of_first_days(trained, once, gap, popular))
+    assert len(reasons) == bool(why_not)
+    assert why_not in "".join(reasons)
 
 
 def test_the_evidence_pairs_the_lists_of_each_user() -> None:

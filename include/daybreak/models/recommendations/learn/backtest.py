@@ -22,7 +22,6 @@ from daybreak.models.recommendations.features.learned import FILE, Learned
 from daybreak.models.recommendations.learn.baselines import BASELINES, baselines
 from daybreak.models.recommendations.learn.day import day_of
 from daybreak.models.recommendations.learn.evaluate import (
-    READINGS,
     Values,
     ceiling,
     evaluate,
@@ -30,6 +29,7 @@ from daybreak.models.recommendations.learn.evaluate import (
     pooled,
     trees,
 )
+from daybreak.models.recommendations.learn.held_out import READINGS, readings
 from daybreak.models.recommendations.learn.train import SEED, Options, train_events
 from daybreak.models.recommendations.numbers import DEFAULT, Numbers
 
@@ -125,5 +125,6 @@ def _window(
     at = day_of(known, (day - EPOCH).days, learned, numbers)
     booster = xgb.Booster(model_file=bytearray(trained.trees))
     singles = baselines(known, at, seed=SEED, threads=Options().threads)
-    found = evaluate(at, later, {"model": model_lister(trees(booster), at), **singles})
+    ours = model_lister(trees(booster), at, trained.manifest)
+    found = evaluate(at, readings(later, at), {"model": ours, **singles})
     return found, ceiling(at, later)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,14 @@ from numpy.typing import NDArray
 from daybreak.facts.events import Events
 from daybreak.models.base import Float32
 from daybreak.models.recommendations.features.assemble import assemble
-from daybreak.models.recommendations.features.candidates import Ragged, Wish, candidates
+from daybreak.models.recommendations.features.candidates import Wish, candidates
 from daybreak.models.recommendations.features.cells import row_numbers
 from daybreak.models.recommendations.features.learned import LEARNED_STATISTICS
-from daybreak.models.recommendations.formulas import margins_of
+from daybreak.models.recommendations.formulas import scores_of
 from daybreak.models.recommendations.learn.baselines import LENGTH, Lister
-from daybreak.models.recommendations.learn.day import Day, bought_after, chosen, chosen_items
+from daybreak.models.recommendations.learn.day import Day, chosen, chosen_items
 from daybreak.models.recommendations.learn.examples import USERS_AT_ONCE, marks
+from daybreak.models.recommendations.learn.held_out import Asked, readings
 from daybreak.models.recommendations.learn.measures import (
     average_precision,
     compare,
@@ -33,72 +35,62 @@ from daybreak.registry.artifact import Artifact
 from daybreak.registry.booster import open_booster
 
 MEASURES = ("ndcg@10", "recall@20", "map@12", "hit_rate@20", "coverage", "novelty")
-READINGS = {"all": False, "new": True}
-"""Every purchase of the window counts; only items count that the user had not bought before."""
-
 Values = dict[str, NDArray[np.float64]]
 """Measure -> one number a user, (n,); coverage is one number of the day, (1,)."""
 
 
 Margins = Callable[[Float32], Float32]
-"""Features (m, F) to margins (m, 1)."""
+"""Features (m, F) to margins (m, 1), or (m, 0)."""
 
 
 def margins_by(version: Artifact) -> Margins:
-    """What a version says of features, with trees or without."""
+    """What a version says of features, with trees or without, where it has no margins."""
     if version.engine == "none":
-        return lambda features: margins_of(features, version.manifest)
+        return lambda features: np.empty((len(features), 0), np.float32)
     return trees(open_booster(version))
 
 
 def trees(booster: xgb.Booster) -> Margins:
     """What a booster says of features."""
-    return lambda features: np.asarray(booster.inplace_predict(features, predict_type="margin"))
+    return lambda features: np.asarray(
+        booster.inplace_predict(features, predict_type="margin")
+    ).reshape(-1, 1)
 
 
-def model_lister(margins: Margins, at: Day) -> Lister:
-    """The lists that margins make, by the code that batch and single requests use."""
+def model_lister(
+    margins: Margins, at: Day, manifest: Mapping[str, Any] = MappingProxyType({})
+) -> Lister:
+    """The lists of a version's margins, by the code that batch and single requests use."""
 
     def lists(users: NDArray[np.int64], new_only: bool) -> NDArray[np.int64]:
         rows = chosen(at.rows, users)
         found = candidates(rows, at.catalogue, at.learned, Wish(new_only=new_only))
         features = assemble(rows, at.catalogue, at.learned, found)
-        return square(found, best(found, margins(features).reshape(-1), LENGTH), LENGTH)
+        scores = scores_of(margins(features), features, found.offsets, manifest)
+        return square(found, best(found, scores, LENGTH), LENGTH)
 
     return lists
 
 
 def evaluate(
-    at: Day, later: Events, listers: Mapping[str, Lister], *, most_users: int | None = None
+    at: Day, asked: Mapping[str, Asked], listers: Mapping[str, Lister]
 ) -> dict[str, dict[str, Values]]:
-    """Reading -> lister -> measures, over the users with something relevant in the window.
-
-    Where there are more than ``most_users``, over as many, evenly taken from all.
-    """
-    found: dict[str, dict[str, Values]] = {}
-    for reading, new_only in READINGS.items():
-        wanted = bought_after(later, at, new_only=new_only)
-        users = np.flatnonzero(np.diff(wanted.offsets))
-        if most_users is not None and len(users) > most_users:
-            users = users[np.arange(most_users) * len(users) // most_users]
-        relevant = chosen_items(wanted, users)
-        found[reading] = {
-            name: _measure(at, users, relevant, lists, new_only) for name, lists in listers.items()
-        }
-    return found
+    """Reading -> lister -> measures, over the lists of ``asked``."""
+    return {
+        reading: {name: _measure(at, of, lists) for name, lists in listers.items()}
+        for reading, of in asked.items()
+    }
 
 
 def ceiling(at: Day, later: Events) -> dict[str, NDArray[np.float64]]:
     """Reading -> share of each user's relevant items that are candidates: the best recall."""
     found = {}
-    for reading, new_only in READINGS.items():
-        wanted = bought_after(later, at, new_only=new_only)
-        users = np.flatnonzero(np.diff(wanted.offsets))
+    for reading, asked in readings(later, at).items():
         shares = []
-        for part in _batches(users):
-            relevant = chosen_items(wanted, part)
-            rows = chosen(at.rows, part)
-            named = candidates(rows, at.catalogue, at.learned, Wish(new_only=new_only))
+        for part in _batches(np.arange(len(asked))):
+            relevant = chosen_items(asked.relevant, part)
+            rows = chosen(at.rows, asked.users[part])
+            named = candidates(rows, at.catalogue, at.learned, Wish(new_only=asked.new_only))
             user = row_numbers(named.offsets)[marks(named, relevant)]
             shares.append(np.bincount(user, minlength=len(part)) / np.diff(relevant.offsets))
         found[reading] = np.concatenate([np.empty(0), *shares])
@@ -130,20 +122,10 @@ def differences(of: Mapping[str, Values], measure: str = MEASURES[0]) -> dict[st
     return found
 
 
-def repeat_share(at: Day, later: Events) -> float:
-    """Share of what known users bought in the window that they had bought before; 0 for nothing."""
-    bought = len(bought_after(later, at).item)
-    new = len(bought_after(later, at, new_only=True).item)
-    return 1 - new / bought if bought else 0.0
-
-
-def _measure(
-    at: Day, users: NDArray[np.int64], relevant: Ragged, lister: Lister, new_only: bool
-) -> Values:
-    items = np.concatenate(
-        [np.empty((0, LENGTH), np.int64), *(lister(part, new_only) for part in _batches(users))]
-    )
-    lists = compare(items, relevant)
+def _measure(at: Day, asked: Asked, lister: Lister) -> Values:
+    parts = (lister(part, asked.new_only) for part in _batches(asked.users))
+    items = np.concatenate([np.empty((0, LENGTH), np.int64), *parts])
+    lists = compare(items, asked.relevant)
     eligible = int(at.catalogue.eligible.sum())
     buyers = at.learned.statistics[:, LEARNED_STATISTICS.index("item_users")]
     measures: dict[str, Any] = {

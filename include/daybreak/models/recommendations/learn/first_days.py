@@ -53,6 +53,17 @@ def first_days(
     out. The others are a history as old as that of some user of one day: half of its weight is
     gone by the next list anyway, and nothing shall depend on its being from today.
     """
+    history, wanted = first_days_cut(events, at, count, generator)
+    return histories(history, EPOCH + timedelta(days=at.day), at.numbers), wanted
+
+
+def first_days_cut(
+    events: Events, at: Day, count: int, generator: np.random.Generator
+) -> tuple[Events, Ragged]:
+    """The events that are a history of one day, and by user the items held out, for ``first_days``.
+
+    Users are in order; each has both.
+    """
     days = at.rows.values[:, LAYOUT.index("user_visits")]
     age = at.rows.values[days == 1, LAYOUT.index("user_last")].astype(np.int32)
     count = round(count * len(age) / max(int((days > 0).sum()), 1))
@@ -76,10 +87,7 @@ def first_days(
     moved = replace(history, day=(at.day - ago).astype(np.int32))
     user, item = user[~seen], events.item[rows[~seen]].astype(np.int64)
     order = np.lexsort((item, user))
-    return (
-        histories(moved, EPOCH + timedelta(days=at.day), at.numbers),
-        Ragged(offsets_of(user[order], len(drawn)), item[order]),
-    )
+    return moved, Ragged(offsets_of(user[order], len(drawn)), item[order])
 
 
 def _bought_by_newcomers(events: Events, at: Day) -> NDArray[np.int64]:

@@ -22,12 +22,17 @@ from daybreak.models.recommendations.features.learned import FILE, Learned
 from daybreak.models.recommendations.learn.baselines import BASELINES
 from daybreak.models.recommendations.learn.day import day_of
 from daybreak.models.recommendations.learn.evaluate import (
-    READINGS,
     evaluate,
     margins_by,
     model_lister,
     pooled,
 )
+from daybreak.models.recommendations.learn.held_out import (
+    FIRST_DAY,
+    MOST_ONCE,
+    deciding_reading,
+)
+from daybreak.models.recommendations.learn.held_out import held_out as held_out_lists
 from daybreak.models.recommendations.numbers import Numbers
 from daybreak.registry.artifact import Artifact
 
@@ -36,8 +41,6 @@ POPULARITY = "popularity"
 CLEARLY = 0.95
 """A challenger this much under the champion on one week may be as good: a week of 450 users moves
 NDCG@10 by some 4 %, and the challenger has seen later days."""
-RARELY = 0.05
-"""Where a smaller share than this of what was bought is bought again, lists are for what is new."""
 
 
 def judge(
@@ -73,12 +76,8 @@ def best_source(found: Mapping[str, Mapping[str, float]], measure: str = MEASURE
 
 
 def deciding(held_out: Mapping[str, Any]) -> str:
-    """The reading of the week held out by which versions are judged: ``all`` or ``new``.
-
-    What a user has bought before fills lists that are to be bought from again. Where films are
-    rated or books are bought once, only what is new to a user can be bought at all.
-    """
-    return "new" if held_out["repeat_share"] < RARELY else "all"
+    """The reading of the week held out by which versions are judged: ``all`` or ``new``."""
+    return deciding_reading(held_out["repeat_share"])
 
 
 def users_of(held_out: Mapping[str, Any]) -> int:
@@ -97,14 +96,43 @@ def against_baselines(held_out: Mapping[str, Any]) -> list[str]:
     reasons = []
     if ours < theirs:
         reasons.append(f"{measure_of(held_out)} {ours:.3f} is under {theirs:.3f} of {best}")
-    paired = held_out["paired"][reading][POPULARITY]
-    gap, error = paired["difference"], paired["standard_error"]
-    if error is None or gap <= error:
+    least = -1.0 if _better_on_first_days(held_out) else 1.0
+    if not _above(held_out, reading, POPULARITY, least):
         popular = found[POPULARITY][MEASURE]
         reasons.append(
             f"{measure_of(held_out)} {ours:.3f} is not clearly above {popular:.3f} of {POPULARITY}"
         )
-    return [f"{reason} ({_uncertainty(held_out, best)})" for reason in reasons]
+    reasons = [f"{reason} ({_uncertainty(held_out, best)})" for reason in reasons]
+    return reasons + _against_first_days(held_out)
+
+
+def _against_first_days(held_out: Mapping[str, Any]) -> list[str]:
+    """Why the lists of one day's history do not suffice, where most users have no more."""
+    if not _mostly_once(held_out):
+        return []
+    found = held_out[FIRST_DAY]
+    best = best_source(found)
+    if best == POPULARITY or _above(held_out, FIRST_DAY, best, -1.0):
+        return []
+    return [
+        f"NDCG@10 of the last items of a first day {found['model'][MEASURE]:.3f} is clearly under "
+        f"{found[best][MEASURE]:.3f} of {best} ({held_out['users_first_day']} users)"
+    ]
+
+
+def _better_on_first_days(held_out: Mapping[str, Any]) -> bool:
+    return _mostly_once(held_out) and _above(held_out, FIRST_DAY, POPULARITY, 1.0)
+
+
+def _mostly_once(held_out: Mapping[str, Any]) -> bool:
+    return bool(held_out["once_share"] > MOST_ONCE and held_out["users_first_day"])
+
+
+def _above(held_out: Mapping[str, Any], reading: str, name: str, least: float) -> bool:
+    """Whether the lists are better than those of a source by ``least`` standard errors."""
+    paired = held_out["paired"][reading][name]
+    error = paired["standard_error"]
+    return error is not None and bool(paired["difference"] > least * error)
 
 
 def measure_of(held_out: Mapping[str, Any]) -> str:
@@ -162,11 +190,12 @@ def _with_champion(
     # The champion's own numbers, and the challenger's window.
     window = Numbers.of(challenger.manifest).window_days
     numbers = replace(Numbers.of(champion.manifest), window_days=window)
-    at = day_of(events, (as_of - EPOCH).days, Learned.from_bytes(champion.files[FILE]), numbers)
-    margins = margins_by(champion)
+    day = day_of(events, (as_of - EPOCH).days, Learned.from_bytes(champion.files[FILE]), numbers)
     most = int(challenger.manifest["params"]["judged_users"])
-    measured = evaluate(at, events, {"champion": model_lister(margins, at)}, most_users=most)
-    return found | {reading: pooled([measured[reading]["champion"]]) for reading in READINGS}
+    week = held_out_lists(events, day, most=most, seed=int(challenger.manifest["seed"]))
+    lists = model_lister(margins_by(champion), week.at, champion.manifest)
+    measured = evaluate(week.at, week.asked, {"champion": lists})
+    return found | {reading: pooled([of["champion"]]) for reading, of in measured.items()}
 
 
 def _headline(held_out: Mapping[str, Any]) -> Headline | None:

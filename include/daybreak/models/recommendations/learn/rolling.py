@@ -11,7 +11,8 @@ from daybreak.models.base import Progress, quiet
 from daybreak.models.options import Option, chosen
 from daybreak.models.recommendations.learn.backtest import JUDGED, WINDOWS, backtest_windows
 from daybreak.models.recommendations.learn.baselines import BASELINES
-from daybreak.models.recommendations.learn.evaluate import MEASURES, READINGS
+from daybreak.models.recommendations.learn.evaluate import MEASURES
+from daybreak.models.recommendations.learn.held_out import READINGS
 from daybreak.models.recommendations.numbers import LEARNED, Numbers
 
 OPTIONS = {"windows": Option(WINDOWS, 1, 104, whole=True), **LEARNED}

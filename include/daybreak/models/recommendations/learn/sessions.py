@@ -13,7 +13,7 @@ from daybreak.models.recommendations.features.cells import between, firsts, offs
 from daybreak.models.recommendations.learn.day import Day, chosen, with_default
 
 KNOWN_SHARE = 0.5
-"""Of begun baskets that are shown with the user's history; the others with the default row."""
+"""Of begun baskets that are shown with the user's history, however few users have one."""
 MOST_SEEN = 20
 """Items of a begun basket at most: those of a request beyond them add little."""
 
@@ -24,8 +24,8 @@ def begun_baskets(
     """Baskets of the window cut in two: 1 to ``MOST_SEEN`` items that were seen, and the rest.
 
     Any number of them is as likely as another, up to what the basket has; so most sessions are as
-    short as most baskets, and long ones are learned too. Half of them are shown with the default
-    row, as those of unknown users would be.
+    short as most baskets, and long ones are learned too. Half of them are of users with history, as
+    far as there are such, and are shown with it. The others are shown with the default row.
     """
     later = between(events, at.day + 1, at.day + at.window)
     # What unknown users bought in no known basket may be anybody's.
@@ -39,7 +39,11 @@ def begun_baskets(
     user, basket, item = user[once], basket[once], item[once]
     group = np.cumsum(firsts(user, basket)) - 1
     size = np.bincount(group)
-    picked = np.sort(generator.permutation(np.flatnonzero(size > 1))[:count])
+    drawn = generator.permutation(np.flatnonzero(size > 1))
+    row = _row_of(events, at.rows)[user[firsts(group)]]
+    shown = drawn[row[drawn] >= 0][: round(min(count, len(drawn)) * KNOWN_SHARE)]
+    others = drawn[~np.isin(drawn, shown)][: count - len(shown)]
+    picked = np.sort(np.concatenate([shown, others]))
     kept = np.isin(group, picked)
     group, item, user = np.searchsorted(picked, group[kept]), item[kept], user[kept]
     # In an order of chance, the first ones of a basket are what was seen.
@@ -48,20 +52,16 @@ def begun_baskets(
     place = np.arange(len(group)) - np.searchsorted(group, group)
     most = np.minimum(size[picked] - 1, MOST_SEEN)
     seen = place < (1 + (generator.random(len(picked)) * most).astype(np.int64))[group]
-    known = generator.random(len(picked)) < KNOWN_SHARE
-    rows = _rows_or_default(events, at.rows, user[place == 0], known)
+    row = np.where(np.isin(picked, shown), row[picked], len(at.rows))
     rest = np.lexsort((item[~seen], group[~seen]))
     return (
-        rows,
+        chosen(with_default(at.rows), row),
         Ragged(offsets_of(group[seen], len(picked)), item[seen]),
         Ragged(offsets_of(group[~seen], len(picked)), item[~seen][rest]),
     )
 
 
-def _rows_or_default(
-    events: Events, rows: SnapshotRows, user: NDArray[np.int64], known: NDArray[np.bool_]
-) -> SnapshotRows:
-    """The user's row where ``known`` and there is one, else the default row."""
+def _row_of(events: Events, rows: SnapshotRows) -> NDArray[np.int64]:
+    """The row of each user, -1 where there is none; the last element, of an unknown user, too."""
     place, has_row = place_of(events.user_ids, rows.keys[0])
-    found = known & (user != UNKNOWN_USER) & has_row[user]
-    return chosen(with_default(rows), np.where(found, place[user], len(rows)))
+    return np.append(np.where(has_row, place, -1), -1)

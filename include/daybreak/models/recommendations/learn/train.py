@@ -11,7 +11,7 @@ it has to predict.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
@@ -26,6 +26,7 @@ from daybreak.models.recommendations.features.assemble import FEATURES
 from daybreak.models.recommendations.features.catalogue import EPOCH
 from daybreak.models.recommendations.features.cells import until
 from daybreak.models.recommendations.features.learned import FILE, Learned
+from daybreak.models.recommendations.formulas import GUARD
 from daybreak.models.recommendations.learn.baselines import baselines
 from daybreak.models.recommendations.learn.day import Day, day_of
 from daybreak.models.recommendations.learn.evaluate import (
@@ -33,10 +34,11 @@ from daybreak.models.recommendations.learn.evaluate import (
     evaluate,
     model_lister,
     pooled,
-    repeat_share,
     trees,
 )
 from daybreak.models.recommendations.learn.examples import Examples, examples, joined
+from daybreak.models.recommendations.learn.guard import guard_of
+from daybreak.models.recommendations.learn.held_out import FIRST_DAY, deciding_reading, held_out
 from daybreak.models.recommendations.learn.lineage import described
 from daybreak.models.recommendations.learn.neighbours import Kernels, learn
 from daybreak.models.recommendations.learn.popularity import Popularity
@@ -147,16 +149,19 @@ def train_events(
     today = (business_date - EPOCH).days
     events = until(events, today)
     popularity = Popularity(events, options.numbers)
-    days, parts, last = _lists(events, popularity, today, seed, options, progress)
+    days, parts, (before, last) = _lists(events, popularity, today, seed, options, progress)
     _check(parts, business_date)
 
     progress("Finding the depth and the number of trees on the week before the last")
-    depth, rounds, _ = choose(parts[:-2], parts[-2], options, seed=seed)
+    depth, rounds, _, tested = choose(parts[:-2], parts[-2], options, seed=seed)
+    progress("Looking there at which lists a formula does better")
+    week = held_out(events, before, most=options.users, seed=seed)
+    guard = guard_of(week, deciding_reading(week.repeat_share), trees(tested))
     evidence: dict[str, Any] = {}
     if judge:
         progress("Measuring the last week's lists beside the single sources")
         judged = grow(parts[:-1], options, seed=seed, depth=depth, rounds=rounds)
-        evidence = held_out_evidence(events, last, judged, seed=seed, options=options)
+        evidence = held_out_evidence(events, last, judged, guard, seed=seed, options=options)
     progress(f"Growing {rounds} trees on all weeks")
     final = grow(parts, options, seed=seed, depth=depth, rounds=rounds)
     learned = _learn(events, popularity, today, seed, options)
@@ -164,6 +169,7 @@ def train_events(
         **described(events, business_date, options.numbers),
         **_learned_from(events, days, parts, options.numbers.window_days),
         "seed": seed,
+        GUARD: guard,
         "popularity": {"days": learned.popular_days, "ndcg@10": popularity.measured(today)},
         "params": {**asdict(options), "depth": depth, "rounds": rounds},
         "metrics": {"held_out": {name: evidence.get(name, {}) for name in ("all", "new")}},
@@ -179,8 +185,8 @@ def _lists(  # noqa: PLR0917 - as its caller has them
     seed: int,
     options: Options,
     progress: Progress,
-) -> tuple[list[int], list[Examples], Day]:
-    """The days, in order, the lists of each, and the last day, which says how good the lists are.
+) -> tuple[list[int], list[Examples], tuple[Day, Day]]:
+    """The days, in order, the lists of each, and the last two days, which choose and judge.
 
     The newest first; more weeks than usual where these give too few lists.
     """
@@ -188,6 +194,7 @@ def _lists(  # noqa: PLR0917 - as its caller has them
         events, today, max(options.weeks, options.most_weeks), options.numbers.window_days
     )
     parts: list[Examples] = []
+    newest: list[Day] = []
     for day in reversed(days):
         found = sum(part.returning for part in parts)
         wanted = options.enough if len(parts) == options.weeks else options.lists
@@ -195,10 +202,10 @@ def _lists(  # noqa: PLR0917 - as its caller has them
             break
         progress(f"Making lists of {EPOCH + timedelta(days=day)} ({found:,} so far)")
         at = _day(events, popularity, day, seed, options)
-        if not parts:
-            last = at
+        newest = [*newest, at][:2]
         parts.append(_examples_of(events, at, seed, options))
-    return days[-len(parts) :], parts[::-1], last
+    last, before = newest
+    return days[-len(parts) :], parts[::-1], (before, last)
 
 
 def list_days(
@@ -222,8 +229,8 @@ def list_days(
 
 def choose(
     parts: Sequence[Examples], held_out: Examples, options: Options, *, seed: int
-) -> tuple[int, int, float]:
-    """The depth and the number of the trees that do best on ``held_out``, and their NDCG@10."""
+) -> tuple[int, int, float, xgb.Booster]:
+    """Depth and number of the trees that do best on ``held_out``, their NDCG@10, and these."""
     ranker = options.ranker
     data = _matrix(joined(parts), options)
     check = _matrix(held_out, options, data)
@@ -241,7 +248,8 @@ def choose(
             early_stopping_rounds=ranker.patience,
             verbose_eval=False,
         )
-        found.append((depth, grown.best_iteration + 1, float(grown.best_score)))
+        rounds = grown.best_iteration + 1
+        found.append((depth, rounds, float(grown.best_score), grown[:rounds]))
     return max(found, key=lambda one: one[2])
 
 
@@ -254,20 +262,30 @@ def grow(
 
 
 def held_out_evidence(
-    events: Events, at: Day, booster: xgb.Booster, *, seed: int, options: Options
+    events: Events,
+    day: Day,
+    booster: xgb.Booster,
+    guard: Mapping[str, Any],
+    *,
+    seed: int,
+    options: Options,
 ) -> dict[str, Any]:
     """Measures of a ranker on the last week, which it has not seen, beside the single sources."""
+    week = held_out(events, day, most=options.judged_users, seed=seed)
+    at = week.at
     listers = {
-        "model": model_lister(trees(booster), at),
-        **baselines(events, at, seed=seed, threads=options.threads),
+        "model": model_lister(trees(booster), at, {GUARD: guard}),
+        **baselines(week.known, at, seed=seed, threads=options.threads),
     }
-    found = evaluate(at, events, listers, most_users=options.judged_users)
+    found = evaluate(at, week.asked, listers)
     return {
         "as_of": (EPOCH + timedelta(days=at.day)).isoformat(),
         "through": (EPOCH + timedelta(days=at.day + at.window)).isoformat(),
         "users": len(found["all"]["model"]["ndcg@10"]),
         "users_new": len(found["new"]["model"]["ndcg@10"]),
-        "repeat_share": repeat_share(at, events),
+        "users_first_day": len(found[FIRST_DAY]["model"]["ndcg@10"]),
+        "repeat_share": week.repeat_share,
+        "once_share": week.once_share,
         "paired": {reading: differences(of) for reading, of in found.items()},
         **{
             reading: {name: pooled([values]) for name, values in of.items()}

@@ -18,14 +18,14 @@ from daybreak.models.recommendations.features.learned import (
     NEIGHBOURS,
     Learned,
 )
-from daybreak.models.recommendations.formulas import FORMULAS, POPULAR
+from daybreak.models.recommendations.formulas import FORMULAS, GUARD, POPULAR
 from daybreak.models.recommendations.learn.gate import MEASURE, deciding, measure_of, users_of
 from daybreak.models.recommendations.learn.lineage import described
 from daybreak.models.recommendations.learn.popularity import Popularity
 from daybreak.models.recommendations.numbers import Numbers
 from daybreak.registry.artifact import Artifact
 
-LEARNED = ("params", "metrics", "evidence", "seed", "objective", "window")
+LEARNED = (GUARD, "params", "metrics", "evidence", "seed", "objective", "window")
 """What a manifest says of trees."""
 
 
