@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from daybreak.models.recommendations.features.candidates import SOURCES, Candidates
 from daybreak.models.recommendations.lists import PLACE_BITS, USER_BITS, best, square
 
-margins = st.floats(width=32, allow_nan=False) | st.sampled_from([0.0, -0.0, 1.0, -1.0, 1e-45])
+margins = st.floats(width=32, allow_nan=False) | st.sampled_from([0.0, -0.0, 1.0, -1.0, 2.0**-149])
 users = st.lists(st.lists(margins, max_size=6), min_size=1, max_size=5)
 
 
