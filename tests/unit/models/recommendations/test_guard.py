@@ -15,7 +15,7 @@ from daybreak.models.recommendations.formulas import FORMULAS, HISTORIES
 from daybreak.models.recommendations.learn import guard as guard_module
 from daybreak.models.recommendations.learn.baselines import baselines
 from daybreak.models.recommendations.learn.day import Day, bought_after, day_of
-from daybreak.models.recommendations.learn.evaluate import evaluate, model_lister
+from daybreak.models.recommendations.learn.evaluate import evaluate, model_lister, with_sessions
 from daybreak.models.recommendations.learn.first_days import first_days, newcomers
 from daybreak.models.recommendations.learn.guard import guard_of
 from daybreak.models.recommendations.learn.held_out import HeldOut, held_out, readings
@@ -111,6 +111,22 @@ def test_only_so_many_lists_of_a_kind_are_measured(events: Events, at: Day) -> N
     assert len(readings(events, at, 9)["new"]) == 9
 
 
+def test_lists_for_sessions_are_measured_beside_what_is_popular(week: HeldOut) -> None:
+    rows, begun, wanted = week.sessions
+    found = with_sessions(week, lambda features: by("popular", features), {})
+    assert found["model"]["ndcg@10"].tolist() == found["popularity"]["ndcg@10"].tolist()
+    assert len(found["model"]["ndcg@10"]) == len(rows) > 50
+    popular = week.at.catalogue.popular_in(week.at.learned.popular_days).tolist()
+    for place in range(len(rows)):
+        seen, rest = (
+            of.item[of.offsets[place] : of.offsets[place + 1]].tolist() for of in (begun, wanted)
+        )
+        listed = [item for item in popular if item not in seen][:10]
+        gain = sum(1 / np.log2(2 + n) for n, item in enumerate(listed) if item in rest)
+        best = sum(1 / np.log2(2 + n) for n in range(min(len(rest), 10)))
+        assert found["popularity"]["ndcg@10"][place] == pytest.approx(gain / best)
+
+
 def test_nobody_came_for_the_first_time(events: Events, at: Day) -> None:
     known = np.isin(events.user, np.unique(events.user[events.day <= BEFORE]))
     week = held_out(where(events, known), at, most=1000, seed=7)
@@ -140,7 +156,8 @@ def test_trees_that_are_worse_than_a_formula_leave_the_lists_to_it(week: HeldOut
         assert of["users"] > 5, name
         assert of["baseline"] in FORMULAS
         assert of["trees"] < 0.5
-        assert of["difference"] > (name != "none") * 2 * of["standard_error"]
+        clear = of["standard_error"] is not None and of["difference"] > 2 * of["standard_error"]
+        assert clear or name == "none", "there popularity has to be beaten, and is taken"
     manifest = {"guard": guard}
     found = evaluate(
         week.at,
@@ -159,7 +176,8 @@ def test_trees_that_are_worse_than_a_formula_leave_the_lists_to_it(week: HeldOut
 def test_trees_as_good_as_a_formula_are_left_alone(week: HeldOut) -> None:
     for source, name in (("popular", "popularity"), ("bm25", "bm25")):
         guard = guard_of(week, "all", lambda features, source=source: by(source, features))
-        assert guard["none"]["baseline"] == "popularity"
+        nobody = guard.pop("none")
+        assert (nobody["baseline"], nobody["trees"], nobody["difference"]) == ("popularity", 0, 0)
         assert any(of["trees"] == 1 for of in guard.values())
         for of in guard.values():
             assert (of["trees"] == 1) == (of["difference"] == 0)
@@ -193,8 +211,27 @@ def test_with_a_history_a_mixture_has_to_be_clearly_better() -> None:
     assert clear["standard_error"] == pytest.approx(0.2 * (18 / 17) ** 0.5 / 18**0.5)
     fewer = {key: of[:16] for key, of in values.items()}
     assert guard_module._choice(fewer, came_back[:16], "2-5 days")["trees"] == 1
-    assert guard_module._choice(fewer, came_back[:16], "none")["trees"] == 0
     one = {key: of[:1] for key, of in values.items()}
-    assert guard_module._choice(one, came_back[:1], "none")["trees"] == 1
-    repeat = {("repeat" if share < 1 else key, share): of for (key, share), of in values.items()}
-    assert guard_module._choice(repeat, came_back, "none")["trees"] == 1
+    assert guard_module._choice(one, came_back[:1], "1 day")["trees"] == 1
+
+
+def test_without_a_history_popularity_has_to_be_clearly_beaten() -> None:
+    popular, back = np.full(18, 0.3), np.ones(18, bool)
+    better = popular + np.tile([0.3, -0.1], 9)
+
+    def chosen(trees: np.ndarray, half: np.ndarray, count: int = 18) -> tuple[str, float]:
+        values = {
+            ("popularity", 1.0): trees,
+            ("popularity", 0.5): half,
+            ("popularity", 0.0): popular,
+            ("bm25", 0.0): popular + 0.5,
+        }
+        values = {key: of[:count] for key, of in values.items()}
+        found = guard_module._choice(values, back[:count], "none")
+        return found["baseline"], found["trees"]
+
+    assert chosen(better, popular) == ("popularity", 1.0)
+    assert chosen(popular, better) == ("popularity", 0.5)
+    for count in (16, 1, 0):
+        assert chosen(better, popular, count) == ("popularity", 0.0)
+    assert chosen(popular - 0.1, popular - 0.1) == ("popularity", 0.0)

@@ -11,16 +11,17 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from daybreak.facts.events import Events
+from daybreak.ledger.verdicts import BASELINE
 from daybreak.models.base import Float32
 from daybreak.models.recommendations.features.assemble import assemble
-from daybreak.models.recommendations.features.candidates import Wish, candidates
+from daybreak.models.recommendations.features.candidates import Wish, candidates, cut
 from daybreak.models.recommendations.features.cells import row_numbers
 from daybreak.models.recommendations.features.learned import LEARNED_STATISTICS
-from daybreak.models.recommendations.formulas import scores_of
+from daybreak.models.recommendations.formulas import POPULAR, margins_of, scores_of
 from daybreak.models.recommendations.learn.baselines import LENGTH, Lister
 from daybreak.models.recommendations.learn.day import Day, chosen, chosen_items
 from daybreak.models.recommendations.learn.examples import USERS_AT_ONCE, marks
-from daybreak.models.recommendations.learn.held_out import Asked, readings
+from daybreak.models.recommendations.learn.held_out import Asked, HeldOut, readings
 from daybreak.models.recommendations.learn.measures import (
     average_precision,
     compare,
@@ -80,6 +81,29 @@ def evaluate(
         reading: {name: _measure(at, of, lists) for name, lists in listers.items()}
         for reading, of in asked.items()
     }
+
+
+def with_sessions(
+    week: HeldOut, margins: Margins, manifest: Mapping[str, Any]
+) -> dict[str, Values]:
+    """NDCG@10 of lists for begun baskets: those of a version (``model``) and what is popular."""
+    at, (rows, begun, wanted) = week.at, week.sessions
+    found: dict[str, list[NDArray[np.float64]]] = {
+        name: [np.empty(0)] for name in ("model", POPULAR)
+    }
+    for first in range(0, len(rows), USERS_AT_ONCE):
+        end = min(first + USERS_AT_ONCE, len(rows))
+        block, session = cut(rows, first, end), begun.of(first, end)
+        named = candidates(block, at.catalogue, at.learned, Wish(session=session))
+        features = assemble(block, at.catalogue, at.learned, named, session)
+        scores = {
+            "model": scores_of(margins(features), features, named.offsets, manifest),
+            POPULAR: margins_of(features, {BASELINE: POPULAR})[:, 0],
+        }
+        for name, of in scores.items():
+            items = square(named, best(named, of, LENGTH), LENGTH)
+            found[name].append(ndcg(compare(items, wanted.of(first, end)), 10))
+    return {name: {MEASURES[0]: np.concatenate(of)} for name, of in found.items()}
 
 
 def ceiling(at: Day, later: Events) -> dict[str, NDArray[np.float64]]:

@@ -38,6 +38,9 @@ from daybreak.registry.artifact import Artifact
 
 MEASURE = "ndcg@10"
 POPULARITY = "popularity"
+WORSE, BETTER = 2.0, 1.0
+"""Standard errors. What is uncertain is not refused: with lists as good as those of a source, the
+ranker still has better ones for a session. It has to be better than popularity somewhere."""
 CLEARLY = 0.95
 """A challenger this much under the champion on one week may be as good: a week of 450 users moves
 NDCG@10 by some 4 %, and the challenger has seen later days."""
@@ -90,18 +93,15 @@ def against_baselines(held_out: Mapping[str, Any]) -> list[str]:
     reading = deciding(held_out)
     if not users_of(held_out):
         return ["no known user bought anything in the week held out"]
+    reasons = []
     found = held_out[reading]
     best = best_source(found)
-    ours, theirs = found["model"][MEASURE], found[best][MEASURE]
-    reasons = []
-    if ours < theirs:
-        reasons.append(f"{measure_of(held_out)} {ours:.3f} is under {theirs:.3f} of {best}")
-    least = -1.0 if _better_on_first_days(held_out) else 1.0
-    if not _above(held_out, reading, POPULARITY, least):
+    ours = f"{measure_of(held_out)} {found['model'][MEASURE]:.3f}"
+    if _clearly_under(held_out, reading, best):
+        reasons.append(f"{ours} is clearly under {found[best][MEASURE]:.3f} of {best}")
+    if not _better_than_popularity(held_out):
         popular = found[POPULARITY][MEASURE]
-        reasons.append(
-            f"{measure_of(held_out)} {ours:.3f} is not clearly above {popular:.3f} of {POPULARITY}"
-        )
+        reasons.append(f"{ours} is not clearly above {popular:.3f} of {POPULARITY}")
     reasons = [f"{reason} ({_uncertainty(held_out, best)})" for reason in reasons]
     return reasons + _against_first_days(held_out)
 
@@ -112,7 +112,7 @@ def _against_first_days(held_out: Mapping[str, Any]) -> list[str]:
         return []
     found = held_out[FIRST_DAY]
     best = best_source(found)
-    if best == POPULARITY or _above(held_out, FIRST_DAY, best, -1.0):
+    if not _clearly_under(held_out, FIRST_DAY, best):
         return []
     return [
         f"NDCG@10 of the last items of a first day {found['model'][MEASURE]:.3f} is clearly under "
@@ -120,19 +120,29 @@ def _against_first_days(held_out: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _better_on_first_days(held_out: Mapping[str, Any]) -> bool:
-    return _mostly_once(held_out) and _above(held_out, FIRST_DAY, POPULARITY, 1.0)
+def _better_than_popularity(held_out: Mapping[str, Any]) -> bool:
+    """On the week, where most users come once on first days, or with a session."""
+    paired = held_out["paired"]
+    judged = [paired[deciding(held_out)][POPULARITY], held_out["session"]]
+    if _mostly_once(held_out):
+        judged.append(paired[FIRST_DAY][POPULARITY])
+    return any(_in_errors(one["difference"], one) > BETTER for one in judged)
+
+
+def _clearly_under(held_out: Mapping[str, Any], reading: str, name: str) -> bool:
+    found = held_out[reading]
+    gap = found["model"][MEASURE] - found[name][MEASURE]
+    return _in_errors(gap, held_out["paired"][reading][name]) < -WORSE
 
 
 def _mostly_once(held_out: Mapping[str, Any]) -> bool:
     return bool(held_out["once_share"] > MOST_ONCE and held_out["users_first_day"])
 
 
-def _above(held_out: Mapping[str, Any], reading: str, name: str, least: float) -> bool:
-    """Whether the lists are better than those of a source by ``least`` standard errors."""
-    paired = held_out["paired"][reading][name]
+def _in_errors(gap: float, paired: Mapping[str, Any]) -> float:
+    """The gap in standard errors; 0 where there is none to divide it by."""
     error = paired["standard_error"]
-    return error is not None and bool(paired["difference"] > least * error)
+    return gap / error if error else 0.0
 
 
 def measure_of(held_out: Mapping[str, Any]) -> str:

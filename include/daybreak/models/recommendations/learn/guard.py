@@ -25,11 +25,10 @@ from daybreak.models.recommendations.lists import best, square
 
 SHARES = (0.75, 0.5, 0.25, 0.0)
 CLEARLY = 2.0
-"""Standard errors by which lists with a formula have to be better than those of the trees alone.
-
-Of users without history the best lists are taken, and popularity is the only formula: what can be
-known there is what is popular, which a formula of no parameters is the safer guess of."""
+"""Standard errors by which a mixture has to be better than the trees alone; the usual 95 %."""
 NOBODY = "none"
+"""Users without history. Popularity is what has to be beaten there, by the trees or a mixture: they
+know of items what it knows. All newcomers see one list, so users of one week say little more."""
 USERS_AT_ONCE = 500
 LENGTH = 10
 
@@ -40,8 +39,8 @@ def guard_of(held: HeldOut, reading: str, margins: Margins) -> dict[str, Any]:
     """The manifest's ``guard``: by class of users the formula and the share of the trees.
 
     ``users``: lists it was decided on, those of first days among them; no mixture is taken that
-    loses on these or on the others. ``difference``, ``standard_error``: of NDCG@10 from the
-    trees alone, paired by list. A class in which the trees are left alone has a share of 1.
+    loses on these or on the others. ``difference``, ``standard_error``: of NDCG@10 from the trees
+    alone, without history from popularity, paired by list; 0 where nothing is clearly better.
     """
     parts = [_measured(held, held.asked[name], margins) for name in (reading, FIRST_DAY)]
     visits = held.at.rows.values[:, LAYOUT.index("user_visits")]
@@ -62,25 +61,24 @@ def guard_of(held: HeldOut, reading: str, margins: Margins) -> dict[str, Any]:
 def _choice(
     values: Mapping[tuple[str, float], Floats], came_back: NDArray[np.bool_], name: str
 ) -> dict[str, Any]:
-    alone = next(iter(values.values()))
-    gains = {key: of - alone for key, of in values.items()}
+    usual = (POPULAR, 0.0) if name == NOBODY else next(iter(values))
+    gains = {key: of - values[usual] for key, of in values.items()}
     if name == NOBODY:
         gains = {key: of for key, of in gains.items() if key[0] == POPULAR}
     # What is gained of first days shall not be lost of those who came back, nor the other way.
     parts = (came_back, ~came_back)
     gains = {key: of for key, of in gains.items() if all(of[part].sum() >= 0 for part in parts)}
-    formula, share = max(gains, key=lambda key: gains[key].sum())
-    gain, count = gains[formula, share], len(alone)
+    best_key = max(gains, key=lambda key: gains[key].sum())
+    gain, count = gains[best_key], len(came_back)
     error = float(gain.std(ddof=1) / np.sqrt(count)) if count > 1 else None
-    clear = 0.0 if name == NOBODY else CLEARLY * (error or 0.0)
-    if error is None or gain.mean() <= clear:
-        share, gain, error = 1.0, np.zeros(count), None
+    clear = error is not None and bool(gain.mean() > CLEARLY * error)
+    formula, share = best_key if clear else usual
     return {
         "baseline": formula,
         "trees": share,
         "users": count,
-        "difference": float(gain.mean()) if count else 0.0,
-        "standard_error": error,
+        "difference": float(gain.mean()) if clear else 0.0,
+        "standard_error": error if clear else None,
     }
 
 

@@ -28,6 +28,7 @@ from daybreak.models.recommendations.learn.day import (
     with_default,
 )
 from daybreak.models.recommendations.learn.first_days import first_days_cut, newcomers
+from daybreak.models.recommendations.learn.sessions import begun_baskets
 
 READINGS = {"all": False, "new": True}
 """Every purchase of the window counts; only items count that the user had not bought before."""
@@ -35,6 +36,7 @@ FIRST_DAY = "first_day"
 """The reading of the items held out of a first day. Only what is new to the user counts."""
 RARELY = 0.05
 """Where a smaller share than this of what was bought is bought again, lists are for what is new."""
+MOST_SESSIONS = 1000
 MOST_ONCE = 0.5
 """Where a greater share of the users have bought on one day only, ``FIRST_DAY`` is judged, too."""
 
@@ -63,6 +65,7 @@ class HeldOut:
     """``asked`` by reading, of the rows of ``at``: users with history, first days, the default row.
 
     ``known``: the events up to the day, with the histories of the first days.
+    ``sessions``: rows, and by row what was seen of a begun basket and what was wanted.
     ``repeat_share``: share of what users with history bought that they had bought before.
     ``once_share``: share of users who had bought on one day only.
     """
@@ -70,6 +73,7 @@ class HeldOut:
     at: Day
     known: Events
     asked: Mapping[str, Asked]
+    sessions: tuple[SnapshotRows, Ragged, Ragged]
     repeat_share: float
     once_share: float
 
@@ -107,6 +111,7 @@ def held_out(events: Events, at: Day, *, most: int, seed: int) -> HeldOut:
         replace(at, rows=rows),
         _both(until(events, at.day), history),
         asked,
+        begun_baskets(events, at, MOST_SESSIONS, generator),
         repeat_share(at, events),
         float((visits == 1).sum() / max((visits > 0).sum(), 1)),
     )

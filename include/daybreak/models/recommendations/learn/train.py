@@ -26,15 +26,17 @@ from daybreak.models.recommendations.features.assemble import FEATURES
 from daybreak.models.recommendations.features.catalogue import EPOCH
 from daybreak.models.recommendations.features.cells import until
 from daybreak.models.recommendations.features.learned import FILE, Learned
-from daybreak.models.recommendations.formulas import GUARD
+from daybreak.models.recommendations.formulas import GUARD, POPULAR
 from daybreak.models.recommendations.learn.baselines import baselines
 from daybreak.models.recommendations.learn.day import Day, day_of
 from daybreak.models.recommendations.learn.evaluate import (
+    MEASURES,
     differences,
     evaluate,
     model_lister,
     pooled,
     trees,
+    with_sessions,
 )
 from daybreak.models.recommendations.learn.examples import Examples, examples, joined
 from daybreak.models.recommendations.learn.guard import guard_of
@@ -278,6 +280,7 @@ def held_out_evidence(
         **baselines(week.known, at, seed=seed, threads=options.threads),
     }
     found = evaluate(at, week.asked, listers)
+    begun = with_sessions(week, trees(booster), {GUARD: guard})
     return {
         "as_of": (EPOCH + timedelta(days=at.day)).isoformat(),
         "through": (EPOCH + timedelta(days=at.day + at.window)).isoformat(),
@@ -287,6 +290,14 @@ def held_out_evidence(
         "repeat_share": week.repeat_share,
         "once_share": week.once_share,
         "paired": {reading: differences(of) for reading, of in found.items()},
+        "session": {
+            "baskets": len(week.sessions[0]),
+            **{
+                name: float(of[MEASURES[0]].mean()) if len(week.sessions[0]) else 0.0
+                for name, of in begun.items()
+            },
+            **differences(begun)[POPULAR],
+        },
         **{
             reading: {name: pooled([values]) for name, values in of.items()}
             for reading, of in found.items()
