@@ -33,7 +33,7 @@ _ASKED = (
     ("session", "together", "basket"),
     ("basket", "together", "basket"),
     ("bm25", "similar", "bm25"),
-    ("factors", "similar", "factors"),
+    ("ease", "similar", "ease"),
     ("trending_7", "trending", None),
     ("category", "popular", None),
     ("popular", "popular", None),

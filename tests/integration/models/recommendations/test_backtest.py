@@ -89,7 +89,7 @@ QUICK = Options(
     enough=0,
     negatives=10,
     sessions=10,
-    kernels=Kernels(neighbours=8, factors=4, iterations=3),
+    kernels=Kernels(neighbours=8),
     ranker=Ranker(rounds=8, least_rounds=4, patience=2, depths=(3,), least_weight=1.0),
 )
 

@@ -22,7 +22,7 @@ from recommendation_oracle import records_of
 @pytest.fixture(scope="module")
 def at() -> Day:
     known = random_events(11, events=500)
-    return day_of(known, DAY, learn(known, Kernels(neighbours=8, factors=4), seed=7, threads=1))
+    return day_of(known, DAY, learn(known, Kernels(neighbours=8), threads=1))
 
 
 def test_names_are_unique() -> None:
@@ -104,7 +104,7 @@ def test_an_item_of_several_categories_speaks_for_each() -> None:
         if own and n % 2
     }
     known = replace(events, further=further)
-    learned = learn(known, Kernels(neighbours=8, factors=4), seed=7, threads=1)
+    learned = learn(known, Kernels(neighbours=8), threads=1)
     at = day_of(known, DAY, learned)
     catalogue = Catalogue.from_context(unpack(pack(at.catalogue.to_context())))
     named_by = dict(zip(events.item_ids, events.categories, strict=True))

@@ -29,13 +29,13 @@ from daybreak.models.recommendations.learn.neighbours import Kernels, learn
 from random_events import DAY, random_events, with_later
 from recommendation_oracle import candidates_of, records_of
 
-KERNELS = Kernels(neighbours=6, factors=4, iterations=3)
+KERNELS = Kernels(neighbours=6)
 
 
 @cache
 def shop(seed: int, items: int = 25, events: int = 300) -> Day:
     known = random_events(seed, items=items, events=events, days=120)
-    learned = learn(known, KERNELS, seed=7, threads=1)
+    learned = learn(known, KERNELS, threads=1)
     return day_of(known, DAY, replace(learned, popular_days=SPANS[seed % len(SPANS)]))
 
 
@@ -183,7 +183,7 @@ def test_nothing_allowed_gives_no_candidates() -> None:
 
 def test_events_after_the_day_change_no_bit() -> None:
     known = random_events(6)
-    learned = learn(known, KERNELS, seed=7, threads=1)
+    learned = learn(known, KERNELS, threads=1)
     before, after = (day_of(events, DAY, learned) for events in (known, with_later(known, 8)))
     for name, values in before.catalogue.to_context().items():
         assert values.tobytes() == after.catalogue.to_context()[name].tobytes()

@@ -22,7 +22,7 @@ from random_events import DAY, random_events
 
 WINDOW = 7
 BEFORE = DAY - WINDOW
-KERNELS = Kernels(neighbours=8, factors=4, iterations=3)
+KERNELS = Kernels(neighbours=8)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def events() -> Events:
 @pytest.fixture(scope="module")
 def at(events: Events) -> Day:
     known = until(events, BEFORE)
-    return day_of(known, BEFORE, learn(known, KERNELS, seed=7, threads=1))
+    return day_of(known, BEFORE, learn(known, KERNELS, threads=1))
 
 
 def of(lists: Ragged) -> list[list[int]]:

@@ -23,7 +23,7 @@ from daybreak.models.recommendations.learn.neighbours import Kernels, learn
 from random_events import DAY, random_events
 
 BEFORE = DAY - 7
-KERNELS = Kernels(neighbours=8, factors=4, iterations=3)
+KERNELS = Kernels(neighbours=8)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def events() -> Events:
 @pytest.fixture(scope="module")
 def at(events: Events) -> Day:
     known = until(events, BEFORE)
-    return day_of(known, BEFORE, learn(known, KERNELS, seed=7, threads=1))
+    return day_of(known, BEFORE, learn(known, KERNELS, threads=1))
 
 
 @pytest.fixture(scope="module")

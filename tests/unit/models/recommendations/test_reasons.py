@@ -21,7 +21,7 @@ PRIORITY = (
     ("session", "together"),
     ("basket", "together"),
     ("bm25", "similar"),
-    ("factors", "similar"),
+    ("ease", "similar"),
     ("trending_7", "trending"),
     ("category", "popular"),
     ("popular", "popular"),
@@ -32,7 +32,7 @@ PRIORITY = (
 @pytest.fixture(scope="module")
 def at() -> Day:
     known = random_events(31, items=40, events=500)
-    return day_of(known, DAY, learn(known, Kernels(neighbours=8, factors=4), seed=7, threads=1))
+    return day_of(known, DAY, learn(known, Kernels(neighbours=8), threads=1))
 
 
 def test_the_source_of_the_best_rank_is_the_reason(at: Day) -> None:
@@ -85,7 +85,7 @@ def test_a_session_speaks_through_every_kernel_and_its_category(at: Day) -> None
     alone = {**at.learned.neighbours, "basket": at.learned.neighbours["basket"] * 0}
     learned = replace(at.learned, neighbours=alone)
     found = candidates(default_row(), at.catalogue, learned, Wish(session))
-    for source in ("bm25", "factors", "category"):
+    for source in ("bm25", "ease", "category"):
         assert (~np.isnan(found.scores[:, SOURCES.index(source)])).any(), source
 
 

@@ -70,7 +70,7 @@ QUICK = Options(
     negatives=10,
     sessions=10,
     threads=1,
-    kernels=Kernels(neighbours=8, factors=4, iterations=3),
+    kernels=Kernels(neighbours=8),
     ranker=Ranker(rounds=8, least_rounds=4, patience=2, depths=(3,), least_weight=1.0),
 )
 
@@ -126,7 +126,7 @@ def test_the_manifest_says_what_was_learned(trained: Trained) -> None:
     assert manifest["objective"]["base_score"] == 0
     assert manifest["trained_through"] == TODAY.isoformat()
     assert manifest["window"]["last_list"] == ago(WINDOW).isoformat()
-    assert manifest["params"]["kernels"]["factors"] == 4
+    assert manifest["params"]["kernels"]["neighbours"] == 8
     assert list(manifest["guard"]) == list(HISTORIES)
     session = manifest["evidence"]["session"]
     assert session["baskets"] > 40
@@ -217,7 +217,7 @@ def test_the_depth_is_the_one_that_does_best_on_the_week_before_the_last(events:
     popularity = Popularity(events, QUICK.numbers)
     days = [
         train_module._examples_of(
-            events, train_module._day(events, popularity, day, 7, QUICK), 7, QUICK
+            events, train_module._day(events, popularity, day, QUICK), 7, QUICK
         )
         for day in list_days(events, DAY, 3)
     ]
@@ -312,7 +312,7 @@ def test_what_was_bought_alike_stands_in_order_of_sales() -> None:
     bought += [(f"v{n}", item, 3) for item, times in zip("bcd", (3, 2, 1), strict=True)
                for n in range(times)]  # fmt: skip
     known = purchases(bought)
-    day = day_of(known, DAY, learn(known, QUICK.kernels, seed=7, threads=1))
+    day = day_of(known, DAY, learn(known, QUICK.kernels, threads=1))
     names = day.catalogue.item_id
     user = np.flatnonzero(day.rows.keys[0] == "u")
     lists = baselines(known, day, seed=7, threads=1)

@@ -20,8 +20,9 @@ from daybreak.models.arrays import from_names, pack, to_names, unpack
 from daybreak.models.recommendations.features.catalogue import SPANS, USUAL_SPAN, Catalogue
 from daybreak.models.recommendations.features.cells import offsets_of
 
-NEIGHBOURS = ("bm25", "basket", "factors")
-"""Item-item matrices: bought by the same users, in the same baskets, and by factorisation."""
+NEIGHBOURS = ("bm25", "basket", "ease")
+"""Item-item matrices: bought by the same users, in the same baskets, and by the same users again as
+EASE weighs it: what an item adds to the others of a user."""
 LEARNED_STATISTICS = ("item_rebought", "item_users")
 FILE = "neighbours.npz"
 _PARTS = ("indptr", "indices", "data")

@@ -1,44 +1,45 @@
-"""Learn which items go with which, by implicit's recommenders, from events up to a day."""
+"""Learn which items go with which from events up to a day, by implicit's BM25 and by EASE."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from implicit.als import AlternatingLeastSquares
 from implicit.nearest_neighbours import ItemItemRecommender, bm25_weight, normalize
 from numpy.typing import NDArray
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from daybreak.facts.events import UNKNOWN_USER, Events
+from daybreak.models.base import Float32
 from daybreak.models.recommendations.features.cells import Cells, cells, firsts, sums
 from daybreak.models.recommendations.features.histories import decay
 from daybreak.models.recommendations.features.learned import LEARNED_STATISTICS, Learned
+from daybreak.models.recommendations.learn.ease import ease, most_active
 from daybreak.models.recommendations.numbers import DEFAULT, Numbers
 
 AT_ONCE = 512
-"""Items whose kernel is dense at one time."""
+"""Items whose neighbours are looked for at one time."""
 
 
 @dataclass(frozen=True)
 class Kernels:
-    """How the item-item matrices are learned. All of it goes into the manifest."""
+    """How the item-item matrices are learned. All of it goes into the manifest.
+
+    ``ease_items``: the most active items have weights by EASE, for its matrices are dense: 4,000
+    take 64 MB each, and the inverse some 2 s of a core. BM25 and baskets know the others too.
+    ``ease_penalty``: counted in users, or baskets, who have an item.
+    """
 
     neighbours: int = 100
     bm25_k1: float = 1.2
     bm25_b: float = 0.75
-    factors: int = 64
-    regularization: float = 0.05
-    alpha: float = 1.0
-    iterations: int = 12
+    ease_items: int = 4000
+    ease_penalty: float = 100.0
 
 
-def learn(
-    events: Events, kernels: Kernels, numbers: Numbers = DEFAULT, *, seed: int, threads: int
-) -> Learned:
-    """All kernels and statistics of ``events``. Deterministic under the seed."""
+def learn(events: Events, kernels: Kernels, numbers: Numbers = DEFAULT, *, threads: int) -> Learned:
+    """All kernels and statistics of ``events``. The same events, the same bits."""
     items = len(events.item_ids)
     past = cells(events)
     today = int(events.day.max(initial=0))
@@ -54,15 +55,23 @@ def learn(
         bm25.fit(weights.T.tocsr(), show_progress=False)
         baskets = _baskets(events, today, numbers.basket_half_life)
         basket.fit(normalize(baskets.T).T.tocsr(), show_progress=False)
-        factors = _factors(tastes, kernels, seed, threads)
+        by_users = _of_active(tastes.minimum(_ones(tastes)), kernels)[0]
+        by_baskets, active = _of_active(baskets, kernels)
+    rare = sparse.diags(~np.isin(np.arange(items), active), dtype=np.float32)
     return Learned(
         events.item_ids,
         {
             "bm25": _strongest(bm25.similarity, kernels.neighbours),
-            "basket": _strongest(basket.similarity, kernels.neighbours),
-            "factors": factors,
+            "basket": _strongest(by_baskets + rare @ basket.similarity, kernels.neighbours),
+            "ease": _strongest(by_users, kernels.neighbours),
         },
         _statistics(past, items),
+    )
+
+
+def _ones(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
+    return sparse.csr_matrix(
+        (np.ones_like(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape
     )
 
 
@@ -104,28 +113,23 @@ def _baskets(events: Events, today: int, half_life: float) -> sparse.csr_matrix:
     )
 
 
-def _factors(
-    tastes: sparse.csr_matrix, kernels: Kernels, seed: int, threads: int
-) -> sparse.csr_matrix:
-    """The item-item kernel of implicit's ALS: what one item in a history predicts of the others."""
-    model: Any = AlternatingLeastSquares(
-        factors=min(kernels.factors, max(1, min(tastes.shape) - 1)),
-        regularization=kernels.regularization,
-        alpha=kernels.alpha,
-        iterations=kernels.iterations,
-        random_state=seed,
-        num_threads=threads,
-    )
-    model.fit(tastes, show_progress=False)
-    factors = np.asarray(model.item_factors, np.float64)
-    gram = factors.T @ factors
-    inverse = np.linalg.inv(gram + kernels.regularization * np.eye(len(gram)))
-    ahead = factors @ inverse
+def _of_active(
+    rows: sparse.csr_matrix, kernels: Kernels
+) -> tuple[sparse.csr_matrix, NDArray[np.int64]]:
+    """The strongest weights by EASE among the most active items, (N, N), and which those are."""
+    items = rows.shape[1]
+    active = most_active(rows, kernels.ease_items)
+    weights = ease(rows[:, active].tocsr(), kernels.ease_penalty)
     blocks = [
-        _block_strongest(ahead[n : n + AT_ONCE] @ factors.T, n, kernels.neighbours)
-        for n in range(0, len(factors), AT_ONCE)
+        _block_strongest(weights[n : n + AT_ONCE], kernels.neighbours)
+        for n in range(0, len(weights), AT_ONCE)
     ]
-    return _strongest(sparse.vstack(blocks, format="csr"), kernels.neighbours)
+    if not blocks:
+        return sparse.csr_matrix((items, items), dtype=np.float32), active
+    found = sparse.vstack(blocks, format="coo")
+    return sparse.csr_matrix(
+        (found.data, (active[found.row], active[found.col])), shape=(items, items)
+    ), active
 
 
 def _strongest(similarity: sparse.csr_matrix, count: int) -> sparse.csr_matrix:
@@ -142,15 +146,12 @@ def _strongest(similarity: sparse.csr_matrix, count: int) -> sparse.csr_matrix:
     return found
 
 
-def _block_strongest(kernel: NDArray[np.float64], first: int, count: int) -> sparse.csr_matrix:
-    """At least the ``count`` largest of each dense row; ``first`` is the number of the first."""
-    kernel = kernel.astype(np.float32)
-    row = np.arange(len(kernel))
-    kernel[row, first + row] = 0.0
-    if kernel.shape[1] > count:
-        least = np.partition(kernel, -count, axis=1)[:, -count]
-        kernel[kernel < np.maximum(least, 0.0)[:, None]] = 0.0
-    return sparse.csr_matrix(np.maximum(kernel, 0.0))
+def _block_strongest(block: Float32, count: int) -> sparse.csr_matrix:
+    """At least the ``count`` largest of each dense row, those above 0."""
+    least = np.zeros(len(block), np.float32)
+    if block.shape[1] > count:
+        least = np.partition(block, -count, axis=1)[:, -count]
+    return sparse.csr_matrix(np.where(block >= np.maximum(least, 0.0)[:, None], block, 0.0))
 
 
 def _statistics(past: Cells, items: int) -> NDArray[np.float32]:

@@ -166,7 +166,7 @@ def train_events(
         evidence = held_out_evidence(events, last, judged, guard, seed=seed, options=options)
     progress(f"Growing {rounds} trees on all weeks")
     final = grow(parts, options, seed=seed, depth=depth, rounds=rounds)
-    learned = _learn(events, popularity, today, seed, options)
+    learned = _learn(events, popularity, today, options)
     manifest = {
         **described(events, business_date, options.numbers),
         **_learned_from(events, days, parts, options.numbers.window_days),
@@ -203,7 +203,7 @@ def _lists(  # noqa: PLR0917 - as its caller has them
         if len(parts) >= options.weeks and found >= wanted:
             break
         progress(f"Making lists of {EPOCH + timedelta(days=day)} ({found:,} so far)")
-        at = _day(events, popularity, day, seed, options)
+        at = _day(events, popularity, day, options)
         newest = [*newest, at][:2]
         parts.append(_examples_of(events, at, seed, options))
     last, before = newest
@@ -305,15 +305,15 @@ def held_out_evidence(
     }
 
 
-def _day(events: Events, popularity: Popularity, day: int, seed: int, options: Options) -> Day:
+def _day(events: Events, popularity: Popularity, day: int, options: Options) -> Day:
     known = until(events, day)
-    learned = _learn(known, popularity, day, seed, options)
+    learned = _learn(known, popularity, day, options)
     return day_of(known, day, learned, options.numbers)
 
 
-def _learn(known: Events, popularity: Popularity, day: int, seed: int, options: Options) -> Learned:
+def _learn(known: Events, popularity: Popularity, day: int, options: Options) -> Learned:
     """From the events up to the day."""
-    learned = learn(known, options.kernels, options.numbers, seed=seed, threads=options.threads)
+    learned = learn(known, options.kernels, options.numbers, threads=options.threads)
     return replace(learned, popular_days=popularity.days(day))
 
 
