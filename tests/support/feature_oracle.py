@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections import defaultdict
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from daybreak.facts.panel import Panel
+from profile_oracle import cell_of, factors, own, price_effects
 
 Row = dict[str, float]
 
 
 def history_rows(panel: Panel, t: int) -> list[Row]:
     """Feature name to value, for each series."""
-    facts = [_series(panel, i, t) for i in range(len(panel))]
+    facts = _facts(panel, t)
     for fact in facts:
         units, days = fact["units"], fact["days"]
         category = fact["usual"] = _usual(facts, fact["category"])
@@ -34,9 +35,50 @@ def history_rows(panel: Panel, t: int) -> list[Row]:
             item = min(item, 3 * (units + 1) / days)
         fact["level"] = max((units + 2 * item) / (days + 2), 0.02)
     today = _weekday(panel, t)
-    profiles = _profiles(facts)
-    year = _year(panel, t, facts)
-    return [_row(panel, fact, facts, today, profiles, year) for fact in facts]
+    return [_row(fact, facts, today) for fact in facts]
+
+
+def _facts(panel: Panel, t: int) -> list[dict[str, Any]]:
+    """What is known of each series, days divided by their factors."""
+    facts = [_series(panel, i, t) for i in range(len(panel))]
+    weight = []
+    for fact in facts:
+        alike = [_mean(f["raw"]) for f in facts if f["category"] == fact["category"]]
+        weight.append(_influence(_mean(fact["raw"]), _middle([m for m in alike if m > 0])))
+    groups = [[fact[name] for fact in facts] for name in ("category", "item", "shelf")]
+    own, of_groups = factors([fact["own"] for fact in facts], weight, groups)
+    effects = price_effects([fact["own"] for fact in facts], weight, groups)
+    for fact, mine, group, effect in zip(facts, own, of_groups, effects, strict=True):
+        fact["effect"] = effect
+        _in_usual_days(fact, mine if math.isnan(fact["reference"]) else mine[:7] * 2)
+        fact |= {"group": group, "every": mine}
+    return facts
+
+
+def _in_usual_days(fact: dict[str, Any], factor: list[float]) -> None:
+    by_day = [
+        factor[k] * (1 + fact["effect"] * low if low > 0 else 1 / (1 - fact["effect"] * low))
+        for k, low in zip(fact["cells"], fact["lower"], strict=True)
+    ]
+    usual = [u / f for u, f in zip(fact["raw"], by_day, strict=True)]
+    cap = _cap(usual)
+    units = [min(u, cap) for u in usual]
+    back = [len(units) - 1 - k for k in range(len(units))]
+    regular = [(0.1 if k >= 7 else 1.0) * f for k, f in zip(fact["cells"], by_day, strict=True)]
+    weight = [r * (0.5 if b >= 28 else 1.0) for r, b in zip(regular, back, strict=True)]
+    decay = [f * 0.5 ** (b / 10) for f, b in zip(by_day, back, strict=True)]
+    late = sum(d * f for d, f in zip(fact["own"].late_days, factor, strict=True))
+    fact |= {
+        "factor": factor,
+        "by_day": by_day,
+        "usual_days": usual,
+        "capped": units,
+        "units": _dot(units, weight),
+        "days": sum(weight),
+        "regular": _over(_dot(units, regular), sum(regular)),
+        "recent": _over(_dot(units, decay), sum(decay)),
+        "late": fact["own"].late_units / late if late > 0 else _weighed(units, by_day),
+    }
 
 
 def _weekday(panel: Panel, c: int) -> int:
@@ -77,44 +119,41 @@ def _without_closures(panel: Panel, i: int, days: list[int]) -> list[int]:
 
 def _series(panel: Panel, i: int, t: int) -> dict[str, Any]:
     since, columns = _selling(panel, i, t)
-    raw = [float(panel.units[i, c]) for c in columns]
     promoted = [float(panel.promotion[i, c]) > 0 for c in columns]
-    cap = _cap(raw)
-    units = [min(u, cap) for u in raw]
-    regular = [0.1 if p else 1.0 for p in promoted]
     back = [len(columns) - 1 - k for k in range(len(columns))]
-    weight = [r * (0.5 if b >= 28 else 1.0) for r, b in zip(regular, back, strict=True)]
     priced = [
-        (float(panel.price[i, c]), w, p)
-        for c, w, p in zip(columns, weight, promoted, strict=True)
+        (float(panel.price[i, c]), 0.5 if b >= 28 else 1.0, p)
+        for c, b, p in zip(columns, back, promoted, strict=True)
         if not math.isnan(panel.price[i, c])
     ]
     prices = [(v, w) for v, w, p in priced if not p] or [(v, w) for v, w, _ in priced]
     price = float(panel.price[i, t])
-    week = [[0.0, 0.0] for _ in range(7)]
-    for c, u, r in zip(columns, units, regular, strict=True):
-        day = _weekday(panel, c)
-        week[day][0] += u * r
-        week[day][1] += r
-    decay = [0.5 ** (b / 10) for b in back]
+    raw = [float(panel.units[i, c]) for c in columns]
+    reference = sum(p * w for p, w in prices) / sum(w for _, w in prices) if prices else price
+    lower = [_lower(float(panel.price[i, c]), reference if prices else math.nan) for c in columns]
+    open_days = [c for c in range(max(since, t - 419), t + 1) if panel.open[i, c]]
+    weekday = partial(_weekday, panel)
     return {
+        "own": own(panel, i, t, sorted(_without_closures(panel, i, open_days)), weekday),
+        "cells": [cell_of(panel, i, c, weekday(c)) for c in columns],
         "store": panel.store_ids[i],
         "item": panel.item_ids[i],
         "category": panel.categories[i],
         "shelf": (panel.store_ids[i], panel.categories[i]),
         "raw": raw,
-        "capped": units,
-        "units": sum(u * w for u, w in zip(units, weight, strict=True)),
-        "days": sum(weight),
-        "regular": _over(sum(u * r for u, r in zip(units, regular, strict=True)), sum(regular)),
-        "recent": _over(sum(u * d for u, d in zip(units, decay, strict=True)), sum(decay)),
         "share": _mean([float(panel.promotion[i, c]) for c in columns]),
-        "reference": sum(p * w for p, w in prices) / sum(w for _, w in prices) if prices else price,
+        "reference": reference,
+        "lower": lower,
         "price": price,
         "age": min(t + 1 - since, 84),
         "never": len(raw) >= 28 and _first_sale(panel, i, t) > t,
-        "week": week,
     }
+
+
+def _lower(price: float, usual: float) -> float:
+    if math.isnan(price) or math.isnan(usual) or usual == 0:
+        return 0.0
+    return max(-0.5, min(0.5, 1 - price / usual))
 
 
 def _cap(raw: list[float]) -> float:
@@ -125,14 +164,8 @@ def _cap(raw: list[float]) -> float:
     return max(3 * high, 2 * (sum(others) + 2 * second) / len(raw), 1.0)
 
 
-def _row(  # noqa: PLR0917 - an oracle may be plain
-    panel: Panel,
-    fact: dict[str, Any],
-    facts: list[dict[str, Any]],
-    today: int,
-    profiles: dict[Any, list[float]],
-    year: dict[str, float],
-) -> Row:
+def _row(fact: dict[str, Any], facts: list[dict[str, Any]], today: int) -> Row:
+    by_day, usual = fact["by_day"], fact["usual_days"]
     raw, units, scale = fact["raw"], fact["capped"], fact["level"]
     sold = [k for k, u in enumerate(raw) if u > 0]
     alike = [
@@ -142,13 +175,14 @@ def _row(  # noqa: PLR0917 - an oracle may be plain
     ]
     row = {
         "scale": 0.0 if fact["never"] else scale,
-        **{f"mean_{d}": _mean(units[-d:]) / scale for d in (7, 14, 28, 56)},
+        **{f"mean_{d}": _weighed(units[-d:], by_day[-d:]) / scale for d in (7, 14, 28, 56)},
+        "mean_112": fact["late"] / scale,
         "recent_mean": fact["recent"] / scale,
         "regular_mean": fact["regular"] / scale,
-        "deviation": float(np.std(units)) / scale if units else 0.0,
-        "peak_56": max(raw, default=0.0) / scale,
-        **{f"p{q}_28": _quantile(raw[-28:], q) / scale for q in (10, 50, 90)},
-        **{f"p{q}_56": _quantile(raw, q) / scale for q in (10, 25, 50, 75, 90)},
+        "deviation": math.sqrt(_mean([(u - _weighed(units, by_day)) ** 2 for u in units])) / scale,
+        "peak_56": max(usual, default=0.0) / scale,
+        **{f"p{q}_28": _quantile(usual[-28:], q) / scale for q in (10, 50, 90)},
+        **{f"p{q}_56": _quantile(usual, q) / scale for q in (10, 25, 50, 75, 90)},
         "p50_units": _quantile(raw, 50),
         "p90_units": _quantile(raw, 90),
         **{f"zeros_{d}": _mean([float(u == 0) for u in raw[-d:]]) for d in (14, 56)},
@@ -159,70 +193,48 @@ def _row(  # noqa: PLR0917 - an oracle may be plain
         "reference_price": fact["reference"],
         "price_now": fact["price"],
         "price_to_category": fact["reference"] / _middle(alike) if alike else math.nan,
+        "price_effect": fact["effect"],
         "promotion_share": fact["share"],
-        "promotion_lift": year.get(fact["category"], math.nan),
+        "promotion_lift": sum(fact["every"][7:]) / sum(fact["every"][:7]),
         "category_code": zlib.crc32(fact["category"].encode()) % 65521,
         "store_code": zlib.crc32(fact["store"].encode()) % 65521,
     }
-    group = [other["capped"] for other in facts if other["item"] == fact["item"]]
-    weighed = [(u, _influence(_mean(u), fact["usual"])) for u in group]
-    row["item_trend"] = (sum(_mean(u[-14:]) * w for u, w in weighed) + 0.1) / (
-        sum(_mean(u) * w for u, w in weighed) + 0.1
+    group = [
+        (
+            _weighed(other["capped"][-14:], other["by_day"][-14:]),
+            _weighed(other["capped"], other["by_day"]),
+        )
+        for other in facts
+        if other["item"] == fact["item"]
+    ]
+    weighed = [(late, all_, _influence(all_, fact["usual"])) for late, all_ in group]
+    row["item_trend"] = (sum(late * w for late, _, w in weighed) + 0.1) / (
+        sum(all_ * w for _, all_, w in weighed) + 0.1
     )
     for offset in range(7):
         day = (today + offset) % 7
-        profile = profiles[fact["shelf"]][day]
-        row[f"weekday_profile_{offset}"] = profile
-        sold_then, days = fact["week"][day]
-        row[f"same_weekday_{offset}"] = (sold_then + 2 * profile * scale) / (days + 2) / scale
+        row[f"day_factor_{offset}"] = fact["factor"][day]
+        row[f"promoted_factor_{offset}"] = fact["factor"][day + 7]
+        row[f"group_factor_{offset}"] = fact["group"][day]
+        row[f"promoted_group_factor_{offset}"] = fact["group"][day + 7]
     return row
-
-
-def _profiles(facts: list[dict[str, Any]]) -> dict[Any, list[float]]:
-    """Shelf to its profile, Monday first."""
-    sums: dict[Any, list[list[float]]] = defaultdict(lambda: [[0.0, 0.0] for _ in range(7)])
-    for fact in facts:
-        days = sum(d for _, d in fact["week"])
-        level = _over(sum(u for u, _ in fact["week"]), days)
-        for key in (fact["shelf"], ("category", fact["category"])):
-            for day, (units, count) in enumerate(fact["week"]):
-                sums[key][day][0] += units * _influence(level, fact["usual"])
-                sums[key][day][1] += count * level * _influence(level, fact["usual"])
-    profiles = {}
-    for fact in facts:
-        whole, shelf = sums["category", fact["category"]], sums[fact["shelf"]]
-        category = [(u + 20) / (e + 20) for u, e in whole]
-        profiles[fact["shelf"]] = [
-            (u + 20 * c) / (e + 20) for (u, e), c in zip(shelf, category, strict=True)
-        ]
-    return profiles
-
-
-def _year(panel: Panel, t: int, facts: list[dict[str, Any]]) -> dict[str, float]:
-    """Category to the lift of its promotions."""
-    sold: dict[str, float] = defaultdict(float)
-    usual: dict[str, float] = defaultdict(float)
-    for i in range(len(panel)):
-        days = [c for c in range(_first_sale(panel, i, t), t + 1) if panel.open[i, c]]
-        level = _mean([float(panel.units[i, c]) for c in days])
-        for c in days:
-            if panel.promotion[i, c] > 0:
-                units = min(float(panel.units[i, c]), max(10 * level, 1))
-                weight = _influence(level, facts[i]["usual"])
-                sold[panel.categories[i]] += units * weight
-                usual[panel.categories[i]] += level * weight
-    return {name: sold[name] / usual[name] for name in usual if usual[name] > 0}
 
 
 def season_of(panel: Panel, t: int, category: str, day: int) -> float:
     """Last year's index around ``t + day`` over that of the 28 days up to ``t``, a year ago."""
-    usual = _usual([_series(panel, i, t) for i in range(len(panel))], category)
+    facts = _facts(panel, t)
+    usual = _usual(facts, category)
     members = [i for i in range(len(panel)) if panel.categories[i] == category]
+
+    def factor(i: int, c: int) -> float:
+        return float(facts[i]["every"][cell_of(panel, i, c, _weekday(panel, c))])
+
     long_run = {}
     for i in members:
         since = _first_sale(panel, i, t)
         days = [c for c in range(since, t + 1) if panel.open[i, c]]
-        long_run[i] = (since, _mean([float(panel.units[i, c]) for c in days]))
+        sold = sum(float(panel.units[i, c]) for c in days)
+        long_run[i] = (since, _over(sold, sum(factor(i, c) for c in days)))
 
     def index(c: int) -> float | None:
         if c < max(0, t - 419):
@@ -230,10 +242,10 @@ def season_of(panel: Panel, t: int, category: str, day: int) -> float:
         above = below = 0.0
         for i in members:
             since, level = long_run[i]
-            if c >= since and panel.open[i, c] and not panel.promotion[i, c] > 0:
+            if c >= since and panel.open[i, c]:
                 units = min(float(panel.units[i, c]), max(10 * level, 1))
                 above += units * _influence(level, usual)
-                below += level * _influence(level, usual)
+                below += level * factor(i, c) * _influence(level, usual)
         return above / below if below > 0 else None
 
     def mean(columns: range) -> float | None:
@@ -248,6 +260,14 @@ def season_of(panel: Panel, t: int, category: str, day: int) -> float:
 
 def _middle(values: list[float]) -> float:
     return sorted(values)[(len(values) - 1) // 2] if values else 0.0
+
+
+def _dot(values: list[float], weights: list[float]) -> float:
+    return sum(v * w for v, w in zip(values, weights, strict=True))
+
+
+def _weighed(values: list[float], weights: list[float]) -> float:
+    return _over(_dot(values, weights), sum(weights))
 
 
 def _influence(level: float, usual: float) -> float:

@@ -20,7 +20,10 @@ def random_panel(
     ahead: int = HORIZON,
     step: int = 1,
 ) -> Panel:
-    """New items, dead ones, rows of 0, closed days, promotions, unknown prices, a covariate."""
+    """New items, dead ones, rows of 0, closed days, promotions, unknown prices, a covariate.
+
+    Of odd seeds, prices are followed by demand.
+    """
     rng = np.random.default_rng(seed)
     n, wide = stores * items, (stores * items, days + ahead)
     is_open = rng.random(wide) < 0.85
@@ -37,7 +40,10 @@ def random_panel(
             units[series, begin:end] = 0
         if rng.random() < 0.2:
             units[series, days // 2 :] = np.where(np.isnan(units[series, days // 2 :]), np.nan, 0)
-    price = np.round(rng.uniform(1, 20, n)[:, None] * rng.choice([0.7, 1.0, 1.1], wide), 2)
+    level = rng.choice([0.7, 1.0, 1.1], wide)
+    price = np.round(rng.uniform(1, 20, n)[:, None] * level, 2)
+    if seed % 2:  # demand that follows prices
+        units = np.round(units * level[:, :days] ** -2).astype(np.float32)
     price[rng.random(n) < 0.2, : days // 3] = np.nan
     price[rng.random(n) < 0.1] = np.nan
     return Panel(

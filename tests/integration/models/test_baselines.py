@@ -195,16 +195,16 @@ def test_a_baseline_does_not_replace_a_champion(shop: Shop) -> None:
 
 def test_a_forecast_by_formula() -> None:
     features = np.ones((2, len(OF_FORECASTS)), np.float32)
-    given = {"p10_56": 0.5, "p50_56": 1, "p90_56": 2, "weekday_profile": 1.5, "same_weekday": 1.4}
-    for name, value in (given | {"mean_56": 1.1}).items():
+    given = {"p10_56": 0.5, "p50_56": 1, "p90_56": 2, "mean_56": 1.1}
+    for name, value in (given | {"p10_28": 0.2, "p50_28": 3, "p90_28": 4, "mean_28": 5}).items():
         features[:, OF_FORECASTS.index(name)] = value
     by_name = {
         name: of_forecasts.margins_of(features, {"baseline": name}).tolist()
         for name in of_forecasts.FORMULAS
     }
     assert by_name == {
-        "empirical_56": [np.array([0.5, 1, 2, 1.1], np.float32).tolist()] * 2,
-        "weekday_56": [np.array([0.75, 1.5, 3, 1.4], np.float32).tolist()] * 2,
+        "weekday_28": [np.array([0.2, 3, 4, 5], np.float32).tolist()] * 2,
+        "weekday_56": [np.array([0.5, 1, 2, 1.1], np.float32).tolist()] * 2,
     }
 
 

@@ -1,4 +1,4 @@
-"""Forecasts by a formula of a few features: baselines, as versions and beside trees.
+"""Forecasts by a few features alone: baselines, as versions and beside trees.
 
 A data set whose first versions are refused, or that has too little history to learn from, has one
 of these in force (`learn/untrained.py`). Trees that were grown on little are mixed with one
@@ -8,7 +8,6 @@ of these in force (`learn/untrained.py`). Trees that were grown on little are mi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -17,17 +16,13 @@ from daybreak.models.baselines import of_manifest
 from daybreak.models.sales_forecast.features.layout import FEATURES
 from daybreak.types import Float32
 
-_QUANTILES = ("p10_56", "p50_56", "p90_56")
-_WEEKDAY = "weekday_profile"
-FORMULAS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "empirical_56": (*((name,) for name in _QUANTILES), ("mean_56",)),
-    "weekday_56": (*((name, _WEEKDAY) for name in _QUANTILES), ("same_weekday",)),
+FORMULAS: dict[str, tuple[str, ...]] = {
+    "weekday_28": ("p10_28", "p50_28", "p90_28", "mean_28"),
+    "weekday_56": ("p10_56", "p50_56", "p90_56", "mean_56"),
 }
-"""By name, for each output (`link.SCORES`) the features whose product it is, in units of the scale.
-
-``empirical_56``: the quantiles and the mean of the last 56 selling days. ``weekday_56``: the same
-by the weekday's share, as it is in the store and category; the mean of that weekday.
-"""
+"""By name, the feature that stands for each output (`link.SCORES`): quantiles and mean of the last
+28 or 56 selling days, as if each had been a usual day. The link multiplies them by the factor of
+the day, so promotions and weekdays are in them."""
 
 USUAL = "weekday_56"
 """Where nothing was measured."""
@@ -39,11 +34,7 @@ def margins_of(features: Float32, manifest: Mapping[str, Any]) -> Float32:
     Raises ``ArtifactAltered`` where the manifest names no formula.
     """
     name = of_manifest(manifest, FORMULAS)
-    margins = np.empty((len(features), len(FORMULAS[name])), np.float32)
-    for output, factors in enumerate(FORMULAS[name]):
-        columns = (features[:, FEATURES.index(factor)] for factor in factors)
-        margins[:, output] = reduce(np.multiply, columns)
-    return margins
+    return features[:, [FEATURES.index(feature) for feature in FORMULAS[name]]]
 
 
 def blended(margins: Float32, features: Float32, manifest: Mapping[str, Any]) -> Float32:

@@ -22,7 +22,9 @@ SCORES = ("p10", "p50", "p90", "mean")
 
 QUANTILES = SCORES[:3]
 
-_SCALE, _OPEN, _HORIZON = (FEATURES.index(name) for name in ("scale", "open", "horizon"))
+_SCALE, _FACTOR, _OPEN, _HORIZON = (
+    FEATURES.index(name) for name in ("scale", "day_factor", "open", "horizon")
+)
 _HALF = np.float32(0.5)
 _TENTH = np.float32(0.1000001)
 """Just above a tenth, so that the rounded product is not below one in any arithmetic."""
@@ -33,16 +35,18 @@ def link(margins: Float32, features: Float32, manifest: Mapping[str, Any]) -> di
 
     Of a version without trees they are (m, 0); see `blended`.
 
-    ``manifest["calibration"]`` holds an offset for each day ahead and output, in multiples of the
-    series' scale: ``{"p10": [a number a day], ..., "mean": [...], "round": true}``; an output that
-    is not named has none. ``round`` gives quantiles in whole units, for data that count them.
+    A margin of 1 is what a day of its kind usually sells: the scale of the series by the factor of
+    its weekday and promotion. ``manifest["calibration"]`` holds an offset for each day ahead and
+    output, in the same unit: ``{"p10": [a number a day], ..., "mean": [...], "round": true}``; an
+    output that is not named has none. ``round`` gives quantiles in whole units, for data that count
+    them.
     Quantiles never cross, nothing is negative, and nothing is sold on a closed day or by a series
     whose scale is 0. The mean is at least half of P50 and a tenth of P90 (Markov's inequality: of
     what is never negative, half of the days sell P50 or more and a tenth sell P90 or more).
     """
     calibration = manifest["calibration"]
     margins = blended(margins, features, manifest)
-    scale = features[:, _SCALE]
+    scale = features[:, _SCALE] * features[:, _FACTOR]
     days = features[:, _HORIZON].astype(np.intp) - 1
     # Not by the product: the sign of a zero may differ between one row and many.
     nothing = (features[:, _OPEN] == 0) | (scale == 0)

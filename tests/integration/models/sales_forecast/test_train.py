@@ -26,6 +26,7 @@ from daybreak.models.sales_forecast.learn.train import (
     Options,
     counts_units,
     draw_held_out,
+    held_out,
     held_out_periods,
     least_periods,
     origins_between,
@@ -103,11 +104,14 @@ def test_the_trees_that_are_judged_have_not_seen_the_days_they_are_judged_on(sho
     changed = train_panel(replace(panel, units=units), options=QUICK).manifest
 
     # Absurd days at the end: who had learned from them, or been calibrated on them, would err less.
-    found, was = measures(changed["evidence"]), measures(before.manifest["evidence"])
+    late = DAY - timedelta(days=14)
+    found, was = measures(changed["evidence"], late), measures(before.manifest["evidence"], late)
     assert found["wape"]["model"] > 0.9
     assert found["calibration"]["p90"]["at_or_below"] < 0.2
     assert was["wape"]["model"] < 0.9
-    assert min(changed["evidence"]) == (DAY - timedelta(days=13)).isoformat()
+    assert held_out(panel) in {HORIZON * blocks for blocks in (2, 3)}
+    first = DAY - timedelta(days=held_out(panel) - 1)
+    assert min(changed["evidence"]) == first.isoformat(), "each block is judged by the others"
 
 
 def test_facts_that_come_later_do_not_change_what_is_learned_from(shop: Engine) -> None:

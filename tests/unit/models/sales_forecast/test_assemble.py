@@ -15,6 +15,7 @@ from daybreak.models.sales_forecast.features.layout import (
     CHANNELS,
     FEATURES,
     HISTORY,
+    PROMOTED_FACTOR,
     STATISTICS,
     channel_starts,
     horizon_of,
@@ -63,8 +64,11 @@ def test_every_value_comes_from_its_place_in_the_snapshot() -> None:
         )
         held = dict(zip(LAYOUT, values[1], strict=True))
         assert [row[name] for name in STATISTICS] == [held[name] for name in STATISTICS]
-        assert row["same_weekday"] == held[f"same_weekday_{horizon % 7}"]
-        assert row["weekday_profile"] == held[f"weekday_profile_{horizon % 7}"]
+        dearer = held[f"price_{horizon}"] / held["reference_price"] - 1
+        less = 1 / (1 + held["price_effect"] * dearer)
+        assert dearer > 0
+        assert row["day_factor"] == held[f"promoted_factor_{horizon % 7}"] * less
+        assert row["group_factor"] == held[f"promoted_group_factor_{horizon % 7}"]
         assert [row[name] for name in CHANNELS] == [held[f"{name}_{horizon}"] for name in CHANNELS]
         target = DAY + timedelta(days=horizon)
         assert row["weekday"] == target.weekday()
@@ -83,6 +87,9 @@ def test_an_override_replaces_the_plan_and_what_follows_from_it() -> None:
     values[:, HISTORY.index("price_now")] = 5
     price = channel_starts(HORIZON)[CHANNELS.index("price")]
     values[:, price : price + HORIZON] = 4
+    values[:, HISTORY.index("price_effect")] = 2
+    for name in PROMOTED_FACTOR:
+        values[:, HISTORY.index(name)] = 3
 
     out = assemble(
         values, DAY, np.array([1, 2]), np.array([0, 0]), {"price": [3.0, np.nan], "promotion": 1}
@@ -92,6 +99,8 @@ def test_an_override_replaces_the_plan_and_what_follows_from_it() -> None:
     assert out[:, COLUMN["price_ratio"]].tolist() == [0.75, 1]
     assert out[:, COLUMN["price_change"]].tolist() == [np.float32(0.6), np.float32(0.8)]
     assert out[:, COLUMN["promotion"]].tolist() == [1, 1]
+    # A quarter cheaper, at an effect of 2: half as much again as on a promoted day.
+    assert out[:, COLUMN["day_factor"]].tolist() == [4.5, 3]
 
 
 @pytest.mark.parametrize("reference", [0.0, np.nan])
@@ -102,6 +111,7 @@ def test_a_price_without_a_reference_is_unknown_and_never_infinite(reference: fl
     out = assemble(values, DAY, np.array([1]), np.array([0]), {"price": 2.0})
 
     assert np.isnan(out[0, COLUMN["price_ratio"]])
+    assert out[0, COLUMN["day_factor"]] == values[0, HISTORY.index("day_factor_1")]
     assert not np.isinf(out).any()
 
 
@@ -146,6 +156,7 @@ def test_a_longer_horizon_says_the_same_of_its_first_days(ahead: int) -> None:
 
 def test_weeks_know_their_place_in_the_year_and_nothing_of_weekdays() -> None:
     values = np.arange(len(LAYOUT), dtype=np.float32)[None]
+    values[:, HISTORY.index("price_effect")] = 0
     held = dict(zip(LAYOUT, values[0], strict=True))
     end = date(2025, 12, 20)
     horizons = np.arange(1, 5)
@@ -153,8 +164,11 @@ def test_weeks_know_their_place_in_the_year_and_nothing_of_weekdays() -> None:
     out = assemble(values, end, horizons, np.zeros(4, int), step=7)
 
     assert out[:, COLUMN["weekday"]].tolist() == [52, 1, 2, 3], "27 December to 17 January"
-    assert out[:, COLUMN["same_weekday"]].tolist() == [held["same_weekday_0"]] * 4
-    assert out[:, COLUMN["weekday_profile"]].tolist() == [held["weekday_profile_0"]] * 4
+    assert out[:, COLUMN["day_factor"]].tolist() == [held["promoted_factor_0"]] * 4
+    assert out[:, COLUMN["group_factor"]].tolist() == [held["promoted_group_factor_0"]] * 4
+    usual = assemble(values, end, horizons, np.zeros(4, int), {"promotion": 0}, step=7)
+    assert usual[:, COLUMN["day_factor"]].tolist() == [held["day_factor_0"]] * 4
+    assert usual[:, COLUMN["group_factor"]].tolist() == [held["group_factor_0"]] * 4
     assert out[:, COLUMN["price"]].tolist() == [held[f"price_{n}"] for n in horizons]
 
 

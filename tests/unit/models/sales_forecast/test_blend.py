@@ -23,11 +23,10 @@ def sample(seed: int = 1) -> Sample:
         ("scale", SIZE),
         ("open", 1),
         ("horizon", 1),
-        ("weekday_profile", 1),
+        ("day_factor", 1),
         ("p10_56", 1.2),
         ("p50_56", 2),
         ("p90_56", 2.8),
-        ("same_weekday", 2),
         ("mean_56", 2),
     ):
         features[:, FEATURES.index(name)] = value
@@ -46,7 +45,7 @@ def test_trees_that_are_right_stand_alone() -> None:
 
 def test_trees_that_are_wrong_leave_the_formula_alone() -> None:
     found = sample()
-    for name, value in zip(("p10_56", "p50_56", "p90_56", "same_weekday"), RIGHT, strict=True):
+    for name, value in zip(("p10_56", "p50_56", "p90_56", "mean_56"), RIGHT, strict=True):
         found.features[:, FEATURES.index(name)] = value
     assert blend_of(np.tile(3 * RIGHT, (ROWS, 1)), found)["trees"] == [0.0, 0.0, 0.0, 1.0]
 

@@ -22,9 +22,9 @@ NONE: dict[str, Any] = {"calibration": {"round": False}}
 def features(
     scale: float | list[float], horizon: int | list[int] = 1, is_open: float | list[float] = 1
 ) -> NDArray[np.float32]:
-    columns = np.broadcast_arrays(scale, horizon, is_open)
+    columns = np.broadcast_arrays(scale, horizon, is_open, 1)
     X = np.full((columns[0].size, len(FEATURES)), np.nan, np.float32)
-    for name, values in zip(("scale", "horizon", "open"), columns, strict=True):
+    for name, values in zip(("scale", "horizon", "open", "day_factor"), columns, strict=True):
         X[:, FEATURES.index(name)] = values
     return X
 
@@ -36,6 +36,13 @@ def one(margins: list[float], manifest: dict[str, Any] = NONE, **known: Any) -> 
 
 def test_margins_are_multiples_of_the_scale() -> None:
     assert one([0.5, 1, 2, 1.5]) == [1, 2, 4, 3]
+
+
+def test_margins_are_of_a_usual_day() -> None:
+    row = features(2)
+    row[:, FEATURES.index("day_factor")] = 1.5
+    scores = link(np.array([[0.5, 1, 2, 1.5]], np.float32), row, NONE)
+    assert [scores[name].item() for name in SCORES] == [1.5, 3, 6, 4.5]
 
 
 def test_nothing_is_negative() -> None:

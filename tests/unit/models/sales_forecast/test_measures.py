@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -146,12 +146,13 @@ def test_bars_name_what_is_missed() -> None:
     assert not passed["pinball_under_empirical"]
 
 
-def test_the_standard_error_of_a_share_is_that_of_days() -> None:
-    """Where all days have as many rows it is that of the mean of their shares."""
+def test_the_standard_error_of_a_share_is_that_of_weeks() -> None:
+    """Where all weeks have as many rows it is that of the mean of their shares."""
     shares = np.array([0.2, 0.9, 0.5, 0.6, 0.1])
     zero = dict.fromkeys(terms(), 0.0)
     days = {
-        f"2026-01-0{n}": zero | {"rows": 40.0, "volume": 1.0, "at_or_below.p90": 40 * share}
+        (date(2026, 1, 5) + timedelta(days=7 * n + n % 3)).isoformat(): zero
+        | {"rows": 40.0, "volume": 1.0, "at_or_below.p90": 40 * share}
         for n, share in enumerate(shares, 1)
     }
     found = evidence.measures(days)
@@ -159,7 +160,8 @@ def test_the_standard_error_of_a_share_is_that_of_days() -> None:
     expected = shares.std(ddof=1) / np.sqrt(len(shares))
     assert found["standard_error"]["p90"]["at_or_below"] == pytest.approx(expected)
     assert found["standard_error"]["p90"]["below"] == 0
-    one = evidence.measures({"2026-01-01": days["2026-01-01"]})
+    sums = days["2026-01-13"]
+    one = evidence.measures({"2026-01-12": sums, "2026-01-13": sums})
     assert one["standard_error"]["p90"] == {"below": None, "at_or_below": None}
 
 

@@ -141,7 +141,8 @@ def panel() -> Panel:
 
 @pytest.fixture(scope="module")
 def trained(panel: Panel) -> Trained:
-    return train_panel(panel, options=SMALL)
+    # By seed, the mean of the only series with such Saturdays is 30 to 39 after so few trees.
+    return train_panel(panel, seed=1, options=SMALL)
 
 
 def forecast(panel: Panel, trained: Trained) -> dict[str, Units]:

@@ -15,16 +15,19 @@ from numpy.typing import ArrayLike, NDArray
 from daybreak.facts.panel import LEAST_SLOTS
 from daybreak.models.sales_forecast.features.layout import (
     CHANNELS,
+    DAY_FACTOR,
     FEATURES,
+    GROUP_FACTOR,
     HISTORY,
     OVERRIDABLE,
-    SAME_WEEKDAY,
+    PROMOTED_FACTOR,
+    PROMOTED_GROUP_FACTOR,
     STATISTICS,
-    WEEKDAY_PROFILE,
     channel_starts,
     features,
     horizon_of,
 )
+from daybreak.models.sales_forecast.features.prices import lower_by, multiplier
 
 _COLUMN = {name: position for position, name in enumerate(FEATURES)}
 
@@ -57,8 +60,6 @@ def assemble(
     out = np.empty((len(rows), len(features(slots))), np.float32)
     out[:, : len(STATISTICS)] = snapshot[rows, : len(STATISTICS)]
     offset = horizons * step % 7
-    out[:, _COLUMN["same_weekday"]] = snapshot[rows, HISTORY.index(SAME_WEEKDAY[0]) + offset]
-    out[:, _COLUMN["weekday_profile"]] = snapshot[rows, HISTORY.index(WEEKDAY_PROFILE[0]) + offset]
     first = _COLUMN[CHANNELS[0]]
     places = channel_starts(horizon, slots) + (horizons - 1)[:, None]
     out[:, first : first + len(CHANNELS)] = snapshot[rows[:, None], places[:, : len(CHANNELS)]]
@@ -77,10 +78,20 @@ def assemble(
         column = out[:, _COLUMN[name]]
         out[:, _COLUMN[name]] = np.where(np.isnan(given), column, given)
 
+    # After the overrides: a day that is asked about as promoted has the factor of promoted days.
+    promoted = out[:, _COLUMN["promotion"]] > 0
+    for name, usual, on_promotion in (
+        ("day_factor", DAY_FACTOR, PROMOTED_FACTOR),
+        ("group_factor", GROUP_FACTOR, PROMOTED_GROUP_FACTOR),
+    ):
+        start = np.where(promoted, HISTORY.index(on_promotion[0]), HISTORY.index(usual[0]))
+        out[:, _COLUMN[name]] = snapshot[rows, start + offset]
     price = out[:, _COLUMN["price"]]
     with np.errstate(divide="ignore", invalid="ignore"):  # a free or unknown price is NaN or inf
         out[:, _COLUMN["price_ratio"]] = _finite(price / out[:, _COLUMN["reference_price"]])
         out[:, _COLUMN["price_change"]] = _finite(price / out[:, _COLUMN["price_now"]])
+    lower = lower_by(price, out[:, _COLUMN["reference_price"]])
+    out[:, _COLUMN["day_factor"]] *= multiplier(out[:, _COLUMN["price_effect"]], lower)
     in_calendar = _weekdays if step == 1 else _weeks
     out[:, _COLUMN["weekday"]] = in_calendar(business_date, horizons)
     out[:, _COLUMN["horizon"]] = horizons

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from daybreak.facts.names import numbered
 from daybreak.facts.panel import Panel
+from daybreak.models.sales_forecast.features.profile import cells
 from daybreak.models.sales_forecast.features.recent import MEMORY, Matrix, chunks, first_sale
 
 YEAR = 364
@@ -100,24 +101,24 @@ def code(names: NDArray[np.object_]) -> NDArray[np.float32]:
 class CategoryYear:
     """What a category did in the last ``MEMORY`` days, beside what its series sell on average.
 
-    ``index`` (categories, MEMORY): units of a day over the sum of the long-run means of the series
-    that were open without a promotion that day; NaN where there were none. The last column is the
-    origin. ``lift`` (categories,): the same over all days with a promotion; NaN without any. Both
-    weigh series by their `influence`, and days before the first sale are left out.
+    ``index`` (categories, MEMORY): units of a day over the sum of what the series that were open
+    would have sold by their long-run means and the factors of the day; NaN where there were none.
+    The last column is the origin. Series are weighed by their `influence`, and days before the
+    first sale are left out.
     """
 
     index: Matrix
-    lift: Matrix
 
 
 class YearDays(NamedTuple):
     """The last days up to the origin of some series, at most ``MEMORY``; all (n, days).
 
-    ``units``: float32, NaN on days that do not count: closed, or before the first sale.
+    ``units``: float32, NaN on days that do not count: closed, or before the first sale. ``cell``:
+    weekday, and whether promoted (`profile`).
     """
 
     units: NDArray[np.float32]
-    promoted: NDArray[np.bool_]
+    cell: NDArray[np.int64]
 
 
 def year_days(panel: Panel, origin: int, rows: slice) -> YearDays:
@@ -126,47 +127,43 @@ def year_days(panel: Panel, origin: int, rows: slice) -> YearDays:
     since = first_sale(panel, origin, rows)
     selling = panel.open[rows, days] & (np.arange(days.start, days.stop) >= since[:, None])
     units = np.where(selling, panel.units[rows, days], np.float32(np.nan))
-    return YearDays(units, panel.promotion[rows, days] > 0)
+    return YearDays(units, cells(panel, days.start, origin, rows))
 
 
 def category_year(
-    days: Iterable[YearDays], category: NDArray[np.intp], usual: Matrix
+    days: Iterable[YearDays], category: NDArray[np.intp], usual: Matrix, factors: Matrix
 ) -> CategoryYear:
-    """Index and promotion lift of each category, as of the last of ``days``.
+    """Index of each category, as of the last of ``days``.
 
     ``days``: of the series as `chunks` cuts them: the order in which sums are added. ``usual``
-    (n,): level of the middle series of each series' category (`influence`).
+    (n,): level of the middle series of each series' category (`influence`). ``factors`` (n, 14).
     """
     categories = int(category.max(initial=0)) + 1
     sums: Matrix | None = None
     for rows, part in zip(chunks(len(category)), days, strict=True):
         if sums is None:
-            sums = np.zeros((4, categories, part.units.shape[1]))
+            sums = np.zeros((2, categories, part.units.shape[1]))
         order = np.argsort(category[rows], kind="stable")
         present, starts = np.unique(category[rows][order], return_index=True)
-        for place, values in enumerate(_beside_usual(part, usual[rows])):
+        for place, values in enumerate(_beside_usual(part, usual[rows], factors[rows])):
             sums[place, present] += np.add.reduceat(values[order], starts, axis=0)
     if sums is None:
         raise ValueError("A year has at least one chunk of days.")
-    sold, usual = sums[1].sum(axis=-1), sums[3].sum(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        index = np.where(sums[2] > 0, sums[0] / sums[2], np.nan)
-        lift = np.where(usual > 0, sold / usual, np.nan)
+        index = np.where(sums[1] > 0, sums[0] / sums[1], np.nan)
     unseen = np.full((categories, MEMORY - index.shape[1]), np.nan)
-    return CategoryYear(np.concatenate([unseen, index], axis=1), lift)
+    return CategoryYear(np.concatenate([unseen, index], axis=1))
 
 
-def _beside_usual(days: YearDays, usual: Matrix) -> tuple[Matrix, Matrix, Matrix, Matrix]:
-    """Units on regular and on promoted days, then the long-run mean on the same days: (n, days)."""
+def _beside_usual(days: YearDays, usual: Matrix, factors: Matrix) -> tuple[Matrix, Matrix]:
+    """Units, and what the long-run mean and the day's factor give, on selling days: (n, days)."""
     selling = ~np.isnan(days.units)
     units = np.where(selling, days.units, 0.0)
-    level = (units.sum(axis=1) / np.maximum(selling.sum(axis=1), 1))[:, None]
+    factor = np.take_along_axis(factors, days.cell, axis=1) * selling
+    level = (units.sum(axis=1) / np.maximum(factor.sum(axis=1), 1e-9))[:, None]
     weight = influence(level, usual[:, None])
     np.minimum(units, np.maximum(MOST_OF_LEVEL * level, 1.0), out=units)
-    units *= weight
-    level *= weight
-    regular, reduced = selling & ~days.promoted, selling & days.promoted
-    return units * regular, units * reduced, regular * level, reduced * level
+    return units * weight, factor * level * weight
 
 
 def season(year: CategoryYear, horizon: int, step: int = 1) -> Matrix:

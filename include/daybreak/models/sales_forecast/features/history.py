@@ -9,8 +9,11 @@ model serves slow and fast items. Missing history has these values:
 - a series that was observed for ``ENOUGH`` selling days and never sold: ``scale`` is 0, so that
   the link forecasts exactly 0; what is divided by it is divided by ``LEAST_SCALE``;
 - prices that are unknown: NaN, which the booster sends down a learned branch;
-- a weekday without a selling day in the window: the profile of its shelf (store and category);
-- a category without a promoted day: ``promotion_lift`` is NaN.
+- a weekday without a selling day, or one without a promoted one: the factor of its groups
+  (`profile`).
+
+Means and quantiles are of usual days: the units of each day are divided by its factor first, so a
+week of promotions is no higher level and a short week is none that is lower.
 
 Rows of 0 units are observations; the days before the first row say nothing (`recent.gather`).
 
@@ -44,10 +47,19 @@ from daybreak.models.sales_forecast.features.groups import (
     year_days,
 )
 from daybreak.models.sales_forecast.features.layout import (
+    DAY_FACTOR,
+    GROUP_FACTOR,
     HISTORY,
-    SAME_WEEKDAY,
-    STATISTICS,
-    WEEKDAY_PROFILE,
+    PROMOTED_FACTOR,
+    PROMOTED_GROUP_FACTOR,
+)
+from daybreak.models.sales_forecast.features.prices import lower_by, multiplier, price_effect
+from daybreak.models.sales_forecast.features.profile import (
+    CELLS,
+    WEEK,
+    Evidence,
+    evidence,
+    factors_of,
 )
 from daybreak.models.sales_forecast.features.recent import (
     SELLING_DAYS,
@@ -62,9 +74,6 @@ PROMOTED_WEIGHT = 0.1
 """A promoted day counts this much in the level: its units are not those of a usual day."""
 PRIOR_DAYS = 2.0
 """The level of the item elsewhere counts like this many selling days."""
-SHELF_UNITS = 20.0
-"""The category's weekday profile counts like this many units in that of a shelf."""
-WEEKDAY_DAYS = 2.0
 PLAUSIBLE = 3.0
 """The level elsewhere counts up to this many times what the series sold, and one unit more."""
 LEAST_SCALE = 0.02
@@ -76,25 +85,30 @@ trees would separate the origins and fit the noise of each."""
 HALF_LIFE = 10.0
 
 _IN_UNITS = (
-    *("mean_7", "mean_14", "mean_28", "mean_56", "recent_mean", "regular_mean", "deviation"),
+    *(
+        "mean_7",
+        "mean_14",
+        "mean_28",
+        "mean_56",
+        "mean_112",
+        "recent_mean",
+        "regular_mean",
+        "deviation",
+    ),
     *("peak_56", "p10_28", "p50_28", "p90_28", "sale_size"),
     *("p10_56", "p25_56", "p50_56", "p75_56", "p90_56"),
 )
-
-_OF_GROUPS = (
-    *("scale", "price_now", "price_to_category", "promotion_lift", "item_trend"),
-    *("category_code", "store_code"),
-)
-STATISTICS_ALONE = tuple(name for name in STATISTICS if name not in _OF_GROUPS)
 
 Columns = dict[str, Matrix]
 
 
 ALONE = (
-    *STATISTICS_ALONE,
-    *("price_now", "_never_sold", "_level_units", "_level_days"),
-    *(f"_weekday_units_{day}" for day in range(7)),
-    *(f"_weekday_days_{day}" for day in range(7)),
+    *("p50_units", "p90_units", "zeros_14", "zeros_56", "since_sale", "observed", "age"),
+    *("reference_price", "promotion_share", "price_now", "_never_sold"),
+    *(f"_evidence_{place}" for place in range(3 * CELLS + 4)),
+    *(f"_units_{day}" for day in range(SELLING_DAYS)),
+    *(f"_cell_{day}" for day in range(SELLING_DAYS)),
+    *(f"_lower_{day}" for day in range(SELLING_DAYS)),
 )
 """Columns of what `alone` knows."""
 
@@ -104,6 +118,7 @@ def alone(panel: Panel, origin: int) -> Matrix:
     found = np.empty((len(panel), len(ALONE)))
     for rows in chunks(len(panel)):
         columns = _of_series(gather(panel, origin, rows))
+        columns |= _spread("evidence", np.column_stack(evidence(panel, origin, rows)))
         columns["price_now"] = panel.price[rows, origin].astype(np.float64)
         found[rows] = np.column_stack([columns[name] for name in ALONE])
     return found
@@ -121,14 +136,30 @@ def together(
     `category_year`. Beside it the year of each category, which both blocks take something from.
     """
     columns: Columns = dict(zip(ALONE, known.T, strict=True))
-    for part in ("_weekday_units", "_weekday_days"):
-        columns[part] = np.stack([columns.pop(f"{part}_{day}") for day in range(7)], axis=1)
+    units = _gathered(columns, "units", SELLING_DAYS)
+    cell = _gathered(columns, "cell", SELLING_DAYS).astype(np.int64)
+    found = _evidence(_gathered(columns, "evidence", 3 * CELLS + 4))
     groups = groups_of(names)
-    _add_levels(columns, groups)
-    _add_weekdays(columns, groups, weekday)
+    mean = _ratio(units.sum(axis=1), (cell >= 0).sum(axis=1))
+    usual = middle(groups.category, np.where(mean > 0, mean, np.nan))
     _add_prices(columns, groups)
-    year = category_year(days, groups.category, columns["_usual"])
-    _add_groups(columns, groups, names, year)
+    wider = (groups.category, groups.item, groups.shelf)
+    factors, of_groups = factors_of(found, influence(mean, usual), wider)
+    columns["price_effect"] = price_effect(
+        found.beyond, found.price_level, found.dispersion, influence(mean, usual), wider
+    )
+    applied = _applied(factors, columns["reference_price"])
+    lower = _gathered(columns, "lower", SELLING_DAYS)
+    price = multiplier(columns["price_effect"][:, None], lower)
+    parts = [_of_days(units[r], cell[r], applied[r], price[r]) for r in chunks(len(known))]
+    columns |= {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    late = (found.late_days * applied).sum(axis=1)
+    columns["mean_112"] = np.where(late > 0, _ratio(found.late_units, late), columns["mean_56"])
+    _add_levels(columns, groups)
+    _add_factors(columns, weekday, applied, of_groups)
+    year = category_year(days, groups.category, columns["_usual"], factors)
+    _add_groups(columns, groups, names)
+    columns["promotion_lift"] = _ratio(factors[:, WEEK:].sum(axis=1), factors[:, :WEEK].sum(axis=1))
     block = np.empty((len(known), len(HISTORY)), np.float32)
     for place, name in enumerate(HISTORY):
         block[:, place] = columns[name]
@@ -148,54 +179,68 @@ def monday_offset(panel: Panel, origin: int) -> int:
 
 
 def _of_series(recent: Recent) -> Columns:
-    """What follows from the series alone; units are not divided by the scale yet."""
+    """What follows from the series alone."""
     raw, known, count = recent.units, recent.known, recent.count
     observed = np.maximum(count, 1)
-    p10, p25, p50, p75, p90 = quantiles(raw, known, (0.1, 0.25, 0.5, 0.75, 0.9)).T
-    month = slice(SELLING_DAYS - 28, None)
-    p10_28, p50_28, p90_28 = quantiles(raw[:, month], known[:, month], (0.1, 0.5, 0.9)).T
-    units: Matrix = np.minimum(raw, _cap(raw, count, p90)[:, None])
-
-    regular = np.where(recent.promotion > 0, PROMOTED_WEIGHT, 1.0) * known
-    recency = np.where(np.arange(SELLING_DAYS) < SELLING_DAYS - 28, 0.5, 1.0)
-    weight = regular * recency
-    decay = known * 0.5 ** (np.arange(SELLING_DAYS)[::-1] / HALF_LIFE)
+    p50, p90 = quantiles(raw, known, (0.5, 0.9)).T
     sold = raw > 0
-    mean = units.sum(axis=1) / observed
+    recency = np.where(np.arange(SELLING_DAYS) < SELLING_DAYS - 28, 0.5, 1.0)
     # Weighed like the level: the price at which ``scale`` was sold. Promoted days only where there
     # are no others, or a promotion of 30 % would not stand at 0.7 of this price.
-    priced = weight * ~np.isnan(recent.price)
+    priced = known * recency * ~np.isnan(recent.price)
     full = priced * ~(recent.promotion > 0)
     priced = np.where(full.max(axis=1, keepdims=True) > 0, full, priced)
-    columns = {
-        **{f"mean_{days}": _tail_mean(units, known, days) for days in (7, 14, 28, 56)},
-        "recent_mean": _ratio((units * decay).sum(axis=1), decay.sum(axis=1)),
-        "regular_mean": _ratio((units * regular).sum(axis=1), regular.sum(axis=1)),
-        "deviation": np.sqrt(
-            _ratio((np.square(units - mean[:, None]) * known).sum(axis=1), observed)
-        ),
-        "peak_56": raw.max(axis=1),
-        **{"p10_28": p10_28, "p50_28": p50_28, "p90_28": p90_28},
-        **{"p10_56": p10, "p25_56": p25, "p50_56": p50, "p75_56": p75, "p90_56": p90},
+    reference = _ratio(
+        (priced * np.nan_to_num(recent.price)).sum(axis=1), priced.sum(axis=1), np.nan
+    )
+    lower = np.where(known, lower_by(recent.price, reference[:, None]), 0.0)
+    cell = np.where(known, recent.weekday + WEEK * (recent.promotion > 0), -1)
+    return {
         **{"p50_units": p50, "p90_units": p90},
         **{f"zeros_{days}": _tail_mean(np.where(sold, 0.0, 1.0), known, days) for days in (14, 56)},
-        "sale_size": _ratio(units.sum(axis=1), sold.sum(axis=1)),
         "since_sale": np.where(sold.any(axis=1), sold[:, ::-1].argmax(axis=1), SELLING_DAYS) * 1.0,
         "observed": count * 1.0,
         "age": np.minimum(recent.age, OLD) * 1.0,
-        "reference_price": _ratio(
-            (priced * np.nan_to_num(recent.price)).sum(axis=1), priced.sum(axis=1), np.nan
-        ),
+        "reference_price": reference,
         "promotion_share": (recent.promotion * known).sum(axis=1) / observed,
         "_never_sold": (~recent.ever_sold & (count >= ENOUGH)) * 1.0,
+        **_spread("units", raw),
+        **_spread("cell", cell * 1.0),
+        **_spread("lower", lower),
+    }
+
+
+def _of_days(raw: Matrix, cell: NDArray[np.int64], factors: Matrix, price: Matrix) -> Columns:
+    """Means and quantiles of the last selling days as if each had been a usual day."""
+    known = cell >= 0
+    count = known.sum(axis=1)
+    factor = np.take_along_axis(factors, np.maximum(cell, 0), axis=1) * price * known
+    usual = np.where(known, raw / np.where(known, factor, 1.0), 0.0)
+    p10, p25, p50, p75, p90 = quantiles(usual, known, (0.1, 0.25, 0.5, 0.75, 0.9)).T
+    month = slice(SELLING_DAYS - 28, None)
+    p10_28, p50_28, p90_28 = quantiles(usual[:, month], known[:, month], (0.1, 0.5, 0.9)).T
+    units: Matrix = np.minimum(usual, _cap(usual, count, p90)[:, None])
+
+    recency = np.where(np.arange(SELLING_DAYS) < SELLING_DAYS - 28, 0.5, 1.0)
+    regular = np.where(cell >= WEEK, PROMOTED_WEIGHT, 1.0) * factor
+    decay = factor * 0.5 ** (np.arange(SELLING_DAYS)[::-1] / HALF_LIFE)
+    weight = regular * recency
+    sold = raw > 0
+    mean = _ratio((units * factor).sum(axis=1), factor.sum(axis=1))
+    return {
+        **{f"mean_{days}": _tail_mean(units, factor, days) for days in (7, 14, 28, 56)},
+        "recent_mean": _ratio((units * decay).sum(axis=1), decay.sum(axis=1)),
+        "regular_mean": _ratio((units * regular).sum(axis=1), regular.sum(axis=1)),
+        "deviation": np.sqrt(
+            _ratio((np.square(units - mean[:, None]) * known).sum(axis=1), np.maximum(count, 1))
+        ),
+        "peak_56": usual.max(axis=1),
+        **{"p10_28": p10_28, "p50_28": p50_28, "p90_28": p90_28},
+        **{"p10_56": p10, "p25_56": p25, "p50_56": p50, "p75_56": p75, "p90_56": p90},
+        "sale_size": _ratio((units * known).sum(axis=1), sold.sum(axis=1)),
         "_level_units": (units * weight).sum(axis=1),
         "_level_days": weight.sum(axis=1),
     }
-    for day in range(7):
-        on = known & (recent.weekday == day)
-        columns[f"_weekday_units_{day}"] = (units * regular * on).sum(axis=1)
-        columns[f"_weekday_days_{day}"] = (regular * on).sum(axis=1)
-    return columns
 
 
 def _cap(raw: Matrix, count: NDArray[np.int64], p90: Matrix) -> Matrix:
@@ -225,27 +270,6 @@ def _add_levels(columns: Columns, groups: Groups) -> None:
         columns[name] = columns[name] / scale
 
 
-def _add_weekdays(columns: Columns, groups: Groups, today: int) -> None:
-    """Weekday profile of the shelf and the series' own weekday means, by offset from today."""
-    units, days = columns["_weekday_units"], columns["_weekday_days"]
-    level = _ratio(units.sum(axis=1), days.sum(axis=1))
-    weight = influence(level, columns["_usual"])[:, None]
-    expected = days * level[:, None] * weight
-    sold = units * weight
-    of_category = (total(groups.category, sold) + SHELF_UNITS) / (
-        total(groups.category, expected) + SHELF_UNITS
-    )
-    profile = (total(groups.shelf, sold) + SHELF_UNITS * of_category) / (
-        total(groups.shelf, expected) + SHELF_UNITS
-    )
-    scale = columns["_unit"][:, None]
-    own = (units + WEEKDAY_DAYS * profile * scale) / (days + WEEKDAY_DAYS) / scale
-    for offset in range(7):
-        weekday = (today + offset) % 7
-        columns[SAME_WEEKDAY[offset]] = own[:, weekday]
-        columns[WEEKDAY_PROFILE[offset]] = profile[:, weekday]
-
-
 def _add_prices(columns: Columns, groups: Groups) -> None:
     price = columns["price_now"]
     reference = np.where(np.isnan(columns["reference_price"]), price, columns["reference_price"])
@@ -253,21 +277,56 @@ def _add_prices(columns: Columns, groups: Groups) -> None:
     columns["price_to_category"] = _ratio(reference, middle(groups.category, reference), np.nan)
 
 
-def _add_groups(columns: Columns, groups: Groups, names: Names, year: CategoryYear) -> None:
+def _applied(factors: Matrix, reference_price: Matrix) -> Matrix:
+    """By which factors (n, 14) days are divided and the forecast is multiplied.
+
+    Where prices are known a promotion is left out of them: it has a price then, and trees can tell
+    the effect of the one from that of the other, which one factor for both would hide.
+    """
+    priced = ~np.isnan(reference_price)
+    weekdays = np.tile(factors[:, :WEEK], 2)
+    return np.where(priced[:, None], weekdays, factors)
+
+
+def _add_factors(columns: Columns, today: int, own: Matrix, of_groups: Matrix) -> None:
+    """Factors (n, 14) of each cell, by offset from today."""
+    for offset in range(WEEK):
+        day = (today + offset) % WEEK
+        columns[DAY_FACTOR[offset]], columns[PROMOTED_FACTOR[offset]] = own[:, [day, day + WEEK]].T
+        group = of_groups[:, [day, day + WEEK]].T
+        columns[GROUP_FACTOR[offset]], columns[PROMOTED_GROUP_FACTOR[offset]] = group
+
+
+def _add_groups(columns: Columns, groups: Groups, names: Names) -> None:
     usual = columns["mean_56"] * columns["_unit"]
     weight = influence(usual, columns["_usual"])
     fortnight, usual = columns["mean_14"] * columns["_unit"] * weight, usual * weight
     columns["item_trend"] = (total(groups.item, fortnight) + 0.1) / (
         total(groups.item, usual) + 0.1
     )
-    columns["promotion_lift"] = year.lift[groups.category]
     columns["category_code"] = code(names.category).astype(np.float64)
     columns["store_code"] = code(names.store).astype(np.float64)
 
 
-def _tail_mean(values: Matrix, known: NDArray[np.bool_], days: int) -> Matrix:
+def _spread(name: str, values: Matrix) -> Columns:
+    """The columns of a matrix, as `alone` keeps them."""
+    return {f"_{name}_{place}": column for place, column in enumerate(values.T)}
+
+
+def _gathered(columns: Columns, name: str, width: int) -> Matrix:
+    """The matrix of such columns, (n, width)."""
+    return np.stack([columns.pop(f"_{name}_{place}") for place in range(width)], axis=1)
+
+
+def _evidence(columns: Matrix) -> Evidence:
+    sold, level, single, days = np.split(columns, [CELLS, 2 * CELLS, 2 * CELLS + 4], axis=1)
+    dispersion, beyond, price_level, late = single.T
+    return Evidence(sold, level, dispersion, beyond, price_level, late, days)
+
+
+def _tail_mean(values: Matrix, weight: NDArray[Any], days: int) -> Matrix:
     tail = slice(SELLING_DAYS - days, None)
-    return _ratio((values[:, tail] * known[:, tail]).sum(axis=1), known[:, tail].sum(axis=1))
+    return _ratio((values[:, tail] * weight[:, tail]).sum(axis=1), weight[:, tail].sum(axis=1))
 
 
 def _ratio(above: Matrix, below: NDArray[Any], empty: float = 0.0) -> Matrix:

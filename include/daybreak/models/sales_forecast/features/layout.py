@@ -20,6 +20,7 @@ STATISTICS = (
     "mean_14",
     "mean_28",
     "mean_56",
+    "mean_112",
     "recent_mean",
     "regular_mean",
     "deviation",
@@ -43,6 +44,7 @@ STATISTICS = (
     "reference_price",
     "price_now",
     "price_to_category",
+    "price_effect",
     "promotion_share",
     "promotion_lift",
     "item_trend",
@@ -51,11 +53,16 @@ STATISTICS = (
 )
 """What `history` knows of a series whatever the target date is; each becomes a feature."""
 
-SAME_WEEKDAY = tuple(f"same_weekday_{offset}" for offset in range(7))
-WEEKDAY_PROFILE = tuple(f"weekday_profile_{offset}" for offset in range(7))
-"""By ``horizon % 7``: offset 0 is the weekday of the origin, 1 that of the day after."""
+DAY_FACTOR = tuple(f"day_factor_{offset}" for offset in range(7))
+PROMOTED_FACTOR = tuple(f"promoted_factor_{offset}" for offset in range(7))
+GROUP_FACTOR = tuple(f"group_factor_{offset}" for offset in range(7))
+PROMOTED_GROUP_FACTOR = tuple(f"promoted_group_factor_{offset}" for offset in range(7))
+FACTORS = (*DAY_FACTOR, *PROMOTED_FACTOR, *GROUP_FACTOR, *PROMOTED_GROUP_FACTOR)
+"""What a day sells beside the level (`profile`), without a promotion and with one; of the series,
+and of its groups without the series' own deviation. By ``horizon % 7``: offset 0 is the weekday of
+the origin, 1 that of the day after."""
 
-HISTORY = (*STATISTICS, *SAME_WEEKDAY, *WEEKDAY_PROFILE)
+HISTORY = (*STATISTICS, *FACTORS)
 
 CHANNELS = (
     "open",
@@ -75,8 +82,8 @@ CHANNELS = (
 
 FEATURES = (
     *STATISTICS,
-    "same_weekday",
-    "weekday_profile",
+    "day_factor",
+    "group_factor",
     *CHANNELS,
     "price_ratio",
     "price_change",

@@ -16,7 +16,8 @@ LOOKBACK = 168
 """Calendar days within which the selling days are looked for first."""
 MEMORY = 420
 """Calendar days of history that any feature sees. A longer panel gives the same values."""
-SERIES_PER_CHUNK = 4096
+SERIES_PER_CHUNK = 256
+"""Matrices of so many series and 420 days stay within a processor's cache."""
 LEAST_CLOSURE = 14
 """Selling days. What is out of stock for a week will be so again: those zeros count."""
 SURE = 10

@@ -75,7 +75,7 @@ def _of_panel(panel: Panel) -> dict[str, NDArray[Any]]:
         "alone": alone(panel, origin),
         "ahead": known_ahead(panel, origin),
         "units": days.units,
-        "promoted": np.packbits(days.promoted, axis=1),
+        "cell": days.cell.astype(np.uint8),
         "weekday": np.array(monday_offset(panel, origin)),
         "step": np.array(panel.step),
         "slots": np.array(panel.slots),
@@ -100,10 +100,8 @@ def _days(parts: Sequence[Part], series: int) -> Iterator[YearDays]:
         wanted = rows.stop - rows.start
         while sum(len(days.units) for days in waiting) < wanted:
             part = next(coming)
-            units = part["units"]
-            promoted = np.unpackbits(part["promoted"], axis=1, count=units.shape[1])
-            waiting.append(YearDays(units, promoted.view(np.bool_)))
+            waiting.append(YearDays(part["units"], part["cell"].astype(np.int64)))
         units = np.concatenate([days.units for days in waiting])
-        sold_off = np.concatenate([days.promoted for days in waiting])
-        yield YearDays(units[:wanted], sold_off[:wanted])
-        waiting = [YearDays(units[wanted:], sold_off[wanted:])]
+        cell = np.concatenate([days.cell for days in waiting])
+        yield YearDays(units[:wanted], cell[:wanted])
+        waiting = [YearDays(units[wanted:], cell[wanted:])]

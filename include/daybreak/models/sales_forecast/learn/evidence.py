@@ -6,7 +6,7 @@ version it compares with, so the sums are kept for each day and added up when th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -57,7 +57,8 @@ def measures(days: Days, after: date | None = None) -> dict[str, Any]:
 
     The same shape as the backtest's JSON. ``rows`` is 0 where no day is left.
     """
-    chosen = [sums for day, sums in days.items() if after is None or day > after.isoformat()]
+    later = {day: sums for day, sums in days.items() if after is None or day > after.isoformat()}
+    chosen = list(later.values())
     if not chosen:
         return {"rows": 0}
     sums = {name: sum(day[name] for day in chosen) for name in chosen[0]}
@@ -77,7 +78,7 @@ def measures(days: Days, after: date | None = None) -> dict[str, Any]:
         },
         "standard_error": {
             name: {
-                share: _standard_error(chosen, f"{share}.{name}")
+                share: _standard_error(later, f"{share}.{name}")
                 for share in ("below", "at_or_below")
             }
             for name in QUANTILE_NAMES
@@ -85,18 +86,22 @@ def measures(days: Days, after: date | None = None) -> dict[str, Any]:
     }
 
 
-def _standard_error(days: Sequence[Sums], name: str) -> float | None:
-    """Of a share of all rows, where the rows of one day are one observation; None for one day.
+def _standard_error(days: Mapping[str, Sums], name: str) -> float | None:
+    """Of a share of all rows, where the rows of one week are one observation; None for one week.
 
-    A day's weather or promotion moves all series at once, so the number of rows says little. This
-    is the cluster-robust estimate for a ratio (Cochran, Sampling Techniques, 1977, section 6.3).
+    Weather or a promotion moves all series of a shop at once and for days, so neither the number of
+    rows nor that of days says much. This is the cluster-robust estimate for a ratio (Cochran,
+    Sampling Techniques, 1977, section 6.3).
     """
-    if len(days) < 2:
+    weeks: dict[tuple[int, int], list[Sums]] = {}
+    for day, sums in days.items():
+        weeks.setdefault(date.fromisoformat(day).isocalendar()[:2], []).append(sums)
+    if len(weeks) < 2:
         return None
-    rows = sum(day["rows"] for day in days)
-    share = sum(day[name] for day in days) / rows
-    gaps = sum((day[name] - share * day["rows"]) ** 2 for day in days)
-    return float(np.sqrt(gaps * len(days) / (len(days) - 1)) / rows)
+    rows = np.array([sum(day["rows"] for day in week) for week in weeks.values()])
+    found = np.array([sum(day[name] for day in week) for week in weeks.values()])
+    gaps = np.square(found - found.sum() / rows.sum() * rows).sum()
+    return float(np.sqrt(gaps * len(weeks) / (len(weeks) - 1)) / rows.sum())
 
 
 def _baselines_of(panel: Panel, sample: Sample) -> dict[str, NDArray[np.float64]]:

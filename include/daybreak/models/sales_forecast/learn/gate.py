@@ -2,8 +2,8 @@
 
 All are compared on the days that training held out, and only on those that come after what the
 champion was trained on: a champion has seen the labels of earlier days. The challenger answers
-through the trees that were grown before the held-out days and calibrated on their earlier half
-(``manifest["evidence"]``); nothing is compared with hindsight. A champion of another horizon
+through the trees that were grown before the held-out days, with offsets from other days than those
+that are compared (``manifest["evidence"]``). A champion of another horizon
 answers another question, so that only the baselines decide.
 """
 

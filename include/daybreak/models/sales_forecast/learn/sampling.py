@@ -13,7 +13,7 @@ from daybreak.models.sales_forecast.features.assemble import assemble
 from daybreak.models.sales_forecast.features.layout import FEATURES, HISTORY, features
 from daybreak.models.sales_forecast.features.snapshot import snapshot
 
-SCALE = FEATURES.index("scale")
+SCALE, FACTOR = FEATURES.index("scale"), FEATURES.index("day_factor")
 AGE, LEVEL = HISTORY.index("age"), HISTORY.index("scale")
 
 
@@ -35,8 +35,8 @@ class Sample:
 
     @property
     def scale(self) -> NDArray[np.float32]:
-        """Units that 1 stands for in each row."""
-        return np.asarray(self.features[:, SCALE])
+        """Units that 1 stands for in each row: the level of the series by the factor of the day."""
+        return np.asarray(self.features[:, SCALE] * self.features[:, FACTOR])
 
 
 def draw(

@@ -1,14 +1,14 @@
 """Learn the sales forecast: sample origins, find the number of trees, calibrate, fit on all.
 
-The last days before the business date (as many as the horizon, four weeks at least) are held out
-first. They choose how many trees
+The last days before the business date (as many as the horizon, four weeks at least, and up to
+three times as many where the history is long) are held out first. They choose how many trees
 are grown and by which offsets the outputs are calibrated; then the trees are grown again on every
 day up to the business date. Nothing later than ``as_of`` is read, on either clock.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,10 @@ LEAST_HELD_OUT = {1: 28, 7: 8}
 FIRST_ORIGIN = {1: SELLING_DAYS, 7: 13}
 """How many periods after the first sale the first origin lies."""
 MOST_VOLUME = 100.0
+BLOCKS = 3
+"""Held out at most. The last weeks of a shop are one event; what holds in three is no accident."""
+LEARNED_FOR_HELD_OUT = 5
+"""A block more is held out for each five that there are to learn from."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Options:
     origins: int = 80
     rows: int = 100_000
     held_out_origins: int = 4
-    held_out_rows: int = 32_000
+    held_out_rows: int = 100_000
     weight_power: float = 0.5
     half_life: float = 180.0
     learning: Learning = field(default_factory=Learning)
@@ -66,8 +70,17 @@ class Options:
 
 
 def held_out_periods(scope: Scope) -> int:
-    """How many of the last periods are held out."""
+    """How many periods a block of held-out ones has."""
     return max(scope.horizon, LEAST_HELD_OUT[scope.step])
+
+
+def held_out(panel: Panel) -> int:
+    """How many of the last columns are held out: one block where little is known, or several."""
+    scope = scope_of(panel)
+    block = held_out_periods(scope)
+    sold = (panel.units > 0).any(axis=0)
+    learned = panel.days - int(sold.argmax()) - FIRST_ORIGIN[scope.step]
+    return block * int(np.clip(learned // (LEARNED_FOR_HELD_OUT * block), 1, BLOCKS))
 
 
 def least_periods(scope: Scope) -> int:
@@ -107,8 +120,7 @@ def train_panel(
     start = _first_sale(panel)
     whole = counts_units(panel)
     last = panel.days - 1
-    scope = scope_of(panel)
-    held_from = last - held_out_periods(scope)
+    held_from = last - held_out(panel)
 
     progress("Taking features of earlier days")
     origins = origins_between(
@@ -117,35 +129,36 @@ def train_panel(
         options.origins,
     )
     sample = draw(panel, origins, options.rows // len(origins), seed)
-    held_out = draw_held_out(panel, options, seed)
-    held = f"the last {last - held_from} {_named(scope)}"
-    progress(f"Finding the number of trees on {len(held_out)} rows of {held}")
+    held_rows = draw_held_out(panel, options, seed)
+    held = f"the last {last - held_from} {_named(scope_of(panel))}"
+    progress(f"Finding the number of trees on {len(held_rows)} rows of {held}")
     early = subset(sample, sample.origin + sample.horizon <= held_from)
     # One thread count and one seed give one booster; the sums of a histogram differ by threads.
     settings: dict[str, Any] = {"seed": seed, "threads": options.threads}
+    learning = _of_labels(early, options.learning)
     first = grow(
         weighted(early, held_from, options),
-        options.learning,
-        held_out=weighted(held_out, held_from, options),
+        learning,
+        held_out=weighted(held_rows, held_from, options),
         **settings,
     )
-    margins = first.merged().inplace_predict(held_out.features, predict_type="margin")
-    blend = blend_of(margins, held_out)
-    mixed = blended(margins, held_out.features, {"blend": blend})
-    calibration = calibrate(mixed, held_out, whole, panel.ahead)
+    margins = first.merged().inplace_predict(held_rows.features, predict_type="margin")
+    blend = blend_of(margins, held_rows)
+    mixed = blended(margins, held_rows.features, {"blend": blend})
+    calibration = calibrate(mixed, held_rows, whole, panel.ahead)
 
     progress(f"Fitting {first.rounds['quantiles']} rounds on {len(sample)} rows")
-    final = grow(weighted(sample, last, options), options.learning, rounds=first.rounds, **settings)
-    days = evidence_days(panel, margins, held_out, whole)
+    final = grow(weighted(sample, last, options), learning, rounds=first.rounds, **settings)
+    days = evidence_days(panel, margins, held_rows, whole)
     manifest = {
         **described(panel),
         **_learned_from(panel, sample),
         "seed": seed,
-        "params": {**asdict(options), "rounds": final.rounds},
+        "params": {**asdict(options), "learning": asdict(learning), "rounds": final.rounds},
         "blend": blend,
         "calibration": calibration,
         "metrics": {"held_out": measures(days)},
-        "baselines": untrained.losses(held_out, whole),
+        "baselines": untrained.losses(held_rows, whole),
         "evidence": days,
     }
     return Trained(bytes(final.merged().save_raw("ubj")), manifest)
@@ -166,28 +179,43 @@ def _named(scope: Scope, count: int = 2) -> str:
 
 def draw_held_out(panel: Panel, options: Options, seed: int) -> Sample:
     """The rows of the held-out days, from origins before each part of them."""
-    last, held = panel.days - 1, held_out_periods(scope_of(panel))
-    step = max(1, min(held // options.held_out_origins, panel.ahead))
+    last, held = panel.days - 1, held_out(panel)
+    step = max(1, min(held_out_periods(scope_of(panel)) // options.held_out_origins, panel.ahead))
     origins = list(range(last - held, last, step))
     return draw(panel, origins, options.held_out_rows // len(origins), seed)
 
 
 def evidence_days(
-    panel: Panel, margins: NDArray[np.float32], held_out: Sample, whole: bool
+    panel: Panel, margins: NDArray[np.float32], held_rows: Sample, whole: bool
 ) -> Days:
-    """Measures on the later half of the held-out days, of trees that have not seen them.
+    """Measures on held-out days, of trees that have not seen them.
 
-    Offsets come from the earlier half, so that these numbers have no hindsight at all.
+    Offsets and blend of a block come from the others; where there is one block, those of its later
+    half from its earlier half, and the later half alone is measured.
     """
-    later = (
-        held_out.origin + held_out.horizon > panel.days - 1 - held_out_periods(scope_of(panel)) // 2
-    )
-    earlier, judged = subset(held_out, ~later), subset(held_out, later)
-    blend = blend_of(margins[~later], earlier)
-    mixed = blended(margins[~later], earlier.features, {"blend": blend})
-    calibration = calibrate(mixed, earlier, whole, panel.ahead)
-    scores = link(margins[later], judged.features, {"blend": blend, "calibration": calibration})
-    return tally(panel, judged, scores)
+    held, block = held_out(panel), held_out_periods(scope_of(panel))
+    size = block if held > block else block - block // 2
+    part = (held_rows.origin + held_rows.horizon - (panel.days - held)) // size
+    days: Days = {}
+    for judged in range(1 if held == block else 0, int(part.max(initial=0)) + 1):
+        others, these = subset(held_rows, part != judged), subset(held_rows, part == judged)
+        blend = blend_of(margins[part != judged], others)
+        mixed = blended(margins[part != judged], others.features, {"blend": blend})
+        calibration = calibrate(mixed, others, whole, panel.ahead)
+        manifest = {"blend": blend, "calibration": calibration}
+        scores = link(margins[part == judged], these.features, manifest)
+        days |= tally(panel, these, scores)
+    return days
+
+
+def _of_labels(sample: Sample, learning: Learning) -> Learning:
+    """A leaf has as many labels as it would have of rows that have one each.
+
+    The same day is a label of several origins. On few series these are all that there is, and a
+    leaf of 20 rows would be one of three days.
+    """
+    labels = len(np.unique(np.stack([sample.series, sample.origin + sample.horizon]), axis=1).T)
+    return replace(learning, least_weight=learning.least_weight * len(sample) / max(labels, 1))
 
 
 def origins_between(first: int, last: int, count: int) -> list[int]:
