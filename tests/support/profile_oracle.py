@@ -93,7 +93,9 @@ def _by_price(
     for c, paid in price.items():
         alike = [d for d in near[c] if d in price]
         usual = sum(price[d] for d in alike) / len(alike)
-        expected = factor[c] * sum(units[d] for d in alike) / max(sum(factor[d] for d in alike), 1e-9)
+        expected = (
+            factor[c] * sum(units[d] for d in alike) / max(sum(factor[d] for d in alike), 1e-9)
+        )
         lower = max(-0.5, min(0.5, 1 - paid / usual))
         beyond += lower * (units[c] - expected)
         level += lower**2 * expected

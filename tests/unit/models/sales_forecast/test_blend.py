@@ -47,12 +47,13 @@ def test_trees_that_are_wrong_leave_the_formula_alone() -> None:
     found = sample()
     for name, value in zip(("p10_56", "p50_56", "p90_56", "mean_56"), RIGHT, strict=True):
         found.features[:, FEATURES.index(name)] = value
-    assert blend_of(np.tile(3 * RIGHT, (ROWS, 1)), found)["trees"] == [0.0, 0.0, 0.0, 1.0]
+    assert blend_of(np.tile(3 * RIGHT, (ROWS, 1)), found)["trees"] == [0.0] * 4
 
 
 def test_two_that_err_on_both_sides_are_mixed() -> None:
     low = np.tile(np.float32([0.0, 0.0, 0.0, 0.0]), (ROWS, 1))  # the formula says twice the level
     assert blend_of(low, sample())["trees"][1] == pytest.approx(0.5)
+    assert blend_of(low, sample())["trees"][3] == pytest.approx(0.5), "of the mean, too"
 
 
 def test_what_one_day_says_is_not_enough() -> None:
