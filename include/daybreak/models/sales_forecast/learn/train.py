@@ -46,6 +46,10 @@ FIRST_ORIGIN = {1: SELLING_DAYS, 7: 13}
 MOST_VOLUME = 100.0
 BLOCKS = 3
 """Held out at most. The last weeks of a shop are one event; what holds in three is no accident."""
+MOST_HISTORIES = 800_000
+LEAST_ORIGINS = 20
+"""The features of all series are made as of each origin. Of many series fewer origins give as many
+rows, and each takes its time."""
 LEARNED_FOR_HELD_OUT = 5
 """A block more is held out for each five that there are to learn from."""
 
@@ -122,13 +126,12 @@ def train_panel(
     last = panel.days - 1
     held_from = last - held_out(panel)
 
-    progress("Taking features of earlier days")
     origins = origins_between(
         max(start + FIRST_ORIGIN[panel.step], held_from - options.origin_days),
         last - 1,
-        options.origins,
+        min(options.origins, max(MOST_HISTORIES // max(len(panel), 1), LEAST_ORIGINS)),
     )
-    sample = draw(panel, origins, options.rows // len(origins), seed)
+    sample = draw(panel, origins, options.rows // len(origins), seed, progress)
     held_rows = draw_held_out(panel, options, seed)
     held = f"the last {last - held_from} {_named(scope_of(panel))}"
     progress(f"Finding the number of trees on {len(held_rows)} rows of {held}")
