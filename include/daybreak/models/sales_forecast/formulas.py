@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from daybreak.models.baselines import of_manifest
+from daybreak.models.baselines import answering_by, of_manifest
 from daybreak.models.sales_forecast.features.layout import FEATURES
 from daybreak.types import Float32
 
@@ -26,6 +26,11 @@ the day, so promotions and weekdays are in them."""
 
 USUAL = "weekday_56"
 """Where nothing was measured."""
+
+
+def answers(name: str, whole: bool) -> dict[str, Any]:
+    """What the manifest of a version without trees says; ``whole``: quantiles in whole units."""
+    return answering_by(name) | {"calibration": {"round": whole}}
 
 
 def margins_of(features: Float32, manifest: Mapping[str, Any]) -> Float32:

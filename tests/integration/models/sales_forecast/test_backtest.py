@@ -201,7 +201,7 @@ def test_a_refused_challenger_is_registered_but_not_champion(
     plain = run("train", "sales_forecast", "--as-of", DAY.isoformat())
 
     assert isinstance(plain.exception, GateRefused)
-    assert "Refused: WAPE" in plain.stdout
+    assert "Refused: pinball loss" in plain.stdout
     assert "overrules the gate" in plain.exception.remedy
     found = json.loads(run("models", "list", "--json").stdout)
     assert [one["version"][:10] for one in found] == [DAY.isoformat()] * 2

@@ -205,12 +205,20 @@ def errors(of_each: float | None) -> dict[str, dict[str, float | None]]:
     return {name: {"below": of_each, "at_or_below": of_each} for name in ("p10", "p50", "p90")}
 
 
+def behind(**differences: float) -> dict[str, dict[str, float | None]]:
+    names = (*gate.POINTS, "empirical", *gate.FORMULAS)
+    return {
+        name: {"difference": differences.get(name, -0.1), "standard_error": 0.02} for name in names
+    }
+
+
 def found(**changes: Any) -> dict[str, Any]:
     calm = {"below": 0.5, "at_or_below": 0.5}
     return {
         "rows": 100,
         "wape": {"model": 0.5, "seasonal_naive": 0.8, "mean_28": 0.7, "median_56": 0.6},
-        "pinball": {"model": 1.0, "empirical": 1.2},
+        "pinball": {"model": 1.0, "empirical": 1.2, "weekday_28": 1.4, "weekday_56": 1.3},
+        "behind": behind(),
         "calibration": {
             "p10": {"below": 0.02, "at_or_below": 0.4},
             "p50": calm,
@@ -223,12 +231,17 @@ def found(**changes: Any) -> dict[str, Any]:
 
 def test_every_reason_to_refuse_is_said() -> None:
     assert gate.against_baselines(found()) == []
-    worse = {"model": 0.75, "seasonal_naive": 0.8, "mean_28": 0.7, "median_56": 0.6}
-    assert [reason[:10] for reason in gate.against_baselines(found(wape=worse))] == [
-        "WAPE 0.750"
-    ] * 2
-    assert gate.against_baselines(found(pinball={"model": 2.0, "empirical": 1.2})) == [
-        "pinball loss 2.0000 is above 1.2000 of the empirical quantiles"
+    # Worse by two standard errors; what would be in force instead is the likelier one from one on.
+    assert gate.against_baselines(found(behind=behind(mean_28=0.03, weekday_56=0.01))) == []
+    worse = behind(mean_28=0.05, empirical=0.05, weekday_28=0.05, weekday_56=0.025)
+    assert gate.against_baselines(found(behind=worse)) == [
+        "WAPE 0.5 is above 0.7 of mean_28 (by 0.05, standard error 0.02)",
+        "pinball loss 1 is above 1.2 of empirical (by 0.05, standard error 0.02)",
+        "pinball loss 1 is above 1.3 of weekday_56 (by 0.025, standard error 0.02)",
+    ]
+    single = behind() | {"mean_28": {"difference": 0.001, "standard_error": None}}
+    assert gate.against_baselines(found(behind=single)) == [
+        "WAPE 0.5 is above 0.7 of mean_28 (by 0.001, standard error unknown)"
     ]
     low = found()["calibration"] | {"p90": {"below": 0.5, "at_or_below": 0.6}}
     assert gate.against_baselines(found(calibration=low)) == [

@@ -165,10 +165,30 @@ def test_the_standard_error_of_a_share_is_that_of_weeks() -> None:
     assert one["standard_error"]["p90"] == {"below": None, "at_or_below": None}
 
 
+def test_a_rival_is_compared_week_by_week_on_the_same_rows() -> None:
+    ours, theirs = np.array([2.0, 5.0, 3.0, 4.0]), np.array([3.0, 4.0, 6.0, 6.0])
+    days = {
+        (date(2026, 1, 5) + timedelta(days=7 * n)).isoformat(): dict.fromkeys(terms(), 0.0)
+        | {"rows": 10.0, "volume": 20.0, "error.model": ours[n], "error.mean_28": theirs[n]}
+        | {"pinball.model.p10": ours[n], "pinball.weekday_28.p10": theirs[n]}
+        for n in range(4)
+    }
+    gap = ours - theirs
+
+    found = evidence.measures(days)["behind"]
+
+    for name, per in (("mean_28", 20), ("weekday_28", 30)):
+        assert found[name]["difference"] == pytest.approx(gap.mean() / per)
+        assert found[name]["standard_error"] == pytest.approx(gap.std(ddof=1) / 2 / per)
+    of_one_week = evidence.measures({"2026-01-05": days["2026-01-05"]})["behind"]["mean_28"]
+    assert of_one_week == {"difference": pytest.approx(-0.05), "standard_error": None}
+
+
 def terms() -> list[str]:
     """Names of the sums of a day."""
     whose = ("model", *evidence.POINTS)
-    of_quantiles = ("below", "at_or_below", "pinball.model", "pinball.empirical")
+    rivals = (f"pinball.{name}" for name in evidence.RIVALS)
+    of_quantiles = ("below", "at_or_below", "pinball.model", *rivals)
     return [
         *("rows", "volume", "mean"),
         *(f"error.{name}" for name in whose),

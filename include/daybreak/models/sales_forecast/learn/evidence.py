@@ -6,7 +6,7 @@ version it compares with, so the sums are kept for each day and added up when th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
@@ -14,21 +14,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daybreak.facts.panel import Panel
+from daybreak.models.sales_forecast.formulas import FORMULAS, answers
 from daybreak.models.sales_forecast.learn.baselines import EMPIRICAL, POINTS, baselines
 from daybreak.models.sales_forecast.learn.booster import QUANTILES
 from daybreak.models.sales_forecast.learn.sampling import Sample
-from daybreak.models.sales_forecast.link import SCORES
+from daybreak.models.sales_forecast.link import SCORES, link
 
 Sums = dict[str, float]
 Days = dict[str, Sums]
 """ISO date -> sums; keys of ``Sums`` are made in `tally`."""
 
 QUANTILE_NAMES = SCORES[:3]
+RIVALS = ("empirical", *FORMULAS)
+"""Beside which quantiles are judged."""
 
 
-def tally(panel: Panel, sample: Sample, scores: Mapping[str, NDArray[np.floating]]) -> Days:
-    """Sums of the scores (m,) of a sample, of the baselines on the same rows, by target date."""
+def tally(
+    panel: Panel, sample: Sample, scores: Mapping[str, NDArray[np.floating]], *, whole: bool
+) -> Days:
+    """Sums of the scores (m,) of a sample, of the baselines on the same rows, by target date.
+
+    ``whole``: units are counted, so a formula gives its quantiles in whole ones.
+    """
     forecasts = {**_baselines_of(panel, sample), **scores}
+    nothing = np.empty((len(sample), 0), np.float32)
+    by_formula = {name: link(nothing, sample.features, answers(name, whole)) for name in FORMULAS}
     actual = sample.units.astype(np.float64)
     column = sample.origin + sample.horizon
     terms: dict[str, NDArray[np.floating]] = {
@@ -44,6 +54,8 @@ def tally(panel: Panel, sample: Sample, scores: Mapping[str, NDArray[np.floating
         terms[f"at_or_below.{quantile}"] = (actual <= scores[quantile]) * 1.0
         terms[f"pinball.model.{quantile}"] = _pinball(actual, scores[quantile], tau)
         terms[f"pinball.empirical.{quantile}"] = _pinball(actual, forecasts[empirical], tau)
+        for name, formula in by_formula.items():
+            terms[f"pinball.{name}.{quantile}"] = _pinball(actual, formula[quantile], tau)
     return {
         panel.date_of(int(day)).isoformat(): {
             name: float(values[column == day].sum()) for name, values in terms.items()
@@ -70,7 +82,11 @@ def measures(days: Days, after: date | None = None) -> dict[str, Any]:
         "bias_mean": sums["mean"] / volume - 1,
         "pinball": {
             whose: sum(sums[f"pinball.{whose}.{name}"] for name in QUANTILE_NAMES) / rows / 3
-            for whose in ("model", "empirical")
+            for whose in ("model", *RIVALS)
+        },
+        "behind": {
+            **{name: _behind(later, "error", name, "volume") for name in POINTS},
+            **{name: _behind(later, "pinball", name, "rows") for name in RIVALS},
         },
         "calibration": {
             name: {share: sums[f"{share}.{name}"] / rows for share in ("below", "at_or_below")}
@@ -93,15 +109,41 @@ def _standard_error(days: Mapping[str, Sums], name: str) -> float | None:
     rows nor that of days says much. This is the cluster-robust estimate for a ratio (Cochran,
     Sampling Techniques, 1977, section 6.3).
     """
-    weeks: dict[tuple[int, int], list[Sums]] = {}
+    rows, found = _by_week(days, lambda day: (day["rows"], day[name]))
+    return _of_ratio(found, rows)
+
+
+def _behind(days: Mapping[str, Sums], loss: str, rival: str, per: str) -> dict[str, float | None]:
+    """What the model loses more than a rival on the same rows, with its standard error."""
+
+    def more(day: Sums) -> tuple[float, float]:
+        names = [name for name in day if name.startswith(f"{loss}.{rival}")]
+        ours = (name.replace(f".{rival}", ".model") for name in names)
+        return day[per] * len(names), sum(day[one] for one in ours) - sum(day[n] for n in names)
+
+    volume, found = _by_week(days, more)
+    return {
+        "difference": float(found.sum() / max(volume.sum(), 1e-9)),
+        "standard_error": _of_ratio(found, volume),
+    }
+
+
+def _by_week(
+    days: Mapping[str, Sums], of_day: Callable[[Sums], tuple[float, float]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    weeks: dict[tuple[int, int], list[tuple[float, float]]] = {}
     for day, sums in days.items():
-        weeks.setdefault(date.fromisoformat(day).isocalendar()[:2], []).append(sums)
-    if len(weeks) < 2:
+        weeks.setdefault(date.fromisoformat(day).isocalendar()[:2], []).append(of_day(sums))
+    below, above = np.array([np.sum(week, axis=0) for week in weeks.values()]).T
+    return below, above
+
+
+def _of_ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> float | None:
+    weeks, total = len(above), below.sum()
+    if weeks < 2 or not total > 0:
         return None
-    rows = np.array([sum(day["rows"] for day in week) for week in weeks.values()])
-    found = np.array([sum(day[name] for day in week) for week in weeks.values()])
-    gaps = np.square(found - found.sum() / rows.sum() * rows).sum()
-    return float(np.sqrt(gaps * len(weeks) / (len(weeks) - 1)) / rows.sum())
+    gaps = np.square(above - above.sum() / total * below).sum()
+    return float(np.sqrt(gaps * weeks / (weeks - 1)) / total)
 
 
 def _baselines_of(panel: Panel, sample: Sample) -> dict[str, NDArray[np.float64]]:

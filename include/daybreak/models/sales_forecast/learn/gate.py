@@ -20,6 +20,8 @@ from daybreak.clock import AsOf
 from daybreak.facts.panel import Panel
 from daybreak.facts.sales import read_panel
 from daybreak.models.base import Headline, Progress, Verdict, quiet
+from daybreak.models.sales_forecast.formulas import FORMULAS
+from daybreak.models.sales_forecast.learn.baselines import POINTS
 from daybreak.models.sales_forecast.learn.booster import QUANTILES
 from daybreak.models.sales_forecast.learn.evidence import QUANTILE_NAMES, Days, measures, tally
 from daybreak.models.sales_forecast.learn.lineage import panel_sha256
@@ -34,6 +36,9 @@ CALIBRATION_TOLERANCE = 0.05
 CLEARLY = 2.0
 """Standard errors beyond the tolerance that a share has to be: the usual 95 %. On few days, which
 move all series of a shop at once, a good quantile misses by more than the tolerance."""
+LIKELY = 1.0
+"""Standard errors that the challenger has to be worse than what would be in force instead: of the
+two the better one is wanted, and trees, which know plans, are better on most data."""
 AS_GOOD = 1.02
 """A challenger this much worse on two weeks may be better: it has seen later days."""
 
@@ -74,22 +79,23 @@ def against_baselines(found: Mapping[str, Any]) -> list[str]:
     """Why the measures do not suffice; empty where they do."""
     if not found["rows"]:
         return ["no held-out day with an open store"]
-    wape, pinball = found["wape"], found["pinball"]
-    reasons = [
-        f"WAPE {wape['model']:.3f} is not under {limit:.3f} of {name}"
-        for name, limit in (
-            ("seasonal_naive", wape["seasonal_naive"]),
-            ("mean_28", wape["mean_28"]),
-            ("median_56", AS_GOOD * wape["median_56"]),
-        )
-        if not wape["model"] < limit
-    ]
-    if not pinball["model"] < AS_GOOD * pinball["empirical"]:
-        reasons.append(
-            f"pinball loss {pinball['model']:.4f} is above {pinball['empirical']:.4f} "
-            "of the empirical quantiles"
-        )
+    instead = min(FORMULAS, key=lambda name: found["pinball"][name])
+    limits = dict.fromkeys((*POINTS, "empirical"), CLEARLY) | {instead: LIKELY}
+    reasons = []
+    for name, errors in limits.items():
+        measure, loss = ("WAPE", "wape") if name in POINTS else ("pinball loss", "pinball")
+        behind = found["behind"][name]
+        if behind["difference"] > errors * (behind["standard_error"] or 0.0):
+            reasons.append(
+                f"{measure} {found[loss]['model']:.3g} is above {found[loss][name]:.3g} of {name} "
+                f"(by {behind['difference']:.2g}, standard error {_shown(behind)})"
+            )
     return reasons + uncalibrated(found)
+
+
+def _shown(behind: Mapping[str, float | None]) -> str:
+    error = behind["standard_error"]
+    return "unknown" if error is None else f"{error:.2g}"
 
 
 def uncalibrated(found: Mapping[str, Any]) -> list[str]:
@@ -167,7 +173,8 @@ def _days_of(panel: Panel, options: Options, seed: int, artifact: Artifact) -> D
     if artifact.engine != "none":
         booster = open_booster(artifact)
         margins = booster.inplace_predict(held_out.features, predict_type="margin")
-    return tally(panel, held_out, link(margins, held_out.features, artifact.manifest))
+    scores = link(margins, held_out.features, artifact.manifest)
+    return tally(panel, held_out, scores, whole=artifact.manifest["calibration"]["round"])
 
 
 def _headline(found: Mapping[str, Any]) -> Headline | None:

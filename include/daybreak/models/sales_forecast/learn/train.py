@@ -207,7 +207,7 @@ def evidence_days(
         calibration = calibrate(mixed, others, whole, panel.ahead)
         manifest = {"blend": blend, "calibration": calibration}
         scores = link(margins[part == judged], these.features, manifest)
-        days |= tally(panel, these, scores)
+        days |= tally(panel, these, scores, whole=whole)
     return days
 
 

@@ -14,9 +14,8 @@ from daybreak.facts.days import days_of_period
 from daybreak.facts.panel import Panel
 from daybreak.facts.sales import read_panel
 from daybreak.models.base import Baseline, Headline, Options, Trained
-from daybreak.models.baselines import answering_by
 from daybreak.models.sales_forecast.features.recent import MEMORY
-from daybreak.models.sales_forecast.formulas import FORMULAS, USUAL
+from daybreak.models.sales_forecast.formulas import FORMULAS, USUAL, answers
 from daybreak.models.sales_forecast.learn.booster import QUANTILES
 from daybreak.models.sales_forecast.learn.calibrate import pinball
 from daybreak.models.sales_forecast.learn.evidence import QUANTILE_NAMES
@@ -37,7 +36,7 @@ def losses(held_out: Sample, whole: bool) -> dict[str, dict[str, float]]:
     """
     found = {}
     for name in FORMULAS:
-        manifest = _answers(name, whole)
+        manifest = answers(name, whole)
         scores = link(np.empty((len(held_out), 0), np.float32), held_out.features, manifest)
         of_quantiles = [
             pinball(held_out.units, scores[quantile], tau)
@@ -65,7 +64,7 @@ def baseline(
     found: Mapping[str, Any] = manifest["baselines"]
     name = min(found, key=lambda one: (found[one]["pinball"], one))
     known = {key: value for key, value in manifest.items() if key not in LEARNED}
-    stands_in = known | _answers(name, manifest["calibration"]["round"])
+    stands_in = known | answers(name, manifest["calibration"]["round"])
     wape = found[name]["wape"]
     return Baseline(Trained(None, stands_in), Headline("WAPE", wape, name, wape))
 
@@ -84,8 +83,4 @@ def _newest(warehouse: Connection, as_of: AsOf, options: Options) -> Panel:
 
 
 def _of_panel(panel: Panel) -> Baseline:
-    return Baseline(Trained(None, described(panel) | _answers(USUAL, counts_units(panel))))
-
-
-def _answers(name: str, whole: bool) -> dict[str, Any]:
-    return answering_by(name) | {"calibration": {"round": whole}}
+    return Baseline(Trained(None, described(panel) | answers(USUAL, counts_units(panel))))
