@@ -30,6 +30,7 @@ from daybreak.models.sales_forecast.learn.train import (
     held_out_periods,
     least_periods,
     origins_between,
+    origins_for,
     train_panel,
 )
 from daybreak.models.sales_forecast.options import DEFAULT_HORIZON as HORIZON
@@ -93,6 +94,7 @@ def test_the_same_facts_give_the_same_bytes_and_a_full_lineage(shop: Engine) -> 
     booster = xgb.Booster(model_file=bytearray(trained.booster))
     assert booster.inplace_predict(np.zeros((3, len(FEATURES)), np.float32)).shape == (3, 4)
     assert len(said) == 3
+    assert said[0].startswith(f"Features of {len(panel)} series: 0 of ")
 
 
 def test_the_trees_that_are_judged_have_not_seen_the_days_they_are_judged_on(shop: Engine) -> None:
@@ -154,6 +156,14 @@ def test_origins_cover_the_span_on_every_weekday(first: int, last: int, count: i
     assert first <= found[0]
     assert found == sorted(found)
     assert len({day % 7 for day in found}) == min(7, len(found))
+
+
+@pytest.mark.parametrize(
+    ("series", "count"), [(0, 80), (300, 80), (10_000, 80), (30_490, 26), (200_000, 20)]
+)
+def test_many_series_are_looked_at_less_often(series: int, count: int) -> None:
+    assert origins_for(series, 80) == count
+    assert origins_for(series, 12) == 12
 
 
 def test_the_first_champion_has_to_beat_the_baselines(shop: Engine) -> None:

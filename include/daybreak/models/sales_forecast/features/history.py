@@ -12,8 +12,9 @@ model serves slow and fast items. Missing history has these values:
 - a weekday without a selling day, or one without a promoted one: the factor of its groups
   (`profile`).
 
-Means and quantiles are of usual days: the units of each day are divided by its factor first, so a
-week of promotions is no higher level and a short week is none that is lower.
+Means and quantiles are of usual days at the usual price: the units of each day are divided by its
+factor and by what its price did first, so a week of promotions or of low prices is no higher level
+and a short week is none that is lower.
 
 Rows of 0 units are observations; the days before the first row say nothing (`recent.gather`).
 
@@ -102,10 +103,12 @@ _IN_UNITS = (
 Columns = dict[str, Matrix]
 
 
+EVIDENCE = 3 * CELLS + 4
+"""Numbers of a series' `profile.Evidence`: three for each cell and four more."""
 ALONE = (
     *("p50_units", "p90_units", "zeros_14", "zeros_56", "since_sale", "observed", "age"),
     *("reference_price", "promotion_share", "price_now", "_never_sold"),
-    *(f"_evidence_{place}" for place in range(3 * CELLS + 4)),
+    *(f"_evidence_{place}" for place in range(EVIDENCE)),
     *(f"_units_{day}" for day in range(SELLING_DAYS)),
     *(f"_cell_{day}" for day in range(SELLING_DAYS)),
     *(f"_lower_{day}" for day in range(SELLING_DAYS)),
@@ -138,7 +141,7 @@ def together(
     columns: Columns = dict(zip(ALONE, known.T, strict=True))
     units = _gathered(columns, "units", SELLING_DAYS)
     cell = _gathered(columns, "cell", SELLING_DAYS).astype(np.int64)
-    found = _evidence(_gathered(columns, "evidence", 3 * CELLS + 4))
+    found = _evidence(_gathered(columns, "evidence", EVIDENCE))
     groups = groups_of(names)
     mean = _ratio(units.sum(axis=1), (cell >= 0).sum(axis=1))
     usual = middle(groups.category, np.where(mean > 0, mean, np.nan))

@@ -129,7 +129,7 @@ def train_panel(
     origins = origins_between(
         max(start + FIRST_ORIGIN[panel.step], held_from - options.origin_days),
         last - 1,
-        min(options.origins, max(MOST_HISTORIES // max(len(panel), 1), LEAST_ORIGINS)),
+        origins_for(len(panel), options.origins),
     )
     sample = draw(panel, origins, options.rows // len(origins), seed, progress)
     held_rows = draw_held_out(panel, options, seed)
@@ -219,6 +219,11 @@ def _of_labels(sample: Sample, learning: Learning) -> Learning:
     """
     labels = len(np.unique(np.stack([sample.series, sample.origin + sample.horizon]), axis=1).T)
     return replace(learning, least_weight=learning.least_weight * len(sample) / max(labels, 1))
+
+
+def origins_for(series: int, most: int) -> int:
+    """As of how many origins so many series are looked at."""
+    return min(most, max(MOST_HISTORIES // max(series, 1), LEAST_ORIGINS))
 
 
 def origins_between(first: int, last: int, count: int) -> list[int]:
