@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.quality.compare import compare
+from benchmarks.quality.compare import beside, compare
 from benchmarks.quality.report import forecast_tables
 from benchmarks.quality.report_lists import list_tables
 from benchmarks.quality.run import measure_sales
@@ -53,15 +53,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--tables", type=Path, metavar="A.json", help="the tables of earlier numbers; runs nothing"
     )
     parser.add_argument(
+        "--others", type=Path, metavar="B.json", help="with --tables: other methods of B, ours of A"
+    )
+    parser.add_argument(
         "--compare", nargs=2, type=Path, metavar=("A.json", "B.json"), help="before and after"
     )
     options = parser.parse_args(arguments)
     if options.compare:
-        before, after = (json.loads(file.read_text(encoding="utf-8")) for file in options.compare)
-        print(compare(before, after))
+        print(compare(*map(_read, options.compare)))
         return
+    if options.others and not options.tables:
+        parser.error("--others goes with --tables")
     if options.tables:
-        print(tables(json.loads(options.tables.read_text(encoding="utf-8"))))
+        result = _read(options.tables)
+        print(tables(beside(_read(options.others), result) if options.others else result))
         return
     if unknown := set(options.only or ()) - set(names):
         parser.error(f"there is no data set {', '.join(sorted(unknown))}; there are {names}")
@@ -140,6 +145,11 @@ def _about() -> dict[str, Any]:
         "commit": commit or "unknown",
         "machine": f"{os.cpu_count()} cores, Python {platform.python_version()}",
     }
+
+
+def _read(file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found
 
 
 def _listed(text: str) -> list[str]:

@@ -25,6 +25,24 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     )
 
 
+def beside(others: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
+    """A result of ours with the other methods of an earlier one, where both measured the same days.
+
+    Other methods change with the data only, and take most of a run's time.
+    """
+    sets = {}
+    for name, of in ours["sets"].items():
+        parts, day = ("origins", "origin") if of["kind"] == "sales" else ("windows", "as_of")
+        earlier = {one[day]: one["methods"] for one in others["sets"][name][parts]}
+        merged = [
+            one | {"methods": earlier[one[day]] | one["methods"]}
+            for one in of[parts]
+            if one[day] in earlier
+        ]
+        sets[name] = {**of, parts: merged}
+    return {**ours, "sets": sets}
+
+
 def compare_lists(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     """Relative change of NDCG@10, of the windows that both have."""
     lines, changes = [], {}

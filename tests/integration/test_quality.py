@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from benchmarks.quality import naives, report_lists
 from benchmarks.quality.__main__ import SETS, tables
-from benchmarks.quality.compare import compare
+from benchmarks.quality.compare import beside, compare
 from benchmarks.quality.known import Known, read_forecast, read_known, write_forecast
 from benchmarks.quality.measures import added, effect_error, of_json, scored_cells, sums
 from benchmarks.quality.outside import lists
@@ -336,6 +336,16 @@ def test_a_change_is_told_without_each_set() -> None:
     assert rows["a"] == "-10.0%"
     assert rows["without c"] == "-10.0%"
     assert rows["**mean**"] == f"{(0.9 * 0.9 * 2) ** (1 / 3) - 1:+.1%}"
+
+
+def test_other_methods_of_an_earlier_run_stand_beside_ours() -> None:
+    def of(origins: list[str], **methods: float) -> dict[str, Any]:
+        days = [{"origin": day, "methods": dict(methods)} for day in origins]
+        return {"sets": {"a": {"kind": "sales", "horizon": 7, "origins": days}}}
+
+    found = beside(of(["2024-01-01", "2024-02-01"], ours=1, theta=2), of(["2024-02-01"], ours=3))
+
+    assert found == of(["2024-02-01"], ours=3, theta=2)
 
 
 def test_other_methods_read_and_write_what_is_known_as_files(tmp_path: Path) -> None:
