@@ -262,7 +262,9 @@ def test_overrides_change_only_what_they_should(staged: tuple[Engine, Generation
     names = np.array(FEATURES)
     differing = set(names[rows.features[0] != changed.features[0]])
     both_missing = set(names[np.isnan(rows.features[0]) & np.isnan(changed.features[0])])
-    assert differing - both_missing == {"price", "promotion", "price_ratio", "price_change"}
+    assert differing - both_missing == {
+        *("price", "promotion", "price_ratio", "price_change", "group_factor"),
+    }
     assert changed.features[0, FEATURES.index("price")] == np.float32(0.99)
 
 

@@ -41,21 +41,21 @@ def test_each_span_is_measured_as_loops_do_it(seed: int) -> None:
     events = random_events(seed, users=15, items=40, events=900, days=130)
     found = Popularity(events, NUMBERS)
     wanted = measured(events, DAY)
-    assert found.measured(DAY) == pytest.approx(wanted)
+    assert found.scored(DAY) == pytest.approx(wanted)
     assert len(set(wanted.values())) == len(SPANS)
     assert found.days(DAY) == int(max(wanted, key=lambda span: wanted[span]))
     # Of an earlier day, with windows that were measured and one that was not.
-    assert found.measured(DAY - 7) == pytest.approx(measured(events, DAY - 7))
+    assert found.scored(DAY - 7) == pytest.approx(measured(events, DAY - 7))
 
 
 def test_nothing_that_comes_later_is_seen() -> None:
     events = random_events(73, users=15, items=40, events=900, days=130)
     whole, known = Popularity(events, NUMBERS), Popularity(until(events, DAY - 14), NUMBERS)
-    assert whole.measured(DAY - 14) == known.measured(DAY - 14)
+    assert whole.scored(DAY - 14) == known.scored(DAY - 14)
     late = events.day > DAY - 14
     other = replace(events, item=np.where(late, events.item[::-1], events.item))
-    assert Popularity(other, NUMBERS).measured(DAY - 14) == known.measured(DAY - 14)
-    assert Popularity(other, NUMBERS).measured(DAY) != whole.measured(DAY)
+    assert Popularity(other, NUMBERS).scored(DAY - 14) == known.scored(DAY - 14)
+    assert Popularity(other, NUMBERS).scored(DAY) != whole.scored(DAY)
 
 
 def test_what_is_wanted_for_a_few_days_only_is_found_by_a_short_span() -> None:
@@ -83,5 +83,5 @@ def test_what_is_wanted_for_a_few_days_only_is_found_by_a_short_span() -> None:
 def test_a_month_is_usual_where_nothing_was_measured() -> None:
     events = random_events(74, days=60)
     for nothing in (where(events, events.user < 0), until(events, DAY - 50)):
-        assert Popularity(nothing, NUMBERS).measured(DAY) == {}
+        assert Popularity(nothing, NUMBERS).scored(DAY) == {}
         assert Popularity(nothing, NUMBERS).days(DAY) == 28

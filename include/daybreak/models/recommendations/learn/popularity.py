@@ -42,12 +42,12 @@ class Popularity:
 
         ``USUAL_SPAN`` where nothing was bought in the windows.
         """
-        found = self.measured(today)
+        found = self.scored(today)
         if not found:
             return USUAL_SPAN
         return max(SPANS, key=lambda span: (found[str(span)], span))
 
-    def measured(self, today: int) -> dict[str, float]:
+    def scored(self, today: int) -> dict[str, float]:
         """Span to the mean over the users of the last ``WINDOWS`` windows up to ``today``."""
         length = self._numbers.window_days
         parts = [self._window(today - length * n) for n in range(1, WINDOWS + 1)]

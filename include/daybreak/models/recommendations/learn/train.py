@@ -172,7 +172,7 @@ def train_events(
         **_learned_from(events, days, parts, options.numbers.window_days),
         "seed": seed,
         GUARD: guard,
-        "popularity": {"days": learned.popular_days, "ndcg@10": popularity.measured(today)},
+        "popularity": {"days": learned.popular_days, "ndcg@10": popularity.scored(today)},
         "params": {**asdict(options), "depth": depth, "rounds": rounds},
         "metrics": {"held_out": {name: evidence.get(name, {}) for name in ("all", "new")}},
         "evidence": evidence,

@@ -57,5 +57,5 @@ def of_events(events: Events, business_date: date, numbers: Numbers) -> Baseline
     days = popularity.days(today)
     learned = Learned(events.item_ids, dict.fromkeys(NEIGHBOURS, nothing), unknown, days)
     manifest = described(events, business_date, numbers) | answering_by(POPULAR)
-    manifest["popularity"] = {"days": days, "ndcg@10": popularity.measured(today)}
+    manifest["popularity"] = {"days": days, "ndcg@10": popularity.scored(today)}
     return Baseline(Trained(None, manifest, {FILE: learned.to_bytes()}))

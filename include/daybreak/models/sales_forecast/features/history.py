@@ -105,15 +105,23 @@ Columns = dict[str, Matrix]
 
 EVIDENCE = 3 * CELLS + 4
 """Numbers of a series' `profile.Evidence`: three for each cell and four more."""
-ALONE = (
+_SINGLE = (
     *("p50_units", "p90_units", "zeros_14", "zeros_56", "since_sale", "observed", "age"),
     *("reference_price", "promotion_share", "price_now", "_never_sold"),
-    *(f"_evidence_{place}" for place in range(EVIDENCE)),
-    *(f"_units_{day}" for day in range(SELLING_DAYS)),
-    *(f"_cell_{day}" for day in range(SELLING_DAYS)),
-    *(f"_lower_{day}" for day in range(SELLING_DAYS)),
 )
-"""Columns of what `alone` knows."""
+_MATRICES = {
+    "evidence": EVIDENCE,
+    "units": SELLING_DAYS,
+    "cell": SELLING_DAYS,
+    "lower": SELLING_DAYS,
+}
+ALONE = (*_SINGLE, *(f"{name}_{k}" for name, width in _MATRICES.items() for k in range(width)))
+"""Columns of what `alone` knows: single values, then matrices side by side."""
+_ENDS = len(_SINGLE) + np.cumsum(list(_MATRICES.values()))
+_PLACE = {
+    name: slice(int(end) - width, int(end))
+    for (name, width), end in zip(_MATRICES.items(), _ENDS, strict=True)
+}
 
 
 def alone(panel: Panel, origin: int) -> Matrix:
@@ -121,9 +129,9 @@ def alone(panel: Panel, origin: int) -> Matrix:
     found = np.empty((len(panel), len(ALONE)))
     for rows in chunks(len(panel)):
         columns = _of_series(gather(panel, origin, rows))
-        columns |= _spread("evidence", np.column_stack(evidence(panel, origin, rows)))
+        columns["evidence"] = np.column_stack(evidence(panel, origin, rows))
         columns["price_now"] = panel.price[rows, origin].astype(np.float64)
-        found[rows] = np.column_stack([columns[name] for name in ALONE])
+        found[rows] = np.column_stack([columns[name] for name in (*_SINGLE, *_MATRICES)])
     return found
 
 
@@ -138,12 +146,10 @@ def together(
     ``known``: of `alone`. ``weekday``: that of the origin, 0 on a Monday. ``days``: as for
     `category_year`. Beside it the year of each category, which both blocks take something from.
     """
-    columns: Columns = dict(zip(ALONE, known.T, strict=True))
-    units = _gathered(columns, "units", SELLING_DAYS)
-    cell = _gathered(columns, "cell", SELLING_DAYS).astype(np.int64)
-    found = _evidence(_gathered(columns, "evidence", EVIDENCE))
+    columns: Columns = dict(zip(_SINGLE, known.T, strict=False))
+    found = _evidence(known[:, _PLACE["evidence"]])
     groups = groups_of(names)
-    mean = _ratio(units.sum(axis=1), (cell >= 0).sum(axis=1))
+    mean = _ratio(known[:, _PLACE["units"]].sum(axis=1), columns["observed"])
     usual = middle(groups.category, np.where(mean > 0, mean, np.nan))
     _add_prices(columns, groups)
     wider = (groups.category, groups.item, groups.shelf)
@@ -152,9 +158,8 @@ def together(
         found.beyond, found.price_level, found.dispersion, influence(mean, usual), wider
     )
     applied = _applied(factors, columns["reference_price"])
-    lower = _gathered(columns, "lower", SELLING_DAYS)
-    price = multiplier(columns["price_effect"][:, None], lower)
-    parts = [_of_days(units[r], cell[r], applied[r], price[r]) for r in chunks(len(known))]
+    effect = columns["price_effect"]
+    parts = [_of_days(known[r], applied[r], effect[r]) for r in chunks(len(known))]
     columns |= {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     late = (found.late_days * applied).sum(axis=1)
     columns["mean_112"] = np.where(late > 0, _ratio(found.late_units, late), columns["mean_56"])
@@ -207,14 +212,16 @@ def _of_series(recent: Recent) -> Columns:
         "reference_price": reference,
         "promotion_share": (recent.promotion * known).sum(axis=1) / observed,
         "_never_sold": (~recent.ever_sold & (count >= ENOUGH)) * 1.0,
-        **_spread("units", raw),
-        **_spread("cell", cell * 1.0),
-        **_spread("lower", lower),
+        "units": raw,
+        "cell": cell * 1.0,
+        "lower": lower,
     }
 
 
-def _of_days(raw: Matrix, cell: NDArray[np.int64], factors: Matrix, price: Matrix) -> Columns:
+def _of_days(alone: Matrix, factors: Matrix, effect: Matrix) -> Columns:
     """Means and quantiles of the last selling days as if each had been a usual day."""
+    raw, cell, lower = (alone[:, _PLACE[name]] for name in ("units", "cell", "lower"))
+    cell, price = cell.astype(np.int64), multiplier(effect[:, None], lower)
     known = cell >= 0
     count = known.sum(axis=1)
     factor = np.take_along_axis(factors, np.maximum(cell, 0), axis=1) * price * known
@@ -309,16 +316,6 @@ def _add_groups(columns: Columns, groups: Groups, names: Names) -> None:
     )
     columns["category_code"] = code(names.category).astype(np.float64)
     columns["store_code"] = code(names.store).astype(np.float64)
-
-
-def _spread(name: str, values: Matrix) -> Columns:
-    """The columns of a matrix, as `alone` keeps them."""
-    return {f"_{name}_{place}": column for place, column in enumerate(values.T)}
-
-
-def _gathered(columns: Columns, name: str, width: int) -> Matrix:
-    """The matrix of such columns, (n, width)."""
-    return np.stack([columns.pop(f"_{name}_{place}") for place in range(width)], axis=1)
 
 
 def _evidence(columns: Matrix) -> Evidence:

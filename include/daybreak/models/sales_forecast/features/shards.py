@@ -1,6 +1,6 @@
 """The snapshot of a day in shards of series: what is kept of each, and what all have a part in.
 
-Facts are read once. A shard keeps what follows from its series alone (some 4 kB a series); levels,
+Facts are read once. A shard keeps what follows from its series alone (some 5 kB a series); levels,
 weekdays and seasons are made of those columns over all series, in key order whatever the shards;
 then each shard makes its rows.
 """
@@ -25,7 +25,7 @@ from daybreak.models.sales_forecast.features.groups import (
     season,
     year_days,
 )
-from daybreak.models.sales_forecast.features.history import alone, monday_offset, together
+from daybreak.models.sales_forecast.features.history import ALONE, alone, monday_offset, together
 from daybreak.models.sales_forecast.features.layout import COVARIATES, channels
 from daybreak.models.sales_forecast.features.recent import chunks
 from daybreak.models.sales_forecast.features.snapshot import whole_rows
@@ -49,14 +49,16 @@ def context_of(parts: Sequence[Part]) -> Context:
 def share(parts: Sequence[Part]) -> list[Part]:
     """For each part the history block of its series, and the season of their categories."""
     sizes = [len(part["alone"]) for part in parts]
-    known = np.concatenate([part["alone"] for part in parts])
+    ends = np.cumsum(sizes)
+    known = np.empty((ends[-1], len(ALONE)))
+    for end, size, part in zip(ends, sizes, parts, strict=True):
+        known[end - size : end] = part["alone"]  # one by one: there are some 2 kB a series
     columns = [[to_names(part[name]) for part in parts] for name in _NAMES]
     names = Names(*(np.concatenate(column) for column in columns))
     block, year = together(known, names, int(parts[0]["weekday"]), _days(parts, len(known)))
     ahead = parts[0]["ahead"].shape[1] // len(channels(int(parts[0]["slots"])))
     seasons = season(year, ahead, int(parts[0]["step"])).astype(np.float32)
     category = groups_of(names).category
-    ends = np.cumsum(sizes)
     return [
         {"history": block[end - size : end], "season": seasons[category[end - size : end]]}
         for end, size in zip(ends, sizes, strict=True)
