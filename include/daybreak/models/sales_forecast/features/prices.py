@@ -58,6 +58,8 @@ def by_price(
     of such days within ``reach`` columns, so nothing that moves slowly takes part.
     """
     plain = plain & (price > 0)
+    if not plain.any():
+        return np.zeros(len(price)), np.zeros(len(price))
     prices, sold, expected, days = (
         around_each(np.where(plain, values, 0.0), reach)
         for values in (price, units, factor, np.ones_like(price))

@@ -77,23 +77,29 @@ def evidence(panel: Panel, origin: int, rows: Rows) -> Evidence:
     first = max(0, origin + 1 - MEMORY)
     selling = selling_days(panel, origin, rows, first_row(panel, origin, rows), MEMORY)
     units = np.where(selling, panel.units[rows, first : origin + 1], 0.0).astype(np.float64)
-    cell = cells(panel, first, origin, rows)
+    weekday = _weekdays(panel, first, origin)
+    promoted = selling & (panel.promotion[rows, first : origin + 1] > 0)
+    plain, any_promoted = selling & ~promoted, bool(promoted.any())
     count = np.maximum(selling.sum(axis=1), 1)
     second, top = np.partition(np.pad(units, ((0, 0), (1, 0))), -2, axis=1)[:, -2:].T
     others = (units.sum(axis=1) - top + second) / count  # no single order decides
     np.minimum(units, np.maximum(MOST * others, 1.0)[:, None], out=units)
     mean = units.sum(axis=1) / count
-    plain, promoted = selling & (cell < WEEK), selling & (cell >= WEEK)
-    weekday = _weekdays(panel, first, origin)
     period = WEEK // panel.step  # columns after which the weekday is the same
 
     def by_cell(values: Matrix) -> Matrix:
         found = np.zeros((len(units), CELLS))
-        for start, on in ((0, plain), (WEEK, promoted)):
-            part = np.where(on, values, 0.0)
+        for start, on in ((0, plain), (WEEK, promoted))[: 1 + any_promoted]:
+            part = values * on
             for column in range(min(period, part.shape[1])):
                 found[:, start + weekday[column]] = part[:, column::period].sum(axis=1)
         return found
+
+    def of_days(factors: Matrix) -> Matrix:
+        found = np.take(factors, weekday, axis=1)
+        if any_promoted:
+            np.copyto(found, np.take(factors, WEEK + weekday, axis=1), where=promoted)
+        return found * selling
 
     sold, days = by_cell(units), by_cell(np.ones(units.shape[1]))
     usual = np.where(
@@ -103,12 +109,12 @@ def evidence(panel: Panel, origin: int, rows: Rows) -> Evidence:
     around = around_each(units, reach)
     factors = np.ones((len(units), CELLS))
     for _ in range(ROUNDS):
-        level = around / np.maximum(around_each(_chosen(factors, cell, selling), reach), 1e-9)
+        level = around / np.maximum(around_each(of_days(factors), reach), 1e-9)
         expected = by_cell(level)
         factors = (sold + mean[:, None]) / np.maximum(expected + mean[:, None], 1e-9)
         middle = (factors * usual).sum(axis=1) / np.maximum(usual.sum(axis=1), 1)
         factors /= np.maximum(middle, 1e-9)[:, None]
-    factor = _chosen(factors, cell, selling)
+    factor = of_days(factors)
     level = around / np.maximum(around_each(factor, reach), 1e-9)
     fitted = np.maximum(level * factor, 1e-9)
     error = np.where(selling, np.square(units - fitted) / fitted, 0.0).sum(axis=1)
@@ -171,7 +177,3 @@ def _deviation(
         sold, level, noise = (values[:, some] for values in sums)
         found[:, some] *= shrunk(sold, level * factor, noise * factor)
     return np.asarray(found[group])
-
-
-def _chosen(factors: Matrix, cell: NDArray[np.int64], selling: NDArray[np.bool_]) -> Matrix:
-    return np.take_along_axis(factors, cell, axis=1) * selling
