@@ -11,7 +11,7 @@ it has to predict.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
@@ -26,21 +26,13 @@ from daybreak.models.recommendations.features.assemble import FEATURES
 from daybreak.models.recommendations.features.catalogue import EPOCH
 from daybreak.models.recommendations.features.cells import until
 from daybreak.models.recommendations.features.learned import FILE, Learned
-from daybreak.models.recommendations.formulas import GUARD, POPULAR
-from daybreak.models.recommendations.learn.baselines import baselines
+from daybreak.models.recommendations.formulas import GUARD
 from daybreak.models.recommendations.learn.day import Day, day_of
-from daybreak.models.recommendations.learn.evaluate import (
-    MEASURES,
-    differences,
-    evaluate,
-    model_lister,
-    pooled,
-    trees,
-    with_sessions,
-)
+from daybreak.models.recommendations.learn.evaluate import trees
+from daybreak.models.recommendations.learn.evidence import evidence_of
 from daybreak.models.recommendations.learn.examples import Examples, examples, joined
 from daybreak.models.recommendations.learn.guard import guard_of
-from daybreak.models.recommendations.learn.held_out import FIRST_DAY, deciding_reading, held_out
+from daybreak.models.recommendations.learn.held_out import deciding_reading, held_out
 from daybreak.models.recommendations.learn.lineage import described
 from daybreak.models.recommendations.learn.neighbours import Kernels, learn
 from daybreak.models.recommendations.learn.popularity import Popularity
@@ -151,7 +143,9 @@ def train_events(
     today = (business_date - EPOCH).days
     events = until(events, today)
     popularity = Popularity(events, options.numbers)
-    days, parts, (before, last) = _lists(events, popularity, today, seed, options, progress)
+    days, parts, (before, last) = _lists(
+        events, popularity, today, seed=seed, options=options, progress=progress
+    )
     _check(parts, business_date)
 
     progress("Finding the depth and the number of trees on the week before the last")
@@ -163,7 +157,15 @@ def train_events(
     if judge:
         progress("Measuring the last week's lists beside the single sources")
         judged = grow(parts[:-1], options, seed=seed, depth=depth, rounds=rounds)
-        evidence = held_out_evidence(events, last, judged, guard, seed=seed, options=options)
+        evidence = evidence_of(
+            events,
+            last,
+            judged,
+            guard,
+            most_users=options.judged_users,
+            seed=seed,
+            threads=options.threads,
+        )
     progress(f"Growing {rounds} trees on all weeks")
     final = grow(parts, options, seed=seed, depth=depth, rounds=rounds)
     learned = _learn(events, popularity, today, options)
@@ -180,10 +182,11 @@ def train_events(
     return Trained(bytes(final.save_raw("ubj")), manifest, {FILE: learned.to_bytes()})
 
 
-def _lists(  # noqa: PLR0917 - as its caller has them
+def _lists(
     events: Events,
     popularity: Popularity,
     today: int,
+    *,
     seed: int,
     options: Options,
     progress: Progress,
@@ -261,48 +264,6 @@ def grow(
     """Fit the ranker."""
     parameters = options.ranker.parameters(depth, seed, options.threads)
     return xgb.train(parameters, _matrix(joined(parts), options), rounds)
-
-
-def held_out_evidence(
-    events: Events,
-    day: Day,
-    booster: xgb.Booster,
-    guard: Mapping[str, Any],
-    *,
-    seed: int,
-    options: Options,
-) -> dict[str, Any]:
-    """Measures of a ranker on the last week, which it has not seen, beside the single sources."""
-    week = held_out(events, day, most=options.judged_users, seed=seed)
-    at = week.at
-    listers = {
-        "model": model_lister(trees(booster), at, {GUARD: guard}),
-        **baselines(week.known, at, seed=seed, threads=options.threads),
-    }
-    found = evaluate(at, week.asked, listers)
-    begun = with_sessions(week, trees(booster), {GUARD: guard})
-    return {
-        "as_of": (EPOCH + timedelta(days=at.day)).isoformat(),
-        "through": (EPOCH + timedelta(days=at.day + at.window)).isoformat(),
-        "users": len(found["all"]["model"]["ndcg@10"]),
-        "users_new": len(found["new"]["model"]["ndcg@10"]),
-        "users_first_day": len(found[FIRST_DAY]["model"]["ndcg@10"]),
-        "repeat_share": week.repeat_share,
-        "once_share": week.once_share,
-        "paired": {reading: differences(of) for reading, of in found.items()},
-        "session": {
-            "baskets": len(week.sessions[0]),
-            **{
-                name: float(of[MEASURES[0]].mean()) if len(week.sessions[0]) else 0.0
-                for name, of in begun.items()
-            },
-            **differences(begun)[POPULAR],
-        },
-        **{
-            reading: {name: pooled([values]) for name, values in of.items()}
-            for reading, of in found.items()
-        },
-    }
 
 
 def _day(events: Events, popularity: Popularity, day: int, options: Options) -> Day:
