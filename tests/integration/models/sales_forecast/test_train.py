@@ -22,15 +22,17 @@ from daybreak.models.sales_forecast.learn import gate
 from daybreak.models.sales_forecast.learn.booster import Learning
 from daybreak.models.sales_forecast.learn.evidence import measures
 from daybreak.models.sales_forecast.learn.lineage import panel_sha256
-from daybreak.models.sales_forecast.learn.train import (
-    Options,
-    counts_units,
-    draw_held_out,
+from daybreak.models.sales_forecast.learn.spans import (
     held_out,
     held_out_periods,
     least_periods,
     origins_between,
     origins_for,
+)
+from daybreak.models.sales_forecast.learn.train import (
+    Options,
+    counts_units,
+    draw_held_out,
     train_panel,
 )
 from daybreak.models.sales_forecast.options import DEFAULT_HORIZON as HORIZON

@@ -14,7 +14,8 @@ from daybreak.errors import NoData
 from daybreak.facts.sales import read_actuals, read_panel
 from daybreak.models.base import AsOfDay
 from daybreak.models.sales_forecast.learn.backtest import Fold, origins_of
-from daybreak.models.sales_forecast.learn.train import Options, least_periods
+from daybreak.models.sales_forecast.learn.spans import least_periods
+from daybreak.models.sales_forecast.learn.train import Options
 from daybreak.models.sales_forecast.options import Scope
 
 

@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from daybreak.clock import AsOf
-from daybreak.errors import NoData
 from daybreak.facts.days import days_of_period
 from daybreak.facts.panel import Panel
 from daybreak.facts.sales import read_panel
 from daybreak.models import base
 from daybreak.models.base import Progress, Trained, quiet
-from daybreak.models.sales_forecast.features.recent import MEMORY, SELLING_DAYS
+from daybreak.models.sales_forecast.features.recent import MEMORY
 from daybreak.models.sales_forecast.formulas import blended
 from daybreak.models.sales_forecast.learn import untrained
 from daybreak.models.sales_forecast.learn.blend import blend_of
@@ -35,23 +34,20 @@ from daybreak.models.sales_forecast.learn.calibrate import (
 from daybreak.models.sales_forecast.learn.evidence import Days, measures, tally
 from daybreak.models.sales_forecast.learn.lineage import counts_units, described, scope_of
 from daybreak.models.sales_forecast.learn.sampling import Sample, draw, subset
+from daybreak.models.sales_forecast.learn.spans import (
+    FIRST_ORIGIN,
+    first_sale,
+    held_out,
+    held_out_periods,
+    named,
+    origins_between,
+    origins_for,
+)
 from daybreak.models.sales_forecast.link import SCORES, link
 from daybreak.models.sales_forecast.options import Scope
 
 SEED = 7
-LEAST_HELD_OUT = {1: 28, 7: 8}
-"""Periods held out at least, of one day and of seven: fewer are too much alike to judge by."""
-FIRST_ORIGIN = {1: SELLING_DAYS, 7: 13}
-"""How many periods after the first sale the first origin lies."""
 MOST_VOLUME = 100.0
-BLOCKS = 3
-"""Held out at most. The last weeks of a shop are one event; what holds in three is no accident."""
-MOST_HISTORIES = 800_000
-LEAST_ORIGINS = 20
-"""The features of all series are made as of each origin. Of many series fewer origins give as many
-rows, and each takes its time."""
-LEARNED_FOR_HELD_OUT = 5
-"""A block more is held out for each five that there are to learn from."""
 
 
 @dataclass(frozen=True)
@@ -73,25 +69,6 @@ class Options:
         return self.origin_days + horizon + MEMORY
 
 
-def held_out_periods(scope: Scope) -> int:
-    """How many periods a block of held-out ones has."""
-    return max(scope.horizon, LEAST_HELD_OUT[scope.step])
-
-
-def held_out(panel: Panel) -> int:
-    """How many of the last columns are held out: one block where little is known, or several."""
-    scope = scope_of(panel)
-    block = held_out_periods(scope)
-    sold = (panel.units > 0).any(axis=0)
-    learned = panel.days - int(sold.argmax()) - FIRST_ORIGIN[scope.step]
-    return block * int(np.clip(learned // (LEARNED_FOR_HELD_OUT * block), 1, BLOCKS))
-
-
-def least_periods(scope: Scope) -> int:
-    """Fewer periods of history than this leave nothing to hold out."""
-    return FIRST_ORIGIN[scope.step] + 2 * held_out_periods(scope)
-
-
 def train(
     warehouse: Connection,
     as_of: AsOf,
@@ -105,7 +82,7 @@ def train(
     Scope.of(set_by)  # refuses an unknown option before anything is read
     options, scope = Options(), Scope.of(set_by, days_of_period(warehouse))
     days = options.panel_days(scope.horizon)
-    progress(f"Reading {days} {_named(scope, days)} of sales up to {as_of.business_date}")
+    progress(f"Reading {days} {named(scope, days)} of sales up to {as_of.business_date}")
     slots = scope.slots if "covariates" in set_by else None
     panel = read_panel(warehouse, as_of, days=days, ahead=scope.horizon, slots=slots)
     if panel.covariates:
@@ -121,7 +98,7 @@ def train_panel(
     Pure; the same panel, the same bytes.
     """
     options = options or Options()
-    start = _first_sale(panel)
+    start = first_sale(panel)
     whole = counts_units(panel)
     last = panel.days - 1
     held_from = last - held_out(panel)
@@ -133,7 +110,7 @@ def train_panel(
     )
     sample = draw(panel, origins, options.rows // len(origins), seed, progress)
     held_rows = draw_held_out(panel, options, seed)
-    held = f"the last {last - held_from} {_named(scope_of(panel))}"
+    held = f"the last {last - held_from} {named(scope_of(panel))}"
     progress(f"Finding the number of trees on {len(held_rows)} rows of {held}")
     early = subset(sample, sample.origin + sample.horizon <= held_from)
     # One thread count and one seed give one booster; the sums of a histogram differ by threads.
@@ -176,10 +153,6 @@ def _described(panel: Panel) -> str:
     return f"Covariates: {', '.join(names)}{left_out}"
 
 
-def _named(scope: Scope, count: int = 2) -> str:
-    return ("day" if scope.step == 1 else "week") + ("" if count == 1 else "s")
-
-
 def draw_held_out(panel: Panel, options: Options, seed: int) -> Sample:
     """The rows of the held-out days, from origins before each part of them."""
     last, held = panel.days - 1, held_out(panel)
@@ -219,17 +192,6 @@ def _of_labels(sample: Sample, learning: Learning) -> Learning:
     """
     labels = len(np.unique(np.stack([sample.series, sample.origin + sample.horizon]), axis=1).T)
     return replace(learning, least_weight=learning.least_weight * len(sample) / max(labels, 1))
-
-
-def origins_for(series: int, most: int) -> int:
-    """As of how many origins so many series are looked at."""
-    return min(most, max(MOST_HISTORIES // max(series, 1), LEAST_ORIGINS))
-
-
-def origins_between(first: int, last: int, count: int) -> list[int]:
-    """About ``count`` columns up to ``last``, evenly spaced but on every weekday."""
-    step = max(1, (last - first + 1) // count)
-    return list(range(last, first - 1, -(step + 1 if step % 7 == 0 else step)))[::-1]
 
 
 def weighted(sample: Sample, now: int, options: Options) -> Rows:
@@ -284,21 +246,3 @@ def _learned_from(panel: Panel, sample: Sample) -> dict[str, Any]:
             "rows": len(sample),
         },
     }
-
-
-def _first_sale(panel: Panel) -> int:
-    """Column of the first sale of any series. Raises ``NoData`` where too few days follow it."""
-    sold = (panel.units > 0).any(axis=0)
-    start = int(sold.argmax()) if sold.any() else panel.days
-    scope = scope_of(panel)
-    least = least_periods(scope)
-    if panel.days - start < least:
-        raise NoData(
-            f"There are {panel.days - start} {_named(scope)} of sales up to "
-            f"{panel.business_date}; a forecast of {scope.horizon} {_named(scope)} ahead learns "
-            f"from {least} or more.",
-            remedy="Load more history, choose a later business date, or set a shorter horizon "
-            "(DAYBREAK_MODEL_OPTIONS).",
-            business_date=panel.business_date.isoformat(),
-        )
-    return start
