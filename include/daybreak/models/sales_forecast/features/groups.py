@@ -62,10 +62,8 @@ def groups_of(names: Names) -> Groups:
 
 
 def total(group: NDArray[np.intp], values: Matrix) -> Matrix:
-    """Sum of ``values`` (n,) or (n, k) over each group, given back to each of its series."""
-    if values.ndim == 1:
-        return np.asarray(np.bincount(group, values)[group], np.float64)
-    return np.stack([total(group, column) for column in values.T], axis=1)
+    """Sum of ``values`` (n,) over each group, given back to each of its series."""
+    return np.asarray(np.bincount(group, values)[group], np.float64)
 
 
 def middle(group: NDArray[np.intp], values: Matrix) -> Matrix:

@@ -14,8 +14,7 @@ from daybreak.facts.panel import LEAST_SLOTS
 COVARIATES = "covariates"
 """Names of the data set's own covariates, slot by slot: in a version's layout and in a context."""
 
-STATISTICS = (
-    "scale",
+LEVELS = (
     "mean_7",
     "mean_14",
     "mean_28",
@@ -33,6 +32,12 @@ STATISTICS = (
     "p50_56",
     "p75_56",
     "p90_56",
+)
+"""Levels and quantiles of a usual day, in multiples of ``scale``."""
+
+STATISTICS = (
+    "scale",
+    *LEVELS,
     "p50_units",
     "p90_units",
     "zeros_14",

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daybreak.facts.panel import Panel
-from daybreak.models.sales_forecast.features.recent import Matrix, Rows
-from daybreak.models.sales_forecast.features.shrinkage import around_each, shrunk, summed
+from daybreak.models.sales_forecast.features.recent import Matrix, Rows, around_each
+from daybreak.models.sales_forecast.features.shrinkage import shrunk, summed
 
 MOST_LOWER = 0.5
 """A price counts as half or half as much again at most: beyond, few data say what it does."""

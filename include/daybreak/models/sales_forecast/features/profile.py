@@ -21,10 +21,11 @@ from daybreak.models.sales_forecast.features.recent import (
     MEMORY,
     Matrix,
     Rows,
+    around_each,
     first_row,
     selling_days,
 )
-from daybreak.models.sales_forecast.features.shrinkage import around_each, shrunk, summed
+from daybreak.models.sales_forecast.features.shrinkage import shrunk, summed
 
 WEEK = 7
 CELLS = 2 * WEEK

@@ -151,6 +151,15 @@ def _closures(selling: NDArray[np.bool_], sold: NDArray[np.bool_]) -> NDArray[np
     return long
 
 
+def around_each(values: Matrix, reach: int) -> Matrix:
+    """Sum of the values within ``reach`` columns of each, (n, days)."""
+    days = values.shape[1]
+    padded = np.zeros((len(values), days + 2 * reach + 1))
+    np.cumsum(values, axis=1, out=padded[:, reach + 1 : reach + 1 + days])
+    padded[:, reach + 1 + days :] = padded[:, [reach + days]]
+    return np.asarray(padded[:, 2 * reach + 1 :] - padded[:, :days])
+
+
 def quantiles(values: Matrix, known: NDArray[np.bool_], levels: tuple[float, ...]) -> Matrix:
     """Linear-interpolated quantiles of the known values of each row, (n, len(levels)).
 

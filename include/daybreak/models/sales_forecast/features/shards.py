@@ -17,6 +17,7 @@ from daybreak.facts.panel import Panel
 from daybreak.models.arrays import from_names, to_names
 from daybreak.models.base import Context, Part
 from daybreak.models.sales_forecast.features.ahead import known_ahead
+from daybreak.models.sales_forecast.features.alone import ALONE, alone
 from daybreak.models.sales_forecast.features.groups import (
     Names,
     YearDays,
@@ -25,7 +26,7 @@ from daybreak.models.sales_forecast.features.groups import (
     season,
     year_days,
 )
-from daybreak.models.sales_forecast.features.history import ALONE, alone, monday_offset, together
+from daybreak.models.sales_forecast.features.history import monday_offset, together
 from daybreak.models.sales_forecast.features.layout import COVARIATES, channels
 from daybreak.models.sales_forecast.features.recent import chunks
 from daybreak.models.sales_forecast.features.snapshot import whole_rows

@@ -38,12 +38,3 @@ def shrunk(sold: Matrix, expected: Matrix, variance: Matrix) -> Matrix:
 def summed(group: NDArray[np.intp], values: Matrix) -> Matrix:
     """Sums of each column over each group, (m, k)."""
     return np.stack([np.bincount(group, column) for column in values.T], axis=1).astype(np.float64)
-
-
-def around_each(values: Matrix, reach: int) -> Matrix:
-    """Sum of the values within ``reach`` columns of each, (n, days)."""
-    days = values.shape[1]
-    padded = np.zeros((len(values), days + 2 * reach + 1))
-    np.cumsum(values, axis=1, out=padded[:, reach + 1 : reach + 1 + days])
-    padded[:, reach + 1 + days :] = padded[:, [reach + days]]
-    return np.asarray(padded[:, 2 * reach + 1 :] - padded[:, :days])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from daybreak.models.sales_forecast.formulas import USUAL, blended
 from daybreak.models.sales_forecast.learn.booster import QUANTILES
+from daybreak.models.sales_forecast.learn.calibrate import pinball_of_each
 from daybreak.models.sales_forecast.learn.sampling import Sample
 from daybreak.models.sales_forecast.link import SCORES
 from daybreak.types import Float32
@@ -51,7 +52,7 @@ def _losses(margins: Float32, held_out: Sample, share: float) -> NDArray[np.floa
     shares = {"baseline": USUAL, "trees": [share] * margins.shape[1]}
     mixed = blended(margins, held_out.features, {"blend": shares})
     units = np.maximum(mixed * held_out.scale[:, None], np.float32(0)).astype(np.float64)
-    gap = held_out.units.astype(np.float64)[:, None] - units
-    error = np.square(gap[:, len(QUANTILES) :]) / held_out.scale[:, None]
-    tau, gap = np.array(QUANTILES), gap[:, : len(QUANTILES)]
-    return np.concatenate([np.maximum(tau * gap, (tau - 1) * gap), error], axis=1)
+    actual = held_out.units.astype(np.float64)[:, None]
+    quantiles, mean = units[:, : len(QUANTILES)], units[:, len(QUANTILES) :]
+    error = np.square(actual - mean) / held_out.scale[:, None]
+    return np.concatenate([pinball_of_each(actual, quantiles, np.array(QUANTILES)), error], axis=1)

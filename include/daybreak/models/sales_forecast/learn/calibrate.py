@@ -31,8 +31,15 @@ def in_units(margin: Float32, offset: float, scale: Float32, whole: bool) -> Flo
 
 def pinball(actual: NDArray[np.floating], forecast: NDArray[np.floating], tau: float) -> float:
     """Mean pinball loss in units."""
+    return float(pinball_of_each(actual, forecast, tau).mean())
+
+
+def pinball_of_each(
+    actual: NDArray[np.floating], forecast: NDArray[np.floating], tau: float | NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Pinball loss of each forecast, in units."""
     gap = np.asarray(actual, np.float64) - forecast
-    return float(np.maximum(tau * gap, (tau - 1) * gap).mean())
+    return np.asarray(np.maximum(tau * gap, (tau - 1) * gap))
 
 
 def violation(actual: Float32, forecast: Float32, tau: float, tolerance: float) -> float:

@@ -17,8 +17,10 @@ from daybreak.facts.panel import Panel
 from daybreak.models.sales_forecast.formulas import FORMULAS, answers
 from daybreak.models.sales_forecast.learn.baselines import EMPIRICAL, POINTS, baselines
 from daybreak.models.sales_forecast.learn.booster import QUANTILES
+from daybreak.models.sales_forecast.learn.calibrate import pinball_of_each
 from daybreak.models.sales_forecast.learn.sampling import Sample
 from daybreak.models.sales_forecast.link import SCORES, link
+from daybreak.types import Float32
 
 Sums = dict[str, float]
 Days = dict[str, Sums]
@@ -37,8 +39,7 @@ def tally(
     ``whole``: units are counted, so a formula gives its quantiles in whole ones.
     """
     forecasts = {**_baselines_of(panel, sample), **scores}
-    nothing = np.empty((len(sample), 0), np.float32)
-    by_formula = {name: link(nothing, sample.features, answers(name, whole)) for name in FORMULAS}
+    by_formula = formula_scores(sample, whole)
     actual = sample.units.astype(np.float64)
     column = sample.origin + sample.horizon
     terms: dict[str, NDArray[np.floating]] = {
@@ -52,16 +53,22 @@ def tally(
     for quantile, empirical, tau in zip(QUANTILE_NAMES, EMPIRICAL, QUANTILES, strict=True):
         terms[f"below.{quantile}"] = (actual < scores[quantile]) * 1.0
         terms[f"at_or_below.{quantile}"] = (actual <= scores[quantile]) * 1.0
-        terms[f"pinball.model.{quantile}"] = _pinball(actual, scores[quantile], tau)
-        terms[f"pinball.empirical.{quantile}"] = _pinball(actual, forecasts[empirical], tau)
+        terms[f"pinball.model.{quantile}"] = pinball_of_each(actual, scores[quantile], tau)
+        terms[f"pinball.empirical.{quantile}"] = pinball_of_each(actual, forecasts[empirical], tau)
         for name, formula in by_formula.items():
-            terms[f"pinball.{name}.{quantile}"] = _pinball(actual, formula[quantile], tau)
+            terms[f"pinball.{name}.{quantile}"] = pinball_of_each(actual, formula[quantile], tau)
     return {
         panel.date_of(int(day)).isoformat(): {
             name: float(values[column == day].sum()) for name, values in terms.items()
         }
         for day in np.unique(column)
     }
+
+
+def formula_scores(sample: Sample, whole: bool) -> dict[str, dict[str, Float32]]:
+    """What each formula, which learns nothing, says of a sample: as `link`, by its name."""
+    nothing = np.empty((len(sample), 0), np.float32)
+    return {name: link(nothing, sample.features, answers(name, whole)) for name in FORMULAS}
 
 
 def measures(days: Days, after: date | None = None) -> dict[str, Any]:
@@ -154,10 +161,3 @@ def _baselines_of(panel: Panel, sample: Sample) -> dict[str, NDArray[np.float64]
         for name, values in baselines(panel, int(origin)).items():
             found[name][rows] = values[place]
     return found
-
-
-def _pinball(
-    actual: NDArray[np.float64], forecast: NDArray[np.floating], tau: float
-) -> NDArray[np.float64]:
-    gap = actual - forecast
-    return np.maximum(tau * gap, (tau - 1) * gap)

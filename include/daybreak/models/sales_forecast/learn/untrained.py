@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from sqlalchemy import Connection
 
 from daybreak.clock import AsOf
@@ -15,13 +14,12 @@ from daybreak.facts.panel import Panel
 from daybreak.facts.sales import read_panel
 from daybreak.models.base import Baseline, Headline, Options, Trained
 from daybreak.models.sales_forecast.features.recent import MEMORY
-from daybreak.models.sales_forecast.formulas import FORMULAS, USUAL, answers
+from daybreak.models.sales_forecast.formulas import USUAL, answers
 from daybreak.models.sales_forecast.learn.booster import QUANTILES
 from daybreak.models.sales_forecast.learn.calibrate import pinball
-from daybreak.models.sales_forecast.learn.evidence import QUANTILE_NAMES
+from daybreak.models.sales_forecast.learn.evidence import QUANTILE_NAMES, formula_scores
 from daybreak.models.sales_forecast.learn.lineage import counts_units, described
 from daybreak.models.sales_forecast.learn.sampling import Sample
-from daybreak.models.sales_forecast.link import link
 from daybreak.models.sales_forecast.options import Scope
 from daybreak.registry.artifact import Artifact
 
@@ -35,9 +33,7 @@ def losses(held_out: Sample, whole: bool) -> dict[str, dict[str, float]]:
     Formulas learn nothing, so all of these days are new to them.
     """
     found = {}
-    for name in FORMULAS:
-        manifest = answers(name, whole)
-        scores = link(np.empty((len(held_out), 0), np.float32), held_out.features, manifest)
+    for name, scores in formula_scores(held_out, whole).items():
         of_quantiles = [
             pinball(held_out.units, scores[quantile], tau)
             for quantile, tau in zip(QUANTILE_NAMES, QUANTILES, strict=True)
