@@ -19,9 +19,11 @@ from daybreak.facts.sales import read_panel
 from daybreak.models.base import Trained
 from daybreak.models.sales_forecast.features.layout import FEATURES
 from daybreak.models.sales_forecast.learn import gate
+from daybreak.models.sales_forecast.learn import train as train_module
 from daybreak.models.sales_forecast.learn.booster import Learning
 from daybreak.models.sales_forecast.learn.evidence import measures
 from daybreak.models.sales_forecast.learn.lineage import panel_sha256
+from daybreak.models.sales_forecast.learn.sampling import draw
 from daybreak.models.sales_forecast.learn.spans import (
     held_out,
     held_out_periods,
@@ -34,7 +36,9 @@ from daybreak.models.sales_forecast.learn.train import (
     counts_units,
     draw_held_out,
     train_panel,
+    weighted,
 )
+from daybreak.models.sales_forecast.link import link
 from daybreak.models.sales_forecast.options import DEFAULT_HORIZON as HORIZON
 from daybreak.models.sales_forecast.options import Scope
 from daybreak.registry.artifact import Artifact
@@ -158,6 +162,32 @@ def test_origins_cover_the_span_on_every_weekday(first: int, last: int, count: i
     assert first <= found[0]
     assert found == sorted(found)
     assert len({day % 7 for day in found}) == min(7, len(found))
+
+
+def test_what_is_learned_is_what_the_link_multiplies_back(shop: Engine) -> None:
+    panel = panel_as_of(shop)
+    sample = draw(panel, [panel.days - 30], None, 7)
+    factor = sample.features[:, FEATURES.index("day_factor")]
+    target = weighted(sample, panel.days - 1, QUICK).target
+
+    units = link(np.tile(target[:, None], 4), sample.features, {"calibration": {}})["mean"]
+
+    assert np.ptp(factor) > 0.1
+    np.testing.assert_allclose(units, sample.units, rtol=1e-5, atol=1e-6)
+
+
+def test_a_leaf_has_as_many_labels_whatever_rows_share_them(shop: Engine) -> None:
+    panel = panel_as_of(shop)
+    origins = list(range(panel.days - 60, panel.days - 30))
+    sample = draw(panel, origins, None, 7)
+    labels = set(zip(sample.series, sample.origin + sample.horizon, strict=True))
+    often = train_panel(panel, options=replace(QUICK, origins=60)).manifest["params"]["learning"]
+
+    found = train_module._of_labels(sample, QUICK.learning).least_weight
+
+    assert found == pytest.approx(QUICK.learning.least_weight * len(sample) / len(labels))
+    assert found > 5 * QUICK.learning.least_weight
+    assert often["least_weight"] > QUICK.learning.least_weight
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,8 @@ def test_planted_effects_are_found_for_each_category() -> None:
 def test_where_prices_do_nothing_the_effect_is_none() -> None:
     assert effects(shop({"a": 0.0, "b": 0.0})).max() < 0.05
     assert effects(shop({"a": -1.5, "b": -1.5})).max() == 0, "of higher prices nobody buys more"
+    mixed = shop({"a": 2.0, "b": -1.5})
+    assert (effects(mixed)[mixed.categories == "b"] == 0).all()
 
 
 def test_prices_that_are_known_with_the_sale_only_have_no_effect() -> None:
