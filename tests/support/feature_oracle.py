@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections import defaultdict
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from daybreak.facts.panel import Panel
-from profile_oracle import cell_of, factors, own, price_effects
+from profile_oracle import cell_of, factors, own, price_effects, shrunk
 
 Row = dict[str, float]
 
@@ -220,42 +221,73 @@ def _row(fact: dict[str, Any], facts: list[dict[str, Any]], today: int) -> Row:
     return row
 
 
-def season_of(panel: Panel, t: int, category: str, day: int) -> float:
-    """Last year's index around ``t + day`` over that of the 28 days up to ``t``, a year ago."""
+Seasons = list[list[tuple[float, float]]]
+
+
+def seasons_of(panel: Panel, t: int) -> Seasons:
+    """For each series and day ahead: last year's index around it over that of the 56 days up to
+    ``t``, of the category, and by what that of the item is another one."""
     facts = _facts(panel, t)
-    usual = _usual(facts, category)
-    members = [i for i in range(len(panel)) if panel.categories[i] == category]
-
-    def factor(i: int, c: int) -> float:
-        return float(facts[i]["every"][cell_of(panel, i, c, _weekday(panel, c))])
-
-    long_run = {}
-    for i in members:
+    sums: dict[tuple[str, Any, int], list[float]] = defaultdict(lambda: [0.0] * 3)
+    for i, fact in enumerate(facts):
         since = _first_sale(panel, i, t)
         days = [c for c in range(since, t + 1) if panel.open[i, c]]
-        sold = sum(float(panel.units[i, c]) for c in days)
-        long_run[i] = (since, _over(sold, sum(factor(i, c) for c in days)))
+        factor = {c: fact["every"][cell_of(panel, i, c, _weekday(panel, c))] for c in days}
+        level = _over(sum(float(panel.units[i, c]) for c in days), sum(factor.values()))
+        weight = _influence(level, _usual(facts, fact["category"]))
+        for c in days:
+            units = min(float(panel.units[i, c]), max(10 * level, 1)) * weight
+            usual = level * factor[c] * weight
+            for kind in ("category", "item"):
+                of = sums[kind, fact[kind], c]
+                for place, value in enumerate((units, usual, usual * weight)):
+                    of[place] += value * (fact["own"].dispersion if place == 2 else 1)
 
-    def index(c: int) -> float | None:
-        if c < max(0, t - 419):
+    def index(category: str, c: int) -> float | None:
+        units, usual, _ = sums["category", category, c]
+        return units / usual if c >= max(0, t - 419) and usual > 0 else None
+
+    def mean(category: str, columns: range, weight: list[float]) -> float | None:
+        known = [(index(category, c), w) for c, w in zip(columns, weight, strict=True)]
+        total = sum(w for v, w in known if v is not None)
+        if 2 * total < sum(weight):
             return None
-        above = below = 0.0
-        for i in members:
-            since, level = long_run[i]
-            if c >= since and panel.open[i, c]:
-                units = min(float(panel.units[i, c]), max(10 * level, 1))
-                above += units * _influence(level, usual)
-                below += level * factor(i, c) * _influence(level, usual)
-        return above / below if below > 0 else None
+        return sum(v * w for v, w in known if v is not None) / total
 
-    def mean(columns: range) -> float | None:
-        known = [v for v in map(index, columns) if v is not None]
-        return sum(known) / len(known) if 2 * len(known) >= len(columns) else None
+    year, week = 364 // panel.step, 7 // panel.step
+    before = (range(t - year - 55, t - year + 1), [0.5] * 28 + [1.0] * 28)
+    around = [
+        (range(t - year + day - week, t - year + day + week + 1), [1.0] * (2 * week + 1))
+        for day in range(1, panel.ahead + 1)
+    ]
 
-    year, month, week = (days // panel.step for days in (364, 28, 7))
-    before = mean(range(t - year - month + 1, t - year + 1))
-    around = mean(range(t - year + day - week, t - year + day + week + 1))
-    return around / before if before and around is not None else math.nan
+    def of_item(item: Any, category: str, columns: range, weight: list[float]) -> Any:
+        """Units over what the category says of them, a unit more each, and the noise of that."""
+        sold, level, noise = 1.0, 1.0, 0.0
+        for c, w in zip(columns, weight, strict=True):
+            if share := index(category, c):
+                units, usual, variance = sums["item", item, c]
+                sold += w * units
+                level += w * usual * share
+                noise += w * w * variance * share
+        return sold / level, noise / level**2
+
+    rows = []
+    for item, category in {(fact["item"], fact["category"]) for fact in facts}:
+        start, start_noise = of_item(item, category, *before)
+        for day, days in enumerate(around):
+            ratio, noise = of_item(item, category, *days)
+            variance = noise + start_noise
+            rows.append((item, day, ratio / start, 1.0 if variance > 0 else 0.0, variance))
+    deviation = shrunk(rows)
+
+    def both(fact: dict[str, Any], day: int) -> tuple[float, float]:
+        level, now = (mean(fact["category"], *days) for days in (before, around[day]))
+        if not level or now is None:
+            return math.nan, math.nan
+        return tuple(min(max(v, 0.1), 10.0) for v in (now / level, deviation[fact["item"], day]))
+
+    return [[both(fact, day) for day in range(panel.ahead)] for fact in facts]
 
 
 def _middle(values: list[float]) -> float:

@@ -119,7 +119,7 @@ def price_effects(found: list[Own], weight: list[float], groups: list[list[Any]]
             sums[name][0] += w * (f.price_level + f.beyond - f.price_level * e)
             sums[name][1] += w * f.price_level
             sums[name][2] += w * f.price_level * f.dispersion
-        deviation = _shrunk([(name, 0, *of) for name, of in sums.items()])
+        deviation = shrunk([(name, 0, *of) for name, of in sums.items()])
         effect = [e + deviation[name, 0] - 1 for e, name in zip(effect, names, strict=True)]
     return [max(e, 0.0) for e in effect]
 
@@ -151,14 +151,14 @@ def _deviate(
             expected = f.level[k] * factor[k] * w
             for place, value in enumerate((f.sold[k] * w, expected, expected * f.dispersion * w)):
                 sums[name][k][place] += value
-    whole = _shrunk(
+    whole = shrunk(
         [
             (name, 0, *(sum(cell[place] for cell in of[7:]) for place in range(3)))
             for name, of in sums.items()
         ]
     )
-    ordinary = _shrunk([(name, k, *of[k]) for name, of in sums.items() for k in range(7)])
-    promoted = _shrunk(
+    ordinary = shrunk([(name, k, *of[k]) for name, of in sums.items() for k in range(7)])
+    promoted = shrunk(
         [
             (name, k, of[k][0], of[k][1] * whole[name, 0], of[k][2] * whole[name, 0])
             for name, of in sums.items()
@@ -174,7 +174,7 @@ def _deviate(
     ]
 
 
-def _shrunk(rows: list[tuple[Any, int, float, float, float]]) -> dict[tuple[Any, int], float]:
+def shrunk(rows: list[tuple[Any, int, float, float, float]]) -> dict[tuple[Any, int], float]:
     """Ratios that differ by more than their noise, by the method of moments."""
     known = {
         (name, k): (sold / expected, variance / expected**2)

@@ -6,7 +6,7 @@ Only ``+ * min max floor`` and comparisons of single float32 values are used, ea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from daybreak.errors import ArtifactAltered
 from daybreak.models.sales_forecast.features.layout import FEATURES
+from daybreak.models.sales_forecast.features.season import NO_EFFECTS, by_season
 from daybreak.models.sales_forecast.formulas import blended
 from daybreak.types import Float32
 
@@ -22,12 +23,23 @@ SCORES = ("p10", "p50", "p90", "mean")
 
 QUANTILES = SCORES[:3]
 
-_SCALE, _FACTOR, _OPEN, _HORIZON = (
-    FEATURES.index(name) for name in ("scale", "day_factor", "open", "horizon")
+_SCALE, _FACTOR, _SEASON, _OF_ITEM, _OPEN, _HORIZON = (
+    FEATURES.index(name)
+    for name in ("scale", "day_factor", "season", "item_season", "open", "horizon")
 )
 _HALF = np.float32(0.5)
 _TENTH = np.float32(0.1000001)
 """Just above a tenth, so that the rounded product is not below one in any arithmetic."""
+
+
+def usual_units(features: Float32, season_effects: Sequence[float]) -> Float32:
+    """What a margin of 1 stands for in each row, float32 (m,): the level of the series by the
+    factor of the day and by as much of the seasons as a version says."""
+    of_category, of_item = season_effects
+    season = by_season(features[:, _SEASON], of_category) * by_season(
+        features[:, _OF_ITEM], of_item
+    )
+    return np.asarray(features[:, _SCALE] * features[:, _FACTOR] * season)
 
 
 def link(margins: Float32, features: Float32, manifest: Mapping[str, Any]) -> dict[str, Float32]:
@@ -35,18 +47,17 @@ def link(margins: Float32, features: Float32, manifest: Mapping[str, Any]) -> di
 
     Of a version without trees they are (m, 0); see `blended`.
 
-    A margin of 1 is what a day of its kind usually sells: the scale of the series by the factor of
-    its weekday and promotion. ``manifest["calibration"]`` holds an offset for each day ahead and
-    output, in the same unit: ``{"p10": [a number a day], ..., "mean": [...], "round": true}``; an
-    output that is not named has none. ``round`` gives quantiles in whole units, for data that count
-    them.
+    A margin of 1 is what a day of its kind usually sells (`usual_units`).
+    ``manifest["calibration"]`` holds an offset for each day ahead and output, in the same unit:
+    ``{"p10": [a number a day], ..., "mean": [...], "round": true}``; an output that is not named
+    has none. ``round`` gives quantiles in whole units, for data that count them.
     Quantiles never cross, nothing is negative, and nothing is sold on a closed day or by a series
     whose scale is 0. The mean is at least half of P50 and a tenth of P90 (Markov's inequality: of
     what is never negative, half of the days sell P50 or more and a tenth sell P90 or more).
     """
     calibration = manifest["calibration"]
     margins = blended(margins, features, manifest)
-    scale = features[:, _SCALE] * features[:, _FACTOR]
+    scale = usual_units(features, _season_effects(manifest))
     days = features[:, _HORIZON].astype(np.intp) - 1
     # Not by the product: the sign of a zero may differ between one row and many.
     nothing = (features[:, _OPEN] == 0) | (scale == 0)
@@ -66,6 +77,17 @@ def link(margins: Float32, features: Float32, manifest: Mapping[str, Any]) -> di
     least = np.maximum(_HALF * units["p50"], _TENTH * units["p90"])
     units["mean"] = np.maximum(units["mean"], least)
     return {name: np.where(nothing, np.float32(0), values) for name, values in units.items()}
+
+
+def _season_effects(manifest: Mapping[str, Any]) -> tuple[float, float]:
+    found = np.array(manifest.get("season_effects", NO_EFFECTS), np.float64)
+    if found.shape != (2,) or not ((found >= 0) & (found <= 1)).all():
+        raise ArtifactAltered(
+            "The manifest's season_effects are no two numbers from 0 to 1.",
+            remedy="Train again, or promote another version.",
+            field="season_effects",
+        )
+    return float(found[0]), float(found[1])
 
 
 def _offsets(calibration: Mapping[str, Any], name: str, days: NDArray[np.intp]) -> Float32:

@@ -24,7 +24,7 @@ from daybreak.models.sales_forecast.features.layout import (
 from daybreak.models.sales_forecast.features.recent import gather, quantiles
 from daybreak.models.sales_forecast.features.snapshot import snapshot
 from daybreak.models.sales_forecast.options import DEFAULT_HORIZON as HORIZON
-from feature_oracle import history_rows, season_of
+from feature_oracle import history_rows, seasons_of
 from random_panels import ending_at, random_panel, series_of
 
 LAYOUT = layout(HORIZON)
@@ -60,18 +60,20 @@ def test_history_agrees_with_an_oracle_that_walks_day_by_day(
         )
 
 
-@pytest.mark.parametrize(("step", "days"), [(1, 430), (7, 90)])
+@pytest.mark.parametrize(("step", "days"), [(1, 430), (1, 460), (7, 130)])
 @settings(max_examples=4, deadline=None)
 @given(seed=seeds)
-def test_season_is_the_category_s_index_of_last_year(step: int, days: int, seed: int) -> None:
+def test_seasons_agree_with_an_oracle_that_walks_day_by_day(
+    step: int, days: int, seed: int
+) -> None:
     panel = random_panel(seed, days=days, step=step)
     origin = panel.days - 5
 
-    rows = channel(snapshot(panel, origin), "season")
+    rows = snapshot(panel, origin)
 
-    for day in (1, 13, 28):
-        expected = [season_of(panel, origin, c, day) for c in panel.categories]
-        np.testing.assert_allclose(rows[:, day - 1], expected, rtol=2e-5)
+    expected = np.array(seasons_of(panel, origin))
+    for place, name in enumerate(("season", "item_season")):
+        np.testing.assert_allclose(channel(rows, name), expected[:, :, place], rtol=2e-5)
 
 
 @settings(max_examples=10, deadline=None)

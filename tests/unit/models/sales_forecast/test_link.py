@@ -45,6 +45,26 @@ def test_margins_are_of_a_usual_day() -> None:
     assert [scores[name].item() for name in SCORES] == [1.5, 3, 6, 4.5]
 
 
+def test_a_margin_follows_the_seasons_as_far_as_the_version_says() -> None:
+    row = features(2)
+    row[:, FEATURES.index("season")] = 1.5
+    row[:, FEATURES.index("item_season")] = 0.5
+    for effects, expected in (((0.5, 0.0), 1.25), ((0.0, 1.0), 0.5), ((1.0, 0.5), 1.125)):
+        scores = link(np.ones((1, 4), np.float32), row, NONE | {"season_effects": [*effects]})
+        assert scores["mean"].item() == 2 * expected
+    row[:, FEATURES.index("item_season")] = np.nan
+    scores = link(np.ones((1, 4), np.float32), row, NONE | {"season_effects": [1.0, 1.0]})
+    assert scores["mean"].item() == 3, "what is unknown changes nothing"
+
+
+@pytest.mark.parametrize(
+    "effects", [[], [0.5], [0.5, float("nan")], [0.5, -0.1], [1.1, 0], [0] * 3]
+)
+def test_season_effects_that_are_none(effects: list[float]) -> None:
+    with pytest.raises(ArtifactAltered, match="season_effects are no two numbers from 0 to 1"):
+        one([1, 2, 3, 4], NONE | {"season_effects": effects})
+
+
 def test_nothing_is_negative() -> None:
     assert one([-3, -2, -1, -0.5]) == [0, 0, 0, 0]
 
@@ -90,12 +110,16 @@ def test_a_calibration_that_is_no_calibration(offsets: list[object]) -> None:
     margins=hnp.arrays(np.float32, (7, 4), elements=MARGINS),
     scale=st.floats(0.0078125, 2.0**20, width=32),
     rounded=st.booleans(),
+    season=st.floats(0.125, 8, width=32),
 )
 def test_a_row_alone_has_the_bits_it_has_in_a_batch(
-    margins: NDArray[np.float32], scale: float, rounded: bool
+    margins: NDArray[np.float32], scale: float, rounded: bool, season: float
 ) -> None:
-    manifest = {"calibration": {"p10": [-0.1] * 28, "p90": [0.3] * 28, "round": rounded}}
+    calibration = {"p10": [-0.1] * 28, "p90": [0.3] * 28, "round": rounded}
+    manifest = {"calibration": calibration, "season_effects": [0.7, 0.3]}
     X = features(scale, [1, 2, 3, 4, 5, 6, 28], [1, 1, 0, 1, 1, 1, 1])
+    X[:4, FEATURES.index("season")] = season
+    X[:3, FEATURES.index("item_season")] = 1 / season
     together = link(margins, X, manifest)
     assert (together["p10"] <= together["p50"]).all()
     assert (together["p50"] <= together["p90"]).all()

@@ -7,18 +7,20 @@ from numpy.typing import NDArray
 
 from daybreak.facts.panel import Panel
 from daybreak.facts.pivot import carried_forward
-from daybreak.models.sales_forecast.features.groups import YEAR
 from daybreak.models.sales_forecast.features.layout import CHANNELS, channels
+from daybreak.models.sales_forecast.features.season import YEAR
 
 FAR = 4.0
 """Distances to a public holiday stop here: one that is a fortnight off is a date, not a cause."""
+
+SEASONS = ("season", "item_season")
 
 Block = NDArray[np.float32]
 
 
 def known_ahead(panel: Panel, origin: int) -> Block:
     """The ahead block without what all series have a part in, float32 (n, channels x ahead),
-    channel after channel with as many days as the panel has ahead: ``season`` is NaN,
+    channel after channel with as many days as the panel has ahead: seasons are NaN,
     ``last_year`` in units.
 
     A covariate that no plan gives is carried forward from the origin (a price) or taken as absent
@@ -39,7 +41,7 @@ def known_ahead(panel: Panel, origin: int) -> Block:
         "closed_after": after,
         "selling_day": is_open.cumsum(axis=1),
         "last_year": _last_year(panel, origin),
-        "season": np.array([np.nan], np.float32),
+        **dict.fromkeys(SEASONS, np.array([np.nan], np.float32)),
         **_covariates(panel, origin),
     }
     names = channels(panel.slots)
@@ -52,13 +54,14 @@ def known_ahead(panel: Panel, origin: int) -> Block:
 def complete(block: Block, scale: Block, seasons: Block) -> None:
     """Put in place what `known_ahead` left open.
 
-    ``scale`` (n,), above 0, divides last year's units. ``seasons``: float32 (n, ahead), that of
-    each series' category, NaN where the panel does not reach back.
+    ``scale`` (n,), above 0, divides last year's units. ``seasons``: float32 (n, 2, ahead),
+    NaN where the panel does not reach back.
     """
-    days = seasons.shape[1]
+    days = seasons.shape[2]
     by_channel = block.reshape(len(block), block.shape[1] // days, days)
     by_channel[:, CHANNELS.index("last_year")] /= scale[:, None]
-    by_channel[:, CHANNELS.index("season")] = seasons
+    for place, name in enumerate(SEASONS):
+        by_channel[:, CHANNELS.index(name)] = seasons[:, place]
 
 
 def _planned(panel: Panel, name: str, origin: int) -> Block:

@@ -40,18 +40,14 @@ from daybreak.models.sales_forecast.features.alone import (
     ratio,
 )
 from daybreak.models.sales_forecast.features.groups import (
-    CategoryYear,
     Groups,
     Names,
-    YearDays,
-    category_year,
     code,
     groups_of,
     influence,
     middle,
     names_of,
     total,
-    year_days,
 )
 from daybreak.models.sales_forecast.features.layout import (
     DAY_FACTOR,
@@ -64,6 +60,7 @@ from daybreak.models.sales_forecast.features.layout import (
 from daybreak.models.sales_forecast.features.prices import price_effect
 from daybreak.models.sales_forecast.features.profile import WEEK, factors_of
 from daybreak.models.sales_forecast.features.recent import Matrix, chunks
+from daybreak.models.sales_forecast.features.season import YearDays, seasons, year_days
 
 PRIOR_DAYS = 2.0
 """The level of the item elsewhere counts like this many selling days."""
@@ -77,11 +74,15 @@ def together(
     names: Names,
     weekday: int,
     days: Iterable[YearDays],
-) -> tuple[NDArray[np.float32], CategoryYear]:
-    """The history block of all series, float32 (n, len(layout.HISTORY)).
+    *,
+    ahead: int,
+    step: int,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The history block of all series, float32 (n, len(layout.HISTORY)), and their `seasons`,
+    float32 (n, 2, ahead).
 
-    ``known``: of `alone`. ``weekday``: that of the origin, 0 on a Monday. ``days``: as for
-    `category_year`. Beside it the year of each category, which both blocks take something from.
+    ``known``: of `alone`. ``weekday``: that of the origin, 0 on a Monday. ``days``, ``ahead`` and
+    ``step``: as for `seasons`.
     """
     columns: Columns = dict(zip(SINGLE, known.T, strict=False))
     found = evidence_in(known)
@@ -102,20 +103,23 @@ def together(
     columns["mean_112"] = np.where(late > 0, ratio(found.late_units, late), columns["mean_56"])
     _add_levels(columns, groups)
     _add_factors(columns, weekday, applied, of_groups)
-    year = category_year(days, groups.category, columns["_usual"], factors)
+    season = seasons(
+        days, groups, columns["_usual"], factors, found.dispersion, ahead=ahead, step=step
+    )
     _add_groups(columns, groups, names)
     columns["promotion_lift"] = ratio(factors[:, WEEK:].sum(axis=1), factors[:, :WEEK].sum(axis=1))
     block = np.empty((len(known), len(HISTORY)), np.float32)
     for place, name in enumerate(HISTORY):
         block[:, place] = columns[name]
-    return block, year
+    return block, np.stack(season, axis=1).astype(np.float32)
 
 
-def history(panel: Panel, origin: int) -> tuple[NDArray[np.float32], CategoryYear]:
-    """The history block of a panel, from columns up to ``origin`` only; the rest as `together`."""
+def history(panel: Panel, origin: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """As `together`, of a panel, from columns up to ``origin`` only."""
     days = (year_days(panel, origin, rows) for rows in chunks(len(panel)))
     known = alone(panel, origin)
-    return together(known, names_of(panel), monday_offset(panel, origin), days)
+    weekday, names = monday_offset(panel, origin), names_of(panel)
+    return together(known, names, weekday, days, ahead=panel.ahead, step=panel.step)
 
 
 def monday_offset(panel: Panel, origin: int) -> int:

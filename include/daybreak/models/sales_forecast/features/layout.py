@@ -81,6 +81,7 @@ CHANNELS = (
     "selling_day",
     "last_year",
     "season",
+    "item_season",
     *(f"covariate_{slot}" for slot in range(1, LEAST_SLOTS + 1)),
 )
 """What `ahead` knows of each target date; each becomes a feature."""

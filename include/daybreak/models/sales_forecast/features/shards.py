@@ -18,17 +18,11 @@ from daybreak.models.arrays import from_names, to_names
 from daybreak.models.base import Context, Part
 from daybreak.models.sales_forecast.features.ahead import known_ahead
 from daybreak.models.sales_forecast.features.alone import ALONE, alone
-from daybreak.models.sales_forecast.features.groups import (
-    Names,
-    YearDays,
-    groups_of,
-    names_of,
-    season,
-    year_days,
-)
+from daybreak.models.sales_forecast.features.groups import Names, names_of
 from daybreak.models.sales_forecast.features.history import monday_offset, together
 from daybreak.models.sales_forecast.features.layout import COVARIATES, channels
 from daybreak.models.sales_forecast.features.recent import chunks
+from daybreak.models.sales_forecast.features.season import YearDays, year_days
 from daybreak.models.sales_forecast.features.snapshot import whole_rows
 from daybreak.types import Float32
 
@@ -48,7 +42,7 @@ def context_of(parts: Sequence[Part]) -> Context:
 
 
 def share(parts: Sequence[Part]) -> list[Part]:
-    """For each part the history block of its series, and the season of their categories."""
+    """For each part the history block of its series, and their seasons."""
     sizes = [len(part["alone"]) for part in parts]
     ends = np.cumsum(sizes)
     known = np.empty((ends[-1], len(ALONE)))
@@ -56,12 +50,17 @@ def share(parts: Sequence[Part]) -> list[Part]:
         known[end - size : end] = part["alone"]  # one by one: there are some 2 kB a series
     columns = [[to_names(part[name]) for part in parts] for name in _NAMES]
     names = Names(*(np.concatenate(column) for column in columns))
-    block, year = together(known, names, int(parts[0]["weekday"]), _days(parts, len(known)))
     ahead = parts[0]["ahead"].shape[1] // len(channels(int(parts[0]["slots"])))
-    seasons = season(year, ahead, int(parts[0]["step"])).astype(np.float32)
-    category = groups_of(names).category
+    block, seasons = together(
+        known,
+        names,
+        int(parts[0]["weekday"]),
+        _days(parts, len(known)),
+        ahead=ahead,
+        step=int(parts[0]["step"]),
+    )
     return [
-        {"history": block[end - size : end], "season": seasons[category[end - size : end]]}
+        {"history": block[end - size : end], "season": seasons[end - size : end]}
         for end, size in zip(ends, sizes, strict=True)
     ]
 

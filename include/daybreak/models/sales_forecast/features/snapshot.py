@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from daybreak.facts.panel import Panel
 from daybreak.models.sales_forecast.features.ahead import complete, known_ahead
-from daybreak.models.sales_forecast.features.groups import groups_of, names_of, season
 from daybreak.models.sales_forecast.features.history import LEAST_SCALE, history
 from daybreak.models.sales_forecast.features.layout import HISTORY
 
@@ -24,10 +23,7 @@ def snapshot(panel: Panel, origin: int | None = None) -> NDArray[np.float32]:
     were changed in between. Statistics of items, categories and stores are over the panel's series.
     """
     origin = panel.days - 1 if origin is None else origin
-    before, year = history(panel, origin)
-    seasons = season(year, panel.ahead, panel.step).astype(np.float32)[
-        groups_of(names_of(panel)).category
-    ]
+    before, seasons = history(panel, origin)
     return whole_rows(before, known_ahead(panel, origin), seasons)
 
 

@@ -18,6 +18,7 @@ from daybreak.models.sales_forecast.formulas import FORMULAS, answers
 from daybreak.models.sales_forecast.learn.baselines import EMPIRICAL, POINTS, baselines
 from daybreak.models.sales_forecast.learn.booster import QUANTILES
 from daybreak.models.sales_forecast.learn.calibrate import pinball_of_each
+from daybreak.models.sales_forecast.learn.clusters import error_of_ratio
 from daybreak.models.sales_forecast.learn.sampling import Sample
 from daybreak.models.sales_forecast.link import SCORES, link
 from daybreak.types import Float32
@@ -68,7 +69,10 @@ def tally(
 def formula_scores(sample: Sample, whole: bool) -> dict[str, dict[str, Float32]]:
     """What each formula, which learns nothing, says of a sample: as `link`, by its name."""
     nothing = np.empty((len(sample), 0), np.float32)
-    return {name: link(nothing, sample.features, answers(name, whole)) for name in FORMULAS}
+    return {
+        name: link(nothing, sample.features, answers(name, whole, sample.season_effects))
+        for name in FORMULAS
+    }
 
 
 def measures(days: Days, after: date | None = None) -> dict[str, Any]:
@@ -113,11 +117,10 @@ def _standard_error(days: Mapping[str, Sums], name: str) -> float | None:
     """Of a share of all rows, where the rows of one week are one observation; None for one week.
 
     Weather or a promotion moves all series of a shop at once and for days, so neither the number of
-    rows nor that of days says much. This is the cluster-robust estimate for a ratio (Cochran,
-    Sampling Techniques, 1977, section 6.3).
+    rows nor that of days says much.
     """
     rows, found = _by_week(days, lambda day: (day["rows"], day[name]))
-    return _of_ratio(found, rows)
+    return error_of_ratio(found, rows)
 
 
 def _behind(days: Mapping[str, Sums], loss: str, rival: str, per: str) -> dict[str, float | None]:
@@ -131,7 +134,7 @@ def _behind(days: Mapping[str, Sums], loss: str, rival: str, per: str) -> dict[s
     volume, found = _by_week(days, more)
     return {
         "difference": float(found.sum() / max(volume.sum(), 1e-9)),
-        "standard_error": _of_ratio(found, volume),
+        "standard_error": error_of_ratio(found, volume),
     }
 
 
@@ -143,14 +146,6 @@ def _by_week(
         weeks.setdefault(date.fromisoformat(day).isocalendar()[:2], []).append(of_day(sums))
     below, above = np.array([np.sum(week, axis=0) for week in weeks.values()]).T
     return below, above
-
-
-def _of_ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> float | None:
-    weeks, total = len(above), below.sum()
-    if weeks < 2 or not total > 0:
-        return None
-    gaps = np.square(above - above.sum() / total * below).sum()
-    return float(np.sqrt(gaps * weeks / (weeks - 1)) / total)
 
 
 def _baselines_of(panel: Panel, sample: Sample) -> dict[str, NDArray[np.float64]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +12,14 @@ from numpy.typing import NDArray
 from daybreak.facts.panel import LEAST_SLOTS, Panel
 from daybreak.models.base import Progress, quiet
 from daybreak.models.sales_forecast.features.assemble import assemble
-from daybreak.models.sales_forecast.features.layout import FEATURES, HISTORY, features
+from daybreak.models.sales_forecast.features.layout import HISTORY, features
+from daybreak.models.sales_forecast.features.season import NO_EFFECTS
 from daybreak.models.sales_forecast.features.snapshot import snapshot
+from daybreak.models.sales_forecast.link import usual_units
 
 REPORT_EVERY = 20
 """Origins, of which each takes ten seconds for 30,000 series."""
-SCALE, FACTOR = FEATURES.index("scale"), FEATURES.index("day_factor")
+ARRAYS = ("features", "units", "origin", "horizon", "series")
 AGE, LEVEL = HISTORY.index("age"), HISTORY.index("scale")
 
 
@@ -24,7 +27,8 @@ AGE, LEVEL = HISTORY.index("age"), HISTORY.index("scale")
 class Sample:
     """``m`` rows. ``features`` float32 (m, F); the other arrays are (m,).
 
-    ``origin`` is a column of the panel and ``series`` a row of it.
+    ``origin`` is a column of the panel and ``series`` a row of it. ``season_effects``:
+    how far units follow the seasons (`learn/seasonality.py`).
     """
 
     features: NDArray[np.float32]
@@ -32,14 +36,15 @@ class Sample:
     origin: NDArray[np.int64]
     horizon: NDArray[np.int64]
     series: NDArray[np.int64]
+    season_effects: Sequence[float] = NO_EFFECTS
 
     def __len__(self) -> int:
         return len(self.units)
 
     @property
     def scale(self) -> NDArray[np.float32]:
-        """Units that 1 stands for in each row: the level of the series by the factor of the day."""
-        return np.asarray(self.features[:, SCALE] * self.features[:, FACTOR])
+        """Units that 1 stands for in each row (`link.usual_units`)."""
+        return usual_units(self.features, self.season_effects)
 
 
 def draw(
@@ -74,23 +79,16 @@ def join(parts: Sequence[Sample], slots: int = LEAST_SLOTS) -> Sample:
             none,
             none,
         )
-    return Sample(
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("features", "units", "origin", "horizon", "series")
-        )
-    )
+    arrays: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in ARRAYS
+    }
+    return replace(parts[0], **arrays)
 
 
 def subset(sample: Sample, keep: NDArray[np.bool_]) -> Sample:
     """The rows for which ``keep`` (m,) is true."""
-    return Sample(
-        sample.features[keep],
-        sample.units[keep],
-        sample.origin[keep],
-        sample.horizon[keep],
-        sample.series[keep],
-    )
+    arrays: dict[str, Any] = {name: getattr(sample, name)[keep] for name in ARRAYS}
+    return replace(sample, **arrays)
 
 
 def _of_origin(panel: Panel, origin: int, limit: int | None, seed: int) -> Sample:

@@ -34,6 +34,7 @@ from daybreak.models.sales_forecast.learn.calibrate import (
 from daybreak.models.sales_forecast.learn.evidence import Days, measures, tally
 from daybreak.models.sales_forecast.learn.lineage import counts_units, described, scope_of
 from daybreak.models.sales_forecast.learn.sampling import Sample, draw, subset
+from daybreak.models.sales_forecast.learn.seasonality import season_effects
 from daybreak.models.sales_forecast.learn.spans import (
     FIRST_ORIGIN,
     first_sale,
@@ -112,7 +113,10 @@ def train_panel(
     held_rows = draw_held_out(panel, options, seed)
     held = f"the last {last - held_from} {named(scope_of(panel))}"
     progress(f"Finding the number of trees on {len(held_rows)} rows of {held}")
-    early = subset(sample, sample.origin + sample.horizon <= held_from)
+    known = sample.origin + sample.horizon <= held_from
+    effects = season_effects(subset(sample, known), panel.step)
+    sample, held_rows = (replace(one, season_effects=effects) for one in (sample, held_rows))
+    early = subset(sample, known)
     # One thread count and one seed give one booster; the sums of a histogram differ by threads.
     settings: dict[str, Any] = {"seed": seed, "threads": options.threads}
     learning = _of_labels(early, options.learning)
@@ -136,6 +140,7 @@ def train_panel(
         "seed": seed,
         "params": {**asdict(options), "learning": asdict(learning), "rounds": final.rounds},
         "blend": blend,
+        "season_effects": [*effects],
         "calibration": calibration,
         "metrics": {"held_out": measures(days)},
         "baselines": untrained.losses(held_rows, whole),
@@ -178,7 +183,11 @@ def evidence_days(
         blend = blend_of(margins[part != judged], others)
         mixed = blended(margins[part != judged], others.features, {"blend": blend})
         calibration = calibrate(mixed, others, whole, panel.ahead)
-        manifest = {"blend": blend, "calibration": calibration}
+        manifest = {
+            "blend": blend,
+            "season_effects": [*held_rows.season_effects],
+            "calibration": calibration,
+        }
         scores = link(margins[part == judged], these.features, manifest)
         days |= tally(panel, these, scores, whole=whole)
     return days
@@ -236,7 +245,7 @@ def _learned_from(panel: Panel, sample: Sample) -> dict[str, Any]:
             "quantile_alpha": list(QUANTILES),
             "mean": "reg:squarederror",
             "base_score": 0,
-            "target": "units / scale",
+            "target": "units / (scale * day_factor * season)",
         },
         "window": {
             "panel_days": panel.days,

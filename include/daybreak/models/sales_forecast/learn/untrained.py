@@ -14,6 +14,7 @@ from daybreak.facts.panel import Panel
 from daybreak.facts.sales import read_panel
 from daybreak.models.base import Baseline, Headline, Options, Trained
 from daybreak.models.sales_forecast.features.recent import MEMORY
+from daybreak.models.sales_forecast.features.season import NO_EFFECTS
 from daybreak.models.sales_forecast.formulas import USUAL, answers
 from daybreak.models.sales_forecast.learn.booster import QUANTILES
 from daybreak.models.sales_forecast.learn.calibrate import pinball
@@ -60,7 +61,9 @@ def baseline(
     found: Mapping[str, Any] = manifest["baselines"]
     name = min(found, key=lambda one: (found[one]["pinball"], one))
     known = {key: value for key, value in manifest.items() if key not in LEARNED}
-    stands_in = known | answers(name, manifest["calibration"]["round"])
+    stands_in = known | answers(
+        name, manifest["calibration"]["round"], manifest.get("season_effects", NO_EFFECTS)
+    )
     wape = found[name]["wape"]
     return Baseline(Trained(None, stands_in), Headline("WAPE", wape, name, wape))
 

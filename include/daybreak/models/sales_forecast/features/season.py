@@ -1,0 +1,171 @@
+"""What the days ahead sold a year ago beside the weeks before them: the *season* of a series.
+
+That of a category, and what an item deviates from it as far as items differ beside noise
+(`shrinkage`): a shop that knows no categories has seasons of its items, and one of which a year
+says little has those of its categories.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daybreak.facts.panel import Panel
+from daybreak.models.sales_forecast.features.groups import Groups, influence
+from daybreak.models.sales_forecast.features.profile import cells
+from daybreak.models.sales_forecast.features.recent import (
+    MEMORY,
+    SELLING_DAYS,
+    Matrix,
+    chunks,
+    first_sale,
+)
+from daybreak.models.sales_forecast.features.shrinkage import shrunk
+
+YEAR = 364
+"""Days back to the same weekday of last year."""
+REACH = 7
+"""The season of a day is taken from this many days around it, a year ago."""
+RECENCY = np.where(np.arange(SELLING_DAYS) < SELLING_DAYS - 28, 0.5, 1.0)
+"""Weights of the days before: those of the level (`alone`), which a season multiplies."""
+MOST_OF_LEVEL = 10.0
+"""In the sums of a year a day counts at most this many times the series' own mean, or one unit."""
+MOST_SEASON = 10.0
+PRIOR_UNITS = 1.0
+"""Units by which what an item sold is drawn to what its category says."""
+
+
+class YearDays(NamedTuple):
+    """The last days up to the origin of some series, at most ``MEMORY``; all (n, days).
+
+    ``units``: float32, NaN on days that do not count: closed, or before the first sale. ``cell``:
+    weekday, and whether promoted (`profile`).
+    """
+
+    units: NDArray[np.float32]
+    cell: NDArray[np.int64]
+
+
+class Sums(NamedTuple):
+    """Of the series of each group, by day of last year: (groups, days) each.
+
+    ``units`` sold, ``level``: what their long-run means and the factors of the day give, and
+    ``noise``, the variance of the units.
+    """
+
+    units: Matrix
+    level: Matrix
+    noise: Matrix
+
+
+NO_EFFECTS = (0.0, 0.0)
+"""Of the season of a category and of what an item deviates from it."""
+
+
+def by_season(season: NDArray[Any], effect: float) -> NDArray[Any]:
+    """By what a season multiplies units, of its dtype, where they follow ``effect`` of it (0 to 1):
+    ``1 + effect * (season - 1)``, and 1 where it is unknown."""
+    one = season.dtype.type(1)
+    moved = one + season.dtype.type(effect) * (season - one)
+    return np.asarray(np.where(np.isnan(season), one, moved))
+
+
+def year_days(panel: Panel, origin: int, rows: slice) -> YearDays:
+    """What `seasons` looks at of the series in ``rows``."""
+    days = slice(max(0, origin + 1 - MEMORY), origin + 1)
+    since = first_sale(panel, origin, rows)
+    selling = panel.open[rows, days] & (np.arange(days.start, days.stop) >= since[:, None])
+    units = np.where(selling, panel.units[rows, days], np.float32(np.nan))
+    return YearDays(units, cells(panel, days.start, origin, rows))
+
+
+def seasons(
+    days: Iterable[YearDays],
+    groups: Groups,
+    usual: Matrix,
+    factors: Matrix,
+    dispersion: Matrix,
+    *,
+    ahead: int,
+    step: int,
+) -> tuple[Matrix, Matrix]:
+    """The season of each series' category, and by what that of its item deviates, by day ahead:
+    (n, ahead) each, NaN where data do not reach back.
+
+    ``days``: of the series as `chunks` cuts them: the order in which sums are added. ``usual``
+    (n,): level of the middle series of each series' category (`influence`). ``factors`` (n, 14),
+    ``dispersion`` (n,): of `profile`. ``ahead`` columns of ``step`` days.
+    """
+    before, reach = SELLING_DAYS, REACH // step
+    first = MEMORY - YEAR // step - before
+    wanted = slice(first, first + before + ahead + reach)
+    kinds = (groups.category, groups.item)
+    width = wanted.stop - wanted.start
+    sums = [np.zeros((3, int(kind.max(initial=0)) + 1, width)) for kind in kinds]
+    for rows, part in zip(chunks(len(usual)), days, strict=True):
+        values = _beside_usual(part, usual[rows], factors[rows], dispersion[rows], wanted)
+        for kind, found in zip(kinds, sums, strict=True):
+            order = np.argsort(kind[rows], kind="stable")
+            present, starts = np.unique(kind[rows][order], return_index=True)
+            for sum_of, matrix in enumerate(values):
+                found[sum_of, present] += np.add.reduceat(matrix[order], starts, axis=0)
+    category, item = (Sums(*found) for found in sums)
+    around = [slice(before + day - reach, before + day + reach + 1) for day in range(ahead)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        index = np.where(category.level > 0, category.units / category.level, np.nan)
+        level = _mean(index[:, :before], RECENCY)[:, None]
+        season = np.stack([_mean(index[:, days]) for days in around], axis=1)
+        season = np.where(level > 0, season / level, np.nan)
+    place = np.zeros(item.units.shape[0], np.intp)
+    place[groups.item] = groups.category
+    deviation = _of_items(item, np.nan_to_num(index)[place], around)
+    found = season[groups.category]
+    deviation = np.where(np.isnan(found), np.nan, deviation[groups.item])
+    return found.clip(1 / MOST_SEASON, MOST_SEASON), deviation.clip(1 / MOST_SEASON, MOST_SEASON)
+
+
+def _of_items(sums: Sums, index: Matrix, around: list[slice]) -> Matrix:
+    """By what the season of an item is that of its category, (items, days ahead)."""
+    sold = np.where(index > 0, sums.units, 0.0)
+    expected, noise = sums.level * index, sums.noise * index
+
+    def beside(days: slice, weight: Matrix) -> tuple[Matrix, Matrix]:
+        level = (expected[:, days] * weight).sum(axis=1) + PRIOR_UNITS
+        ratio = ((sold[:, days] * weight).sum(axis=1) + PRIOR_UNITS) / level
+        return ratio, (noise[:, days] * np.square(weight)).sum(axis=1) / np.square(level)
+
+    start, start_noise = beside(slice(0, SELLING_DAYS), RECENCY)
+    of_days = [beside(days, np.ones(1)) for days in around]
+    ratios, noises = (np.stack(one, axis=1) for one in zip(*of_days, strict=True))
+    variance = noises + start_noise[:, None]
+    return shrunk(ratios / start[:, None], np.where(variance > 0, 1.0, 0.0), variance)
+
+
+def _beside_usual(
+    days: YearDays, usual: Matrix, factors: Matrix, dispersion: Matrix, wanted: slice
+) -> tuple[Matrix, Matrix, Matrix]:
+    """Units, what the long-run mean and the day's factor give, and the variance, on the selling
+    days of the columns ``wanted`` of `MEMORY`: (n, days) each."""
+    selling = ~np.isnan(days.units)
+    units = np.where(selling, days.units, 0.0)
+    factor = np.take_along_axis(factors, days.cell, axis=1) * selling
+    level = (units.sum(axis=1) / np.maximum(factor.sum(axis=1), 1e-9))[:, None]
+    weight = influence(level, usual[:, None])
+    # Before the panel begins, and where last year's days are those ahead, nothing was sold.
+    unseen = ((0, 0), (MEMORY - units.shape[1], max(wanted.stop - MEMORY, 0)))
+    units, factor = (np.pad(values, unseen)[:, wanted] for values in (units, factor))
+    units = np.minimum(units, np.maximum(MOST_OF_LEVEL * level, 1.0)) * weight
+    expected = factor * level * weight
+    return units, expected, expected * dispersion[:, None] * weight
+
+
+def _mean(values: Matrix, weight: Matrix | float = 1.0) -> Matrix:
+    """Weighted mean of each row; NaN unless half of its weight is on known days."""
+    known = ~np.isnan(values) * np.broadcast_to(weight, values.shape[1:])
+    count = known.sum(axis=1)
+    mean = np.where(known > 0, values * known, 0.0).sum(axis=1) / np.maximum(count, 1e-9)
+    whole = np.broadcast_to(weight, values.shape[1:]).sum()
+    return np.where(2 * count >= whole, mean, np.nan)

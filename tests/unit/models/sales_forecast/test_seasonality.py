@@ -1,0 +1,65 @@
+"""How far units follow last year, where it is planted, where it is not, and on little evidence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from daybreak.models.sales_forecast.features.layout import FEATURES
+from daybreak.models.sales_forecast.learn.sampling import Sample
+from daybreak.models.sales_forecast.learn.seasonality import season_effects
+
+LEVEL, SEASON, OF_ITEM = (FEATURES.index(n) for n in ("scale", "season", "item_season"))
+
+
+def sample(followed: tuple[float, float], days: int = 280, series: int = 40) -> Sample:
+    """Series of 20 items whose seasons last year were waves; units follow that much of them."""
+    rng = np.random.default_rng(1)
+    row, day = (grid.ravel() for grid in np.meshgrid(range(series), range(days), indexing="ij"))
+    features = np.full((len(row), len(FEATURES)), np.nan, np.float32)
+    for name in ("day_factor", "mean_56", "open"):
+        features[:, FEATURES.index(name)] = 1
+    features[:, LEVEL] = rng.lognormal(3, 1, series)[row]
+    features[:, SEASON] = 1 + 0.3 * np.sin(day / 40)
+    features[:, OF_ITEM] = 1 + 0.3 * np.sin(day / 60 + row % 20)
+    both = [1 + f * (features[:, p] - 1) for f, p in zip(followed, (SEASON, OF_ITEM), strict=True)]
+    mean = features[:, LEVEL] * both[0] * both[1]
+    units = rng.poisson(mean * rng.gamma(10, 0.1, len(row))).astype(np.float32)
+    return Sample(features, units, day - 1, np.ones_like(day), row)
+
+
+@pytest.mark.parametrize("followed", [(1.0, 0.0), (0.6, 1.0), (0.0, 0.4)])
+def test_what_is_followed_is_found(followed: tuple[float, float]) -> None:
+    assert season_effects(sample(followed), 1) == pytest.approx(followed, abs=0.1)
+
+
+def test_a_season_that_does_not_come_again_is_not_followed() -> None:
+    assert season_effects(sample((0.0, 0.0)), 1) == pytest.approx((0, 0), abs=0.03)
+    assert season_effects(sample((-0.5, 0.0)), 1)[0] == 0, "nor where units go the other way"
+
+
+def test_of_one_month_nothing_is_learned() -> None:
+    assert season_effects(sample((1.0, 1.0), days=27), 1) == (0, 0)
+
+
+def test_of_two_months_that_disagree_little_is_learned() -> None:
+    follows, against = (sample((way, 0.0), days=56) for way in (1.0, -0.5))
+    first = follows.origin + 1 < 28
+    found = replace(follows, units=np.where(first, follows.units, against.units))
+    assert season_effects(found, 1)[0] < 0.3
+
+
+def test_where_last_year_is_unknown_there_is_nothing_to_follow() -> None:
+    found = sample((1.0, 1.0))
+    found.features[:, [SEASON, OF_ITEM]] = np.nan
+    assert season_effects(found, 1) == (0, 0)
+    nothing_sold = replace(sample((1.0, 1.0)), units=np.zeros(40 * 280, np.float32))
+    assert season_effects(nothing_sold, 1) == (0, 0)
+
+
+def test_weeks_are_blocks_of_four() -> None:
+    found = sample((1.0, 1.0), days=40)
+    assert season_effects(found, 7) == pytest.approx((1, 1), abs=0.15)
+    assert season_effects(replace(found, origin=found.origin % 4 - 1), 7) == (0, 0)
