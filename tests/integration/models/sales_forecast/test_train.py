@@ -232,6 +232,10 @@ def test_a_champion_is_compared_on_days_that_neither_learned_from(shop: Engine) 
     assert compared["champion"]["version"] == "old"
     # The baselines of both are the same numbers, as the rows are the same.
     assert compared["champion"]["wape"]["median_56"] == compared["challenger"]["wape"]["median_56"]
+    for loss, behind in compared["behind"].items():
+        models = [compared[one][loss]["model"] for one in ("challenger", "champion")]
+        assert behind["difference"] == pytest.approx(models[0] - models[1])
+        assert behind["standard_error"] > 0
 
 
 def test_nothing_tells_two_versions_of_one_day_apart(shop: Engine) -> None:
@@ -304,11 +308,27 @@ def test_every_reason_to_refuse_is_said() -> None:
         "p90 is not calibrated (70.0% below, 80.0% at or below, standard error unknown)"
     ]
     assert gate.against_baselines(found(rows=0)) == ["no held-out day with an open store"]
+
+
+def test_a_challenger_is_refused_that_is_worse_than_the_champion_by_more_than_noise() -> None:
     better = found(wape={"model": 0.4}, pinball={"model": 0.5})
-    assert gate.against_champion({"challenger": found(), "champion": better}) == [
-        "WAPE 0.5000 is above the champion's 0.4000",
-        "pinball loss 1.0000 is above the champion's 0.5000",
+
+    def reasons(noise: float | None) -> list[str]:
+        behind = {
+            loss: {"difference": difference, "standard_error": noise}
+            for loss, difference in (("wape", 0.1), ("pinball", 0.5))
+        }
+        return gate.against_champion({"challenger": found(), "champion": better, "behind": behind})
+
+    assert reasons(0.02) == [
+        "WAPE 0.5000 is above the champion's 0.4000 (by 0.1, standard error 0.02)",
+        "pinball loss 1.0000 is above the champion's 0.5000 (by 0.5, standard error 0.02)",
     ]
+    # 2 % of the champion's loss are allowed, and a standard error of the difference.
+    assert [reason[:4] for reason in reasons(0.0921)] == ["pinb"]
+    assert len(reasons(0.0919)) == 2
+    assert reasons(0.5) == []
+    assert reasons(None)[0].endswith("standard error unknown)")
 
 
 def test_a_champion_of_another_horizon_is_not_compared(shop: Engine) -> None:

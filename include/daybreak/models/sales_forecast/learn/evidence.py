@@ -27,6 +27,9 @@ Sums = dict[str, float]
 Days = dict[str, Sums]
 """ISO date -> sums; keys of ``Sums`` are made in `tally`."""
 
+Behind = dict[str, float | None]
+"""``difference`` of two losses on the same rows, and its ``standard_error``."""
+
 QUANTILE_NAMES = SCORES[:3]
 RIVALS = ("empirical", *FORMULAS)
 """Beside which quantiles are judged."""
@@ -113,6 +116,28 @@ def measures(days: Days, after: date | None = None) -> dict[str, Any]:
     }
 
 
+def compared(days: Days, rival: Days, after: date | None = None) -> dict[str, Behind]:
+    """What one version loses more than another of the same rows on the target dates later than
+    ``after``: WAPE of P50 and mean pinball loss, each with its standard error as in `measures`;
+    nothing where there is no such date."""
+    both = {
+        day: sums
+        | {
+            name.replace(".model", ".rival"): value
+            for name, value in rival[day].items()
+            if ".model" in name
+        }
+        for day, sums in days.items()
+        if day in rival and (after is None or day > after.isoformat())
+    }
+    if not both:
+        return {}
+    return {
+        "wape": _behind(both, "error", "rival", "volume"),
+        "pinball": _behind(both, "pinball", "rival", "rows"),
+    }
+
+
 def _standard_error(days: Mapping[str, Sums], name: str) -> float | None:
     """Of a share of all rows, where the rows of one week are one observation; None for one week.
 
@@ -123,7 +148,7 @@ def _standard_error(days: Mapping[str, Sums], name: str) -> float | None:
     return error_of_ratio(found, rows)
 
 
-def _behind(days: Mapping[str, Sums], loss: str, rival: str, per: str) -> dict[str, float | None]:
+def _behind(days: Mapping[str, Sums], loss: str, rival: str, per: str) -> Behind:
     """What the model loses more than a rival on the same rows, with its standard error."""
 
     def more(day: Sums) -> tuple[float, float]:

@@ -23,7 +23,13 @@ from daybreak.models.base import Headline, Progress, Verdict, quiet
 from daybreak.models.sales_forecast.formulas import FORMULAS
 from daybreak.models.sales_forecast.learn.baselines import POINTS
 from daybreak.models.sales_forecast.learn.booster import QUANTILES
-from daybreak.models.sales_forecast.learn.evidence import QUANTILE_NAMES, Days, measures, tally
+from daybreak.models.sales_forecast.learn.evidence import (
+    QUANTILE_NAMES,
+    Days,
+    compared,
+    measures,
+    tally,
+)
 from daybreak.models.sales_forecast.learn.lineage import panel_sha256
 from daybreak.models.sales_forecast.learn.train import Options, draw_held_out
 from daybreak.models.sales_forecast.link import link
@@ -40,7 +46,7 @@ LIKELY = 1.0
 """Standard errors that the challenger has to be worse than what would be in force instead: of the
 two the better one is wanted, and trees, which know plans, are better on most data."""
 AS_GOOD = 1.02
-"""A challenger this much worse on two weeks may be better: it has seen later days."""
+"""A challenger this much worse than the champion may be better: it has seen later days."""
 
 
 def judge(
@@ -66,9 +72,9 @@ def judge(
         champion = None
     if champion is not None:
         progress(f"Comparing {challenger.version} with the champion {champion.version}")
-        compared = _with_champion(warehouse, as_of, challenger, champion)
-        evidence["against_champion"] = compared
-        reasons += against_champion(compared)
+        beside = _with_champion(warehouse, as_of, challenger, champion)
+        evidence["against_champion"] = beside
+        reasons += against_champion(beside)
     if reasons:
         refusal = "Refused: " + "; ".join(reasons) + "."
         return Verdict(False, refusal + reason, evidence, _headline(found))
@@ -122,18 +128,24 @@ def uncalibrated(found: Mapping[str, Any]) -> list[str]:
     return reasons
 
 
-def against_champion(compared: Mapping[str, Any]) -> list[str]:
+def against_champion(found: Mapping[str, Any]) -> list[str]:
     """Why the challenger is not as good as the champion; empty where it is."""
-    challenger, champion = compared["challenger"], compared["champion"]
+    challenger, champion = found["challenger"], found["champion"]
     if not challenger["rows"]:
         return ["no day after the champion's training is held out, so they cannot be compared"]
     reasons = []
-    for name, ours, theirs in (
-        ("WAPE", challenger["wape"]["model"], champion["wape"]["model"]),
-        ("pinball loss", challenger["pinball"]["model"], champion["pinball"]["model"]),
-    ):
-        if ours > AS_GOOD * theirs:
-            reasons.append(f"{name} {ours:.4f} is above the champion's {theirs:.4f}")
+    for name, loss in (("WAPE", "wape"), ("pinball loss", "pinball")):
+        ours, theirs, behind = (
+            challenger[loss]["model"],
+            champion[loss]["model"],
+            found["behind"][loss],
+        )
+        noise = LIKELY * (behind["standard_error"] or 0.0)
+        if behind["difference"] > (AS_GOOD - 1) * theirs + noise:
+            reasons.append(
+                f"{name} {ours:.4f} is above the champion's {theirs:.4f} "
+                f"(by {behind['difference']:.2g}, standard error {_shown(behind)})"
+            )
     return reasons
 
 
@@ -152,14 +164,13 @@ def _with_champion(
     after = None
     if champion.engine != "none":
         after = date.fromisoformat(champion.manifest["trained_through"])
+    of_champion = _days_of(panel, options, int(manifest["seed"]), champion)
     return {
         "after": after and after.isoformat(),
         "same_data": panel_sha256(panel) == manifest["data_sha256"],
         "challenger": measures(manifest["evidence"], after),
-        "champion": {
-            "version": champion.version,
-            **measures(_days_of(panel, options, int(manifest["seed"]), champion), after),
-        },
+        "champion": {"version": champion.version, **measures(of_champion, after)},
+        "behind": compared(manifest["evidence"], of_champion, after),
     }
 
 
