@@ -7,7 +7,7 @@ decided on a week that the trees have not seen, for each class of users by itsel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,10 @@ CLEARLY = 2.0
 NOBODY = "none"
 """Users without history. Popularity is what has to be beaten there, by the trees or a mixture: they
 know of items what it knows. All newcomers see one list, so users of one week say little more."""
+ONE_DAY = "1 day"
+LIKELY = 1.0
+"""Standard errors by which popularity has to be better for users of one day: little is known of
+them, and a list that is worse than what anybody sees is what they would leave for."""
 USERS_AT_ONCE = 500
 LENGTH = 10
 
@@ -68,18 +72,25 @@ def _choice(
     # What is gained of first days shall not be lost of those who came back, nor the other way.
     parts = (came_back, ~came_back)
     gains = {key: of for key, of in gains.items() if all(of[part].sum() >= 0 for part in parts)}
-    best_key = max(gains, key=lambda key: gains[key].sum())
-    gain, count = gains[best_key], len(came_back)
-    error = float(gain.std(ddof=1) / np.sqrt(count)) if count > 1 else None
-    clear = error is not None and bool(gain.mean() > CLEARLY * error)
-    formula, share = best_key if clear else usual
-    return {
-        "baseline": formula,
-        "trees": share,
-        "users": count,
-        "difference": float(gain.mean()) if clear else 0.0,
-        "standard_error": error if clear else None,
-    }
+    count = len(came_back)
+    found = {"baseline": usual[0], "trees": usual[1], "users": count}
+    for keys, needed in _in_turn(gains, name) if count > 1 else ():
+        key = max(keys, key=lambda one: gains[one].sum())
+        gain, error = gains[key].mean(), gains[key].std(ddof=1) / np.sqrt(count)
+        if gain > needed * error:
+            found |= {"baseline": key[0], "trees": key[1]}
+            return found | {"difference": float(gain), "standard_error": float(error)}
+    return found | {"difference": 0.0, "standard_error": None}
+
+
+def _in_turn(
+    keys: Iterable[tuple[str, float]], name: str
+) -> Iterator[tuple[list[tuple[str, float]], float]]:
+    """Mixtures of which the best one is taken, if it is better by so many standard errors."""
+    every = list(keys)
+    yield every, CLEARLY
+    if name == ONE_DAY:
+        yield [key for key in every if key[0] == POPULAR], LIKELY
 
 
 def _measured(held: HeldOut, asked: Asked, margins: Margins) -> dict[tuple[str, float], Floats]:
