@@ -16,6 +16,7 @@ from daybreak.facts.panel import Panel
 from daybreak.models.sales_forecast.features.prices import lower_by, multiplier
 from daybreak.models.sales_forecast.features.profile import CELLS, WEEK, Evidence, evidence
 from daybreak.models.sales_forecast.features.recent import (
+    RECENCY,
     SELLING_DAYS,
     Matrix,
     Recent,
@@ -74,10 +75,9 @@ def _of_series(recent: Recent) -> Columns:
     observed = np.maximum(count, 1)
     p50, p90 = quantiles(raw, known, (0.5, 0.9)).T
     sold = raw > 0
-    recency = np.where(np.arange(SELLING_DAYS) < SELLING_DAYS - 28, 0.5, 1.0)
     # Weighed like the level: the price at which ``scale`` was sold. Promoted days only where there
     # are no others, or a promotion of 30 % would not stand at 0.7 of this price.
-    priced = known * recency * ~np.isnan(recent.price)
+    priced = known * RECENCY * ~np.isnan(recent.price)
     full = priced * ~(recent.promotion > 0)
     priced = np.where(full.max(axis=1, keepdims=True) > 0, full, priced)
     reference = ratio(
@@ -113,10 +113,9 @@ def of_days(alone: Matrix, factors: Matrix, effect: Matrix) -> Columns:
     p10_28, p50_28, p90_28 = quantiles(usual[:, month], known[:, month], (0.1, 0.5, 0.9)).T
     units: Matrix = np.minimum(usual, _cap(usual, count, p90)[:, None])
 
-    recency = np.where(np.arange(SELLING_DAYS) < SELLING_DAYS - 28, 0.5, 1.0)
     regular = np.where(cell >= WEEK, PROMOTED_WEIGHT, 1.0) * factor
     decay = factor * 0.5 ** (np.arange(SELLING_DAYS)[::-1] / HALF_LIFE)
-    weight = regular * recency
+    weight = regular * RECENCY
     sold = raw > 0
     mean = ratio((units * factor).sum(axis=1), factor.sum(axis=1))
     return {

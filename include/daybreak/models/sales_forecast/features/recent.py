@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from daybreak.facts.panel import Panel
 
 SELLING_DAYS = 56
+RECENCY = np.where(np.arange(SELLING_DAYS) < SELLING_DAYS - 28, 0.5, 1.0)
+"""What each of them counts in the level."""
 LOOKBACK = 168
 """Calendar days within which the selling days are looked for first."""
 MEMORY = 420

@@ -18,6 +18,7 @@ from daybreak.models.sales_forecast.features.groups import Groups, influence
 from daybreak.models.sales_forecast.features.profile import cells
 from daybreak.models.sales_forecast.features.recent import (
     MEMORY,
+    RECENCY,
     SELLING_DAYS,
     Matrix,
     chunks,
@@ -29,11 +30,10 @@ YEAR = 364
 """Days back to the same weekday of last year."""
 REACH = 7
 """The season of a day is taken from this many days around it, a year ago."""
-RECENCY = np.where(np.arange(SELLING_DAYS) < SELLING_DAYS - 28, 0.5, 1.0)
-"""Weights of the days before: those of the level (`alone`), which a season multiplies."""
 MOST_OF_LEVEL = 10.0
 """In the sums of a year a day counts at most this many times the series' own mean, or one unit."""
 MOST_SEASON = 10.0
+"""A season, and what an item deviates from it, is at most so many times the level, or its part."""
 PRIOR_UNITS = 1.0
 """Units by which what an item sold is drawn to what its category says."""
 
@@ -99,6 +99,7 @@ def seasons(
     (n,): level of the middle series of each series' category (`influence`). ``factors`` (n, 14),
     ``dispersion`` (n,): of `profile`. ``ahead`` columns of ``step`` days.
     """
+    # The days before are as many, and weigh as much, as those of the level that is multiplied.
     before, reach = SELLING_DAYS, REACH // step
     first = MEMORY - YEAR // step - before
     wanted = slice(first, first + before + ahead + reach)
