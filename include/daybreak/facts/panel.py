@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 LEAST_SLOTS = 4
 """Covariates of the data set's own that there is always room for."""
 
-_BY_SERIES = (
+BY_SERIES = (
     *("store_ids", "item_ids", "categories"),
     *("units", "price", "promotion", "open", "holiday"),
 )
+"""Members of a panel with a row a series that are always there."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class Panel:
         """Some of the series: ``keep`` is a mask or positions."""
         return replace(
             self,
-            **{name: getattr(self, name)[keep] for name in _BY_SERIES},
+            **{name: getattr(self, name)[keep] for name in BY_SERIES},
             covariates={name: values[keep] for name, values in self.covariates.items()},
             known_from={name: values[keep] for name, values in self.known_from.items()},
         )

@@ -14,14 +14,15 @@ from sqlalchemy import Engine, delete, func, select, text
 
 import model_shop
 import small_shop
-from daybreak.errors import NotReady
+from daybreak.errors import NoData, NotReady
 from daybreak.facts import sheets
 from daybreak.facts.sales import read_panel
-from daybreak.facts.series import read_panels, read_series
+from daybreak.facts.series import read_all, read_panels, read_series
 from daybreak.ledger.retention import Windows, prune_snapshots
 from daybreak.models import get_model
 from daybreak.models.base import AnyModel
 from daybreak.models.sales_forecast.features.snapshot import snapshot as snapshot_values
+from daybreak.models.sales_forecast.learn.lineage import panel_sha256
 from daybreak.scoring import snapshot_plan
 from daybreak.scoring.snapshot_plan import Planned, plan
 from daybreak.scoring.snapshot_shards import build, finish, read, share, write_snapshot
@@ -277,6 +278,18 @@ def test_panels_of_some_series_are_the_rows_of_that_of_all(
         for name, values in panel.covariates.items():
             joined = np.concatenate([part.covariates[name] for part in parts])
             assert joined.tobytes() == values.tobytes(), name
+
+
+def test_a_panel_filled_some_series_at_a_time_is_that_of_all(shop: Engine) -> None:
+    as_of = replace(small_shop.AS_OF, cutoff=small_shop.CUTOFF + timedelta(days=20))
+    with connect(shop) as conn:
+        for slots in (None, 5):
+            panel = read_panel(conn, as_of, slots=slots)
+            filled = read_all(conn, as_of, slots=slots, at_once=3)
+            assert panel_sha256(filled) == panel_sha256(panel)
+            assert (filled.slots, filled.planned) == (panel.slots, panel.planned)
+        with pytest.raises(NoData):
+            read_all(conn, replace(as_of, cutoff=as_of.cutoff - timedelta(days=9_999)))
 
 
 def test_the_forecast_is_what_the_whole_panel_gives(market: Engine) -> None:

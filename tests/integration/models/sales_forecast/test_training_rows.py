@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from sqlalchemy import Engine
 from daybreak.clock import AsOf, scheduled_cutoff
 from daybreak.facts.panel import Panel
 from daybreak.facts.sales import read_panel
-from daybreak.facts.series import read_panels, read_series
+from daybreak.facts.series import read_all, read_panels, read_series
 from daybreak.models.sales_forecast.features.layout import CHANNELS, channel_starts
 from daybreak.models.sales_forecast.features.shards import part_of, rows_of, share
 from daybreak.models.sales_forecast.features.snapshot import snapshot
@@ -65,6 +67,20 @@ def write(folder: Path, step: int) -> None:
     (folder / "sales.csv").write_text("\n".join(lines) + "\n")
 
 
+def bytes_of(panel: Panel) -> dict[str, Any]:
+    """All that a panel says; arrays as their bytes, names as texts."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: plain(of) for name, of in value.items()}
+        if not isinstance(value, np.ndarray):
+            return value
+        bits = value.tolist() if value.dtype == object else value.tobytes()
+        return value.dtype, value.shape, bits
+
+    return {field.name: plain(getattr(panel, field.name)) for field in fields(panel)}
+
+
 def rows_of_past_runs(
     warehouse: Engine, spec: DatasetSpec, step: int
 ) -> tuple[Panel, NDArray[np.float32]]:
@@ -76,6 +92,9 @@ def rows_of_past_runs(
     with connect(warehouse) as conn:
         last = spec.calendar.end_of(FIRST + timedelta(days=85 * step))
         learned = read_panel(conn, as_of(last), days=80, ahead=AHEAD)
+        for at_once in (1, 4):
+            filled = read_all(conn, as_of(last), days=80, ahead=AHEAD, at_once=at_once)
+            assert bytes_of(filled) == bytes_of(learned)
         for back in (AHEAD, AHEAD + 9):
             origin = learned.days - 1 - back
             day = learned.date_of(origin)

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from daybreak.clock import AsOf
 from daybreak.facts.panel import Panel
-from daybreak.facts.sales import read_panel
+from daybreak.facts.series import read_all
 from daybreak.models.base import Headline, Progress, Verdict, quiet
 from daybreak.models.sales_forecast.formulas import FORMULAS
 from daybreak.models.sales_forecast.learn.baselines import POINTS
@@ -159,7 +159,7 @@ def _with_champion(
     )
     days = int(manifest["window"]["panel_days"])
     scope = Scope.of(manifest.get("options", {}))
-    panel = read_panel(warehouse, as_of, days=days, ahead=scope.horizon, slots=scope.slots)
+    panel = read_all(warehouse, as_of, days=days, ahead=scope.horizon, slots=scope.slots)
     # A formula has seen no label, so all held-out days are new to it.
     after = None
     if champion.engine != "none":

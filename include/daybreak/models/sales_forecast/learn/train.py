@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from daybreak.clock import AsOf
 from daybreak.facts.days import days_of_period
 from daybreak.facts.panel import Panel
-from daybreak.facts.sales import read_panel
+from daybreak.facts.series import read_all
 from daybreak.models import base
 from daybreak.models.base import Progress, Trained, quiet
 from daybreak.models.sales_forecast.features.recent import MEMORY
@@ -85,7 +85,7 @@ def train(
     days = options.panel_days(scope.horizon)
     progress(f"Reading {days} {named(scope, days)} of sales up to {as_of.business_date}")
     slots = scope.slots if "covariates" in set_by else None
-    panel = read_panel(warehouse, as_of, days=days, ahead=scope.horizon, slots=slots)
+    panel = read_all(warehouse, as_of, days=days, ahead=scope.horizon, slots=slots)
     if panel.covariates:
         progress(_described(panel))
     return train_panel(panel, seed=SEED, options=options, progress=progress)

@@ -11,7 +11,7 @@ from daybreak.clock import AsOf
 from daybreak.errors import NoData
 from daybreak.facts.days import days_of_period
 from daybreak.facts.panel import Panel
-from daybreak.facts.sales import read_panel
+from daybreak.facts.series import read_all
 from daybreak.models.base import Baseline, Headline, Options, Trained
 from daybreak.models.sales_forecast.features.recent import MEMORY
 from daybreak.models.sales_forecast.features.season import NO_EFFECTS
@@ -71,7 +71,7 @@ def baseline(
 def _newest(warehouse: Connection, as_of: AsOf, options: Options) -> Panel:
     scope = Scope.of(options, days_of_period(warehouse))
     slots = scope.slots if "covariates" in options else None
-    panel = read_panel(warehouse, as_of, days=MEMORY, ahead=scope.horizon, slots=slots)
+    panel = read_all(warehouse, as_of, days=MEMORY, ahead=scope.horizon, slots=slots)
     if not (panel.units > 0).any():
         raise NoData(
             f"Nothing was sold up to {panel.business_date}, so there is nothing to forecast.",
