@@ -22,6 +22,7 @@ from daybreak.facts.series import read_all
 from daybreak.models import base
 from daybreak.models.base import Progress, Trained, quiet
 from daybreak.models.sales_forecast.features.recent import MEMORY
+from daybreak.models.sales_forecast.features.season import NO_EFFECTS
 from daybreak.models.sales_forecast.formulas import blended
 from daybreak.models.sales_forecast.learn import untrained
 from daybreak.models.sales_forecast.learn.blend import blend_of
@@ -114,7 +115,10 @@ def train_panel(
     held = f"the last {last - held_from} {named(scope_of(panel))}"
     progress(f"Finding the number of trees on {len(held_rows)} rows of {held}")
     known = sample.origin + sample.horizon <= held_from
-    effects = season_effects(subset(sample, known), panel.step)
+    # Last year's days stood at other prices: where these are known ahead, what prices do would be
+    # mixed into the season, and trees, which know both, tell them apart.
+    priced = "price" in panel.planned
+    effects = NO_EFFECTS if priced else season_effects(subset(sample, known), panel.step)
     sample, held_rows = (replace(one, season_effects=effects) for one in (sample, held_rows))
     early = subset(sample, known)
     # One thread count and one seed give one booster; the sums of a histogram differ by threads.
