@@ -296,3 +296,16 @@ def test_last_year_is_the_same_weekday_or_week(step: int, year: int) -> None:
     then = slice(panel.days - year, panel.days - year + HORIZON)
     units = np.where(panel.open[:, then], panel.units[:, then], np.nan)
     np.testing.assert_allclose(channel(rows, "last_year"), units / scale[:, None], rtol=1e-6)
+
+
+def test_weeks_more_than_a_year_ahead_have_no_last_year() -> None:
+    panel = random_panel(6, days=200, ahead=60, step=7)
+    origin = panel.days - 1 - panel.ahead
+    rows = snapshot(panel, origin)
+
+    assert rows.tobytes() == snapshot(ending_at(panel, origin)).tobytes()
+    starts = dict(zip(CHANNELS, channel_starts(panel.ahead), strict=True))
+    for name in ("last_year", "season", "item_season"):
+        known = ~np.isnan(rows[:, starts[name] : starts[name] + panel.ahead])
+        assert known[:, :52].any(axis=0).all(), name
+        assert not known[:, 52:].any(), f"{name}: that week is ahead as well"

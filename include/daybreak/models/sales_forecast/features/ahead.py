@@ -124,10 +124,13 @@ def _covariates(panel: Panel, origin: int) -> dict[str, Block]:
 
 
 def _last_year(panel: Panel, origin: int) -> Block:
-    """Units of the same weekday a year before each target date; NaN when closed or unknown."""
+    """Units of the same weekday a year before each target date; NaN when closed or unknown.
+
+    Of a date more than a year ahead, that is one ahead as well.
+    """
     columns = np.arange(origin + 1, origin + 1 + panel.ahead) - YEAR // panel.step
-    within = columns >= 0
-    there = columns.clip(min=0)
+    within = (columns >= 0) & (columns <= origin)
+    there = columns.clip(0, origin)
     known = within & panel.open[:, there]
     return np.where(known, panel.units[:, there], np.float32(np.nan))
 
