@@ -95,7 +95,7 @@ def read_panel(
         max(LEAST_SLOTS, len(found.names)) if slots is None else slots,
     )
     panel = replace(panel, known_from=late_plans(panel, planned, closed_moments(conn, past)))
-    return panel if top_items is None else _best_sellers(panel, top_items)
+    return panel if top_items is None else best_sellers(panel, top_items)
 
 
 def no_sales(past: Bounds) -> NoData:
@@ -200,7 +200,8 @@ def _positions(keys: Iterable[Series], series: Sequence[Series]) -> NDArray[np.i
     return found[found >= 0]
 
 
-def _best_sellers(panel: Panel, count: int) -> Panel:
+def best_sellers(panel: Panel, count: int) -> Panel:
+    """The series of the items that sold most units, over all stores."""
     _, item_of = numbered(panel.item_ids)
     total = np.bincount(item_of, np.nansum(panel.units, axis=1, dtype=np.float64))
     best = np.argsort(-total, kind="stable")[:count]  # among equals the first by name

@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 
 from daybreak.clock import AsOf
 from daybreak.errors import NoData
-from daybreak.facts.sales import read_actuals, read_panel
+from daybreak.facts.sales import best_sellers, read_actuals, read_panel
+from daybreak.facts.series import read_all
 from daybreak.models.base import AsOfDay
 from daybreak.models.sales_forecast.learn.backtest import Fold, origins_of
 from daybreak.models.sales_forecast.learn.spans import least_periods
@@ -33,7 +34,7 @@ def read_folds(
     Raises ``NoData`` where the history is too short for that many origins.
     """
     now = as_of(last)
-    whole = read_panel(warehouse, now)
+    whole = read_all(warehouse, now)
     scope = Scope.of(step=whole.step)
     scope = replace(scope, horizon=max(horizon, scope.horizon))
     sold = np.nan_to_num(whole.units).any(axis=0)
@@ -55,7 +56,7 @@ def read_folds(
 
 
 def _best_sellers(warehouse: Connection, as_of: AsOf, items: int) -> list[str]:
-    return sorted(set(read_panel(warehouse, as_of, top_items=items).item_ids.tolist()))
+    return sorted(set(best_sellers(read_all(warehouse, as_of), items).item_ids.tolist()))
 
 
 def fold_as_of(
