@@ -217,6 +217,22 @@ def test_the_first_champion_has_to_beat_the_baselines(shop: Engine) -> None:
     json.dumps(verdict.evidence)
 
 
+def test_years_that_are_alike_are_followed_unless_plans_give_prices() -> None:
+    """Three years of one item in eight stores, twice as much in June as in December."""
+    panel = random_panel(8, days=1000, stores=8, items=1)
+    day = np.arange(panel.days) % 365
+    mean = 20 * (1 + 0.35 * np.cos(2 * np.pi * day / 365))
+    units = np.random.default_rng(2).poisson(np.broadcast_to(mean, panel.units.shape))
+    units = np.where(panel.open[:, : panel.days], units, 0).astype(np.float32)
+    panel = replace(panel, units=units, planned=frozenset({"open"}))
+    longer = replace(QUICK, origins=40)
+
+    followed = train_panel(panel, options=longer).manifest["season_effects"]
+    assert followed[0] > 0.7
+    priced = replace(panel, planned=frozenset({"open", "price"}))
+    assert train_panel(priced, options=longer).manifest["season_effects"] == [0, 0]
+
+
 def test_a_champion_is_compared_on_days_that_neither_learned_from(shop: Engine) -> None:
     earlier = AsOf(DAY - timedelta(days=7), AS_OF.cutoff - timedelta(days=7))
     champion = artifact(trained_as_of(shop, earlier), "old")

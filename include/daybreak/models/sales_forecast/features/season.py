@@ -1,8 +1,8 @@
-"""What the days ahead sold a year ago beside the weeks before them: the *season* of a series.
+"""What the days ahead sold a year ago, beside the weeks before them: the *season* of a series.
 
-That of a category, and what an item deviates from it as far as items differ beside noise
-(`shrinkage`): a shop that knows no categories has seasons of its items, and one of which a year
-says little has those of its categories.
+Each category has one, and each item its deviation from that, as far as items differ beside noise
+(`shrinkage`). So a shop without categories has the seasons of its items, and an item that a year
+says little about has that of its category.
 """
 
 from __future__ import annotations
@@ -38,6 +38,10 @@ PRIOR_UNITS = 1.0
 """Units by which what an item sold is drawn to what its category says."""
 
 
+NO_EFFECTS = (0.0, 0.0)
+"""How far a version without any follows the season of a category, and what an item deviates."""
+
+
 class YearDays(NamedTuple):
     """The last days up to the origin of some series, at most ``MEMORY``; all (n, days).
 
@@ -59,10 +63,6 @@ class Sums(NamedTuple):
     units: Matrix
     level: Matrix
     noise: Matrix
-
-
-NO_EFFECTS = (0.0, 0.0)
-"""Of the season of a category and of what an item deviates from it."""
 
 
 def by_season(season: NDArray[Any], effect: float) -> NDArray[Any]:
@@ -165,8 +165,8 @@ def _beside_usual(
 
 def _mean(values: Matrix, weight: Matrix | float = 1.0) -> Matrix:
     """Weighted mean of each row; NaN unless half of its weight is on known days."""
-    known = ~np.isnan(values) * np.broadcast_to(weight, values.shape[1:])
-    count = known.sum(axis=1)
-    mean = np.where(known > 0, values * known, 0.0).sum(axis=1) / np.maximum(count, 1e-9)
-    whole = np.broadcast_to(weight, values.shape[1:]).sum()
-    return np.where(2 * count >= whole, mean, np.nan)
+    weights = np.broadcast_to(weight, values.shape)
+    known = np.where(np.isnan(values), 0.0, weights)
+    total = known.sum(axis=1)
+    mean = (np.nan_to_num(values) * known).sum(axis=1) / np.maximum(total, 1e-9)
+    return np.where(2 * total >= weights.sum(axis=1), mean, np.nan)
