@@ -85,7 +85,7 @@ def late_plans(
         )
         since = np.where(of_items < NEVER, of_items, of_stores[store_of])
         known_from = np.searchsorted(closed, since)
-        late = _late(np.arange(periods), known_from, panel.ahead)
+        late = _late(np.arange(periods), known_from, panel.ahead) & (since < NEVER)
         if late[:, : panel.days].any():
             found[name] = np.where(late, known_from, np.nan).astype(np.float32)
     return found
