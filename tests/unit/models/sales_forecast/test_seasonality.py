@@ -59,7 +59,20 @@ def test_where_last_year_is_unknown_there_is_nothing_to_follow() -> None:
     assert season_effects(nothing_sold, 1) == (0, 0)
 
 
+def test_what_the_category_explains_is_not_the_item_s() -> None:
+    found = sample((1.0, 0.0))
+    found.features[:, OF_ITEM] = found.features[:, SEASON]
+    assert season_effects(found, 1) == pytest.approx((1, 0), abs=0.1)
+
+
+def test_one_huge_order_is_no_season() -> None:
+    found = sample((1.0, 0.0))
+    units = found.units.copy()
+    units[np.argmin(found.features[:, SEASON])] = 1e6
+    assert season_effects(replace(found, units=units), 1)[0] == pytest.approx(1, abs=0.1)
+
+
 def test_weeks_are_blocks_of_four() -> None:
-    found = sample((1.0, 1.0), days=40)
-    assert season_effects(found, 7) == pytest.approx((1, 1), abs=0.15)
-    assert season_effects(replace(found, origin=found.origin % 4 - 1), 7) == (0, 0)
+    found = sample((1.0, 1.0), days=24)
+    assert season_effects(found, 7) == pytest.approx((1, 1), abs=0.2)
+    assert season_effects(found, 1) == (0, 0)
