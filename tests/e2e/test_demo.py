@@ -86,8 +86,10 @@ def demo() -> Iterator[Demo]:
     with new_installation() as installation:
         installation.env |= SMALL_SHOP
         runtime = Runtime(Settings(home=installation.home, dataset="synthetic"))
-        yield Demo(installation, runtime, run_demo(installation, runtime))
-        runtime.engine.dispose()
+        try:
+            yield Demo(installation, runtime, run_demo(installation, runtime))
+        finally:
+            runtime.engine.dispose()
 
 
 def assert_no_reader_saw_half_a_day(seen: Published) -> None:

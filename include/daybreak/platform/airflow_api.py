@@ -8,14 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import Request, urlopen
 from zoneinfo import ZoneInfo
 
 from daybreak.errors import PlatformError
 
-CALL_SECONDS = 30.0
+CALL_SECONDS = 60.0
+READS = 5
+"""How often a question is asked that gets no answer in time: a busy machine is not a broken one."""
 PARSE_PATIENCE_SECONDS = 90.0
 BACKFILL_END_PATIENCE_SECONDS = 60.0
 UNFINISHED = frozenset({"queued", "running"})
@@ -169,9 +171,8 @@ class AirflowApi:
             method=method,
         )
         try:
-            with urlopen(request, timeout=CALL_SECONDS) as response:  # noqa: S310 -- as above
-                answer = response.read()
-                return json.loads(answer) if answer else None
+            answer = _answer(request)
+            return json.loads(answer) if answer else None
         except HTTPError as error:
             with error:
                 detail = error.read(500).decode(errors="replace")
@@ -185,3 +186,17 @@ class AirflowApi:
                 f"Airflow's API server at {self._url} does not answer: {error}.",
                 remedy="Run `daybreak status`, then `daybreak up`.",
             ) from error
+
+
+def _answer(request: Request) -> bytes:
+    """The body of the answer. A read that times out is repeated; of a change one cannot know."""
+    left = READS if request.method == "GET" else 1
+    while True:
+        left -= 1
+        try:
+            with urlopen(request, timeout=CALL_SECONDS) as response:  # noqa: S310 -- our own server
+                return bytes(response.read())
+        except (TimeoutError, URLError) as error:
+            reason = getattr(error, "reason", error)
+            if not left or not isinstance(reason, TimeoutError):
+                raise
