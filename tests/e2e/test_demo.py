@@ -28,7 +28,7 @@ from installation import ROOT, SMALL_SHOP, Installation, new_installation
 from reader import Reader, reading
 from readme_commands import ELSEWHERE, commands
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 MODEL = "sales_forecast"
 LAST = date(2026, 6, 30)
@@ -62,7 +62,7 @@ class Demo:
 
 def run_demo(installation: Installation, runtime: Runtime) -> Published:
     with reading(runtime) as reader:
-        printed = installation.must("demo", timeout=900)
+        printed = installation.must("demo", timeout=1800)
     with connect(runtime.engine) as conn:
         return Published(printed, reader, *in_force(conn))
 
@@ -160,7 +160,7 @@ def test_every_command_of_the_readme_works(demo: Demo) -> None:
             env=demo.installation.env,
             capture_output=True,
             text=True,
-            timeout=900,
+            timeout=1800,
             check=False,
         )
         assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"

@@ -22,7 +22,7 @@ from daybreak.warehouse.engine import connect, make_engine
 from first_champion import put_in_force
 from shop import TRAINED, Shop, open_shop, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 LAST = date(2026, 2, 28)
 """The newest closed day."""

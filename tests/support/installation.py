@@ -49,7 +49,7 @@ class Installation:
         }
 
     def run(
-        self, *arguments: str, timeout: float = 300, **env: str
+        self, *arguments: str, timeout: float = 900, **env: str
     ) -> subprocess.CompletedProcess[str]:
         """Run ``daybreak`` and return what it printed; the caller looks at the exit code.
 
@@ -69,7 +69,7 @@ class Installation:
             check=False,
         )
 
-    def must(self, *arguments: str, timeout: float = 300, **env: str) -> str:
+    def must(self, *arguments: str, timeout: float = 900, **env: str) -> str:
         """Run ``daybreak``, fail where it does, and return its standard output."""
         result = self.run(*arguments, timeout=timeout, **env)
         assert result.returncode == 0, f"{arguments}: {result.stdout}\n{result.stderr}"

@@ -18,8 +18,9 @@ from daybreak.errors import PlatformError
 CALL_SECONDS = 60.0
 READS = 5
 """How often a question is asked that gets no answer in time: a busy machine is not a broken one."""
-PARSE_PATIENCE_SECONDS = 90.0
+PARSE_PATIENCE_SECONDS = 180.0
 BACKFILL_END_PATIENCE_SECONDS = 60.0
+LOOK_SECONDS = 1.0
 UNFINISHED = frozenset({"queued", "running"})
 
 
@@ -129,21 +130,26 @@ class AirflowApi:
         patience: float,
         progress: Callable[[int, int], None],
     ) -> list[dict[str, Any]]:
-        """Wait until no run of these days is unfinished; returns them, failed ones too."""
-        give_up = time.monotonic() + patience
+        """Wait until no run of these days is unfinished; returns them, failed ones too.
+
+        Raises ``PlatformError`` where ``patience`` seconds have gone by since the last one ended.
+        """
+        ended, moved = -1, time.monotonic()
         while True:
             runs = self.runs(dag_id, days)
             open_runs = [run for run in runs if run["state"] in UNFINISHED]
             progress(len(runs) - len(open_runs), len(runs))
             if not open_runs:
                 return runs
-            if time.monotonic() > give_up:
+            if len(runs) - len(open_runs) > ended:
+                ended, moved = len(runs) - len(open_runs), time.monotonic()
+            if time.monotonic() > moved + patience:
                 raise PlatformError(
-                    f"{len(open_runs)} of {len(runs)} runs of {dag_id} are not done after "
-                    f"{patience:.0f} s.",
+                    f"{len(open_runs)} of {len(runs)} runs of {dag_id} are not done, and none has "
+                    f"ended for {patience:.0f} s.",
                     remedy=f"Look at {self._url}/dags/{dag_id} for what they wait for.",
                 )
-            time.sleep(1.0)
+            time.sleep(LOOK_SECONDS)
 
     def _end_backfills(self, dag_id: str) -> None:
         """Airflow takes one backfill a DAG, and notices up to 30 s late that one is done."""
@@ -158,7 +164,7 @@ class AirflowApi:
                 for backfill_id in unfinished:
                     self._call("PUT", f"/api/v2/backfills/{backfill_id}/cancel", {})
                 return
-            time.sleep(1.0)
+            time.sleep(LOOK_SECONDS)
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         headers = {"content-type": "application/json"}
