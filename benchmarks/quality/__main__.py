@@ -46,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--methods", type=_listed, help="other methods; none: '' (ours always run)")
     parser.add_argument("--origins", type=int, help="only so many of the last origins of each set")
     parser.add_argument("--seed", type=int, default=7, help="of our training")
+    parser.add_argument(
+        "--history", type=int, metavar="N", help="sales: as if shops had begun N days (weeks) ago"
+    )
     parser.add_argument("--json", action="store_true", help="all numbers instead of tables")
     parser.add_argument("--out", type=Path, help="write the JSON here too, set by set")
     parser.add_argument("--cache", type=Path, default=ROOT / ".benchmarks" / "quality")
@@ -116,7 +119,7 @@ def _measured(
 ) -> dict[str, Any]:
     chosen = {"methods": options.methods, "most": options.origins}
     if isinstance(one, SalesSet):
-        more = {**chosen, "seed": options.seed}
+        more = {**chosen, "seed": options.seed, "history": options.history}
         return measure_sales(one, running, data, cache, progress, **more)
     return measure_lists(one, running, data, cache, progress, **chosen)
 

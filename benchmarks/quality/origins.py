@@ -55,8 +55,11 @@ class Origin:
         return scored_cells(self.known, self.actual, self.of.horizon)
 
 
-def origins(of: SalesSet, held: Warehouse, most: int | None = None) -> Iterator[Origin]:
-    """From the first to the last; ``most``: only so many of the last."""
+def origins(
+    of: SalesSet, held: Warehouse, most: int | None = None, history: int | None = None
+) -> Iterator[Origin]:
+    """From the first to the last; ``most``: only so many of the last. ``history``: as if the shop
+    had begun so many periods before each."""
     with connect(held.engine) as conn:
         scope = Scope.of(step=days_of_period(conn))
         now = held.as_of(conn, MODEL, held.last)
@@ -65,7 +68,7 @@ def origins(of: SalesSet, held: Warehouse, most: int | None = None) -> Iterator[
             measured = of.horizon if scope.step > 1 else max(of.horizon, scope.horizon)
             day = held.last - timedelta(days=scope.step * (measured + of.apart * back))
             as_of = held.as_of(conn, MODEL, day)
-            fold = fold_as_of(conn, as_of, now, scope, top_items=of.items)
+            fold = fold_as_of(conn, as_of, now, scope, top_items=of.items, days=history)
             yield Origin(of, as_of, fold)
 
 

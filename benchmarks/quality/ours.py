@@ -17,6 +17,7 @@ from daybreak.models import get_learning
 from daybreak.models.base import Trained
 from daybreak.models.sales_forecast.learn.backtest import Fold, forecast_table
 from daybreak.models.sales_forecast.learn.train import SEED, train_panel
+from daybreak.models.sales_forecast.learn.untrained import of_panel
 from daybreak.registry.artifact import Artifact
 
 IN_FORCE, TREES, BASELINE = "daybreak", "daybreak_trees", "daybreak_baseline"
@@ -51,7 +52,12 @@ def ours(conn: Connection, origin: Origin, seed: int = SEED) -> Ours:
         passed, reason = verdict.passed, verdict.reason
         with stages.stage("forecast"):
             made[TREES] = forecast(origin.fold, trained)
-    baseline = learning.baseline(conn, origin.as_of, challenger=artifact)
+    # Of the origin's own panel where there are no trees: the warehouse has more series and days.
+    baseline = (
+        of_panel(origin.fold.panel)
+        if artifact is None
+        else learning.baseline(conn, origin.as_of, challenger=artifact)
+    )
     if baseline is None:
         raise ValueError(f"the model has no baseline at {origin.day}")
     made[BASELINE] = forecast(origin.fold, baseline.trained)

@@ -39,15 +39,16 @@ def measure_sales(
     methods: Sequence[str] | None = None,
     most: int | None = None,
     seed: int = 7,
+    history: int | None = None,
 ) -> dict[str, Any]:
-    """``methods``: of others, only these. ``most``: the last origins only."""
+    """``methods``: of others, only these. ``most``, ``history``: as for `origins`."""
     dataset = prepared(of, data, cache)
     others = [name for name in peers.FORECASTS if methods is None or name in methods]
     naives = {name: NAIVES[name] for name in NAIVES if methods is None or name in methods}
     found: list[_Measured] = []
     asked: list[_Job] = []
     with warehouse(server, dataset, progress) as facts, connect(facts.engine) as conn:
-        for origin in origins(of, facts, most):
+        for origin in origins(of, facts, most, history):
             progress(f"{of.name}, origin {origin.day}: {len(origin.known)} series")
             here = _Measured(origin, truth(dataset, origin.known))
             found.append(here)

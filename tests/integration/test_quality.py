@@ -42,6 +42,9 @@ def test_a_shop_is_measured_from_its_files_on(tmp_path: Path) -> None:
         found = measure_sales(TINY, running, tmp_path, tmp_path, said.append, methods=naives.NAIVES)
         loaded = [line for line in said if "rows read" in line]
         again = measure_sales(TINY, running, tmp_path, tmp_path, said.append, methods=())
+        young = measure_sales(
+            TINY, running, tmp_path, tmp_path, said.append, methods=("last_56",), history=70
+        )
 
     assert [one["origin"] for one in found["origins"]] == ["2025-04-20", "2025-06-01"]
     measured = pooled(found)
@@ -60,6 +63,10 @@ def test_a_shop_is_measured_from_its_files_on(tmp_path: Path) -> None:
     # Then the gate lets the trees through.
     assert late[OURS]["about"]["passed"]
     assert late[OURS]["sums"] == late[TREES]["sums"] != late[BASELINE]["sums"]
+    # Ten weeks are too short to learn from at any origin, and others know no more of them.
+    assert all(TREES not in one["methods"] for one in young["origins"])
+    assert pooled(young)[OURS]["rows"] == measured[OURS]["rows"]
+    assert pooled(young)["last_56"] == measured["last_56"], "it looks at no more"
     # What was loaded is not loaded twice.
     assert loaded == [line for line in said if "rows read" in line]
     assert pooled(again)[OURS] == measured[OURS]

@@ -53,7 +53,28 @@ def _facts(panel: Panel, t: int) -> list[dict[str, Any]]:
         fact["effect"] = effect
         _in_usual_days(fact, mine if math.isnan(fact["reference"]) else mine[:7] * 2)
         fact |= {"group": group, "every": mine}
+    for fact, slope in zip(facts, _slopes(facts, weight, groups[:2]), strict=True):
+        fact["slope"] = slope
     return facts
+
+
+def _slopes(
+    facts: list[dict[str, Any]], weight: list[float], groups: list[list[Any]]
+) -> list[float]:
+    """Share of the level by 28 selling days, of the item beside all."""
+    rise = sum(w * f["rise"] for f, w in zip(facts, weight, strict=True))
+    level = sum(w * f["rise_level"] for f, w in zip(facts, weight, strict=True))
+    common = _over(rise, level)
+    slope = [common] * len(facts)
+    for names in groups:
+        sums: dict[Any, list[float]] = defaultdict(lambda: [0.0] * 3)
+        for f, s, w, name in zip(facts, slope, weight, names, strict=True):
+            sums[name][0] += w * (f["rise_level"] + f["rise"] - f["rise_level"] * s)
+            sums[name][1] += w * f["rise_level"]
+            sums[name][2] += w * f["rise_level"] * f["own"].dispersion
+        deviation = shrunk([(name, 0, *of) for name, of in sums.items()])
+        slope = [s + deviation[name, 0] - 1 for s, name in zip(slope, names, strict=True)]
+    return [s - common for s in slope]
 
 
 def _in_usual_days(fact: dict[str, Any], factor: list[float]) -> None:
@@ -69,7 +90,16 @@ def _in_usual_days(fact: dict[str, Any], factor: list[float]) -> None:
     weight = [r * (0.5 if b >= 28 else 1.0) for r, b in zip(regular, back, strict=True)]
     decay = [f * 0.5 ** (b / 10) for f, b in zip(by_day, back, strict=True)]
     late = sum(d * f for d, f in zip(fact["own"].late_days, factor, strict=True))
+    level, month = _weighed(units, by_day), [k / 28 for k in range(len(units))]
+    since = [x - _weighed(month, by_day) for x in month]
+    told = len(units) >= 28
     fact |= {
+        "rise": sum(x * f * (u - level) for x, f, u in zip(since, by_day, units, strict=True))
+        if told
+        else 0.0,
+        "rise_level": level * sum(x**2 * f for x, f in zip(since, by_day, strict=True))
+        if told
+        else 0.0,
         "factor": factor,
         "by_day": by_day,
         "usual_days": usual,
@@ -197,6 +227,7 @@ def _row(fact: dict[str, Any], facts: list[dict[str, Any]], today: int) -> Row:
         "price_effect": fact["effect"],
         "promotion_share": fact["share"],
         "promotion_lift": sum(fact["every"][7:]) / sum(fact["every"][:7]),
+        "item_slope": fact["slope"],
         "category_code": zlib.crc32(fact["category"].encode()) % 65521,
         "store_code": zlib.crc32(fact["store"].encode()) % 65521,
     }

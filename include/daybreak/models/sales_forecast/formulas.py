@@ -7,14 +7,14 @@ of these in force (`learn/untrained.py`). Trees that were grown on little are mi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from daybreak.models.baselines import answering_by, of_manifest
+from daybreak.models.sales_forecast.features.effects import NO_EFFECTS, Effects
 from daybreak.models.sales_forecast.features.layout import FEATURES
-from daybreak.models.sales_forecast.features.season import NO_EFFECTS
 from daybreak.types import Float32
 
 FORMULAS: dict[str, tuple[str, ...]] = {
@@ -29,10 +29,10 @@ USUAL = "weekday_56"
 """Where nothing was measured."""
 
 
-def answers(name: str, whole: bool, season_effects: Sequence[float] = NO_EFFECTS) -> dict[str, Any]:
+def answers(name: str, whole: bool, effects: Effects = NO_EFFECTS) -> dict[str, Any]:
     """What the manifest of a version without trees says; ``whole``: quantiles in whole units."""
     calibration = {"round": whole}
-    return answering_by(name) | {"calibration": calibration, "season_effects": [*season_effects]}
+    return answering_by(name) | {"calibration": calibration, "effects": {**effects}}
 
 
 def margins_of(features: Float32, manifest: Mapping[str, Any]) -> Float32:

@@ -6,15 +6,24 @@ Only ``+ * min max floor`` and comparisons of single float32 values are used, ea
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from daybreak.errors import ArtifactAltered
+from daybreak.models.sales_forecast.features.effects import (
+    EFFECTS,
+    ITEM_SEASON,
+    NO_EFFECTS,
+    SEASON,
+    TREND,
+    Effects,
+    followed,
+)
 from daybreak.models.sales_forecast.features.layout import FEATURES
-from daybreak.models.sales_forecast.features.season import NO_EFFECTS, by_season
+from daybreak.models.sales_forecast.features.trend import trend
 from daybreak.models.sales_forecast.formulas import blended
 from daybreak.types import Float32
 
@@ -23,23 +32,29 @@ SCORES = ("p10", "p50", "p90", "mean")
 
 QUANTILES = SCORES[:3]
 
-_SCALE, _FACTOR, _SEASON, _OF_ITEM, _OPEN, _HORIZON = (
-    FEATURES.index(name)
-    for name in ("scale", "day_factor", "season", "item_season", "open", "horizon")
-)
+_COLUMN = {name: place for place, name in enumerate(FEATURES)}
 _HALF = np.float32(0.5)
 _TENTH = np.float32(0.1000001)
 """Just above a tenth, so that the rounded product is not below one in any arithmetic."""
 
 
-def usual_units(features: Float32, season_effects: Sequence[float]) -> Float32:
+def usual_units(features: Float32, effects: Effects) -> Float32:
     """What a margin of 1 stands for in each row, float32 (m,): the level of the series by the
-    factor of the day and by as much of the seasons as a version says."""
-    of_category, of_item = season_effects
-    season = by_season(features[:, _SEASON], of_category) * by_season(
-        features[:, _OF_ITEM], of_item
+    factor of the day and by as much of seasons and trend as a version says."""
+    units = features[:, _COLUMN["scale"]] * features[:, _COLUMN["day_factor"]]
+    season = features[:, _COLUMN["season"]], features[:, _COLUMN["item_season"]]
+    moved = followed(season[0], effects.get(SEASON, 0.0)) * followed(
+        season[1], effects.get(ITEM_SEASON, 0.0)
     )
-    return np.asarray(features[:, _SCALE] * features[:, _FACTOR] * season)
+    return np.asarray(units * moved * followed(trend_of(features), effects.get(TREND, 0.0)))
+
+
+def trend_of(features: Float32) -> Float32:
+    """By what the level of each row is multiplied where its item's trend goes on, float32 (m,)."""
+    slope, ahead, observed = (
+        features[:, _COLUMN[name]] for name in ("item_slope", "selling_day", "observed")
+    )
+    return np.asarray(trend(slope, ahead, observed))
 
 
 def link(margins: Float32, features: Float32, manifest: Mapping[str, Any]) -> dict[str, Float32]:
@@ -57,10 +72,10 @@ def link(margins: Float32, features: Float32, manifest: Mapping[str, Any]) -> di
     """
     calibration = manifest["calibration"]
     margins = blended(margins, features, manifest)
-    scale = usual_units(features, _season_effects(manifest))
-    days = features[:, _HORIZON].astype(np.intp) - 1
+    scale = usual_units(features, _effects(manifest))
+    days = features[:, _COLUMN["horizon"]].astype(np.intp) - 1
     # Not by the product: the sign of a zero may differ between one row and many.
-    nothing = (features[:, _OPEN] == 0) | (scale == 0)
+    nothing = (features[:, _COLUMN["open"]] == 0) | (scale == 0)
     units = {}
     for output, name in enumerate(SCORES):
         offset = _offsets(calibration, name, days)
@@ -79,15 +94,20 @@ def link(margins: Float32, features: Float32, manifest: Mapping[str, Any]) -> di
     return {name: np.where(nothing, np.float32(0), values) for name, values in units.items()}
 
 
-def _season_effects(manifest: Mapping[str, Any]) -> tuple[float, float]:
-    found = np.array(manifest.get("season_effects", NO_EFFECTS), np.float64)
-    if found.shape != (2,) or not ((found >= 0) & (found <= 1)).all():
+def _effects(manifest: Mapping[str, Any]) -> Effects:
+    found = manifest.get("effects", NO_EFFECTS)
+    known = isinstance(found, Mapping) and set(found) <= set(EFFECTS)
+    if not (known and all(_is_share(value) for value in found.values())):
         raise ArtifactAltered(
-            "The manifest's season_effects are no two numbers from 0 to 1.",
+            f"The manifest's effects are not numbers from 0 to 1 by name ({', '.join(EFFECTS)}).",
             remedy="Train again, or promote another version.",
-            field="season_effects",
+            field="effects",
         )
-    return float(found[0]), float(found[1])
+    return {name: float(value) for name, value in found.items()}
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
 
 def _offsets(calibration: Mapping[str, Any], name: str, days: NDArray[np.intp]) -> Float32:

@@ -227,10 +227,10 @@ def test_years_that_are_alike_are_followed_unless_plans_give_prices() -> None:
     panel = replace(panel, units=units, planned=frozenset({"open"}))
     longer = replace(QUICK, origins=40)
 
-    followed = train_panel(panel, options=longer).manifest["season_effects"]
-    assert followed[0] > 0.7
+    followed = train_panel(panel, options=longer).manifest["effects"]
+    assert followed["season"] > 0.7
     priced = replace(panel, planned=frozenset({"open", "price"}))
-    assert train_panel(priced, options=longer).manifest["season_effects"] == [0, 0]
+    assert train_panel(priced, options=longer).manifest["effects"] == {}
 
 
 def test_a_champion_is_compared_on_days_that_neither_learned_from(shop: Engine) -> None:

@@ -17,6 +17,7 @@ from daybreak.models.sales_forecast.link import SCORES, link
 
 MARGINS = st.floats(-(2.0**20), 2.0**20, width=32, allow_nan=False, allow_subnormal=False)
 NONE: dict[str, Any] = {"calibration": {"round": False}}
+BOTH = {"season": 1.0, "item_season": 0.5}
 
 
 def features(
@@ -49,20 +50,44 @@ def test_a_margin_follows_the_seasons_as_far_as_the_version_says() -> None:
     row = features(2)
     row[:, FEATURES.index("season")] = 1.5
     row[:, FEATURES.index("item_season")] = 0.5
-    for effects, expected in (((0.5, 0.0), 1.25), ((0.0, 1.0), 0.5), ((1.0, 0.5), 1.125)):
-        scores = link(np.ones((1, 4), np.float32), row, NONE | {"season_effects": [*effects]})
+    for effects, expected in (({"season": 0.5}, 1.25), ({"item_season": 1.0}, 0.5), (BOTH, 1.125)):
+        scores = link(np.ones((1, 4), np.float32), row, NONE | {"effects": effects})
         assert scores["mean"].item() == 2 * expected
     row[:, FEATURES.index("item_season")] = np.nan
-    scores = link(np.ones((1, 4), np.float32), row, NONE | {"season_effects": [1.0, 1.0]})
+    scores = link(
+        np.ones((1, 4), np.float32), row, NONE | {"effects": {"season": 1, "item_season": 1.0}}
+    )
     assert scores["mean"].item() == 3, "what is unknown changes nothing"
 
 
+def test_a_margin_follows_the_trend_of_its_item_as_far_as_the_version_says() -> None:
+    """A tenth more every 28 days: the middle of 57 selling days is 28 before the origin."""
+    row = features(2, [1, 28])
+    row[:, FEATURES.index("item_slope")] = 0.1
+    row[:, FEATURES.index("observed")] = 57
+    row[:, FEATURES.index("selling_day")] = [14, 28]
+    for effect, expected in ((1.0, [1.15, 1.2]), (0.5, [1.075, 1.1]), (0.0, [1, 1])):
+        scores = link(np.ones((2, 4), np.float32), row, NONE | {"effects": {"trend": effect}})
+        assert scores["mean"] / 2 == pytest.approx(expected)
+    row[:, FEATURES.index("item_slope")] = [9, -9]
+    scores = link(np.ones((2, 4), np.float32), row, NONE | {"effects": {"trend": 1}})
+    assert [*scores["mean"]] == [4, 1], "no trend doubles or halves a level"
+
+
 @pytest.mark.parametrize(
-    "effects", [[], [0.5], [0.5, float("nan")], [0.5, -0.1], [1.1, 0], [0] * 3]
+    "effects",
+    [
+        [0.5],
+        {"seasons": 1},
+        {"season": float("nan")},
+        {"trend": -0.1},
+        {"trend": "1"},
+        {"season": 2},
+    ],
 )
-def test_season_effects_that_are_none(effects: list[float]) -> None:
-    with pytest.raises(ArtifactAltered, match="season_effects are no two numbers from 0 to 1"):
-        one([1, 2, 3, 4], NONE | {"season_effects": effects})
+def test_effects_that_are_none(effects: object) -> None:
+    with pytest.raises(ArtifactAltered, match="effects are not numbers from 0 to 1 by name"):
+        one([1, 2, 3, 4], NONE | {"effects": effects})
 
 
 def test_nothing_is_negative() -> None:
@@ -116,10 +141,11 @@ def test_a_row_alone_has_the_bits_it_has_in_a_batch(
     margins: NDArray[np.float32], scale: float, rounded: bool, season: float
 ) -> None:
     calibration = {"p10": [-0.1] * 28, "p90": [0.3] * 28, "round": rounded}
-    manifest = {"calibration": calibration, "season_effects": [0.7, 0.3]}
+    manifest = {"calibration": calibration, "effects": {**BOTH, "trend": 0.3}}
     X = features(scale, [1, 2, 3, 4, 5, 6, 28], [1, 1, 0, 1, 1, 1, 1])
     X[:4, FEATURES.index("season")] = season
     X[:3, FEATURES.index("item_season")] = 1 / season
+    X[:, FEATURES.index("item_slope")] = season / 8
     together = link(margins, X, manifest)
     assert (together["p10"] <= together["p50"]).all()
     assert (together["p50"] <= together["p90"]).all()

@@ -24,6 +24,7 @@ from daybreak.models.sales_forecast.features.recent import (
     gather,
     quantiles,
 )
+from daybreak.models.sales_forecast.features.trend import rise
 
 PROMOTED_WEIGHT = 0.1
 """A promoted day counts this much in the level: its units are not those of a usual day."""
@@ -131,6 +132,7 @@ def of_days(alone: Matrix, factors: Matrix, effect: Matrix) -> Columns:
         "sale_size": ratio((units * known).sum(axis=1), sold.sum(axis=1)),
         "_level_units": (units * weight).sum(axis=1),
         "_level_days": weight.sum(axis=1),
+        **dict(zip(("_rise", "_rise_level"), rise(units, factor, mean), strict=True)),
     }
 
 

@@ -61,6 +61,7 @@ from daybreak.models.sales_forecast.features.prices import price_effect
 from daybreak.models.sales_forecast.features.profile import WEEK, factors_of
 from daybreak.models.sales_forecast.features.recent import Matrix, chunks
 from daybreak.models.sales_forecast.features.season import YearDays, seasons, year_days
+from daybreak.models.sales_forecast.features.trend import slopes
 
 PRIOR_DAYS = 2.0
 """The level of the item elsewhere counts like this many selling days."""
@@ -99,6 +100,17 @@ def together(
     effect = columns["price_effect"]
     parts = [of_days(known[r], applied[r], effect[r]) for r in chunks(len(known))]
     columns |= {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    columns["item_slope"] = (
+        np.zeros(len(known))
+        if step > 1
+        else slopes(
+            columns["_rise"],
+            columns["_rise_level"],
+            found.dispersion,
+            influence(mean, usual),
+            (groups.category, groups.item),
+        )
+    )
     late = (found.late_days * applied).sum(axis=1)
     columns["mean_112"] = np.where(late > 0, ratio(found.late_units, late), columns["mean_56"])
     _add_levels(columns, groups)

@@ -53,6 +53,7 @@ STATISTICS = (
     "promotion_share",
     "promotion_lift",
     "item_trend",
+    "item_slope",
     "category_code",
     "store_code",
 )

@@ -8,7 +8,7 @@ says little about has that of its category.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,10 +38,6 @@ PRIOR_UNITS = 1.0
 """Units by which what an item sold is drawn to what its category says."""
 
 
-NO_EFFECTS = (0.0, 0.0)
-"""How far a version without any follows the season of a category, and what an item deviates."""
-
-
 class YearDays(NamedTuple):
     """The last days up to the origin of some series, at most ``MEMORY``; all (n, days).
 
@@ -63,14 +59,6 @@ class Sums(NamedTuple):
     units: Matrix
     level: Matrix
     noise: Matrix
-
-
-def by_season(season: NDArray[Any], effect: float) -> NDArray[Any]:
-    """By what a season multiplies units, of its dtype, where they follow ``effect`` of it (0 to 1):
-    ``1 + effect * (season - 1)``, and 1 where it is unknown."""
-    one = season.dtype.type(1)
-    moved = one + season.dtype.type(effect) * (season - one)
-    return np.asarray(np.where(np.isnan(season), one, moved))
 
 
 def year_days(panel: Panel, origin: int, rows: slice) -> YearDays:

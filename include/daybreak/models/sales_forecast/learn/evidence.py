@@ -73,7 +73,7 @@ def formula_scores(sample: Sample, whole: bool) -> dict[str, dict[str, Float32]]
     """What each formula, which learns nothing, says of a sample: as `link`, by its name."""
     nothing = np.empty((len(sample), 0), np.float32)
     return {
-        name: link(nothing, sample.features, answers(name, whole, sample.season_effects))
+        name: link(nothing, sample.features, answers(name, whole, sample.effects))
         for name in FORMULAS
     }
 

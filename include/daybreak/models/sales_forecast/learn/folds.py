@@ -67,12 +67,14 @@ def fold_as_of(
     *,
     items: Sequence[str] | None = None,
     top_items: int | None = None,
+    days: int | None = None,
 ) -> Fold:
     """The fold of one origin: what was known ``as_of`` it, and what is known ``now`` of its future.
 
-    ``items``, ``top_items``: of which items, as `read_panel` has it. Raises ``NoData``.
+    ``items``, ``top_items``: of which items, as `read_panel` has it. ``days``: of the last so many
+    periods only, instead of as many as training reads. Raises ``NoData``.
     """
-    days, ahead = Options().panel_days(scope.horizon), scope.horizon
+    days, ahead = days or Options().panel_days(scope.horizon), scope.horizon
     panel = read_panel(warehouse, as_of, days=days, ahead=ahead, items=items, top_items=top_items)
     first = as_of.business_date + timedelta(days=scope.step)
     last = min(as_of.business_date + timedelta(days=scope.step * ahead), now.business_date)

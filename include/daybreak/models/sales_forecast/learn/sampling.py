@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from daybreak.facts.panel import LEAST_SLOTS, Panel
 from daybreak.models.base import Progress, quiet
 from daybreak.models.sales_forecast.features.assemble import assemble
+from daybreak.models.sales_forecast.features.effects import Effects
 from daybreak.models.sales_forecast.features.layout import HISTORY, features
-from daybreak.models.sales_forecast.features.season import NO_EFFECTS
 from daybreak.models.sales_forecast.features.snapshot import snapshot
 from daybreak.models.sales_forecast.link import usual_units
 
@@ -27,8 +27,8 @@ AGE, LEVEL = HISTORY.index("age"), HISTORY.index("scale")
 class Sample:
     """``m`` rows. ``features`` float32 (m, F); the other arrays are (m,).
 
-    ``origin`` is a column of the panel and ``series`` a row of it. ``season_effects``:
-    how far units follow the seasons (`learn/seasonality.py`).
+    ``origin`` is a column of the panel and ``series`` a row of it. ``effects``: how far
+    units follow seasons and trends (`learn/effects.py`).
     """
 
     features: NDArray[np.float32]
@@ -36,7 +36,7 @@ class Sample:
     origin: NDArray[np.int64]
     horizon: NDArray[np.int64]
     series: NDArray[np.int64]
-    season_effects: Sequence[float] = NO_EFFECTS
+    effects: Effects = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.units)
@@ -44,7 +44,7 @@ class Sample:
     @property
     def scale(self) -> NDArray[np.float32]:
         """Units that 1 stands for in each row (`link.usual_units`)."""
-        return usual_units(self.features, self.season_effects)
+        return usual_units(self.features, self.effects)
 
 
 def draw(

@@ -22,7 +22,6 @@ from daybreak.facts.series import read_all
 from daybreak.models import base
 from daybreak.models.base import Progress, Trained, quiet
 from daybreak.models.sales_forecast.features.recent import MEMORY
-from daybreak.models.sales_forecast.features.season import NO_EFFECTS
 from daybreak.models.sales_forecast.formulas import blended
 from daybreak.models.sales_forecast.learn import untrained
 from daybreak.models.sales_forecast.learn.blend import blend_of
@@ -32,10 +31,10 @@ from daybreak.models.sales_forecast.learn.calibrate import (
     mean_offset,
     quantile_offset,
 )
+from daybreak.models.sales_forecast.learn.effects import effects_of
 from daybreak.models.sales_forecast.learn.evidence import Days, measures, tally
 from daybreak.models.sales_forecast.learn.lineage import counts_units, described, scope_of
 from daybreak.models.sales_forecast.learn.sampling import Sample, draw, subset
-from daybreak.models.sales_forecast.learn.seasonality import season_effects
 from daybreak.models.sales_forecast.learn.spans import (
     FIRST_ORIGIN,
     first_sale,
@@ -115,11 +114,9 @@ def train_panel(
     held = f"the last {last - held_from} {named(scope_of(panel))}"
     progress(f"Finding the number of trees on {len(held_rows)} rows of {held}")
     known = sample.origin + sample.horizon <= held_from
-    # Last year's days stood at other prices: where these are known ahead, what prices do would be
-    # mixed into the season, and trees, which know both, tell them apart.
     priced = "price" in panel.planned
-    effects = NO_EFFECTS if priced else season_effects(subset(sample, known), panel.step)
-    sample, held_rows = (replace(one, season_effects=effects) for one in (sample, held_rows))
+    effects = effects_of(subset(sample, known), panel.step, priced=priced)
+    sample, held_rows = (replace(one, effects=effects) for one in (sample, held_rows))
     early = subset(sample, known)
     # One thread count and one seed give one booster; the sums of a histogram differ by threads.
     settings: dict[str, Any] = {"seed": seed, "threads": options.threads}
@@ -144,7 +141,7 @@ def train_panel(
         "seed": seed,
         "params": {**asdict(options), "learning": asdict(learning), "rounds": final.rounds},
         "blend": blend,
-        "season_effects": [*effects],
+        "effects": {**effects},
         "calibration": calibration,
         "metrics": {"held_out": measures(days)},
         "baselines": untrained.losses(held_rows, whole),
@@ -189,7 +186,7 @@ def evidence_days(
         calibration = calibrate(mixed, others, whole, panel.ahead)
         manifest = {
             "blend": blend,
-            "season_effects": [*held_rows.season_effects],
+            "effects": {**held_rows.effects},
             "calibration": calibration,
         }
         scores = link(margins[part == judged], these.features, manifest)
@@ -249,7 +246,7 @@ def _learned_from(panel: Panel, sample: Sample) -> dict[str, Any]:
             "quantile_alpha": list(QUANTILES),
             "mean": "reg:squarederror",
             "base_score": 0,
-            "target": "units / (scale * day_factor * season)",
+            "target": "units / (scale * day_factor * season * trend)",
         },
         "window": {
             "panel_days": panel.days,

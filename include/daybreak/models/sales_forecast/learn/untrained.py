@@ -13,11 +13,12 @@ from daybreak.facts.days import days_of_period
 from daybreak.facts.panel import Panel
 from daybreak.facts.series import read_all
 from daybreak.models.base import Baseline, Headline, Options, Trained
+from daybreak.models.sales_forecast.features.effects import NO_EFFECTS
 from daybreak.models.sales_forecast.features.recent import MEMORY
-from daybreak.models.sales_forecast.features.season import NO_EFFECTS
 from daybreak.models.sales_forecast.formulas import USUAL, answers
 from daybreak.models.sales_forecast.learn.booster import QUANTILES
 from daybreak.models.sales_forecast.learn.calibrate import pinball
+from daybreak.models.sales_forecast.learn.effects import first_effects
 from daybreak.models.sales_forecast.learn.evidence import QUANTILE_NAMES, formula_scores
 from daybreak.models.sales_forecast.learn.lineage import counts_units, described
 from daybreak.models.sales_forecast.learn.sampling import Sample
@@ -56,13 +57,13 @@ def baseline(
     Raises ``NoData`` where nothing was ever sold.
     """
     if challenger is None:
-        return _of_panel(_newest(warehouse, as_of, options))
+        return of_panel(_newest(warehouse, as_of, options))
     manifest = challenger.manifest
     found: Mapping[str, Any] = manifest["baselines"]
     name = min(found, key=lambda one: (found[one]["pinball"], one))
     known = {key: value for key, value in manifest.items() if key not in LEARNED}
     stands_in = known | answers(
-        name, manifest["calibration"]["round"], manifest.get("season_effects", NO_EFFECTS)
+        name, manifest["calibration"]["round"], manifest.get("effects", NO_EFFECTS)
     )
     wape = found[name]["wape"]
     return Baseline(Trained(None, stands_in), Headline("WAPE", wape, name, wape))
@@ -81,5 +82,7 @@ def _newest(warehouse: Connection, as_of: AsOf, options: Options) -> Panel:
     return panel
 
 
-def _of_panel(panel: Panel) -> Baseline:
-    return Baseline(Trained(None, described(panel) | answers(USUAL, counts_units(panel))))
+def of_panel(panel: Panel) -> Baseline:
+    """The usual formula, which follows the trends of items as far as the last weeks did."""
+    effects = first_effects(panel)
+    return Baseline(Trained(None, described(panel) | answers(USUAL, counts_units(panel), effects)))

@@ -1,4 +1,5 @@
-"""How far units follow last year, where it is planted, where it is not, and on little evidence."""
+"""How far units follow last year and the trend of their item, where it is planted, where it is
+not, and on little evidence."""
 
 from __future__ import annotations
 
@@ -8,8 +9,8 @@ import numpy as np
 import pytest
 
 from daybreak.models.sales_forecast.features.layout import FEATURES
+from daybreak.models.sales_forecast.learn.effects import effects_of
 from daybreak.models.sales_forecast.learn.sampling import Sample
-from daybreak.models.sales_forecast.learn.seasonality import season_effects
 
 LEVEL, SEASON, OF_ITEM = (FEATURES.index(n) for n in ("scale", "season", "item_season"))
 
@@ -30,49 +31,66 @@ def sample(followed: tuple[float, float], days: int = 280, series: int = 40) -> 
     return Sample(features, units, day - 1, np.ones_like(day), row)
 
 
+def effects(found: Sample, step: int = 1) -> tuple[float, float]:
+    """Of the season of the category, and of what an item deviates from it."""
+    learned = effects_of(found, step, priced=False)
+    return learned["season"], learned["item_season"]
+
+
 @pytest.mark.parametrize("followed", [(1.0, 0.0), (0.6, 1.0), (0.0, 0.4)])
 def test_what_is_followed_is_found(followed: tuple[float, float]) -> None:
-    assert season_effects(sample(followed), 1) == pytest.approx(followed, abs=0.1)
+    assert effects(sample(followed)) == pytest.approx(followed, abs=0.1)
 
 
 def test_a_season_that_does_not_come_again_is_not_followed() -> None:
-    assert season_effects(sample((0.0, 0.0)), 1) == pytest.approx((0, 0), abs=0.03)
-    assert season_effects(sample((-0.5, 0.0)), 1)[0] == 0, "nor where units go the other way"
+    assert effects(sample((0.0, 0.0))) == pytest.approx((0, 0), abs=0.03)
+    assert effects(sample((-0.5, 0.0)))[0] == 0, "nor where units go the other way"
 
 
 def test_of_one_month_nothing_is_learned() -> None:
-    assert season_effects(sample((1.0, 1.0), days=27), 1) == (0, 0)
+    assert effects(sample((1.0, 1.0), days=27)) == (0, 0)
 
 
 def test_of_two_months_that_disagree_little_is_learned() -> None:
     follows, against = (sample((way, 0.0), days=56) for way in (1.0, -0.5))
     first = follows.origin + 1 < 28
     found = replace(follows, units=np.where(first, follows.units, against.units))
-    assert season_effects(found, 1)[0] < 0.3
+    assert effects(found)[0] < 0.3
 
 
-def test_where_last_year_is_unknown_there_is_nothing_to_follow() -> None:
-    found = sample((1.0, 1.0))
-    found.features[:, [SEASON, OF_ITEM]] = np.nan
-    assert season_effects(found, 1) == (0, 0)
+def test_where_most_rows_know_no_year_the_trend_of_the_item_is_followed() -> None:
+    """What an item deviates from its category is planted as its trend instead."""
+    found = sample((0.0, 1.0))
+    found.features[:, FEATURES.index("item_slope")] = found.features[:, OF_ITEM] - 1
+    for name, value in (("selling_day", 14), ("observed", 29)):  # together a span of 28 days
+        found.features[:, FEATURES.index(name)] = value
+    found.features[: len(found) // 2 + 1, [SEASON, OF_ITEM]] = np.nan
+    for priced in (False, True):
+        assert effects_of(found, 1, priced=priced) == {"trend": pytest.approx(1, abs=0.1)}
+    found.features[: len(found) // 2 + 1, [SEASON, OF_ITEM]] = 1
+    assert set(effects_of(found, 1, priced=False)) == {"season", "item_season"}
+    assert effects_of(found, 1, priced=True) == {}
+
+
+def test_where_nothing_was_sold_nothing_is_followed() -> None:
     nothing_sold = replace(sample((1.0, 1.0)), units=np.zeros(40 * 280, np.float32))
-    assert season_effects(nothing_sold, 1) == (0, 0)
+    assert effects(nothing_sold) == (0, 0)
 
 
 def test_what_the_category_explains_is_not_the_item_s() -> None:
     found = sample((1.0, 0.0))
     found.features[:, OF_ITEM] = found.features[:, SEASON]
-    assert season_effects(found, 1) == pytest.approx((1, 0), abs=0.1)
+    assert effects(found) == pytest.approx((1, 0), abs=0.1)
 
 
 def test_one_huge_order_is_no_season() -> None:
     found = sample((1.0, 0.0))
     units = found.units.copy()
     units[np.argmin(found.features[:, SEASON])] = 1e6
-    assert season_effects(replace(found, units=units), 1)[0] == pytest.approx(1, abs=0.1)
+    assert effects(replace(found, units=units))[0] == pytest.approx(1, abs=0.1)
 
 
 def test_weeks_are_blocks_of_four() -> None:
     found = sample((1.0, 1.0), days=24)
-    assert season_effects(found, 7) == pytest.approx((1, 1), abs=0.2)
-    assert season_effects(found, 1) == (0, 0)
+    assert effects(found, 7) == pytest.approx((1, 1), abs=0.2)
+    assert effects(found) == (0, 0)
