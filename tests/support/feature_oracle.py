@@ -54,7 +54,7 @@ def _facts(panel: Panel, t: int) -> list[dict[str, Any]]:
         _in_usual_days(fact, mine if math.isnan(fact["reference"]) else mine[:7] * 2)
         fact |= {"group": group, "every": mine}
     for fact, slope in zip(facts, _slopes(facts, weight, groups[:2]), strict=True):
-        fact["slope"] = slope
+        fact["slope"] = slope if panel.step == 1 else 0.0
     return facts
 
 

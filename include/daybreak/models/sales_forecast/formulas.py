@@ -15,6 +15,7 @@ import numpy as np
 from daybreak.models.baselines import answering_by, of_manifest
 from daybreak.models.sales_forecast.features.effects import NO_EFFECTS, Effects
 from daybreak.models.sales_forecast.features.layout import FEATURES
+from daybreak.models.sales_forecast.features.prices import lower_by, multiplier
 from daybreak.types import Float32
 
 FORMULAS: dict[str, tuple[str, ...]] = {
@@ -24,6 +25,11 @@ FORMULAS: dict[str, tuple[str, ...]] = {
 """By name, the feature that stands for each output (`link.SCORES`): quantiles and mean of the last
 28 or 56 selling days, as if each had been a usual day. The link multiplies them by the factor of
 the day, so promotions and weekdays are in them."""
+
+_OF_PROMOTIONS = (
+    *("promotion", "promotion_share", "promotion_lift"),
+    *("price", "reference_price", "price_effect", "regular_mean", "mean_56"),
+)
 
 USUAL = "weekday_56"
 """Where nothing was measured."""
@@ -41,7 +47,25 @@ def margins_of(features: Float32, manifest: Mapping[str, Any]) -> Float32:
     Raises ``ArtifactAltered`` where the manifest names no formula.
     """
     name = of_manifest(manifest, FORMULAS)
-    return features[:, [FEATURES.index(feature) for feature in FORMULAS[name]]]
+    margins = features[:, [FEATURES.index(feature) for feature in FORMULAS[name]]]
+    return margins * _promoted(features)[:, None]
+
+
+def _promoted(features: Float32) -> Float32:
+    """By what levels are multiplied where prices are known ahead, float32 (m,); else 1.
+
+    The factor of the day knows weekday and price only then, and trees learn what a promotion sells
+    beyond its price. Without them, a promoted day sells what such days do by the lift, whatever its
+    price, and other days the level without promoted ones.
+    """
+    promotion, share, lift, price, usual, effect, regular, mean = (
+        features[:, FEATURES.index(name)] for name in _OF_PROMOTIONS
+    )
+    one = np.float32(1)
+    level = np.where(mean > 0, regular / np.where(mean > 0, mean, one), one)
+    lifted = (promotion > 0) & (share < 1)  # of promoted days only, the level is theirs
+    beyond = np.where(lifted, lift / multiplier(effect, lower_by(price, usual)), one)
+    return np.asarray(np.where(np.isnan(usual), one, level * beyond))
 
 
 def blended(margins: Float32, features: Float32, manifest: Mapping[str, Any]) -> Float32:

@@ -30,6 +30,7 @@ def sample(seed: int = 1) -> Sample:
         ("mean_56", 2),
     ):
         features[:, FEATURES.index(name)] = value
+    features[:, FEATURES.index("reference_price")] = np.nan
     units = (SIZE * random.normal(1, 0.3, ROWS)).clip(0).astype(np.float32)
     of_row = np.zeros(ROWS, np.int64)
     return Sample(features, units, of_row, of_row + np.arange(ROWS) % 28, of_row)

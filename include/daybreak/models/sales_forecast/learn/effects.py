@@ -9,23 +9,20 @@ from numpy.typing import NDArray
 from daybreak.facts.panel import Panel
 from daybreak.models.sales_forecast.features.effects import (
     ITEM_SEASON,
-    NO_EFFECTS,
     SEASON,
     TREND,
     Effects,
 )
 from daybreak.models.sales_forecast.features.groups import groups_of, names_of
 from daybreak.models.sales_forecast.features.layout import FEATURES
-from daybreak.models.sales_forecast.features.trend import SPAN
 from daybreak.models.sales_forecast.learn.clusters import error_of_ratio
-from daybreak.models.sales_forecast.learn.sampling import Sample, draw
+from daybreak.models.sales_forecast.learn.sampling import Sample
 from daybreak.models.sales_forecast.link import trend_of, usual_units
 
 BLOCK_DAYS = 28
 """Days that are one observation: a season, and what departs from it, lasts for weeks."""
 MOST_RATIO = 20.0
 """A day counts at most this many times what was expected."""
-MOST_ROWS = 100_000
 MEAN = FEATURES.index("mean_56")
 
 Floats = NDArray[np.float64]
@@ -35,13 +32,12 @@ def effects_of(sample: Sample, step: int, *, priced: bool) -> Effects:
     """The shares by which units followed what is known of them, by name. ``step``: days of a
     period.
 
-    The seasons of a year ago, or the trend of the item where most rows know no year: of several
-    years trees learn by themselves what a trend is worth. ``priced``: plans give prices. Last
-    year's days stood at others then, what prices do would be mixed into the season, and trees,
-    which know both, tell them apart.
+    The seasons of a year ago, or the trend of the item where no row knows a year: of more history
+    trees learn by themselves what a trend is worth. ``priced``: plans give prices. Last year's days
+    stood at others then, what prices do would be mixed into the season, and trees, which know both,
+    tell them apart.
     """
-    unknown = np.isnan(sample.features[:, FEATURES.index(SEASON)])
-    if 2 * unknown.sum() > len(sample):
+    if np.isnan(sample.features[:, FEATURES.index(SEASON)]).all():
         names: tuple[str, ...] = (TREND,)
     else:
         names = () if priced else (SEASON, ITEM_SEASON)
@@ -53,16 +49,12 @@ def effects_of(sample: Sample, step: int, *, priced: bool) -> Effects:
     return effects
 
 
-def first_effects(panel: Panel) -> Effects:
-    """The same of a shop that is too young for trees: the share by which units followed the trend
-    of their item in the last ``SPAN`` days.
+def first_effects(panel: Panel, sample: Sample) -> Effects:
+    """The same of a shop that is too young for trees: the share by which units of a sample of one
+    origin followed the trend of their item.
 
     What all items did together is left out, and an item is one observation.
     """
-    origin = panel.days - 1 - SPAN
-    if origin < 0:
-        return NO_EFFECTS
-    sample = draw(panel, [origin], MOST_ROWS, seed=0)
     expected = _expected(sample, {})
     common = sample.units.sum(dtype=float) / max(expected.sum(), 1e-9)
     item = groups_of(names_of(panel)).item[sample.series]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -15,16 +16,18 @@ from daybreak.facts.series import read_all
 from daybreak.models.base import Baseline, Headline, Options, Trained
 from daybreak.models.sales_forecast.features.effects import NO_EFFECTS
 from daybreak.models.sales_forecast.features.recent import MEMORY
+from daybreak.models.sales_forecast.features.trend import SPAN
 from daybreak.models.sales_forecast.formulas import USUAL, answers
 from daybreak.models.sales_forecast.learn.booster import QUANTILES
 from daybreak.models.sales_forecast.learn.calibrate import pinball
 from daybreak.models.sales_forecast.learn.effects import first_effects
 from daybreak.models.sales_forecast.learn.evidence import QUANTILE_NAMES, formula_scores
 from daybreak.models.sales_forecast.learn.lineage import counts_units, described
-from daybreak.models.sales_forecast.learn.sampling import Sample
+from daybreak.models.sales_forecast.learn.sampling import Sample, draw
 from daybreak.models.sales_forecast.options import Scope
 from daybreak.registry.artifact import Artifact
 
+MOST_ROWS = 100_000
 LEARNED = ("params", "blend", "calibration", "metrics", "evidence", "seed", "objective")
 """What a manifest says of trees."""
 
@@ -83,6 +86,13 @@ def _newest(warehouse: Connection, as_of: AsOf, options: Options) -> Panel:
 
 
 def of_panel(panel: Panel) -> Baseline:
-    """The usual formula, which follows the trends of items as far as the last weeks did."""
-    effects = first_effects(panel)
-    return Baseline(Trained(None, described(panel) | answers(USUAL, counts_units(panel), effects)))
+    """The formula that did best on the last ``SPAN`` periods, which follows the trends of items as
+    far as these did; the usual one where there is nothing before them."""
+    whole, origin = counts_units(panel), panel.days - 1 - SPAN
+    sample = draw(panel, [origin] if origin >= 0 else [], MOST_ROWS, seed=0)
+    name, effects = USUAL, NO_EFFECTS
+    if len(sample):
+        effects = first_effects(panel, sample)
+        found = losses(replace(sample, effects=effects), whole)
+        name = min(found, key=lambda one: (found[one]["pinball"], one))
+    return Baseline(Trained(None, described(panel) | answers(name, whole, effects)))
