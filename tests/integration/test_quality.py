@@ -21,7 +21,7 @@ from benchmarks.quality.past import SIMPLE, Asked, Past, lists_of, ndcg
 from benchmarks.quality.report import BASELINE, OURS, TREES, TRUTH, pooled, ranks
 from benchmarks.quality.report_lists import pooled as lists_pooled
 from benchmarks.quality.run import measure_sales
-from benchmarks.quality.run_lists import measure_lists, past_of, questions
+from benchmarks.quality.run_lists import behind, measure_lists, past_of, questions
 from benchmarks.quality.sets import ListsSet, SalesSet
 from benchmarks.quality.sets.chains import Chain, prepare
 from benchmarks.quality.warehouse import server
@@ -197,6 +197,37 @@ def test_the_highest_ndcg_has_the_first_rank() -> None:
         "popularity_best": 2.0,
     }
     assert report_lists.ranks({"a": sets["a"]}, "all")["daybreak"] == 1.0
+
+
+def test_lists_are_below_popularity_by_more_than_chance_or_not() -> None:
+    """Eight lists: of known users ours are worse on each, of the others on one more than better."""
+    ours = np.array([0.5, 0.4, 0.6, 0.5, 0.5, 0.2, 0.3, 0.6])
+    popular = np.array([0.6, 0.5, 0.7, 0.6, 0.3, 0.5, 0.4, 0.5])
+    groups = {"none": ours[4:], "1 day": ours[:4], "2-5 days": ours[:0], "more": ours[:0]}
+    others = {"none": popular[4:], "1 day": popular[:4], "2-5 days": ours[:0], "more": ours[:0]}
+
+    def method(whole: Any, parts: dict[str, Any]) -> dict[str, Any]:
+        values = {"all": whole} | {f"all: {name}": of for name, of in parts.items()}
+        values |= {name.replace("all", "new"): of for name, of in values.items()}
+        return values
+
+    mine, theirs = method(ours, groups), method(popular, others)
+    sums = {
+        name: {"ndcg": {q: [float(v.sum()), len(v)] for q, v in of.items()}}
+        for name, of in (("daybreak", mine), ("popularity_7", theirs))
+    }
+    sums["popularity_7"]["behind"] = behind(mine, theirs)
+    (line, again) = report_lists.group_lines("set", {"windows": [{"methods": sums}]})
+    less = (popular - ours)[4:]
+    error = less.std(ddof=1) / 2
+    assert line == [
+        "set, all",
+        f"0.4000, 0.4250 (−0.0250 ± {error:.4f})",
+        "0.5000, 0.6000 (−0.1000 ± 0.0000 ✗)",
+        "",
+        "",
+    ]
+    assert again == ["set, new", *line[1:]]
 
 
 def few_purchases() -> Past:

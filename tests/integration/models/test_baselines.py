@@ -198,6 +198,7 @@ def test_a_forecast_by_formula() -> None:
     given = {"p10_56": 0.5, "p50_56": 1, "p90_56": 2, "mean_56": 1.1}
     for name, value in (given | {"p10_28": 0.2, "p50_28": 3, "p90_28": 4, "mean_28": 5}).items():
         features[:, OF_FORECASTS.index(name)] = value
+    features[:, OF_FORECASTS.index("reference_price")] = np.nan
     by_name = {
         name: of_forecasts.margins_of(features, {"baseline": name}).tolist()
         for name in of_forecasts.FORMULAS
