@@ -161,8 +161,22 @@ def test_the_standard_error_of_a_share_is_that_of_weeks() -> None:
     assert found["standard_error"]["p90"]["at_or_below"] == pytest.approx(expected)
     assert found["standard_error"]["p90"]["below"] == 0
     sums = days["2026-01-13"]
-    one = evidence.measures({"2026-01-12": sums, "2026-01-13": sums})
+    one = evidence.measures({"2026-01-13": sums})
     assert one["standard_error"]["p90"] == {"below": None, "at_or_below": None}
+
+
+def test_where_weeks_agree_by_chance_days_are_observations() -> None:
+    """Two weeks of the same share, whose days have 0.2 and 0.8 of their rows each."""
+    zero = dict.fromkeys(terms(), 0.0) | {"rows": 10.0, "volume": 1.0}
+    days = {
+        f"2026-01-{day:02}": zero | {"at_or_below.p90": share}
+        for day, share in ((5, 2.0), (6, 8.0), (12, 2.0), (13, 8.0))
+    }
+    found = evidence.measures(days)["standard_error"]["p90"]["at_or_below"]
+    assert found == pytest.approx(0.3 * (4 / 3) ** 0.5 / 2)
+    one_week = {day: sums for day, sums in days.items() if day < "2026-01-10"}
+    found = evidence.measures(one_week)["standard_error"]["p90"]["at_or_below"]
+    assert found == pytest.approx(0.3)
 
 
 def test_a_rival_is_compared_week_by_week_on_the_same_rows() -> None:

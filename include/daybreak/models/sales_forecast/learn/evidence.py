@@ -139,13 +139,8 @@ def compared(days: Days, rival: Days, after: date | None = None) -> dict[str, Be
 
 
 def _standard_error(days: Mapping[str, Sums], name: str) -> float | None:
-    """Of a share of all rows, where the rows of one week are one observation; None for one week.
-
-    Weather or a promotion moves all series of a shop at once and for days, so neither the number of
-    rows nor that of days says much.
-    """
-    rows, found = _by_week(days, lambda day: (day["rows"], day[name]))
-    return error_of_ratio(found, rows)
+    """Of a share of all rows, as `_ratio`."""
+    return _ratio(days, lambda day: (day["rows"], day[name]))[1]
 
 
 def _behind(days: Mapping[str, Sums], loss: str, rival: str, per: str) -> Behind:
@@ -156,21 +151,28 @@ def _behind(days: Mapping[str, Sums], loss: str, rival: str, per: str) -> Behind
         ours = (name.replace(f".{rival}", ".model") for name in names)
         return day[per] * len(names), sum(day[one] for one in ours) - sum(day[n] for n in names)
 
-    volume, found = _by_week(days, more)
-    return {
-        "difference": float(found.sum() / max(volume.sum(), 1e-9)),
-        "standard_error": error_of_ratio(found, volume),
-    }
+    difference, error = _ratio(days, more)
+    return {"difference": difference, "standard_error": error}
 
 
-def _by_week(
+def _ratio(
     days: Mapping[str, Sums], of_day: Callable[[Sums], tuple[float, float]]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[float, float | None]:
+    """The ratio of two sums, ``of_day`` (below, above), and its standard error.
+
+    A week is one observation: weather or a promotion moves all series of a shop at once and for
+    days, so neither the number of rows nor that of days says much. Of two or three weeks, which may
+    agree by chance, a day is one where that says more; None of one day.
+    """
     weeks: dict[tuple[int, int], list[tuple[float, float]]] = {}
     for day, sums in days.items():
         weeks.setdefault(date.fromisoformat(day).isocalendar()[:2], []).append(of_day(sums))
+    below, above = np.array([of for week in weeks.values() for of in week]).T
+    errors = [error_of_ratio(above, below)]
     below, above = np.array([np.sum(week, axis=0) for week in weeks.values()]).T
-    return below, above
+    errors.append(error_of_ratio(above, below))
+    known = [error for error in errors if error is not None]
+    return float(above.sum() / max(below.sum(), 1e-9)), max(known, default=None)
 
 
 def _baselines_of(panel: Panel, sample: Sample) -> dict[str, NDArray[np.float64]]:

@@ -46,7 +46,9 @@ LIKELY = 1.0
 """Standard errors that the challenger has to be worse than what would be in force instead: of the
 two the better one is wanted, and trees, which know plans, are better on most data."""
 AS_GOOD = 1.02
-"""A challenger this much worse than the champion may be better: it has seen later days."""
+"""A challenger this much worse than the champion may be better: it has seen later days. What is
+compared has not even seen those that the champion was trained on last, so it has to be clearly
+worse, and not likely so, to be refused."""
 
 
 def judge(
@@ -140,7 +142,7 @@ def against_champion(found: Mapping[str, Any]) -> list[str]:
             champion[loss]["model"],
             found["behind"][loss],
         )
-        noise = LIKELY * (behind["standard_error"] or 0.0)
+        noise = CLEARLY * (behind["standard_error"] or 0.0)
         if behind["difference"] > (AS_GOOD - 1) * theirs + noise:
             reasons.append(
                 f"{name} {ours:.4f} is above the champion's {theirs:.4f} "
