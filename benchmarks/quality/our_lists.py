@@ -18,7 +18,7 @@ from daybreak.models.base import Day, Given, Questions, SnapshotRows, Span, Trai
 from daybreak.registry.artifact import Artifact
 from daybreak.scoring.engines.predictor import Predictor
 
-MODEL = "recommendations"
+MODEL, OURS = "recommendations", "daybreak"
 NOBODY = ""
 AT_ONCE = 100
 
@@ -56,7 +56,7 @@ def our_lists(
             name: _lists(conn, as_of, version, asked, users=users, items=items)
             for name, version in versions.items()
         }
-    found["daybreak"] = found["daybreak_trees" if passed else "daybreak_baseline"]
+    found[OURS] = found["daybreak_trees" if passed else "daybreak_baseline"]
     about = {
         "passed": passed,
         "reason": reason,

@@ -13,6 +13,8 @@ from benchmarks.quality.run_lists import GROUPS
 Found = Mapping[str, Any]
 POPULARITY = "popularity_best"
 """Of all windows that which does best on the set, known afterwards only."""
+CLEARLY = 2.0
+"""Standard errors by which ours are clearly below."""
 SESSIONS = ("user + session", "user alone", "stranger + session")
 
 
@@ -107,18 +109,37 @@ def _best(measured: Mapping[str, Found], question: str) -> tuple[str, float]:
 
 def _group_table(sets: Mapping[str, Found]) -> str:
     """Ours beside the best window of popularity, by on how many days the users had bought."""
-    lines = []
-    for title, of in sets.items():
-        measured = pooled(of)
-        for reading in ("all", "new"):
-            line = [f"{title}, {reading}"]
-            for group in GROUPS:
-                ours = measured[OURS][f"{reading}: {group}"]
-                popular = measured.get(POPULARITY, {}).get(f"{reading}: {group}", float("nan"))
-                below = " ✗" if ours < popular else ""
-                line.append("" if np.isnan(ours) else f"{ours:.4f}, {popular:.4f}{below}")
-            lines.append(line)
+    lines = [line for title, of in sets.items() for line in group_lines(title, of)]
     return markdown(["ours, popularity: history of", *GROUPS], lines)
+
+
+def group_lines(title: str, of: Found) -> list[list[str]]:
+    """The lines of one set, all purchases and what was new."""
+    measured, lines = pooled(of), []
+    for reading in ("all", "new"):
+        line = [f"{title}, {reading}"]
+        for group in GROUPS:
+            question = f"{reading}: {group}"
+            ours = measured[OURS][question]
+            popular = measured.get(POPULARITY, {}).get(question, float("nan"))
+            less = _behind(of, measured, question) if ours < popular else ""
+            line.append("" if np.isnan(ours) else f"{ours:.4f}, {popular:.4f}{less}")
+        lines.append(line)
+    return lines
+
+
+def _behind(of: Found, measured: Found, question: str) -> str:
+    """How far ours are below the best popularity, with the standard error of the lists; ✗ where
+    that is clear."""
+    name = next(
+        one for one in measured if one != POPULARITY and measured[one] is measured[POPULARITY]
+    )
+    parts = [window["methods"][name] for window in of["windows"]]
+    count = sum(part["ndcg"][question][1] for part in parts)
+    total, squares = np.sum([part["behind"][question] for part in parts], axis=0)
+    mean = total / count
+    error = np.sqrt(max(squares / count - mean**2, 0.0) / max(count - 1, 1))
+    return f" (−{mean:.4f} ± {error:.4f}{' ✗' if mean > CLEARLY * error else ''})"
 
 
 def _number(value: float | None, digits: int = 2) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.quality import peers
-from benchmarks.quality.our_lists import MODEL, our_lists
+from benchmarks.quality.our_lists import MODEL, OURS, our_lists
 from benchmarks.quality.past import SIMPLE, Asked, Floats, Ints, Past, lists_of, ndcg
 from benchmarks.quality.run import product
 from benchmarks.quality.sets import ListsSet, prepared
@@ -29,6 +29,8 @@ ON_SALE = 90
 MOST_SEEN = 20
 MOST_BASKETS = 500
 EPOCH = date(1970, 1, 1)
+POPULARITY = "popularity_"
+"""How the names of popularity over a span of days begin."""
 GROUPS = {"none": (0, 0), "1 day": (1, 1), "2-5 days": (2, 5), "more": (6, 10**9)}
 """By on how many days a user had bought before."""
 
@@ -79,9 +81,11 @@ def _window(
             _save(ours, about, flat)
     measured: dict[str, Any] = {}
     flat, about = _load(ours)
+    of_ours: dict[str, dict[str, Floats]] = {}
     for version in dict.fromkeys(name.split("|")[0] for name in flat):
         lists = {q: flat[f"{version}|{q}"] for q in asked}
-        measured[version] = _scores(asked, groups, lists) | {"about": about}
+        of_ours[version] = _values(asked, groups, lists)
+        measured[version] = {"ndcg": _sums(of_ours[version]), "about": about}
     had = past.matrix()
     for name, learn in SIMPLE.items():
         if methods is None or name in methods:
@@ -89,7 +93,10 @@ def _window(
             scores = learn(past)
             lists = {q: lists_of(past, one, scores, had) for q, one in asked.items()}
             took = {"seconds": time.perf_counter() - started}
-            measured[name] = _scores(asked, groups, lists) | {"about": took}
+            found = _values(asked, groups, lists)
+            measured[name] = {"ndcg": _sums(found), "about": took}
+            if name.startswith(POPULARITY):
+                measured[name]["behind"] = behind(of_ours[OURS], found)
     key = peers.key(
         file.stem, peers.code("lists"), Path(__file__).with_name("past.py").read_bytes()
     )
@@ -107,7 +114,8 @@ def _window(
     for job in jobs:
         if Path(job["out"]).exists():
             lists, about = _load(Path(job["out"]))
-            measured[job["method"]] = _scores(asked, groups, lists) | {"about": about}
+            found = _values(asked, groups, lists)
+            measured[job["method"]] = {"ndcg": _sums(found), "about": about}
     return {
         "as_of": day.isoformat(),
         "users": {reading: len(asked[reading]) for reading in ("all", "new")},
@@ -189,23 +197,30 @@ def _group(days: int) -> str:
     return next(name for name, (least, most) in GROUPS.items() if least <= days <= most)
 
 
-def _scores(
+def _values(
     asked: dict[str, Asked], groups: dict[str, list[str]], lists: dict[str, Ints]
-) -> dict[str, Any]:
-    """Question, and reading by history, to [sum of NDCG@10, how many]."""
-    found: dict[str, Any] = {}
+) -> dict[str, Floats]:
+    """Question, and reading by history, to the NDCG@10 of each list."""
+    found: dict[str, Floats] = {}
     for name, of in asked.items():
-        values = ndcg(lists[name], of.wanted) if len(of) else np.empty(0)
-        found[name] = _sum(values)
+        found[name] = ndcg(lists[name], of.wanted) if len(of) else np.empty(0)
         if name in groups:
             of_group = np.array(groups[name])
             for group in GROUPS:
-                found[f"{name}: {group}"] = _sum(values[of_group == group])
-    return {"ndcg": found}
+                found[f"{name}: {group}"] = found[name][of_group == group]
+    return found
 
 
-def _sum(values: Floats) -> list[float]:
-    return [float(values.sum()), len(values)]
+def _sums(values: dict[str, Floats]) -> dict[str, list[float]]:
+    """Question to [sum of NDCG@10, how many]."""
+    return {name: [float(one.sum()), len(one)] for name, one in values.items()}
+
+
+def behind(ours: dict[str, Floats], other: dict[str, Floats]) -> dict[str, list[float]]:
+    """Question to the sums of how far ours are below another's lists, list by list, and of its
+    square."""
+    less = {name: other[name] - ours[name] for name in ours}
+    return {name: [float(one.sum()), float(np.square(one).sum())] for name, one in less.items()}
 
 
 def _kept(cache: Path, past: Past, asked: dict[str, Asked]) -> tuple[Path, Path]:
