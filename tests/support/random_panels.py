@@ -1,4 +1,4 @@
-"""Panels with everything in them that makes features difficult, from one seed."""
+"""Panels: plain ones, and those with everything in them that makes features difficult."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
 from daybreak.facts.panel import Panel
 from daybreak.models.sales_forecast.options import DEFAULT_HORIZON as HORIZON
@@ -63,6 +64,30 @@ def random_panel(
         ),
         step=step,
     )
+
+
+def plain_panel(units: NDArray[np.generic], ahead: int = HORIZON, **changes: object) -> Panel:
+    """Items of one store and one category, open every day, without prices or promotions.
+
+    ``units`` (n, days). ``changes``: other fields than these.
+    """
+    n, days = units.shape
+    wide = (n, days + ahead)
+    plain = Panel(
+        store_ids=np.full(n, "S", object),
+        item_ids=np.array([f"I{k:02}" for k in range(n)], object),
+        categories=np.full(n, "c", object),
+        first_date=date(2024, 1, 1),
+        units=units.astype(np.float32),
+        price=np.full(wide, np.nan, np.float32),
+        promotion=np.zeros(wide, np.float32),
+        open=np.ones(wide, bool),
+        holiday=np.zeros(wide, np.float32),
+        public_holiday=np.zeros(wide[1], bool),
+        covariates={},
+        planned=frozenset({"open"}),
+    )
+    return replace(plain, **changes)
 
 
 def ending_at(panel: Panel, origin: int) -> Panel:

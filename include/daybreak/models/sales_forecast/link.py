@@ -1,6 +1,6 @@
 """From the booster's margins to units: the same few exact operations for batch and online.
 
-Only ``+ * min max floor`` and comparisons of single float32 values are used, each of which IEEE
+Only ``+ * / min max floor`` and comparisons of single float32 values are used, each of which IEEE
 754 defines to the last bit, so a row gives the same bits in any batch and on any processor.
 """
 

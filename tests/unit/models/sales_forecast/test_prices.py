@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import date
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,10 +11,12 @@ from daybreak.facts.panel import Panel
 from daybreak.models.sales_forecast.features.history import history
 from daybreak.models.sales_forecast.features.layout import HISTORY
 from daybreak.models.sales_forecast.features.prices import MOST_LOWER, lower_by, multiplier
+from random_panels import plain_panel
 
 DAYS, ITEMS, AHEAD = 420, 60, 7
 EFFECT = HISTORY.index("price_effect")
 REFERENCE = HISTORY.index("reference_price")
+PRICED = frozenset({"price", "promotion", "open", "holiday"})
 
 
 def shop(elasticity: dict[str, float], **changes: object) -> Panel:
@@ -29,21 +28,12 @@ def shop(elasticity: dict[str, float], **changes: object) -> Panel:
     price = 10 * level.repeat(42, axis=1)[:, : wide[1]]
     power = np.array([elasticity[name] for name in categories])[:, None]
     units = random.poisson(20 * (price / 10) ** -power)[:, :DAYS]
-    panel = Panel(
-        store_ids=np.full(ITEMS, "S", object),
-        item_ids=np.array([f"I{n:02}" for n in range(ITEMS)], object),
-        categories=categories,
-        first_date=date(2024, 1, 1),
-        units=units.astype(np.float32),
-        price=price.astype(np.float32),
-        promotion=np.zeros(wide, np.float32),
-        open=np.ones(wide, bool),
-        holiday=np.zeros(wide, np.float32),
-        public_holiday=np.zeros(wide[1], bool),
-        covariates={},
-        planned=frozenset({"price", "promotion", "open", "holiday"}),
-    )
-    return replace(panel, **changes)
+    plain: dict[str, object] = {
+        "categories": categories,
+        "price": price.astype(np.float32),
+        "planned": PRICED,
+    }
+    return plain_panel(units, AHEAD, **plain | changes)
 
 
 def effects(panel: Panel) -> np.ndarray:

@@ -16,6 +16,7 @@ from daybreak.models.sales_forecast.features.history import history
 from daybreak.models.sales_forecast.features.layout import FEATURES, HISTORY
 from daybreak.models.sales_forecast.features.trend import MOST, trend
 from daybreak.models.sales_forecast.learn.untrained import of_panel
+from random_panels import plain_panel
 
 STORES, ITEMS, AHEAD = 10, 6, 28
 SLOPE = HISTORY.index("item_slope")
@@ -33,21 +34,12 @@ def shop(rising: Floats, days: int = 84, sd: float = 0.2, **changes: object) -> 
     mean = 20 * np.exp(rising[item][:, None] * (np.arange(wide[1]) - days) / 28)
     mean *= 1 + 0.3 * (np.arange(wide[1]) % 7 == 5)
     units = rng.poisson(mean * rng.gamma(1 / sd**2, sd**2, wide))[:, :days]
-    panel = Panel(
-        store_ids=np.repeat([f"S{n}" for n in range(STORES)], ITEMS).astype(object),
-        item_ids=np.array([f"I{n}" for n in item], object),
-        categories=np.full(len(item), "", object),
-        first_date=date(2026, 1, 5),
-        units=units.astype(np.float32),
-        price=np.full(wide, np.nan, np.float32),
-        promotion=np.zeros(wide, np.float32),
-        open=np.ones(wide, bool),
-        holiday=np.zeros(wide, np.float32),
-        public_holiday=np.zeros(wide[1], bool),
-        covariates={},
-        planned=frozenset({"open"}),
-    )
-    return replace(panel, **changes)
+    plain: dict[str, object] = {
+        "store_ids": np.repeat([f"S{n}" for n in range(STORES)], ITEMS).astype(object),
+        "item_ids": np.array([f"I{n}" for n in item], object),
+        "first_date": date(2026, 1, 5),
+    }
+    return plain_panel(units, AHEAD, **plain | changes)
 
 
 def slopes(panel: Panel) -> Floats:

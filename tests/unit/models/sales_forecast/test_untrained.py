@@ -16,6 +16,7 @@ from daybreak.models.sales_forecast.features.snapshot import snapshot
 from daybreak.models.sales_forecast.formulas import FORMULAS, answers
 from daybreak.models.sales_forecast.learn.untrained import of_panel
 from daybreak.models.sales_forecast.link import link
+from random_panels import plain_panel
 
 ITEMS, AHEAD = 40, 28
 LEAFLET, DEPTH, ELASTICITY = 1.6, 0.2, 1.5
@@ -34,21 +35,13 @@ def shop(days: int = 84, level: NDArray[np.float64] | None = None, **changes: An
     price = regular * np.where(promoted, 1 - DEPTH, 1.0)
     mean = 20 * (10 / price) ** ELASTICITY * np.where(promoted, LEAFLET, 1.0)
     mean = mean * (np.ones(wide[1]) if level is None else level)
-    panel = Panel(
-        store_ids=np.full(ITEMS, "S", object),
-        item_ids=np.array([f"I{n:02}" for n in range(ITEMS)], object),
-        categories=np.full(ITEMS, "c", object),
-        first_date=date(2026, 1, 5),
-        units=rng.poisson(mean)[:, :days].astype(np.float32),
-        price=price.astype(np.float32),
-        promotion=promoted.astype(np.float32),
-        open=np.ones(wide, bool),
-        holiday=np.zeros(wide, np.float32),
-        public_holiday=np.zeros(wide[1], bool),
-        covariates={},
-        planned=frozenset({"price", "promotion", "open", "holiday"}),
-    )
-    return replace(panel, **changes)
+    plain: dict[str, object] = {
+        "first_date": date(2026, 1, 5),
+        "price": price.astype(np.float32),
+        "promotion": promoted.astype(np.float32),
+        "planned": frozenset({"price", "promotion", "open", "holiday"}),
+    }
+    return plain_panel(rng.poisson(mean)[:, :days], AHEAD, **plain | changes)
 
 
 def asked(panel: Panel, **overrides: Any) -> NDArray[np.float32]:

@@ -92,24 +92,21 @@ def together(
     usual = middle(groups.category, np.where(mean > 0, mean, np.nan))
     _add_prices(columns, groups)
     wider = (groups.category, groups.item, groups.shelf)
-    factors, of_groups = factors_of(found, influence(mean, usual), wider)
+    weight = influence(mean, usual)
+    factors, of_groups = factors_of(found, weight, wider)
     columns["price_effect"] = price_effect(
-        found.beyond, found.price_level, found.dispersion, influence(mean, usual), wider
+        found.beyond, found.price_level, found.dispersion, weight, wider
     )
     applied = _applied(factors, columns["reference_price"])
     effect = columns["price_effect"]
     parts = [of_days(known[r], applied[r], effect[r]) for r in chunks(len(known))]
     columns |= {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    columns["item_slope"] = (
-        np.zeros(len(known))
-        if step > 1
-        else slopes(
-            columns["_rise"],
-            columns["_rise_level"],
-            found.dispersion,
-            influence(mean, usual),
-            (groups.category, groups.item),
-        )
+    columns["item_slope"] = slopes(
+        columns["_rise"],
+        columns["_rise_level"],
+        found.dispersion,
+        weight * (step == 1),  # weeks have no slope
+        (groups.category, groups.item),
     )
     late = (found.late_days * applied).sum(axis=1)
     columns["mean_112"] = np.where(late > 0, ratio(found.late_units, late), columns["mean_56"])

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from daybreak.facts.panel import Panel
 from daybreak.models.sales_forecast.features.recent import Matrix, Rows, around_each
-from daybreak.models.sales_forecast.features.shrinkage import shrunk, summed
+from daybreak.models.sales_forecast.features.shrinkage import deviated
 
 MOST_LOWER = 0.5
 """A price counts as half or half as much again at most: beyond, few data say what it does."""
@@ -90,6 +90,5 @@ def price_effect(
     effect = np.full(len(level), units / total * max(0.0, 1.0 - noise / units**2))
     alone = np.arange(len(level), dtype=np.intp)
     for group, (units, total, noise) in (*((group, weighed) for group in groups), (alone, own)):
-        sums = (summed(group, v[:, None]) for v in (total + units - total * effect, total, noise))
-        effect = effect + (shrunk(*sums) - 1.0)[group, 0]
+        effect = deviated(effect, units, total, noise, group)
     return np.asarray(np.maximum(effect, 0.0))

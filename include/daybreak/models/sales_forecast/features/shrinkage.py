@@ -35,6 +35,19 @@ def shrunk(sold: Matrix, expected: Matrix, variance: Matrix) -> Matrix:
     return np.asarray(1.0 + between / (between + noise) * (ratio - 1.0))
 
 
+def deviated(
+    effect: Matrix, beyond: Matrix, level: Matrix, noise: Matrix, group: NDArray[np.intp]
+) -> Matrix:
+    """An effect (n,) with what each group deviates from it, less the noise.
+
+    Of each series (n,): ``beyond / level`` is the effect that it shows alone, ``noise`` the
+    variance of ``beyond``. ``group``: numbers (n,).
+    """
+    sold = level + beyond - level * effect
+    sums = (summed(group, values[:, None]) for values in (sold, level, noise))
+    return np.asarray(effect + (shrunk(*sums) - 1.0)[group, 0])
+
+
 def summed(group: NDArray[np.intp], values: Matrix) -> Matrix:
     """Sums of each column over each group, (m, k)."""
     return np.stack([np.bincount(group, column) for column in values.T], axis=1).astype(np.float64)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daybreak.models.sales_forecast.features.recent import SELLING_DAYS, Matrix
-from daybreak.models.sales_forecast.features.shrinkage import shrunk, summed
+from daybreak.models.sales_forecast.features.shrinkage import deviated
 
 SPAN = 28
 """Selling days of which the slope is a share of the level. Weeks have none: the line would be one
@@ -61,9 +61,7 @@ def slopes(
     common = units.sum() / total.sum()
     found = np.full(len(level), common)
     for group in groups:
-        sold = total + units - total * found
-        sums = (summed(group, values[:, None]) for values in (sold, total, noise))
-        found = found + (shrunk(*sums) - 1.0)[group, 0]
+        found = deviated(found, units, total, noise, group)
     return np.asarray(found - common)
 
 

@@ -49,7 +49,7 @@ def effects_of(sample: Sample, step: int, *, priced: bool) -> Effects:
     return effects
 
 
-def first_effects(panel: Panel, sample: Sample) -> Effects:
+def effects_of_one_origin(panel: Panel, sample: Sample) -> Effects:
     """The same of a shop that is too young for trees: the share by which units of a sample of one
     origin followed the trend of their item.
 

@@ -161,8 +161,8 @@ def _ratio(
     """The ratio of two sums, ``of_day`` (below, above), and its standard error.
 
     A week is one observation: weather or a promotion moves all series of a shop at once and for
-    days, so neither the number of rows nor that of days says much. Of two or three weeks, which may
-    agree by chance, a day is one where that says more; None of one day.
+    days, so neither the number of rows nor that of days says much. Few weeks may agree by chance,
+    so the error is never less than with a day as one; None of one day.
     """
     weeks: dict[tuple[int, int], list[tuple[float, float]]] = {}
     for day, sums in days.items():

@@ -20,7 +20,7 @@ from daybreak.models.sales_forecast.features.trend import SPAN
 from daybreak.models.sales_forecast.formulas import USUAL, answers
 from daybreak.models.sales_forecast.learn.booster import QUANTILES
 from daybreak.models.sales_forecast.learn.calibrate import pinball
-from daybreak.models.sales_forecast.learn.effects import first_effects
+from daybreak.models.sales_forecast.learn.effects import effects_of_one_origin
 from daybreak.models.sales_forecast.learn.evidence import QUANTILE_NAMES, formula_scores
 from daybreak.models.sales_forecast.learn.lineage import counts_units, described
 from daybreak.models.sales_forecast.learn.sampling import Sample, draw
@@ -86,13 +86,13 @@ def _newest(warehouse: Connection, as_of: AsOf, options: Options) -> Panel:
 
 
 def of_panel(panel: Panel) -> Baseline:
-    """The formula that did best on the last ``SPAN`` periods, which follows the trends of items as
-    far as these did; the usual one where there is nothing before them."""
-    whole, origin = counts_units(panel), panel.days - 1 - SPAN
+    """The formula that did best on the last periods, as many as are ahead and ``SPAN`` at most; it
+    follows the trends of items as far as these did. The usual one where nothing is before them."""
+    whole, origin = counts_units(panel), panel.days - 1 - min(SPAN, panel.ahead)
     sample = draw(panel, [origin] if origin >= 0 else [], MOST_ROWS, seed=0)
     name, effects = USUAL, NO_EFFECTS
     if len(sample):
-        effects = first_effects(panel, sample)
+        effects = effects_of_one_origin(panel, sample)
         found = losses(replace(sample, effects=effects), whole)
         name = min(found, key=lambda one: (found[one]["pinball"], one))
     return Baseline(Trained(None, described(panel) | answers(name, whole, effects)))
