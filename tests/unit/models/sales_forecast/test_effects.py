@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from daybreak.models.sales_forecast.features.layout import FEATURES
-from daybreak.models.sales_forecast.learn.effects import effects_of
+from daybreak.models.sales_forecast.learn.effects import effects_of, effects_of_one_origin
 from daybreak.models.sales_forecast.learn.sampling import Sample
+from random_panels import plain_panel
 
 LEVEL, SEASON, OF_ITEM = (FEATURES.index(n) for n in ("scale", "season", "item_season"))
 
@@ -70,6 +71,30 @@ def test_where_no_row_knows_a_year_the_trend_of_the_item_is_followed() -> None:
     found.features[0, [SEASON, OF_ITEM]] = 1
     assert set(effects_of(found, 1, priced=False)) == {"season", "item_season"}
     assert effects_of(found, 1, priced=True) == {}
+
+
+def of_items(moved: list[float], ratio: list[float]) -> float:
+    """The trend that is followed: slopes of items in 20 stores, and units beside those expected."""
+    item = np.tile(np.arange(len(moved)), 20)
+    found = sample((0.0, 0.0), days=1, series=len(item))
+    for name, value in (("selling_day", 14), ("observed", 29)):  # together a span of 28 days
+        found.features[:, FEATURES.index(name)] = value
+    found.features[:, FEATURES.index("item_slope")] = np.array(moved)[item]
+    units = (found.features[:, LEVEL] * np.array(ratio)[item]).astype(np.float32)
+    panel = plain_panel(np.ones((len(item), 1)), item_ids=np.array([f"I{n}" for n in item], object))
+    return effects_of_one_origin(panel, replace(found, units=units))["trend"]
+
+
+def test_what_all_items_did_is_no_trend_of_theirs() -> None:
+    assert of_items([0.1, 0.2, 0.3], [1.5, 1.5, 1.5]) == pytest.approx(0, abs=1e-6)
+    assert of_items([0.2, 0.0, -0.2], [1.5 * r for r in (1.2, 1.0, 0.8)]) == pytest.approx(
+        1, abs=0.1
+    )
+
+
+def test_the_stores_of_an_item_are_one_observation() -> None:
+    """They followed 2, -1/2, 1/2 and 1 of their trends: 3/4 in the mean, give or take 1/2."""
+    assert 0.2 < of_items([0.2, 0.2, -0.2, -0.2], [1.4, 0.9, 0.9, 0.8]) < 0.6
 
 
 def test_where_nothing_was_sold_nothing_is_followed() -> None:

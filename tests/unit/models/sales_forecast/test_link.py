@@ -83,6 +83,8 @@ def test_a_margin_follows_the_trend_of_its_item_as_far_as_the_version_says() -> 
         {"trend": -0.1},
         {"trend": "1"},
         {"season": 2},
+        {"item_season": True},
+        {"trend": None},
     ],
 )
 def test_effects_that_are_none(effects: object) -> None:

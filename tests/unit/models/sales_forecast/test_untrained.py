@@ -74,14 +74,15 @@ def test_without_prices_the_factor_of_the_day_has_the_promotion() -> None:
 
 
 def test_an_item_that_is_always_promoted_goes_on_as_it_sold() -> None:
-    """Its level is one of promoted days: what others sell more in promotions is not added."""
+    """Its level is one of promoted days: what others sell more in promotions is not added. It has
+    been there for ten days, of which its own lift cannot be told."""
     panel = shop()
-    always = panel.promotion.copy()
-    always[0] = 1
-    panel = replace(panel, promotion=always)
-    usual = panel.price[0, panel.days - 56 : panel.days].mean()
+    always, units = panel.promotion.copy(), panel.units.copy()
+    always[0], units[0, :-10] = 1, np.nan
+    panel = replace(panel, promotion=always, units=units)
+    usual = panel.price[0, panel.days - 10 : panel.days].mean()
     one = asked(panel, promotion=1, price=usual)[:1]
-    sold = panel.units[0, -56:].mean()
+    sold = units[0, -10:].mean()
     assert mean_of(one, "weekday_56") == pytest.approx(sold, rel=0.25)
 
 
@@ -90,6 +91,20 @@ def test_a_young_shop_whose_level_moved_looks_at_fewer_days() -> None:
     moved = np.where(np.arange(112 + AHEAD) < 56, 0.4, 1.0)
     assert of_panel(shop(112, moved)).trained.manifest["baseline"] == "weekday_28"
     assert steady["baseline"] == "weekday_56"
+
+
+def test_formulas_are_measured_on_the_days_before_as_many_as_are_ahead() -> None:
+    """Of a week ahead the last week decides, when the month that was odd is over for three."""
+    level = np.ones(112 + AHEAD)
+    level[112 - 60 : 112 - 32] = 3.0
+    panel = shop(112, level)
+    wide = slice(112 + 7)
+    week = replace(
+        panel,
+        **{n: getattr(panel, n)[:, wide] for n in ("price", "promotion", "open", "holiday")},
+        public_holiday=panel.public_holiday[wide],
+    )
+    assert of_panel(week).trained.manifest["baseline"] == "weekday_28"
 
 
 def test_a_shop_of_four_weeks_has_the_usual_formula() -> None:
