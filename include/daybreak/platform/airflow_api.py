@@ -16,8 +16,9 @@ from zoneinfo import ZoneInfo
 from daybreak.errors import PlatformError
 
 CALL_SECONDS = 60.0
-READS = 5
-"""How often a question is asked that gets no answer in time: a busy machine is not a broken one."""
+PATIENT = 5
+"""How often who waits for runs asks a question that gets no answer in time: a busy machine is not a
+broken one."""
 PARSE_PATIENCE_SECONDS = 180.0
 BACKFILL_END_PATIENCE_SECONDS = 60.0
 LOOK_SECONDS = 1.0
@@ -46,10 +47,13 @@ class Days:
 
 
 class AirflowApi:
-    """Logged in to the API server at ``url``. Raises ``PlatformError`` where a call fails."""
+    """Logged in to the API server at ``url``. Raises ``PlatformError`` where a call fails.
 
-    def __init__(self, url: str, user: str, password: str) -> None:
-        self._url = url
+    ``reads``: how often a question is asked that gets no answer in time.
+    """
+
+    def __init__(self, url: str, user: str, password: str, *, reads: int = 1) -> None:
+        self._url, self._reads = url, reads
         self._token = ""
         login = self._call("POST", "/auth/token", {"username": user, "password": password})
         self._token = login["access_token"]
@@ -177,7 +181,7 @@ class AirflowApi:
             method=method,
         )
         try:
-            answer = _answer(request)
+            answer = _answer(request, self._reads if method == "GET" else 1)
             return json.loads(answer) if answer else None
         except HTTPError as error:
             with error:
@@ -194,9 +198,9 @@ class AirflowApi:
             ) from error
 
 
-def _answer(request: Request) -> bytes:
-    """The body of the answer. A read that times out is repeated; of a change one cannot know."""
-    left = READS if request.method == "GET" else 1
+def _answer(request: Request, left: int) -> bytes:
+    """The body of the answer, asked for ``left`` times where none comes in time: reads only, for of
+    a change one cannot know."""
     while True:
         left -= 1
         try:

@@ -66,7 +66,6 @@ class Answers(BaseHTTPRequestHandler):
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
     monkeypatch.setattr(airflow_api, "CALL_SECONDS", 0.5)
-    monkeypatch.setattr(airflow_api, "READS", 3)
     monkeypatch.setattr(airflow_api, "LOOK_SECONDS", 0.2)
     server = Slow()
     thread = threading.Thread(target=server.serve_forever)
@@ -78,8 +77,8 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
     server.server_close()
 
 
-def client(server: Slow) -> AirflowApi:
-    return AirflowApi(f"http://127.0.0.1:{server.server_port}", "admin", "secret")
+def client(server: Slow, reads: int = 3) -> AirflowApi:
+    return AirflowApi(f"http://127.0.0.1:{server.server_port}", "admin", "secret", reads=reads)
 
 
 def test_a_read_that_times_out_is_asked_again(slow: Slow) -> None:
@@ -93,7 +92,10 @@ def test_a_server_that_never_answers_is_given_up(slow: Slow) -> None:
     with pytest.raises(PlatformError, match="does not answer: timed out") as caught:
         client(slow).paused()
     assert "daybreak status" in caught.value.remedy
-    assert slow.asked.count(READ) == airflow_api.READS
+    assert slow.asked.count(READ) == 3
+    with pytest.raises(PlatformError, match="does not answer"):
+        client(slow, reads=1).paused()
+    assert slow.asked.count(READ) == 4, "who does not wait for runs asks once"
 
 
 def test_a_change_that_times_out_is_not_made_twice(slow: Slow) -> None:

@@ -16,7 +16,7 @@ from daybreak.jobs import training
 from daybreak.ledger.champions import champion_at
 from daybreak.models import get_model
 from daybreak.platform import airflow_env
-from daybreak.platform.airflow_api import AirflowApi, Days
+from daybreak.platform.airflow_api import PATIENT, AirflowApi, Days
 from daybreak.platform.folder import StateFolder
 from daybreak.platform.status import status
 from daybreak.runtime import Runtime
@@ -77,7 +77,7 @@ def backfill(runtime: Runtime, dags: Mapping[str, str], days: Days) -> None:
     login = airflow_env.login(folder)
     if url is None or login is None:
         raise PlatformError("Airflow is not running.", remedy="Run `daybreak up`.")
-    api = AirflowApi(url, *login)
+    api = AirflowApi(url, *login, reads=PATIENT)
     begin, end = days.bounds()
     for dag in due:
         typer.echo(
