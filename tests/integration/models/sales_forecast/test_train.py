@@ -20,7 +20,7 @@ from daybreak.models.base import Trained
 from daybreak.models.sales_forecast.features.layout import FEATURES
 from daybreak.models.sales_forecast.learn import gate
 from daybreak.models.sales_forecast.learn import train as train_module
-from daybreak.models.sales_forecast.learn.booster import Learning
+from daybreak.models.sales_forecast.learn.booster import Learning, grow
 from daybreak.models.sales_forecast.learn.evidence import measures
 from daybreak.models.sales_forecast.learn.lineage import panel_sha256
 from daybreak.models.sales_forecast.learn.sampling import draw
@@ -188,6 +188,39 @@ def test_a_leaf_has_as_many_labels_whatever_rows_share_them(shop: Engine) -> Non
     assert found == pytest.approx(QUICK.learning.least_weight * len(sample) / len(labels))
     assert found > 5 * QUICK.learning.least_weight
     assert often["least_weight"] > QUICK.learning.least_weight
+
+
+@pytest.mark.parametrize(
+    ("rows", "forest"), [(0, 4), (1_000, 4), (30_000, 3), (50_000, 2), (70_000, 1), (100_000, 1)]
+)
+def test_of_fewer_rows_more_trees_share_a_round(rows: int, forest: int) -> None:
+    assert train_module._forest(rows, 100_000) == forest
+
+
+def test_the_forest_is_that_of_all_rows_that_are_learned_from(shop: Engine) -> None:
+    rows = trained_as_of(shop).manifest["window"]["rows"]
+    sparse = train_panel(panel_as_of(shop), options=replace(QUICK, rows=1_000_000))
+
+    assert trained_as_of(shop).manifest["params"]["learning"]["forest"] == round(QUICK.rows / rows)
+    assert sparse.manifest["params"]["learning"]["forest"] == 4
+
+
+def test_a_forest_of_few_rows_is_less_a_matter_of_its_seed(shop: Engine) -> None:
+    panel = panel_as_of(shop)
+    sample = draw(panel, [panel.days - 40], None, 7)
+    rows = weighted(sample, panel.days - 1, QUICK)
+
+    def scatter(forest: int) -> float:
+        learning = replace(QUICK.learning, forest=forest)
+        margins = [
+            grow(rows, learning, seed=seed, threads=1, rounds={"quantiles": 6, "mean": 6})
+            .merged()
+            .inplace_predict(rows.features, predict_type="margin")
+            for seed in range(4)
+        ]
+        return float(np.std(margins, axis=0).mean())
+
+    assert scatter(4) < 0.7 * scatter(1)
 
 
 @pytest.mark.parametrize(

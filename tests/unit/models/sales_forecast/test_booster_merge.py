@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xgboost as xgb
@@ -22,9 +24,16 @@ def rows(seed: int, count: int = 900) -> Rows:
     return Rows(X, y.astype(np.float32), rng.uniform(0.5, 2, count).astype(np.float32))
 
 
+@pytest.fixture(scope="module", params=[1, 3])
+def forest(request: pytest.FixtureRequest) -> int:
+    """Trees that share a round."""
+    return int(request.param)
+
+
 @pytest.fixture(scope="module")
-def grown() -> Grown:
-    return grow(rows(1), QUICK, seed=3, threads=1, rounds={"quantiles": 5, "mean": 9})
+def grown(forest: int) -> Grown:
+    learning = replace(QUICK, forest=forest)
+    return grow(rows(1), learning, seed=3, threads=1, rounds={"quantiles": 5, "mean": 9})
 
 
 def margins(booster: xgb.Booster, X: np.ndarray) -> np.ndarray:
@@ -66,12 +75,12 @@ def test_it_survives_a_round_trip_through_its_file(grown: Grown) -> None:
     assert np.asarray(again.inplace_predict(X)).tobytes() == margins(again, X).tobytes()
 
 
-def test_nothing_is_added_to_the_trees(grown: Grown) -> None:
+def test_nothing_is_added_to_the_trees(grown: Grown, forest: int) -> None:
     """Base margin 0: with no trees in reach, a leaf is all there is."""
     X = rows(2).features[:5]
     leaves = grown.merged().predict(xgb.DMatrix(X, feature_names=list(FEATURES)), pred_leaf=True)
 
-    assert leaves.reshape(5, -1).shape[1] == 5 * 3 + 9
+    assert leaves.reshape(5, -1).shape[1] == forest * (5 * 3 + 9)
     alone = xgb.Booster(model_file=merge(grown.quantiles, grown.mean).save_raw("json"))
     config = alone.save_config()
     assert '"base_score":"[0E0,0E0,0E0,0E0]"' in config

@@ -27,7 +27,10 @@ QUANTILES = (0.1, 0.5, 0.9)
 
 @dataclass(frozen=True)
 class Learning:
-    """What the trees are grown with. All of it goes into the manifest."""
+    """What the trees are grown with. All of it goes into the manifest.
+
+    ``forest``: trees of a round and an output, each on its own draw of the rows; their mean counts.
+    """
 
     depth: int = 5
     eta: float = 0.1
@@ -39,6 +42,7 @@ class Learning:
     feature_share: float = 1.0
     penalty: float = 1.0
     bins: int = 64
+    forest: int = 1
     mean_cap: float = 20.0
 
     def parameters(self, seed: int, threads: int) -> dict[str, Any]:
@@ -52,6 +56,7 @@ class Learning:
             "colsample_bytree": self.feature_share,
             "reg_lambda": self.penalty,
             "max_bin": self.bins,
+            "num_parallel_tree": self.forest,
             "base_score": 0.0,
             "seed": seed,
             "nthread": threads,

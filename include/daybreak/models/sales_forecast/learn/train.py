@@ -49,6 +49,9 @@ from daybreak.models.sales_forecast.options import Scope
 
 SEED = 7
 MOST_VOLUME = 100.0
+LARGEST_FOREST = 4
+"""Trees that share a round where rows are few: what they say should not depend on the seed, and
+they take no longer than one tree of many rows."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,7 @@ def train_panel(
     # One thread count and one seed give one booster; the sums of a histogram differ by threads.
     settings: dict[str, Any] = {"seed": seed, "threads": options.threads}
     learning = _of_labels(early, options.learning)
+    learning = replace(learning, forest=_forest(len(sample), options.rows))
     first = grow(
         weighted(early, held_from, options),
         learning,
@@ -202,6 +206,11 @@ def _of_labels(sample: Sample, learning: Learning) -> Learning:
     """
     labels = len(np.unique(np.stack([sample.series, sample.origin + sample.horizon]), axis=1).T)
     return replace(learning, least_weight=learning.least_weight * len(sample) / max(labels, 1))
+
+
+def _forest(rows: int, most: int) -> int:
+    """How many trees share a round: of half of the rows that there could be, two."""
+    return int(np.clip(round(most / max(rows, 1)), 1, LARGEST_FOREST))
 
 
 def weighted(sample: Sample, now: int, options: Options) -> Rows:
