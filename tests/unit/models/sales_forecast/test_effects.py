@@ -59,6 +59,17 @@ def test_of_two_months_that_disagree_little_is_learned() -> None:
     assert effects(found)[0] < 0.3
 
 
+def test_two_months_that_agree_by_chance_are_not_certain() -> None:
+    """Days follow 1, give or take 5; both months follow 1 in the mean, to the last digit."""
+    found = sample((0.0, 0.0), days=56, series=1)
+    found.features[:, [SEASON, OF_ITEM]] = 1.2, 1
+    swing = np.random.default_rng(4).normal(0, 5, 56).reshape(2, 28)
+    follows = 1 + (swing - swing.mean(axis=1, keepdims=True)).ravel()
+    units = found.features[:, LEVEL] * (1 + 0.2 * follows)
+    month = replace(found, units=units.astype(np.float32), origin=np.arange(56), horizon=1)
+    assert 0.2 < effects(month)[0] < 0.8
+
+
 def test_where_no_row_knows_a_year_the_trend_of_the_item_is_followed() -> None:
     """What an item deviates from its category is planted as its trend instead."""
     found = sample((0.0, 1.0))

@@ -164,15 +164,11 @@ def _ratio(
     days, so neither the number of rows nor that of days says much. Few weeks may agree by chance,
     so the error is never less than with a day as one; None of one day.
     """
-    weeks: dict[tuple[int, int], list[tuple[float, float]]] = {}
-    for day, sums in days.items():
-        weeks.setdefault(date.fromisoformat(day).isocalendar()[:2], []).append(of_day(sums))
-    below, above = np.array([of for week in weeks.values() for of in week]).T
-    errors = [error_of_ratio(above, below)]
-    below, above = np.array([np.sum(week, axis=0) for week in weeks.values()]).T
-    errors.append(error_of_ratio(above, below))
-    known = [error for error in errors if error is not None]
-    return float(above.sum() / max(below.sum(), 1e-9)), max(known, default=None)
+    below, above = np.array([of_day(sums) for sums in days.values()]).T
+    day = np.array([date.fromisoformat(day).toordinal() for day in days])
+    week = (day - 1) // 7  # day 1 was a Monday
+    error = error_of_ratio(above, below, day, week)
+    return float(above.sum() / max(below.sum(), 1e-9)), error
 
 
 def _baselines_of(panel: Panel, sample: Sample) -> dict[str, NDArray[np.float64]]:
