@@ -165,6 +165,19 @@ def test_the_standard_error_of_a_share_is_that_of_weeks() -> None:
     assert one["standard_error"]["p90"] == {"below": None, "at_or_below": None}
 
 
+def test_days_of_a_week_that_are_alike_are_one_observation() -> None:
+    """Three weeks from Monday to Sunday, all days of each with the same share."""
+    zero = dict.fromkeys(terms(), 0.0) | {"rows": 10.0, "volume": 1.0}
+    days = {
+        (date(2026, 1, 5) + timedelta(days=7 * week + n)).isoformat(): zero
+        | {"at_or_below.p90": share}
+        for week, share in enumerate((2.0, 5.0, 8.0))
+        for n in range(7)
+    }
+    found = evidence.measures(days)["standard_error"]["p90"]["at_or_below"]
+    assert found == pytest.approx(0.3 / 3**0.5)
+
+
 def test_where_weeks_agree_by_chance_days_are_observations() -> None:
     """Two weeks of the same share, whose days have 0.2 and 0.8 of their rows each."""
     zero = dict.fromkeys(terms(), 0.0) | {"rows": 10.0, "volume": 1.0}
