@@ -253,11 +253,16 @@ def _row(fact: dict[str, Any], facts: list[dict[str, Any]], today: int) -> Row:
 
 
 Seasons = list[list[tuple[float, float]]]
+RECENCY = [0.5] * 28 + [1.0] * 28
 
 
 def seasons_of(panel: Panel, t: int) -> Seasons:
-    """For each series and day ahead: last year's index around it over that of the 56 days up to
-    ``t``, of the category, and by what that of the item is another one."""
+    """For each series and day ahead: last year's index around it over that of the 56 days a year
+    before ``t``, of the category, and by what that of the item is another one.
+
+    Of weeks those 56 are the ones up to ``t`` where the ones before are unknown and a year of
+    these is not.
+    """
     facts = _facts(panel, t)
     sums: dict[tuple[str, Any, int], list[float]] = defaultdict(lambda: [0.0] * 3)
     for i, fact in enumerate(facts):
@@ -286,7 +291,15 @@ def seasons_of(panel: Panel, t: int) -> Seasons:
         return sum(v * w for v, w in known if v is not None) / total
 
     year, week = 364 // panel.step, 7 // panel.step
-    before = (range(t - year - 55, t - year + 1), [0.5] * 28 + [1.0] * 28)
+
+    def before(category: str) -> tuple[range, list[float]]:
+        of_level = range(t - year - 55, t - year + 1)
+        if panel.step == 7 and mean(category, of_level, RECENCY) is None:
+            latest = range(t - 55, t + 1)
+            if sum(index(category, c) is not None for c in latest) >= 52:
+                of_level = latest
+        return of_level, RECENCY
+
     around = [
         (range(t - year + day - week, t - year + day + week + 1), [1.0] * (2 * week + 1))
         for day in range(1, panel.ahead + 1)
@@ -305,7 +318,7 @@ def seasons_of(panel: Panel, t: int) -> Seasons:
 
     rows = []
     for item, category in {(fact["item"], fact["category"]) for fact in facts}:
-        start, start_noise = of_item(item, category, *before)
+        start, start_noise = of_item(item, category, *before(category))
         for day, days in enumerate(around):
             ratio, noise = of_item(item, category, *days)
             variance = noise + start_noise
@@ -313,7 +326,8 @@ def seasons_of(panel: Panel, t: int) -> Seasons:
     deviation = shrunk(rows)
 
     def both(fact: dict[str, Any], day: int) -> tuple[float, float]:
-        level, now = (mean(fact["category"], *days) for days in (before, around[day]))
+        name = fact["category"]
+        level, now = (mean(name, *days) for days in (before(name), around[day]))
         if not level or now is None:
             return math.nan, math.nan
         return tuple(min(max(v, 0.1), 10.0) for v in (now / level, deviation[fact["item"], day]))

@@ -82,6 +82,7 @@ def test_where_no_row_knows_a_year_the_trend_of_the_item_is_followed() -> None:
     found.features[0, [SEASON, OF_ITEM]] = 1
     assert set(effects_of(found, 1, priced=False)) == {"season", "item_season"}
     assert effects_of(found, 1, priced=True) == {}
+    assert set(effects_of(found, 7, priced=True)) == {"season", "item_season"}, "trees see no weeks"
 
 
 def of_items(moved: list[float], ratio: list[float]) -> float:

@@ -25,7 +25,7 @@ from daybreak.models.sales_forecast.features.recent import gather, quantiles
 from daybreak.models.sales_forecast.features.snapshot import snapshot
 from daybreak.models.sales_forecast.options import DEFAULT_HORIZON as HORIZON
 from feature_oracle import history_rows, seasons_of
-from random_panels import ending_at, random_panel, series_of
+from random_panels import ending_at, plain_panel, random_panel, series_of
 
 LAYOUT = layout(HORIZON)
 
@@ -60,7 +60,7 @@ def test_history_agrees_with_an_oracle_that_walks_day_by_day(
         )
 
 
-@pytest.mark.parametrize(("step", "days"), [(1, 430), (1, 460), (7, 130)])
+@pytest.mark.parametrize(("step", "days"), [(1, 430), (1, 460), (7, 130), (7, 70)])
 @settings(max_examples=4, deadline=None)
 @given(seed=seeds)
 def test_seasons_agree_with_an_oracle_that_walks_day_by_day(
@@ -296,6 +296,20 @@ def test_last_year_is_the_same_weekday_or_week(step: int, year: int) -> None:
     then = slice(panel.days - year, panel.days - year + HORIZON)
     units = np.where(panel.open[:, then], panel.units[:, then], np.nan)
     np.testing.assert_allclose(channel(rows, "last_year"), units / scale[:, None], rtol=1e-6)
+
+
+@pytest.mark.parametrize("weeks", [140, 104, 60])
+def test_a_year_of_weeks_is_enough_to_know_seasons(weeks: int) -> None:
+    """Twice as much in one part of a year as in the other, 70 and 35 a week."""
+    week = np.arange(-weeks, HORIZON)
+    wave = 1 + np.cos(2 * np.pi * week / 52) / 3
+    panel = plain_panel(np.tile(52.5 * wave[:weeks], (3, 1)), step=7)
+
+    season = channel(snapshot(panel), "season")
+    # As beside that of 56 weeks, of which the last four count double.
+    np.testing.assert_allclose(season, np.tile(wave[weeks:], (3, 1)), rtol=0.12)
+    young = plain_panel(panel.units[:, -50:], step=7)
+    assert np.isnan(channel(snapshot(young), "season")).all(), "the level is not of a year"
 
 
 def test_weeks_more_than_a_year_ahead_have_no_last_year() -> None:

@@ -1,5 +1,8 @@
 """What the days ahead sold a year ago, beside the weeks before them: the *season* of a series.
 
+Of weeks the level is that of a whole year, in which each season is once. So a shop that knows one
+year, and not yet the one before, has the seasons that it sold beside that year itself.
+
 Each category has one, and each item its deviation from that, as far as items differ beside noise
 (`shrinkage`). So a shop without categories has the seasons of its items, and an item that a year
 says little about has that of its category.
@@ -89,8 +92,11 @@ def seasons(
     """
     # The days before are as many, and weigh as much, as those of the level that is multiplied.
     before, reach = SELLING_DAYS, REACH // step
-    first = MEMORY - YEAR // step - before
-    wanted = slice(first, first + before + ahead + reach)
+    year = YEAR // step
+    first = MEMORY - year - before
+    spans_year = before >= year
+    last = first + before + ahead + reach
+    wanted = slice(first, max(last, MEMORY) if spans_year else last)
     kinds = (groups.category, groups.item)
     width = wanted.stop - wanted.start
     sums = [np.zeros((3, int(kind.max(initial=0)) + 1, width)) for kind in kinds]
@@ -105,19 +111,40 @@ def seasons(
     around = [slice(before + day - reach, before + day + reach + 1) for day in range(ahead)]
     with np.errstate(divide="ignore", invalid="ignore"):
         index = np.where(category.level > 0, category.units / category.level, np.nan)
-        level = _mean(index[:, :before], RECENCY)[:, None]
+        weight = _of_level(index, year if spans_year else None)
+        level = _mean(index, weight)[:, None]
         season = np.stack([_mean(index[:, days]) for days in around], axis=1)
         season = np.where(level > 0, season / level, np.nan)
     place = np.zeros(item.units.shape[0], np.intp)
     place[groups.item] = groups.category
-    deviation = _of_items(item, np.nan_to_num(index)[place], around)
+    deviation = _of_items(item, np.nan_to_num(index)[place], weight[place], around)
     found = season[groups.category]
     deviation = np.where(np.isnan(found), np.nan, deviation[groups.item])
     return found.clip(1 / MOST_SEASON, MOST_SEASON), deviation.clip(1 / MOST_SEASON, MOST_SEASON)
 
 
-def _of_items(sums: Sums, index: Matrix, around: list[slice]) -> Matrix:
-    """By what the season of an item is that of its category, (items, days ahead)."""
+def _of_level(index: Matrix, year: int | None) -> Matrix:
+    """How much each column counts in the level that a season is beside, as `index` is.
+
+    The first ones do. ``year``: columns of one, where a level is of so many: where the first ones
+    are unknown and a whole year up to the origin is not, the last ones.
+    """
+    width = index.shape[1]
+    weight = np.zeros_like(index)
+    weight[:, :SELLING_DAYS] = RECENCY
+    if year is not None:
+        latest = slice(year, year + SELLING_DAYS)
+        unknown = np.isnan(_mean(index, weight))
+        young = unknown & ((~np.isnan(index[:, latest])).sum(axis=1) >= year)
+        weight[young] = np.pad(RECENCY, (year, width - year - SELLING_DAYS))
+    return weight
+
+
+def _of_items(sums: Sums, index: Matrix, weight: Matrix, around: list[slice]) -> Matrix:
+    """By what the season of an item is that of its category, (items, days ahead).
+
+    ``weight``: of `_of_level`.
+    """
     sold = np.where(index > 0, sums.units, 0.0)
     expected, noise = sums.level * index, sums.noise * index
 
@@ -126,7 +153,7 @@ def _of_items(sums: Sums, index: Matrix, around: list[slice]) -> Matrix:
         ratio = ((sold[:, days] * weight).sum(axis=1) + PRIOR_UNITS) / level
         return ratio, (noise[:, days] * np.square(weight)).sum(axis=1) / np.square(level)
 
-    start, start_noise = beside(slice(0, SELLING_DAYS), RECENCY)
+    start, start_noise = beside(slice(None), weight)
     of_days = [beside(days, np.ones(1)) for days in around]
     ratios, noises = (np.stack(one, axis=1) for one in zip(*of_days, strict=True))
     variance = noises + start_noise[:, None]

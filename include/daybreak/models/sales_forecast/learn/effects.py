@@ -35,12 +35,12 @@ def effects_of(sample: Sample, step: int, *, priced: bool) -> Effects:
     The seasons of a year ago, or the trend of the item where no row knows a year: of more history
     trees learn by themselves what a trend is worth. ``priced``: plans give prices. Last year's days
     stood at others then, what prices do would be mixed into the season, and trees, which know both,
-    tell them apart.
+    tell them apart. They do not of weeks, of which a year has too few.
     """
     if np.isnan(sample.features[:, FEATURES.index(SEASON)]).all():
         names: tuple[str, ...] = (TREND,)
     else:
-        names = () if priced else (SEASON, ITEM_SEASON)
+        names = () if priced and step == 1 else (SEASON, ITEM_SEASON)
     block = (sample.origin + sample.horizon) * step // BLOCK_DAYS
     effects: dict[str, float] = {}
     for name in names:
