@@ -117,9 +117,9 @@ def _measured(
     *,
     options: argparse.Namespace,
 ) -> dict[str, Any]:
-    chosen = {"methods": options.methods, "most": options.origins}
+    chosen = {"methods": options.methods, "most": options.origins, "seed": options.seed}
     if isinstance(one, SalesSet):
-        more = {**chosen, "seed": options.seed, "history": options.history}
+        more = {**chosen, "history": options.history}
         return measure_sales(one, running, data, cache, progress, **more)
     return measure_lists(one, running, data, cache, progress, **chosen)
 

@@ -13,8 +13,10 @@ from benchmarks.quality.past import LENGTH, Asked, Ints
 from benchmarks.stages import Stages
 from daybreak.clock import AsOf
 from daybreak.errors import NoData
+from daybreak.facts.interactions import read_events
 from daybreak.models import get_learning, get_model
 from daybreak.models.base import Day, Given, Questions, SnapshotRows, Span, Trained
+from daybreak.models.recommendations.learn.train import SEED, Options, train_events
 from daybreak.registry.artifact import Artifact
 from daybreak.scoring.engines.predictor import Predictor
 
@@ -29,6 +31,8 @@ def our_lists(
     asked: Mapping[str, Asked],
     users: NDArray[np.object_],
     items: NDArray[np.object_],
+    *,
+    seed: int = SEED,
 ) -> tuple[dict[str, dict[str, Ints]], dict[str, Any]]:
     """Version to question to lists (q, LENGTH), and what it took.
 
@@ -40,7 +44,8 @@ def our_lists(
     versions: dict[str, Artifact] = {}
     try:
         with stages.stage("train"):
-            artifact = _artifact(learning.train(conn, as_of))
+            events = read_events(conn, as_of, days=Options().numbers.history_days)
+            artifact = _artifact(train_events(events, as_of.business_date, seed=seed))
     except NoData as error:
         reason = error.message
     else:

@@ -21,6 +21,7 @@ from benchmarks.quality.warehouse import Settings, Warehouse, warehouse
 from daybreak.facts.events import PURCHASE, UNKNOWN_USER, Events
 from daybreak.facts.interactions import read_events
 from daybreak.models.base import Progress
+from daybreak.models.recommendations.learn.train import SEED
 from daybreak.warehouse.engine import connect
 
 DAYS = 730
@@ -44,6 +45,7 @@ def measure_lists(
     *,
     methods: Sequence[str] | None = None,
     most: int | None = None,
+    seed: int = SEED,
 ) -> dict[str, Any]:
     """``methods``: of others, only these. ``most``: the last windows only."""
     dataset = prepared(of, data, cache)
@@ -53,7 +55,7 @@ def measure_lists(
         for back in range(count - 1, -1, -1):
             day = facts.last - timedelta(days=WINDOW + of.apart * back)
             progress(f"{of.name}, window after {day}")
-            windows.append(_window(of, facts, day, cache, progress, methods=methods))
+            windows.append(_window(of, facts, day, cache, progress, methods=methods, seed=seed))
     return {"kind": "lists", "windows": windows}
 
 
@@ -65,6 +67,7 @@ def _window(
     progress: Progress,
     *,
     methods: Sequence[str] | None,
+    seed: int,
 ) -> dict[str, Any]:
     with connect(facts.engine) as conn:
         as_of = facts.as_of(conn, MODEL, day)
@@ -73,10 +76,11 @@ def _window(
         asked, groups = questions(later, past, of.users)
         names = later.user_ids, later.item_ids
         file, about_file = _kept(cache, past, asked)
-        ours = cache / "ours" / f"{peers.key(file.stem, of.name, product('our_lists.py'))}.npz"
+        key = peers.key(file.stem, of.name, str(seed), product("our_lists.py"))
+        ours = cache / "ours" / f"{key}.npz"
         ours.parent.mkdir(parents=True, exist_ok=True)
         if not ours.exists():
-            found, about = our_lists(conn, as_of, asked, *names)
+            found, about = our_lists(conn, as_of, asked, *names, seed=seed)
             flat = {f"{v}|{q}": of_q for v, of_v in found.items() for q, of_q in of_v.items()}
             _save(ours, about, flat)
     measured: dict[str, Any] = {}
