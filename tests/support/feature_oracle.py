@@ -260,8 +260,8 @@ def seasons_of(panel: Panel, t: int) -> Seasons:
     """For each series and day ahead: last year's index around it over that of the 56 days a year
     before ``t``, of the category, and by what that of the item is another one.
 
-    Of weeks those 56 are the ones up to ``t`` where the ones before are unknown and a year of
-    these is not.
+    Of weeks those 56 are the ones up to ``t`` where the ones before are unknown, but something was
+    sold before these.
     """
     facts = _facts(panel, t)
     sums: dict[tuple[str, Any, int], list[float]] = defaultdict(lambda: [0.0] * 3)
@@ -295,9 +295,8 @@ def seasons_of(panel: Panel, t: int) -> Seasons:
     def before(category: str) -> tuple[range, list[float]]:
         of_level = range(t - year - 55, t - year + 1)
         if panel.step == 7 and mean(category, of_level, RECENCY) is None:
-            latest = range(t - 55, t + 1)
-            if sum(index(category, c) is not None for c in latest) >= 52:
-                of_level = latest
+            if any(index(category, c) is not None for c in range(t - 54)):
+                of_level = range(t - 55, t + 1)
         return of_level, RECENCY
 
     around = [

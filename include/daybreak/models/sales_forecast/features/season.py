@@ -127,15 +127,14 @@ def _of_level(index: Matrix, year: int | None) -> Matrix:
     """How much each column counts in the level that a season is beside, as `index` is.
 
     The first ones do. ``year``: columns of one, where a level is of so many: where the first ones
-    are unknown and a whole year up to the origin is not, the last ones.
+    are unknown, but something was sold before the last ones begin, those up to the origin do.
     """
     width = index.shape[1]
     weight = np.zeros_like(index)
     weight[:, :SELLING_DAYS] = RECENCY
     if year is not None:
-        latest = slice(year, year + SELLING_DAYS)
-        unknown = np.isnan(_mean(index, weight))
-        young = unknown & ((~np.isnan(index[:, latest])).sum(axis=1) >= year)
+        begun = ~np.isnan(index[:, : year + 1]).all(axis=1)
+        young = begun & np.isnan(_mean(index, weight))
         weight[young] = np.pad(RECENCY, (year, width - year - SELLING_DAYS))
     return weight
 
