@@ -115,6 +115,21 @@ class Conflict(DaybreakError):
     final = True
 
 
+class RequestTimeout(DaybreakError):
+    """The client did not send its request in time."""
+
+    status = 408
+    code = "request_timeout"
+
+
+class HeadersTooLarge(DaybreakError):
+    """The header of a request, or its address, is longer than any that the service needs."""
+
+    status = 431
+    code = "headers_too_large"
+    final = True
+
+
 class RequestTooLarge(DaybreakError):
     """The body of a request is longer than the limit."""
 
@@ -129,6 +144,13 @@ class UnsupportedMediaType(DaybreakError):
     status = 415
     code = "unsupported_media_type"
     final = True
+
+
+class Overloaded(DaybreakError):
+    """As many requests wait as can be answered in time."""
+
+    status = 503
+    code = "overloaded"
 
 
 class OutsideHorizon(DaybreakError):

@@ -177,6 +177,14 @@ class Settings(BaseSettings):
     )
     api_port: int = Field(8793, ge=0, le=65535, description="Port of the prediction service.")
     api_workers: int = Field(2, ge=1, description="gunicorn workers of the prediction service.")
+    api_threads: int = Field(
+        2, ge=1, description="Threads of each that answer; requests wait for a free one."
+    )
+    api_queue: int = Field(
+        64,
+        ge=1,
+        description="Requests that wait in a worker for a thread; more get a 503.",
+    )
     airflow_port: int = Field(8080, ge=0, le=65535, description="Port of Airflow's API server.")
     max_body_bytes: int = Field(64 * 1024, gt=0, description="Longest request body accepted.")
     refresh_seconds: float = Field(

@@ -294,9 +294,9 @@ def seasons_of(panel: Panel, t: int) -> Seasons:
 
     def before(category: str) -> tuple[range, list[float]]:
         of_level = range(t - year - 55, t - year + 1)
-        if panel.step == 7 and mean(category, of_level, RECENCY) is None:
-            if any(index(category, c) is not None for c in range(t - 54)):
-                of_level = range(t - 55, t + 1)
+        begun = any(index(category, c) is not None for c in range(t - 54))
+        if panel.step == 7 and begun and mean(category, of_level, RECENCY) is None:
+            of_level = range(t - 55, t + 1)
         return of_level, RECENCY
 
     around = [

@@ -9,18 +9,17 @@ import logging
 from typing import Any
 
 from daybreak.runtime import get_runtime
+from daybreak.serving.server.worker import COUNTS
 
 _settings = get_runtime("service").settings
 
 bind = f"{_settings.api_host}:{_settings.api_port}"
 workers = _settings.api_workers
 
-# Measured: one connection at a time, sync is as fast; eight at a time it answers 1.4 to 1.7 times
-# as many requests, because threads wait for Python's lock. But a connection that sends nothing (a
-# browser opens such ones) holds a sync worker until its timeout. Behind a balancer that buffers,
-# choose it with --worker-class sync.
-worker_class = "gthread"
-threads = 4
+# Requests are read whole by one thread before another runs the app (docs/adr/0014): a client that
+# sends or reads slowly holds up nobody.
+worker_class = "daybreak.serving.server.worker.ReadingWorker"
+threads = _settings.api_threads
 keepalive = 75
 
 # The app is imported once and shared by fork: a worker, also one that replaces another, starts
@@ -32,14 +31,22 @@ preload_app = True
 # A request takes milliseconds; one that takes longer than the warehouse's connect timeout hangs.
 timeout = 30
 graceful_timeout = 15
-# Slow bodies are bounded by number and size; the header carries a key of 80 bytes.
-limit_request_fields = 50
-limit_request_field_size = 4096
 
 # One line a request, without headers: keys never reach a log.
 accesslog = None
 errorlog = "-"
 control_socket_disable = True
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """Give the worker a place of its own among the counts of connections."""
+    taken = {other.place for other in server.WORKERS.values()}
+    worker.place = next(place for place in range(COUNTS.places) if place not in taken)
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """What it counted is over."""
+    COUNTS.clear(worker.place)
 
 
 def post_worker_init(worker: Any) -> None:

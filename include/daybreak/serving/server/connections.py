@@ -1,0 +1,389 @@
+"""The connections of one process: each is read, answered and ended within its deadlines.
+
+One thread waits for all of them and reads; an app sees a request when it is whole. What a client
+does with its connection costs that thread a few microseconds, and no other client anything.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import select
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum, auto
+from queue import SimpleQueue
+from socket import IPPROTO_TCP, SHUT_WR, TCP_NODELAY, socket
+from threading import Thread
+from typing import Any
+
+from daybreak.errors import DaybreakError, Overloaded, RequestTimeout
+from daybreak.serving.server.balance import Balance
+from daybreak.serving.server.refusals import answer, refusal
+from daybreak.serving.server.requests import Limits, Request, Requests
+from daybreak.serving.server.wsgi import App, answer_of, response, server_environ
+
+logger = logging.getLogger("gunicorn.error")
+SWEEP_SECONDS = 0.25
+DEFER_SECONDS = 0.002
+"""How long a process that has more connections than another leaves a new one to that."""
+READ_BYTES = 65_536
+FAILED = DaybreakError("The service failed to answer this request.", remedy="Its log says why.")
+MOST_DISCARDED = 4_194_304
+ONCE = select.EPOLLONESHOT
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds that a client may take: to send a whole header, then a whole body, to read a whole
+    answer, and to ask again. ``work``: that the app may take; ``drain``: to end with."""
+
+    header: float = 10.0
+    body: float = 10.0
+    write: float = 10.0
+    idle: float = 75.0
+    work: float = 30.0
+    linger: float = 2.0
+    drain: float = 15.0
+
+
+class State(Enum):
+    """What a connection is waiting for."""
+
+    IDLE = auto()
+    HEADER = auto()
+    BODY = auto()
+    APP = auto()
+    WRITE = auto()
+    LINGER = auto()
+
+
+class Connection:
+    """A client's connection. It belongs to the reading thread, but to the app's while in APP.
+
+    ``closing``: it ends when ``out`` is sent. ``discarded``: bytes read unseen while it lingers.
+    """
+
+    __slots__ = ("closing", "deadline", "discarded", "environ", "out", "requests", "sock", "state")
+
+    def __init__(self, sock: socket, limits: Limits, environ: dict[str, Any]) -> None:
+        self.sock = sock
+        self.requests = Requests(limits)
+        self.environ = environ
+        self.state = State.IDLE
+        self.deadline = 0.0
+        self.out = b""
+        self.closing = False
+        self.discarded = 0
+
+
+class Server:
+    """Serves a WSGI app on listening sockets until it is told to end.
+
+    ``always``: answers by path that need no app, such as that the process lives. ``threads`` run
+    the app; ``waiting`` requests may wait for one, more are told to come again. ``most``
+    connections are held, and then the one that has been idle or unfinished for longest goes.
+    """
+
+    def __init__(
+        self,
+        listeners: Sequence[socket],
+        app: App,
+        *,
+        limits: Limits,
+        patience: Patience,
+        threads: int,
+        waiting: int,
+        most: int,
+        balance: Balance,
+        always: Mapping[bytes, Mapping[str, Any]],
+    ) -> None:
+        self._listeners = {one.fileno(): one for one in listeners}
+        self._app = app
+        self._limits = limits
+        self._patience = patience
+        self._waiting = waiting
+        self._most = most
+        self._balance = balance
+        self._always = always
+        self._epoll = select.epoll()
+        self._held: dict[int, Connection] = {}
+        self._jobs: SimpleQueue[tuple[Connection, Request] | None] = SimpleQueue()
+        self._draining = False
+        self._accept_at: float | None = None
+        self._threads = [Thread(target=self._work, daemon=True) for _ in range(threads)]
+
+    def serve(self, alive: Callable[[], bool], beat: Callable[[], None], wake: int) -> None:
+        """Until ``alive`` is false; then answer what has begun, for ``patience.drain`` seconds.
+
+        ``beat`` is called a few times a second, unless the app hangs in every thread. ``wake``: a
+        file descriptor on which something comes where ``alive`` may have changed.
+        """
+        for thread in self._threads:
+            thread.start()
+        for fd, listener in self._listeners.items():
+            listener.setblocking(False)
+            self._epoll.register(fd, select.EPOLLIN)
+        self._epoll.register(wake, select.EPOLLIN)
+        swept, ends = 0.0, math.inf
+        while (now := time.monotonic()) < ends and not (self._draining and not self._held):
+            if now - swept >= SWEEP_SECONDS:
+                swept = now
+                if self._sweep(now) < len(self._threads):
+                    beat()
+            if not self._draining and not alive():
+                self._stop_accepting()
+                ends = now + self._patience.drain
+            self._turn(now, wake)
+        for connection in list(self._held.values()):
+            self._drop(connection)
+        for _ in self._threads:
+            self._jobs.put(None)
+
+    def _turn(self, now: float, wake: int) -> None:
+        if self._accept_at is not None and now >= self._accept_at:
+            self._accept_now()
+        for fd, _ in self._epoll.poll(self._timeout(now)):
+            if fd in self._held:
+                self._event(self._held[fd])
+            elif fd in self._listeners:
+                self._accept(self._listeners[fd])
+            elif fd == wake:
+                os.read(wake, READ_BYTES)
+
+    def _timeout(self, now: float) -> float:
+        if self._accept_at is not None:
+            return max(0.0, self._accept_at - now)
+        return SWEEP_SECONDS
+
+    # Accepting
+
+    def _accept(self, listener: socket, *, always: bool = False) -> None:
+        for _ in range(64):
+            if not always and not self._balance.mine():
+                # Another process has fewer; it takes this one unless it is busy for long.
+                self._accept_at = time.monotonic() + DEFER_SECONDS
+                for fd in self._listeners:
+                    self._epoll.modify(fd, 0)
+                return
+            try:
+                sock, peer = listener.accept()
+            except OSError:  # another process took it, or the client is gone
+                return
+            self._welcome(sock, peer, listener)
+
+    def _accept_now(self) -> None:
+        self._accept_at = None
+        for fd, listener in self._listeners.items():
+            self._epoll.modify(fd, select.EPOLLIN)
+            self._accept(listener, always=True)
+
+    def _welcome(self, sock: socket, peer: Any, listener: socket) -> None:
+        if len(self._held) >= self._most:
+            self._make_room()
+        sock.setblocking(False)
+        name = listener.getsockname()
+        host, port = name[:2] if isinstance(name, tuple) else ("localhost", 0)
+        if isinstance(peer, tuple):
+            sock.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+        environ = server_environ(host, port, peer[0] if isinstance(peer, tuple) else "")
+        connection = Connection(sock, self._limits, environ)
+        self._held[sock.fileno()] = connection
+        self._balance.set(len(self._held))
+        connection.deadline = time.monotonic() + self._patience.header
+        self._epoll.register(sock.fileno(), 0)
+        self._read(connection)
+
+    def _make_room(self) -> None:
+        unfinished = (State.IDLE, State.HEADER, State.BODY, State.LINGER)
+        for connection in self._held.values():  # in the order in which they came
+            if connection.state in unfinished:
+                self._drop(connection)
+                return
+
+    def _stop_accepting(self) -> None:
+        self._draining = True
+        self._accept_at = None
+        for fd, listener in self._listeners.items():
+            self._epoll.unregister(fd)
+            listener.close()
+        self._listeners.clear()
+
+    # Reading
+
+    def _event(self, connection: Connection) -> None:
+        match connection.state:
+            case State.IDLE | State.HEADER | State.BODY:
+                self._read(connection)
+            case State.WRITE:
+                self._send(connection, connection.out, close=connection.closing)
+            case State.LINGER:
+                self._discard(connection)
+
+    def _read(self, connection: Connection) -> None:
+        try:
+            data = connection.sock.recv(READ_BYTES)
+        except BlockingIOError:
+            self._await(connection, select.EPOLLIN)
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._drop(connection)
+            return
+        requests = connection.requests
+        try:
+            requests.feed(data)
+        except DaybreakError as error:
+            self._refuse(connection, error)
+            return
+        if requests.ready:
+            self._next(connection)
+            return
+        self._unfinished(connection)
+        if requests.awaits_continue:
+            requests.awaits_continue = False
+            with suppress(OSError):
+                connection.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._await(connection, select.EPOLLIN)
+
+    def _unfinished(self, connection: Connection) -> None:
+        """Set the deadline of what is being waited for; more of the same does not move it."""
+        requests, patience = connection.requests, self._patience
+        if requests.body_begun:
+            state, seconds = State.BODY, patience.body
+        elif requests.begun:
+            state, seconds = State.HEADER, patience.header
+        else:
+            state, seconds = State.IDLE, patience.idle
+        if state is not connection.state:
+            connection.state = state
+            connection.deadline = time.monotonic() + seconds
+
+    def _next(self, connection: Connection) -> None:
+        """Hand on the next whole request of a connection."""
+        request = connection.requests.ready.popleft()
+        if request.method in {b"GET", b"HEAD"} and request.target in self._always:
+            close = self._ends(request)
+            data = answer(self._always[request.target], request, close=close)
+            self._send(connection, data, close=close)
+        elif self._jobs.qsize() >= self._waiting:
+            error = Overloaded(
+                "More requests wait than can be answered in time.",
+                remedy="Try again after the seconds that Retry-After says.",
+                retry_after=1,
+            )
+            self._refuse(connection, error, request)
+        else:
+            connection.state = State.APP
+            connection.deadline = time.monotonic() + self._patience.work
+            self._jobs.put((connection, request))
+
+    # The app, in its threads
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            connection, request = job
+            try:
+                found = answer_of(self._app, request, connection.environ)
+            except DaybreakError as error:
+                self._refuse(connection, error, request)
+            except Exception:
+                logger.exception("the app failed to answer a request")
+                self._refuse(connection, FAILED, request)
+            else:
+                close = self._ends(request)
+                self._send(connection, response(found, request, close=close), close=close)
+
+    def _ends(self, request: Request | None) -> bool:
+        """Whether a connection ends with the answer; where no request could be read, it does."""
+        return self._draining or request is None or not request.keep_alive
+
+    # Writing
+
+    def _refuse(
+        self, connection: Connection, error: DaybreakError, request: Request | None = None
+    ) -> None:
+        close = self._ends(request)
+        self._send(connection, refusal(error, request, close=close), close=close)
+
+    def _send(self, connection: Connection, data: bytes, *, close: bool) -> None:
+        """Send what the client's socket takes; the reading thread sends the rest."""
+        try:
+            sent = connection.sock.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._drop(connection)
+            return
+        if sent < len(data):
+            connection.out, connection.closing = data[sent:], close
+            if connection.state is not State.WRITE:
+                connection.state = State.WRITE
+                connection.deadline = time.monotonic() + self._patience.write
+            self._await(connection, select.EPOLLOUT)
+            return
+        connection.out = b""
+        if close:
+            self._end(connection)
+        elif connection.requests.ready:
+            self._next(connection)
+        else:
+            connection.state = State.APP  # whatever comes now has a deadline of its own
+            self._unfinished(connection)
+            self._await(connection, select.EPOLLIN)
+
+    def _end(self, connection: Connection) -> None:
+        """Close. Of a client that is still sending read on for a while, unseen: a socket that is
+        closed before takes the answer with it."""
+        if not connection.requests.begun:
+            self._drop(connection)
+            return
+        connection.state = State.LINGER
+        connection.deadline = time.monotonic() + self._patience.linger
+        with suppress(OSError):
+            connection.sock.shutdown(SHUT_WR)
+        self._await(connection, select.EPOLLIN)
+
+    def _discard(self, connection: Connection) -> None:
+        with suppress(OSError):
+            data = connection.sock.recv(READ_BYTES)
+            connection.discarded += len(data)
+            if data and connection.discarded < MOST_DISCARDED:
+                self._await(connection, select.EPOLLIN)
+                return
+        self._drop(connection)
+
+    def _await(self, connection: Connection, event: int) -> None:
+        with suppress(OSError, ValueError):  # closed by its deadline a moment ago
+            self._epoll.modify(connection.sock.fileno(), event | ONCE)
+
+    def _drop(self, connection: Connection) -> None:
+        fd = connection.sock.fileno()
+        if fd >= 0 and self._held.pop(fd, None) is not None:
+            connection.sock.close()
+            self._balance.set(len(self._held))
+
+    def _sweep(self, now: float) -> int:
+        """End what is overdue. In how many threads the app hangs."""
+        hanging = 0
+        for connection in list(self._held.values()):
+            overdue = now >= connection.deadline
+            match connection.state:
+                case State.APP:
+                    hanging += overdue
+                case State.HEADER | State.BODY if overdue:
+                    what = "header" if connection.state is State.HEADER else "body"
+                    error = RequestTimeout(
+                        f"The {what} of the request did not come in time.",
+                        remedy="Send a request in one piece.",
+                    )
+                    self._refuse(connection, error)
+                case State.IDLE if overdue or self._draining:
+                    self._drop(connection)
+                case State.WRITE | State.LINGER if overdue:
+                    self._drop(connection)
+        return hanging

@@ -1,0 +1,45 @@
+"""Answers that no app made: what is refused before it sees it, and that the process lives."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from daybreak.errors import DaybreakError
+from daybreak.serving.http.envelope import request_id
+from daybreak.serving.server.requests import Request
+from daybreak.serving.server.wsgi import response
+
+
+def refusal(error: DaybreakError, request: Request | None, *, close: bool) -> bytes:
+    """The response that says an error, in the one shape of all errors.
+
+    ``request``: that it answers, where one could be read. ``close``: the connection ends with it.
+    """
+    seconds = error.details.get("retry_after")
+    more = {} if seconds is None else {"Retry-After": str(seconds)}
+    return answer(error.as_json(), request, status=error.status, close=close, more=more)
+
+
+def answer(
+    value: Mapping[str, Any],
+    request: Request | None,
+    *,
+    close: bool,
+    status: int = 200,
+    more: Mapping[str, str] | None = None,
+) -> bytes:
+    """A JSON response with the headers that all have, and ``more``."""
+    given = request.header(b"x-request-id") if request else b""
+    headers = {
+        "Content-Type": "application/json",
+        "X-Request-ID": request_id(given.decode("latin-1")),
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        **(more or {}),
+    }
+    body = json.dumps(value, separators=(",", ":")).encode()
+    line = f"{status} {HTTPStatus(status).phrase}"
+    return response((line, list(headers.items()), body), request, close=close)

@@ -1,0 +1,337 @@
+"""Slow, many and rude clients on real sockets: what happens to them, and to the others."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
+from http.client import HTTPConnection, HTTPResponse
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+
+from daybreak.errors import NotReady
+from daybreak.serving.server.balance import NOBODY, Balance, Counts
+from daybreak.serving.server.connections import Patience, Server
+from daybreak.serving.server.requests import MOST_AHEAD, Limits
+
+SOON = Patience(header=0.4, body=0.4, write=0.4, idle=0.4, work=0.4, linger=0.4, drain=5.0)
+LONG = Patience()
+WAIT = 20.0
+"""Seconds after which a test gives up."""
+HEALTH = {b"/healthz": {"status": "ok"}}
+
+
+class App:
+    """Echoes bodies. ``/wait`` answers when it is let; ``/big`` a megabyte; ``/fail`` fails."""
+
+    def __init__(self) -> None:
+        self.begun, self.go_on = Event(), Event()
+        self.answered = 0
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        self.answered += 1
+        match environ["PATH_INFO"]:
+            case "/wait":
+                self.begun.set()
+                assert self.go_on.wait(WAIT)
+            case "/big":
+                start_response("200 OK", [])
+                return [b"x" * 1_000_000]
+            case "/fail":
+                raise OSError("of the inside")
+            case "/unready":
+                raise NotReady("Not yet.", remedy="Wait.")
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [environ["wsgi.input"].read()]
+
+
+class Running:
+    """A server in a thread."""
+
+    def __init__(self, app: App, listener: socket.socket, counts: Counts, place: int) -> None:
+        self.app, self.port, self.beats = app, listener.getsockname()[1], 0
+        self.counts, self.place = counts, place
+        self._alive = True
+        self._wake = os.pipe()
+        self._listener = listener
+
+    def start(self, patience: Patience, **options: Any) -> None:
+        settings = {"threads": 1, "waiting": 8, "most": 100, **options}
+        server = Server(
+            [self._listener],
+            self.app,
+            limits=Limits(1000),
+            patience=patience,
+            balance=Balance(self.counts, self.place),
+            always=HEALTH,
+            **settings,
+        )
+
+        def beat() -> None:
+            self.beats += 1
+
+        arguments = (lambda: self._alive, beat, self._wake[0])
+        self._thread = Thread(target=server.serve, args=arguments, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._alive = False
+        os.write(self._wake[1], b"1")
+
+    def join(self) -> None:
+        self._thread.join(WAIT)
+        assert not self._thread.is_alive()
+
+    def ask(self, method: str = "GET", path: str = "/", body: bytes = b"") -> tuple[int, bytes]:
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=WAIT)) as connection:
+            connection.request(method, path, body)
+            response = connection.getresponse()
+            return response.status, response.read()
+
+
+@contextmanager
+def running(patience: Patience = LONG, **options: Any) -> Iterator[Running]:
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        server = Running(App(), listener, Counts(2), 0)
+        server.start(patience, **options)
+        stack.callback(server.join)
+        stack.callback(server.stop)
+        stack.callback(server.app.go_on.set)
+        yield server
+
+
+def client(server: Running) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", server.port), timeout=WAIT)
+
+
+def all_of(sock: socket.socket) -> bytes:
+    """What the server says until it hangs up."""
+    found = b""
+    while data := sock.recv(65_536):
+        found += data
+    return found
+
+
+def status_of(raw: bytes) -> int:
+    return int(raw.split(b" ", 2)[1]) if raw else 0
+
+
+HALF_HEADER = b"POST / HTTP/1.1\r\nHost: x\r\n"
+HALF_BODY = HALF_HEADER + b"Content-Length: 10\r\n\r\nabc"
+
+
+@pytest.mark.parametrize(
+    ("begin", "drip", "status"),
+    [
+        (b"", b"", 0),
+        (HALF_HEADER, b"", 408),
+        (HALF_HEADER, b"X", 408),
+        (HALF_BODY, b"", 408),
+        (HALF_BODY.replace(b"10", b"900"), b"x", 408),
+        (b"GET / HTTP/1.1\r\n\r\n", b"", 200),  # and nothing more
+    ],
+)
+def test_who_sends_slowly_is_told_and_hung_up_on_and_nobody_else_waits(
+    begin: bytes, drip: bytes, status: int
+) -> None:
+    with running(SOON, waiting=64) as server, ExitStack() as stack:
+        slow = [stack.enter_context(client(server)) for _ in range(30)]
+        for sock in slow:
+            sock.sendall(begin)
+        done, answers = Event(), []
+
+        def trickle() -> None:
+            while drip and not done.wait(0.05):
+                for sock in slow:
+                    try:
+                        sock.send(drip)
+                    except OSError:
+                        return
+
+        def others() -> None:
+            while not done.is_set():
+                answers.append(server.ask("POST", body=b"hello"))
+
+        threads = [Thread(target=one) for one in (trickle, others)]
+        for thread in threads:
+            thread.start()
+        said = []
+        for sock in slow:
+            try:
+                said.append(status_of(all_of(sock)))
+            except ConnectionResetError:  # it was still dripping when the answer came
+                said.append(status)
+        done.set()
+        for thread in threads:
+            thread.join()
+        assert set(said) == {status}
+        assert len(answers) > 1
+        assert set(answers) == {(200, b"hello")}
+
+
+def test_who_never_reads_is_hung_up_on() -> None:
+    with running(SOON) as server, closing(client(server)) as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.sendall(b"GET /big HTTP/1.1\r\n\r\n" * MOST_AHEAD)
+        until(lambda: server.counts[0] == 0)
+        assert server.ask("POST", body=b"hello") == (200, b"hello")
+
+
+def test_a_large_answer_reaches_who_reads_in_pieces() -> None:
+    with running() as server, closing(client(server)) as slow:
+        slow.sendall(b"GET /big HTTP/1.1\r\nConnection: close\r\n\r\n")
+        found = b""
+        while data := slow.recv(9_000):
+            found += data
+        assert found.endswith(b"\r\n\r\n" + b"x" * 1_000_000)
+
+
+def has(counts: Counts, connections: int) -> bool:
+    """So many connections are there, in all processes."""
+    return sum(count for count in (counts[0], counts[1]) if count != NOBODY) == connections
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_beyond_what_can_wait_requests_are_told_to_come_again_and_health_answers() -> None:
+    with running(waiting=2) as server, ExitStack() as stack:
+        busy = [stack.enter_context(client(server)) for _ in range(3)]
+        busy[0].sendall(b"GET /wait HTTP/1.1\r\n\r\n")
+        assert server.app.begun.wait(WAIT)
+        for sock in busy[1:]:
+            sock.sendall(b"GET /wait HTTP/1.1\r\nConnection: close\r\n\r\n")
+        until(lambda: server.counts[0] == 3)
+        connection = stack.enter_context(
+            closing(HTTPConnection("127.0.0.1", server.port, timeout=WAIT))
+        )
+        response = shed(connection, until_status=503)
+        assert response.headers["Retry-After"] == "1"
+        assert response.headers["X-Request-ID"] == "mine"
+        assert json.loads(response.read())["error"]["code"] == "overloaded"
+        connection.request("GET", "/healthz")  # the same connection goes on
+        healthy = connection.getresponse()
+        assert (healthy.status, json.loads(healthy.read())) == (200, {"status": "ok"})
+        server.app.go_on.set()
+        assert [status_of(all_of(sock)) for sock in busy[1:]] == [200, 200]
+
+
+def shed(connection: HTTPConnection, until_status: int) -> HTTPResponse:
+    """The third and fourth request may come before the first two wait."""
+    deadline = time.monotonic() + WAIT
+    while time.monotonic() < deadline:
+        connection.request("GET", "/", headers={"X-Request-ID": "mine"})
+        response = connection.getresponse()
+        if response.status == until_status:
+            return response
+        response.read()
+    raise AssertionError("nothing was shed")
+
+
+def test_an_app_that_hangs_in_every_thread_has_no_pulse() -> None:
+    with running(SOON) as server, closing(client(server)) as sock:
+        sock.sendall(b"GET /wait HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert server.app.begun.wait(WAIT)
+        time.sleep(2 * SOON.work)
+        before = server.beats
+        time.sleep(2 * SOON.work)
+        assert server.beats == before
+        assert server.ask(path="/healthz")[0] == 200
+        server.app.go_on.set()
+        assert status_of(all_of(sock)) == 200
+        until(lambda: server.beats > before)
+
+
+def test_failures_of_the_app_say_nothing_of_the_inside() -> None:
+    with running() as server:
+        status, body = server.ask(path="/fail")
+        assert (status, json.loads(body)["error"]["code"]) == (500, "internal_error")
+        assert b"inside" not in body
+        status, body = server.ask(path="/unready")
+        assert (status, json.loads(body)["error"]["remedy"]) == (503, "Wait.")
+        status, body = server.ask(path="ftp://x/")
+        assert (status, json.loads(body)["error"]["code"]) == (400, "invalid_request")
+
+
+def test_requests_sent_ahead_are_answered_in_order() -> None:
+    with running() as server, closing(client(server)) as sock:
+        sock.sendall(
+            b"".join(
+                b"POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\n%d" % number for number in range(9)
+            )
+            + b"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n"
+        )
+        parts = all_of(sock).split(b"HTTP/1.1 200 OK")[1:]
+    assert [part[-1:] for part in parts] == [*(b"%d" % number for number in range(9)), b"}"]
+
+
+def test_who_asks_first_may_send_its_body_and_a_head_has_none() -> None:
+    with running() as server, closing(client(server)) as sock:
+        sock.sendall(b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+        assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        sock.sendall(b"okHEAD /healthz HTTP/1.0\r\n\r\n")
+        answers = all_of(sock)
+    assert answers.count(b"HTTP/1.1 200 OK") == 2
+    assert answers.endswith(b"Content-Length: 15\r\nConnection: close\r\n\r\n")
+
+
+def test_who_sends_too_much_is_told_before_it_has_sent_all() -> None:
+    with running() as server, closing(client(server)) as sock:
+        sock.sendall(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(200):
+            sock.sendall(b"3e8\r\n" + b"x" * 1000 + b"\r\n")
+        assert status_of(all_of(sock)) == 413
+        assert server.app.answered == 0
+
+
+def test_the_connection_that_has_waited_longest_makes_room() -> None:
+    with running(most=3) as server, ExitStack() as stack:
+        held = []
+        for number in range(3):
+            held.append(stack.enter_context(client(server)))
+            until(partial(has, server.counts, number + 1))
+        assert server.ask("POST", body=b"hello") == (200, b"hello")
+        assert all_of(held[0]) == b""
+        held[1].sendall(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert status_of(all_of(held[1])) == 200
+
+
+def test_what_was_begun_is_answered_before_the_end() -> None:
+    with running() as server, closing(client(server)) as busy, closing(client(server)) as idle:
+        busy.sendall(b"GET /wait HTTP/1.1\r\n\r\n")
+        assert server.app.begun.wait(WAIT)
+        server.stop()
+        assert all_of(idle) == b""
+        server.app.go_on.set()
+        answer = all_of(busy)
+        server.join()
+        assert status_of(answer) == 200
+        assert b"Connection: close" in answer
+
+
+def test_two_processes_share_connections_evenly() -> None:
+    counts = Counts(3)
+    with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as stack:
+        servers = []
+        for place in range(2):
+            own = stack.enter_context(listener.dup())
+            server = Running(App(), own, counts, place)
+            server.start(LONG)
+            stack.callback(server.join)
+            stack.callback(server.stop)
+            servers.append(server)
+        for number in range(20):
+            stack.enter_context(client(servers[0]))
+            until(partial(has, counts, number + 1))
+        assert abs(counts[0] - counts[1]) <= 6, "not all on one"
