@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from benchmarks import bench_forecast, bench_recommendations, bench_reports
+from benchmarks.online import slow_clients
+
+from daybreak.runtime import Runtime
+from daybreak.serving.http.keys import create_key
+from daybreak.warehouse.engine import begin
+from gunicorn_server import gunicorn
+from toy import publish_day
 
 pytestmark = pytest.mark.slow  # each starts a PostgreSQL of its own
 
@@ -43,3 +53,24 @@ def test_a_business_date_in_the_reports() -> None:
     assert (result["series"], result["times"]) == (10, 2)
     assert set(result["ratio"]) == set(result["seconds"]) == set(bench_reports.QUESTIONS)
     assert bench_reports.report(result).count("\n|") == 2 + len(bench_reports.QUESTIONS)
+
+
+def test_slow_clients(make_runtime: Callable[..., Runtime], tmp_path: Path) -> None:
+    runtime = make_runtime()
+    publish_day(runtime)
+    with begin(runtime.engine) as conn:
+        key = create_key(conn, "bench", datetime(2026, 2, 1, tzinfo=UTC)).token
+    with gunicorn(runtime, tmp_path) as server:
+        asked = slow_clients.Asked(
+            "127.0.0.1",
+            server.port,
+            "/v1/models/toy/predict",
+            key,
+            json.dumps({"store": "S1", "item": "pear", "date": "2026-02-03"}),
+        )
+        result = slow_clients.measure(asked, [*slow_clients.KINDS], each=2, seconds=1)
+
+    json.dumps(result)
+    assert (result["failed"], result["health_failed"]) == (0, 0)
+    assert result["beside_per_second"] > 0
+    assert result["longest_lived"].keys() == slow_clients.KINDS.keys()

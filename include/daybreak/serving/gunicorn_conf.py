@@ -9,7 +9,7 @@ import logging
 from typing import Any
 
 from daybreak.runtime import get_runtime
-from daybreak.serving.server.worker import COUNTS
+from daybreak.serving.server.worker import PLACES
 
 _settings = get_runtime("service").settings
 
@@ -39,14 +39,14 @@ control_socket_disable = True
 
 
 def pre_fork(server: Any, worker: Any) -> None:
-    """Give the worker a place of its own among the counts of connections."""
+    """Give the worker a place of its own among those that share the work."""
     taken = {other.place for other in server.WORKERS.values()}
-    worker.place = next(place for place in range(COUNTS.places) if place not in taken)
+    worker.place = next(place for place in range(PLACES.count) if place not in taken)
 
 
 def child_exit(_server: Any, worker: Any) -> None:
-    """What it counted is over."""
-    COUNTS.clear(worker.place)
+    """Nobody is there to share with."""
+    PLACES.leave(worker.place)
 
 
 def post_worker_init(worker: Any) -> None:

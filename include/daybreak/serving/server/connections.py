@@ -17,20 +17,19 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from queue import SimpleQueue
 from socket import IPPROTO_TCP, SHUT_WR, TCP_NODELAY, socket
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 from daybreak.errors import DaybreakError, Overloaded, RequestTimeout
-from daybreak.serving.server.balance import Balance
 from daybreak.serving.server.refusals import answer, refusal
 from daybreak.serving.server.requests import Limits, Request, Requests
+from daybreak.serving.server.sharing import Places
 from daybreak.serving.server.wsgi import App, answer_of, response, server_environ
 
 logger = logging.getLogger("gunicorn.error")
 SWEEP_SECONDS = 0.25
-DEFER_SECONDS = 0.002
-"""How long a process that has more connections than another leaves a new one to that."""
 READ_BYTES = 65_536
+MOST_AT_ONCE = 64
 FAILED = DaybreakError("The service failed to answer this request.", remedy="Its log says why.")
 MOST_DISCARDED = 4_194_304
 ONCE = select.EPOLLONESHOT
@@ -86,6 +85,7 @@ class Server:
     ``always``: answers by path that need no app, such as that the process lives. ``threads`` run
     the app; ``waiting`` requests may wait for one, more are told to come again. ``most``
     connections are held, and then the one that has been idle or unfinished for longest goes.
+    ``places``: of all processes that serve the same; this one has ``place``.
     """
 
     def __init__(
@@ -98,7 +98,8 @@ class Server:
         threads: int,
         waiting: int,
         most: int,
-        balance: Balance,
+        places: Places,
+        place: int,
         always: Mapping[bytes, Mapping[str, Any]],
     ) -> None:
         self._listeners = {one.fileno(): one for one in listeners}
@@ -107,13 +108,15 @@ class Server:
         self._patience = patience
         self._waiting = waiting
         self._most = most
-        self._balance = balance
+        self._places = places
+        self._place = place
         self._always = always
         self._epoll = select.epoll()
         self._held: dict[int, Connection] = {}
         self._jobs: SimpleQueue[tuple[Connection, Request] | None] = SimpleQueue()
         self._draining = False
-        self._accept_at: float | None = None
+        self._load = 0
+        self._counting = Lock()
         self._threads = [Thread(target=self._work, daemon=True) for _ in range(threads)]
 
     def serve(self, alive: Callable[[], bool], beat: Callable[[], None], wake: int) -> None:
@@ -127,75 +130,72 @@ class Server:
         for fd, listener in self._listeners.items():
             listener.setblocking(False)
             self._epoll.register(fd, select.EPOLLIN)
-        self._epoll.register(wake, select.EPOLLIN)
-        swept, ends = 0.0, math.inf
-        while (now := time.monotonic()) < ends and not (self._draining and not self._held):
+        door = self._places.door(self._place)
+        for fd in (wake, door):
+            self._epoll.register(fd, select.EPOLLIN)
+        self._places.busy(self._place, 0)
+        swept, since, ends = 0.0, math.inf, math.inf
+        while (now := time.monotonic()) < ends:
             if now - swept >= SWEEP_SECONDS:
                 swept = now
                 if self._sweep(now) < len(self._threads):
                     beat()
             if not self._draining and not alive():
                 self._stop_accepting()
-                ends = now + self._patience.drain
-            self._turn(now, wake)
+                since, ends = now, now + self._patience.drain
+            self._turn(wake, door)
+            # Another process may have handed something on before it saw that this one leaves.
+            if self._draining and not self._held and now > since + SWEEP_SECONDS:
+                break
         for connection in list(self._held.values()):
             self._drop(connection)
         for _ in self._threads:
             self._jobs.put(None)
+        self._epoll.close()
 
-    def _turn(self, now: float, wake: int) -> None:
-        if self._accept_at is not None and now >= self._accept_at:
-            self._accept_now()
-        for fd, _ in self._epoll.poll(self._timeout(now)):
+    def _turn(self, wake: int, door: int) -> None:
+        for fd, _ in self._epoll.poll(SWEEP_SECONDS):
             if fd in self._held:
                 self._event(self._held[fd])
             elif fd in self._listeners:
                 self._accept(self._listeners[fd])
+            elif fd == door:
+                for sock, request in self._places.taken(self._place):
+                    if (connection := self._hold(sock)) is not None:
+                        self._queue(connection, request)
             elif fd == wake:
                 os.read(wake, READ_BYTES)
 
-    def _timeout(self, now: float) -> float:
-        if self._accept_at is not None:
-            return max(0.0, self._accept_at - now)
-        return SWEEP_SECONDS
-
     # Accepting
 
-    def _accept(self, listener: socket, *, always: bool = False) -> None:
-        for _ in range(64):
-            if not always and not self._balance.mine():
-                # Another process has fewer; it takes this one unless it is busy for long.
-                self._accept_at = time.monotonic() + DEFER_SECONDS
-                for fd in self._listeners:
-                    self._epoll.modify(fd, 0)
-                return
+    def _accept(self, listener: socket) -> None:
+        for _ in range(MOST_AT_ONCE):
             try:
-                sock, peer = listener.accept()
+                sock, _peer = listener.accept()
             except OSError:  # another process took it, or the client is gone
                 return
-            self._welcome(sock, peer, listener)
+            if (connection := self._hold(sock)) is not None:
+                connection.deadline = time.monotonic() + self._patience.header
+                self._read(connection)
 
-    def _accept_now(self) -> None:
-        self._accept_at = None
-        for fd, listener in self._listeners.items():
-            self._epoll.modify(fd, select.EPOLLIN)
-            self._accept(listener, always=True)
-
-    def _welcome(self, sock: socket, peer: Any, listener: socket) -> None:
+    def _hold(self, sock: socket) -> Connection | None:
+        """A connection that came, here or to another process; None where it is gone again."""
         if len(self._held) >= self._most:
             self._make_room()
-        sock.setblocking(False)
-        name = listener.getsockname()
+        try:
+            sock.setblocking(False)
+            name, peer = sock.getsockname(), sock.getpeername()
+            if isinstance(name, tuple):
+                sock.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+        except OSError:
+            sock.close()
+            return None
         host, port = name[:2] if isinstance(name, tuple) else ("localhost", 0)
-        if isinstance(peer, tuple):
-            sock.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
         environ = server_environ(host, port, peer[0] if isinstance(peer, tuple) else "")
         connection = Connection(sock, self._limits, environ)
         self._held[sock.fileno()] = connection
-        self._balance.set(len(self._held))
-        connection.deadline = time.monotonic() + self._patience.header
         self._epoll.register(sock.fileno(), 0)
-        self._read(connection)
+        return connection
 
     def _make_room(self) -> None:
         unfinished = (State.IDLE, State.HEADER, State.BODY, State.LINGER)
@@ -206,7 +206,7 @@ class Server:
 
     def _stop_accepting(self) -> None:
         self._draining = True
-        self._accept_at = None
+        self._places.leave(self._place)
         for fd, listener in self._listeners.items():
             self._epoll.unregister(fd)
             listener.close()
@@ -270,33 +270,61 @@ class Server:
             close = self._ends(request)
             data = answer(self._always[request.target], request, close=close)
             self._send(connection, data, close=close)
-        elif self._jobs.qsize() >= self._waiting:
+        elif not self._give_away(connection, request):
+            self._queue(connection, request)
+
+    def _queue(self, connection: Connection, request: Request) -> None:
+        """Let it wait for a thread of this process."""
+        if self._jobs.qsize() >= self._waiting:
             error = Overloaded(
                 "More requests wait than can be answered in time.",
                 remedy="Try again after the seconds that Retry-After says.",
                 retry_after=1,
             )
             self._refuse(connection, error, request)
-        else:
-            connection.state = State.APP
-            connection.deadline = time.monotonic() + self._patience.work
-            self._jobs.put((connection, request))
+            return
+        connection.state = State.APP
+        connection.deadline = time.monotonic() + self._patience.work
+        self._count(1)
+        self._jobs.put((connection, request))
+
+    def _give_away(self, connection: Connection, request: Request) -> bool:
+        """Hand a request to a process that has nothing to do, if this one has."""
+        requests = connection.requests
+        if not self._load or requests.ready or requests.begun:
+            return False
+        place = self._places.idle()
+        if place is None or not self._places.hand(place, connection.sock, request):
+            return False
+        # Not until the other one hangs up is the socket gone from what this one waits for.
+        self._epoll.unregister(connection.sock.fileno())
+        self._drop(connection)
+        return True
+
+    def _count(self, more: int) -> None:
+        with self._counting:
+            self._load += more
+            if not self._draining:
+                self._places.busy(self._place, self._load)
 
     # The app, in its threads
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            connection, request = job
-            try:
-                found = answer_of(self._app, request, connection.environ)
-            except DaybreakError as error:
-                self._refuse(connection, error, request)
-            except Exception:
-                logger.exception("the app failed to answer a request")
-                self._refuse(connection, FAILED, request)
-            else:
-                close = self._ends(request)
-                self._send(connection, response(found, request, close=close), close=close)
+            self._answer(*job)
+            self._count(-1)
+
+    def _answer(self, connection: Connection, request: Request) -> None:
+        try:
+            found = answer_of(self._app, request, connection.environ)
+        except DaybreakError as error:
+            self._refuse(connection, error, request)
+        except Exception:
+            logger.exception("the app failed to answer a request")
+            self._refuse(connection, FAILED, request)
+        else:
+            close = self._ends(request)
+            self._send(connection, response(found, request, close=close), close=close)
 
     def _ends(self, request: Request | None) -> bool:
         """Whether a connection ends with the answer; where no request could be read, it does."""
@@ -365,7 +393,6 @@ class Server:
         fd = connection.sock.fileno()
         if fd >= 0 and self._held.pop(fd, None) is not None:
             connection.sock.close()
-            self._balance.set(len(self._held))
 
     def _sweep(self, now: float) -> int:
         """End what is overdue. In how many threads the app hangs."""

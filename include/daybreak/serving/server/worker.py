@@ -9,15 +9,14 @@ from gunicorn.workers.base import Worker
 
 from daybreak.runtime import get_runtime
 from daybreak.serving.schemas import Health
-from daybreak.serving.server.balance import Balance, Counts
 from daybreak.serving.server.connections import Patience, Server
 from daybreak.serving.server.requests import Limits
+from daybreak.serving.server.sharing import Places
 
 MOST_CONNECTIONS = 2000
-MOST_WORKERS = 256
 SPARE_FILES = 200
-COUNTS = Counts(MOST_WORKERS)
-"""Made before the first fork."""
+PLACES = Places(2 * get_runtime("service").settings.api_workers + 2)
+"""As many again as there are workers: while they are replaced, old and new ones serve."""
 
 
 class ReadingWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
@@ -40,7 +39,8 @@ class ReadingWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
             threads=self.cfg.threads,
             waiting=settings.api_queue,
             most=min(MOST_CONNECTIONS, hard - SPARE_FILES),
-            balance=Balance(COUNTS, self.place),
+            places=PLACES,
+            place=self.place,
             always={b"/healthz": Health().model_dump()},
         ).serve(self._alive, self.notify, self.PIPE[0])
 

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from functools import partial
 from http.client import HTTPConnection, HTTPResponse
 from threading import Event, Thread
@@ -16,9 +17,9 @@ from typing import Any
 import pytest
 
 from daybreak.errors import NotReady
-from daybreak.serving.server.balance import NOBODY, Balance, Counts
 from daybreak.serving.server.connections import Patience, Server
-from daybreak.serving.server.requests import MOST_AHEAD, Limits
+from daybreak.serving.server.requests import MOST_AHEAD, Limits, Request
+from daybreak.serving.server.sharing import Places
 
 SOON = Patience(header=0.4, body=0.4, write=0.4, idle=0.4, work=0.4, linger=0.4, drain=5.0)
 LONG = Patience()
@@ -54,21 +55,22 @@ class App:
 class Running:
     """A server in a thread."""
 
-    def __init__(self, app: App, listener: socket.socket, counts: Counts, place: int) -> None:
+    def __init__(self, app: App, listener: socket.socket, places: Places, place: int) -> None:
         self.app, self.port, self.beats = app, listener.getsockname()[1], 0
-        self.counts, self.place = counts, place
+        self.places, self.place = places, place
         self._alive = True
         self._wake = os.pipe()
         self._listener = listener
 
     def start(self, patience: Patience, **options: Any) -> None:
         settings = {"threads": 1, "waiting": 8, "most": 100, **options}
-        server = Server(
+        self.server = Server(
             [self._listener],
             self.app,
             limits=Limits(1000),
             patience=patience,
-            balance=Balance(self.counts, self.place),
+            places=self.places,
+            place=self.place,
             always=HEALTH,
             **settings,
         )
@@ -77,16 +79,26 @@ class Running:
             self.beats += 1
 
         arguments = (lambda: self._alive, beat, self._wake[0])
-        self._thread = Thread(target=server.serve, args=arguments, daemon=True)
+        self._thread = Thread(target=self.server.serve, args=arguments, daemon=True)
         self._thread.start()
+
+    @property
+    def connections(self) -> int:
+        return len(self.server._held)
 
     def stop(self) -> None:
         self._alive = False
-        os.write(self._wake[1], b"1")
+        if self._wake[1] >= 0:
+            os.write(self._wake[1], b"1")
 
     def join(self) -> None:
+        if self._wake[1] < 0:
+            return
         self._thread.join(WAIT)
         assert not self._thread.is_alive()
+        for end in self._wake:
+            os.close(end)
+        self._wake = (-1, -1)
 
     def ask(self, method: str = "GET", path: str = "/", body: bytes = b"") -> tuple[int, bytes]:
         with closing(HTTPConnection("127.0.0.1", self.port, timeout=WAIT)) as connection:
@@ -97,9 +109,9 @@ class Running:
 
 @contextmanager
 def running(patience: Patience = LONG, **options: Any) -> Iterator[Running]:
-    with ExitStack() as stack:
+    with closing(Places(2)) as places, ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        server = Running(App(), listener, Counts(2), 0)
+        server = Running(App(), listener, places, 0)
         server.start(patience, **options)
         stack.callback(server.join)
         stack.callback(server.stop)
@@ -180,7 +192,7 @@ def test_who_never_reads_is_hung_up_on() -> None:
     with running(SOON) as server, closing(client(server)) as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.sendall(b"GET /big HTTP/1.1\r\n\r\n" * MOST_AHEAD)
-        until(lambda: server.counts[0] == 0)
+        until(partial(has, server, 0))
         assert server.ask("POST", body=b"hello") == (200, b"hello")
 
 
@@ -193,9 +205,8 @@ def test_a_large_answer_reaches_who_reads_in_pieces() -> None:
         assert found.endswith(b"\r\n\r\n" + b"x" * 1_000_000)
 
 
-def has(counts: Counts, connections: int) -> bool:
-    """So many connections are there, in all processes."""
-    return sum(count for count in (counts[0], counts[1]) if count != NOBODY) == connections
+def has(server: Running, connections: int) -> bool:
+    return server.connections == connections
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -212,7 +223,7 @@ def test_beyond_what_can_wait_requests_are_told_to_come_again_and_health_answers
         assert server.app.begun.wait(WAIT)
         for sock in busy[1:]:
             sock.sendall(b"GET /wait HTTP/1.1\r\nConnection: close\r\n\r\n")
-        until(lambda: server.counts[0] == 3)
+        until(partial(has, server, 3))
         connection = stack.enter_context(
             closing(HTTPConnection("127.0.0.1", server.port, timeout=WAIT))
         )
@@ -300,7 +311,7 @@ def test_the_connection_that_has_waited_longest_makes_room() -> None:
         held = []
         for number in range(3):
             held.append(stack.enter_context(client(server)))
-            until(partial(has, server.counts, number + 1))
+            until(partial(has, server, number + 1))
         assert server.ask("POST", body=b"hello") == (200, b"hello")
         assert all_of(held[0]) == b""
         held[1].sendall(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
@@ -320,18 +331,76 @@ def test_what_was_begun_is_answered_before_the_end() -> None:
         assert b"Connection: close" in answer
 
 
-def test_two_processes_share_connections_evenly() -> None:
-    counts = Counts(3)
-    with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as stack:
+@contextmanager
+def two(patience: Patience = LONG) -> Iterator[tuple[Running, Running]]:
+    """Two servers that share the work; only the first one accepts."""
+    with closing(Places(3)) as places, ExitStack() as stack:
         servers = []
         for place in range(2):
-            own = stack.enter_context(listener.dup())
-            server = Running(App(), own, counts, place)
-            server.start(LONG)
+            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            server = Running(App(), listener, places, place)
+            server.start(patience)
             stack.callback(server.join)
             stack.callback(server.stop)
+            stack.callback(server.app.go_on.set)
             servers.append(server)
-        for number in range(20):
-            stack.enter_context(client(servers[0]))
-            until(partial(has, counts, number + 1))
-        assert abs(counts[0] - counts[1]) <= 6, "not all on one"
+        until(lambda: places.load(0) == places.load(1) == 0)
+        yield servers[0], servers[1]
+
+
+def test_who_is_busy_hands_requests_and_their_connections_to_who_is_not() -> None:
+    with two() as (first, second), closing(client(first)) as busy, closing(client(first)) as other:
+        busy.sendall(b"GET /wait HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert first.app.begun.wait(WAIT)
+        big = b"x" * 900
+        for _ in range(2):  # the second time the connection is there already
+            other.sendall(b"POST / HTTP/1.1\r\nX-A: b\r\nContent-Length: 900\r\n\r\n" + big)
+            answer = b""
+            while not answer.endswith(big):
+                answer += other.recv(65_536)
+            assert status_of(answer) == 200
+        assert (first.app.answered, second.app.answered) == (1, 2)
+        assert (first.connections, second.connections) == (1, 1)
+        assert first.ask(path="/healthz")[0] == 200
+        first.app.go_on.set()
+        assert status_of(all_of(busy)) == 200
+        assert first.ask("POST", body=b"hello") == (200, b"hello")
+        assert first.app.answered == 2, "nothing is handed on where nothing waits"
+
+
+def test_nothing_is_handed_to_who_leaves_nor_where_more_is_on_its_way() -> None:
+    with two() as (first, second), ExitStack() as stack:
+        busy, ahead = (stack.enter_context(closing(client(first))) for _ in range(2))
+        busy.sendall(b"GET /wait HTTP/1.1\r\n\r\n")
+        assert first.app.begun.wait(WAIT)
+        ahead.sendall(b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+        second.stop()
+        second.join()
+        late = stack.enter_context(closing(client(first)))
+        late.sendall(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+        until(partial(has, first, 3))
+        first.app.go_on.set()
+        assert all_of(ahead).count(b"HTTP/1.1 200 OK") == 2
+        assert status_of(all_of(late)) == 200
+        assert second.app.answered == 0
+
+
+def test_what_was_handed_to_a_place_is_answered_by_who_takes_it() -> None:
+    """As where a process was killed before it looked."""
+    ours, theirs = socket.socketpair()
+    with ExitStack() as stack:
+        places = stack.enter_context(closing(Places(1)))
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        stack.enter_context(ours)
+        asked = Request(b"POST", b"/", [(b"x-a", b"b")], b"hello", "1.1", keep_alive=False)
+        assert places.hand(0, theirs, asked)
+        theirs.close()
+        assert not places.hand(0, ours, replace(asked, body=b"x" * 150_000)), "it is too long"
+        server = Running(App(), listener, places, 0)
+        server.start(LONG)
+        try:
+            ours.settimeout(WAIT)
+            assert all_of(ours).endswith(b"hello")
+        finally:
+            server.stop()
+            server.join()

@@ -1,0 +1,1 @@
+"""The endpoint under load: slow clients, peers. Loopback only, and for a bounded time."""
