@@ -11,6 +11,7 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from daybreak.errors import DaybreakError, RegistryUnavailable, WarehouseUnavailable
+from daybreak.serving.turn import pass_on
 
 T = TypeVar("T")
 _SOURCE_DOWN = (WarehouseUnavailable, RegistryUnavailable)
@@ -73,6 +74,7 @@ class Held(Generic[T]):
             self._lock.release()
 
     def _ask(self, now: float) -> list[T] | DaybreakError:
+        pass_on()
         try:
             self._value = self._read(self._value)
         except _SOURCE_DOWN as error:

@@ -14,6 +14,7 @@ from daybreak.models.base import AnyModel, Given, Key
 from daybreak.runtime import Runtime
 from daybreak.serving.publications import Publication, Publications
 from daybreak.serving.rows import RowCache
+from daybreak.serving.turn import pass_on
 from daybreak.warehouse.engine import connect
 
 
@@ -42,6 +43,7 @@ class Inputs:
         return self._upstream(model, key)
 
     def _upstream(self, model: AnyModel, key: Key) -> tuple[Given, datetime]:
+        pass_on()
         scores, identity, watermark = {}, {}, self.runtime.clock()
         for read in model.inputs:
             upstream = self.models[read.model]  # check_reads has checked it

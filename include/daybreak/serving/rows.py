@@ -10,6 +10,7 @@ from daybreak.ledger.generations import Generation
 from daybreak.models.base import AnyModel, SnapshotRows
 from daybreak.runtime import Runtime
 from daybreak.scoring.snapshots import read_entity
+from daybreak.serving.turn import pass_on
 from daybreak.warehouse.engine import connect
 
 CAPACITY = 16 << 20
@@ -52,6 +53,7 @@ class RowCache:
         return row
 
     def _read(self, model: AnyModel, generation: Generation, key: tuple[str, ...]) -> SnapshotRows:
+        pass_on()
         try:
             with connect(self._runtime.engine) as conn:
                 return read_entity(

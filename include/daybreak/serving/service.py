@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 from flask import Flask, current_app
 from pydantic import BaseModel
@@ -13,8 +13,10 @@ from daybreak.errors import NotFound
 from daybreak.models.base import AnyModel
 from daybreak.runtime import Runtime
 from daybreak.serving.answers import answer
+from daybreak.serving.http.encoding import encoded
 from daybreak.serving.inputs import Inputs
 from daybreak.serving.publications import Publication, Publications
+from daybreak.serving.remembered import Remembered
 
 _EXTENSION = "daybreak"
 
@@ -31,6 +33,7 @@ class Service:
     publications: Publications
     inputs: Inputs
     absent: Mapping[str, str] = field(default_factory=dict)
+    remembered: Remembered = field(default_factory=Remembered)
 
     def model(self, name: str) -> AnyModel:
         """Raises ``NotFound``, naming the models that exist."""
@@ -54,9 +57,15 @@ class Service:
             self.publications.current(read.model)
         return self.publications.current(model.name)
 
-    def predict(self, model: AnyModel, asked: BaseModel) -> dict[str, Any]:
-        """The answer to one typed request, wholly from one publication."""
-        return answer(model, self.publications.current(model.name), self.inputs, asked)
+    def predict(self, model: AnyModel, asked: BaseModel) -> bytes:
+        """The answer to one typed request as JSON, wholly from one publication."""
+        publication = self.publications.current(model.name)
+        return self.remembered.answer(
+            model.name,
+            publication,
+            asked,
+            lambda: encoded(answer(model, publication, self.inputs, asked)),
+        )
 
 
 def attach(app: Flask, service: Service) -> None:

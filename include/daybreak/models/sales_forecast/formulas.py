@@ -26,10 +26,17 @@ FORMULAS: dict[str, tuple[str, ...]] = {
 28 or 56 selling days, as if each had been a usual day. The link multiplies them by the factor of
 the day, so promotions and weekdays are in them."""
 
-_OF_PROMOTIONS = (
-    *("promotion", "promotion_share", "promotion_lift"),
-    *("price", "reference_price", "price_effect", "regular_mean", "mean_56"),
-)
+_COLUMNS = {
+    name: np.array([FEATURES.index(feature) for feature in of_output])
+    for name, of_output in FORMULAS.items()
+}
+_OF_PROMOTIONS = [
+    FEATURES.index(name)
+    for name in (
+        *("promotion", "promotion_share", "promotion_lift"),
+        *("price", "reference_price", "price_effect", "regular_mean", "mean_56"),
+    )
+]
 
 USUAL = "weekday_56"
 """Where nothing was measured."""
@@ -46,8 +53,7 @@ def margins_of(features: Float32, manifest: Mapping[str, Any]) -> Float32:
 
     Raises ``ArtifactAltered`` where the manifest names no formula.
     """
-    name = of_manifest(manifest, FORMULAS)
-    margins = features[:, [FEATURES.index(feature) for feature in FORMULAS[name]]]
+    margins = features[:, _COLUMNS[of_manifest(manifest, FORMULAS)]]
     return margins * _promoted(features)[:, None]
 
 
@@ -58,9 +64,7 @@ def _promoted(features: Float32) -> Float32:
     beyond its price. Without them, a promoted day sells what such days do by the lift, whatever its
     price, and other days the level without promoted ones.
     """
-    promotion, share, lift, price, usual, effect, regular, mean = (
-        features[:, FEATURES.index(name)] for name in _OF_PROMOTIONS
-    )
+    promotion, share, lift, price, usual, effect, regular, mean = features.T[_OF_PROMOTIONS]
     one = np.float32(1)
     level = np.where(mean > 0, regular / np.where(mean > 0, mean, one), one)
     lifted = (promotion > 0) & (share < 1)  # of promoted days only, the level is theirs
@@ -72,12 +76,15 @@ def blended(margins: Float32, features: Float32, manifest: Mapping[str, Any]) ->
     """What the link goes on with, float32 (m, 4): margins of trees, of a formula, or of both.
 
     A version without trees has margins (m, 0) and is its formula. ``manifest["blend"]`` mixes:
-    ``{"baseline": a formula, "trees": [a share for each output]}``.
+    ``{"baseline": a formula, "trees": [a share for each output]}``. Of trees alone the formula is
+    not asked.
     """
     if not margins.shape[1]:
         return margins_of(features, manifest)
     blend = manifest.get("blend")
     if blend is None:
+        return margins
+    if all(share == 1 for share in blend["trees"]):
         return margins
     trees = np.array(blend["trees"], np.float32)
     return margins * trees + margins_of(features, blend) * (np.float32(1) - trees)

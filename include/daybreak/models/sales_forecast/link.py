@@ -7,10 +7,10 @@ Only ``+ * / min max floor`` and comparisons of single float32 values are used, 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from daybreak.errors import ArtifactAltered
 from daybreak.models.sales_forecast.features.effects import (
@@ -33,6 +33,7 @@ SCORES = ("p10", "p50", "p90", "mean")
 QUANTILES = SCORES[:3]
 
 _COLUMN = {name: place for place, name in enumerate(FEATURES)}
+_ZERO = np.float32(0)
 _HALF = np.float32(0.5)
 _TENTH = np.float32(0.1000001)
 """Just above a tenth, so that the rounded product is not below one in any arithmetic."""
@@ -42,11 +43,14 @@ def usual_units(features: Float32, effects: Effects) -> Float32:
     """What a margin of 1 stands for in each row, float32 (m,): the level of the series by the
     factor of the day and by as much of seasons and trend as a version says."""
     units = features[:, _COLUMN["scale"]] * features[:, _COLUMN["day_factor"]]
-    season = features[:, _COLUMN["season"]], features[:, _COLUMN["item_season"]]
-    moved = followed(season[0], effects.get(SEASON, 0.0)) * followed(
-        season[1], effects.get(ITEM_SEASON, 0.0)
-    )
-    return np.asarray(units * moved * followed(trend_of(features), effects.get(TREND, 0.0)))
+    season, of_item, of_trend = (effects.get(name, 0.0) for name in (SEASON, ITEM_SEASON, TREND))
+    # What is not followed is left out: a product of ones, whatever is known.
+    if season or of_item:
+        moved = followed(features[:, _COLUMN["season"]], season)
+        units = units * (moved * followed(features[:, _COLUMN["item_season"]], of_item))
+    if of_trend:
+        units = units * followed(trend_of(features), of_trend)
+    return np.asarray(units)
 
 
 def trend_of(features: Float32) -> Float32:
@@ -55,6 +59,61 @@ def trend_of(features: Float32) -> Float32:
         features[:, _COLUMN[name]] for name in ("item_slope", "selling_day", "observed")
     )
     return np.asarray(trend(slope, ahead, observed))
+
+
+@dataclass(frozen=True)
+class Link:
+    """What a manifest says of it, checked once: a request has one row, and the manifest is long.
+
+    ``offsets``: of each day ahead and output, float32 (days, 4); None where there are none.
+    """
+
+    manifest: Mapping[str, Any]
+    effects: Effects
+    offsets: Float32 | None
+    whole: bool
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any]) -> Link:
+        """Raises ``ArtifactAltered`` where the manifest cannot be followed."""
+        calibration = manifest["calibration"]
+        return cls(
+            manifest,
+            _effects(manifest),
+            _offsets(calibration),
+            bool(calibration.get("round", False)),
+        )
+
+    def units(self, margins: Float32, features: Float32) -> dict[str, Float32]:
+        """As `link`."""
+        scale = usual_units(features, self.effects)
+        margins = blended(margins, features, self.manifest)
+        # Also where there are none: no zero is left with a sign.
+        margins = margins + self._on(features[:, _COLUMN["horizon"]])
+        found = np.maximum(margins * scale[:, None], _ZERO)
+        p10, p50, p90, mean = found.T
+        low, high = np.minimum(p10, p50), np.maximum(p10, p50)
+        units = np.empty((4, len(features)), np.float32)
+        np.minimum(low, p90, out=units[0])
+        np.maximum(low, np.minimum(high, p90), out=units[1])
+        np.maximum(high, p90, out=units[2])
+        if self.whole:
+            np.floor(units[:3] + _HALF, out=units[:3])
+        # The mean's trees know nothing of the quantiles' and rounding lifts P50 and P90 by up to
+        # 0.5.
+        np.maximum(mean, np.maximum(_HALF * units[1], _TENTH * units[2]), out=units[3])
+        # Not by the product: the sign of a zero may differ between one row and many.
+        units[:, (features[:, _COLUMN["open"]] == 0) | (scale == 0)] = _ZERO
+        return dict(zip(SCORES, units, strict=True))
+
+    def _on(self, days: Float32) -> Float32:
+        """The offsets of rows so many days ahead, (m, 4); one 0 for all where there are none."""
+        if self.offsets is None:
+            return np.zeros((1, 1), np.float32)
+        try:
+            return self.offsets[days.astype(np.intp) - 1]
+        except IndexError:
+            raise _no_offsets("an output", int(days.max())) from None
 
 
 def link(margins: Float32, features: Float32, manifest: Mapping[str, Any]) -> dict[str, Float32]:
@@ -70,28 +129,7 @@ def link(margins: Float32, features: Float32, manifest: Mapping[str, Any]) -> di
     whose scale is 0. The mean is at least half of P50 and a tenth of P90 (Markov's inequality: of
     what is never negative, half of the days sell P50 or more and a tenth sell P90 or more).
     """
-    calibration = manifest["calibration"]
-    margins = blended(margins, features, manifest)
-    scale = usual_units(features, _effects(manifest))
-    days = features[:, _COLUMN["horizon"]].astype(np.intp) - 1
-    # Not by the product: the sign of a zero may differ between one row and many.
-    nothing = (features[:, _COLUMN["open"]] == 0) | (scale == 0)
-    units = {}
-    for output, name in enumerate(SCORES):
-        offset = _offsets(calibration, name, days)
-        units[name] = np.maximum((margins[:, output] + offset) * scale, np.float32(0))
-    p10, p50, p90 = (units[name] for name in QUANTILES)
-    low, high = np.minimum(p10, p50), np.maximum(p10, p50)
-    units["p10"] = np.minimum(low, p90)
-    units["p50"] = np.maximum(low, np.minimum(high, p90))
-    units["p90"] = np.maximum(high, p90)
-    if calibration.get("round", False):
-        for name in QUANTILES:
-            units[name] = np.floor(units[name] + _HALF)
-    # The mean's trees know nothing of the quantiles' and rounding lifts P50 and P90 by up to 0.5.
-    least = np.maximum(_HALF * units["p50"], _TENTH * units["p90"])
-    units["mean"] = np.maximum(units["mean"], least)
-    return {name: np.where(nothing, np.float32(0), values) for name, values in units.items()}
+    return Link.of(manifest).units(margins, features)
 
 
 def _effects(manifest: Mapping[str, Any]) -> Effects:
@@ -110,17 +148,31 @@ def _is_share(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
 
-def _offsets(calibration: Mapping[str, Any], name: str, days: NDArray[np.intp]) -> Float32:
-    """The offset of each row, (m,), by its day ahead, from 0."""
-    needed = int(days.max(initial=-1)) + 1
-    with np.errstate(over="ignore"):  # too large becomes infinite, which is refused below
-        offsets = np.array(calibration.get(name, [0.0] * needed), np.float32)
-    if offsets.ndim != 1 or len(offsets) < needed or not np.isfinite(offsets).all():
-        raise ArtifactAltered(
-            f"The manifest's calibration of {name} is no list of finite numbers, one for each day "
-            f"ahead; day {needed} was asked for.",
-            remedy="Train again, or promote another version.",
-            field=f"calibration.{name}",
-        )
-    found: Float32 = offsets[days]
-    return found
+def _offsets(calibration: Mapping[str, Any]) -> Float32 | None:
+    """By day ahead and output, (days, 4), of as many days as all that are named have."""
+    found: dict[str, Float32] = {}
+    for name in SCORES:
+        if name not in calibration:
+            continue
+        with np.errstate(over="ignore"):  # too large becomes infinite, which is refused
+            try:
+                found[name] = np.array(calibration[name], np.float32)
+            except (TypeError, ValueError):
+                raise _no_offsets(name) from None
+        if found[name].ndim != 1 or not found[name].size or not np.isfinite(found[name]).all():
+            raise _no_offsets(name)
+    if not found:
+        return None
+    days = min(map(len, found.values()))
+    none = np.zeros(days, np.float32)
+    return np.stack([found.get(name, none)[:days] for name in SCORES], axis=1)
+
+
+def _no_offsets(name: str, day: int | None = None) -> ArtifactAltered:
+    asked = "" if day is None else f" Day {day} was asked for."
+    return ArtifactAltered(
+        f"The manifest's calibration of {name} is no list of finite numbers, one for each day "
+        f"ahead.{asked}",
+        remedy="Train again, or promote another version.",
+        field=f"calibration.{name}" if day is None else "calibration",
+    )

@@ -23,9 +23,14 @@ from daybreak.models.base import (
     Remarks,
     SnapshotRows,
 )
-from daybreak.models.sales_forecast.features.assemble import assemble
-from daybreak.models.sales_forecast.features.layout import COVARIATES, OVERRIDABLE, horizon_of
-from daybreak.models.sales_forecast.link import link
+from daybreak.models.sales_forecast.features.assemble import assemble, planned
+from daybreak.models.sales_forecast.features.layout import (
+    COVARIATES,
+    FEATURES,
+    OVERRIDABLE,
+    horizon_of,
+)
+from daybreak.models.sales_forecast.link import Link
 from daybreak.models.sales_forecast.options import Scope
 from daybreak.registry.artifact import Artifact
 
@@ -37,7 +42,7 @@ class ForecastRows:
     ``overrides``: by channel, float32 (q,), NaN where the plan holds; only those that were given.
     """
 
-    manifest: Mapping[str, Any]
+    link: Link
     business_date: date
     scope: Scope
     covariates: tuple[int, ...] | None
@@ -49,7 +54,16 @@ class ForecastRows:
     @cached_property
     def features(self) -> Float32:
         """Float32 (q, F)."""
-        return self._assembled(self.overrides)
+        return assemble(
+            self.series.values,
+            self.business_date,
+            self.horizon,
+            self.place,
+            self.overrides,
+            step=self.scope.step,
+            slots=self.scope.slots,
+            covariates=self.covariates,
+        )
 
     def answers(self, margins: Float32) -> Answers:
         """Series, horizon and date of each row, and its units: P10, P50, P90 and the mean."""
@@ -60,30 +74,24 @@ class ForecastRows:
             "horizon": self.horizon,
             "target_date": np.datetime64(self.business_date, "D") + self.scope.step * self.horizon,
         }
-        return Answers({**identity, **link(margins, self.features, self.manifest)})
+        return Answers({**identity, **self.link.units(margins, self.features)})
 
     def remarks(self, question: int) -> Remarks:
-        """The planned price given again is still the published row: the features decide."""
-        if not self.overrides:
-            return Remarks("published")
-        same = self.features[question].tobytes() == self._planned[question].tobytes()
-        return Remarks("published" if same else "live")
-
-    @cached_property
-    def _planned(self) -> Float32:
-        return self._assembled({})
-
-    def _assembled(self, overrides: Mapping[str, Float32]) -> Float32:
-        return assemble(
-            self.series.values,
-            self.business_date,
-            self.horizon,
-            self.place,
-            overrides,
-            step=self.scope.step,
-            slots=self.scope.slots,
-            covariates=self.covariates,
+        """The planned price given again is still the published row: the features decide, and all
+        that differ follow from those that were given."""
+        this = slice(question, question + 1)
+        same = all(
+            self.features[this, FEATURES.index(name)].tobytes()
+            == planned(
+                self.series.values,
+                self.horizon[this],
+                self.place[this],
+                name,
+                slots=self.scope.slots,
+            ).tobytes()
+            for name in self.overrides
         )
+        return Remarks("published" if same else "live")
 
 
 class ForecastScorer:
@@ -92,7 +100,7 @@ class ForecastScorer:
     def __init__(self, artifact: Artifact, day: Day) -> None:
         if day.business_date is None:
             raise ValueError("A forecast has a business date.")
-        self._manifest = artifact.manifest
+        self._link = Link.of(artifact.manifest)
         self._business_date = day.business_date
         self._scope = Scope.of(day.options)
         self._covariates = _trained_slots(artifact.manifest, day.context)
@@ -111,7 +119,7 @@ class ForecastScorer:
             raise self._outside(asked[outside][0], days)
         overrides = {name: questions.number(name) for name in OVERRIDABLE}
         return ForecastRows(
-            self._manifest,
+            self._link,
             self._business_date,
             self._scope,
             self._covariates,

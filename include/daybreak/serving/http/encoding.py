@@ -25,6 +25,18 @@ def json_values(column: NDArray[Any]) -> list[Any]:
 
 
 def json_response(value: Mapping[str, Any], status: int = 200) -> Response:
-    """A compact JSON response. NaN and infinity are never written."""
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
-    return Response(text.encode("utf-8", "backslashreplace"), status, mimetype="application/json")
+    """A compact JSON response."""
+    return json_bytes(encoded(value), status)
+
+
+def json_bytes(text: bytes, status: int = 200) -> Response:
+    """A response of JSON that is there already."""
+    return Response(text, status, content_type="application/json")
+
+
+def encoded(value: Mapping[str, Any]) -> bytes:
+    """Compact JSON. NaN and infinity are never written."""
+    return _ENCODER.encode(value).encode("utf-8", "backslashreplace")
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False)

@@ -36,13 +36,14 @@ def trace_requests(app: Flask) -> None:
     @app.before_request
     def begin() -> None:
         g.started = time.perf_counter()
-        g.request_id = request_id(request.headers.get("X-Request-ID", ""))
+        g.request_id = request_id(request.environ.get("HTTP_X_REQUEST_ID", ""))
 
     @app.after_request
     def finish(response: Response) -> Response:
-        response.headers["X-Request-ID"] = g.request_id
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["X-Content-Type-Options"] = "nosniff"
+        headers = response.headers  # each is set here alone, so none has to be looked for
+        headers.add("X-Request-ID", g.request_id)
+        headers.add("Cache-Control", "no-store")
+        headers.add("X-Content-Type-Options", "nosniff")
         return response
 
 

@@ -13,6 +13,7 @@ from daybreak.serving.http.encoding import json_response
 from daybreak.serving.publications import Publication
 from daybreak.serving.schemas import Fault, ModelDetail, ModelList, ModelSummary, Published
 from daybreak.serving.service import Service, current_service
+from daybreak.serving.turn import pass_on
 from daybreak.warehouse.engine import connect
 
 blueprint = Blueprint("catalog", __name__)
@@ -80,6 +81,7 @@ def _fields(
 
 
 def _champion(service: Service, model: AnyModel) -> str | None:
+    pass_on()
     with connect(service.runtime.engine) as conn:
         try:
             return champion_at(conn, model.name, service.runtime.clock())

@@ -15,6 +15,7 @@ from daybreak.serving.http.auth import public
 from daybreak.serving.http.encoding import json_response
 from daybreak.serving.schemas import Health, Readiness
 from daybreak.serving.service import Service, current_service
+from daybreak.serving.turn import pass_on
 from daybreak.warehouse.engine import connect
 from daybreak.warehouse.migrate import check_current
 
@@ -59,6 +60,7 @@ def readyz() -> Response:
 
 def _warehouse(service: Service) -> DaybreakError | None:
     def answers() -> None:
+        pass_on()
         with connect(service.runtime.engine) as conn:
             conn.execute(select(1))
 

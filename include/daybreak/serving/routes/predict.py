@@ -7,7 +7,7 @@ import time
 from flask import Blueprint, Response, g, request
 
 from daybreak.serving.http.body import parse, read_body
-from daybreak.serving.http.encoding import json_response
+from daybreak.serving.http.encoding import json_bytes
 from daybreak.serving.service import current_service
 
 blueprint = Blueprint("predict", __name__)
@@ -21,5 +21,5 @@ def predict(name: str) -> Response:
     body = read_body(request, service.runtime.settings.max_body_bytes)
     asked = parse(model.endpoint.request, body)
     answer = service.predict(model, asked)
-    answer["latency_ms"] = round((time.perf_counter() - g.started) * 1000, 3)
-    return json_response(answer)
+    milliseconds = round((time.perf_counter() - g.started) * 1000, 3)
+    return json_bytes(b'%b,"latency_ms":%a}' % (answer[:-1], milliseconds))

@@ -25,6 +25,7 @@ from daybreak.serving.server.refusals import answer, refusal
 from daybreak.serving.server.requests import Limits, Request, Requests
 from daybreak.serving.server.sharing import Places
 from daybreak.serving.server.wsgi import App, answer_of, response, server_environ
+from daybreak.serving.turn import pass_on, take
 
 logger = logging.getLogger("gunicorn.error")
 SWEEP_SECONDS = 0.25
@@ -117,6 +118,7 @@ class Server:
         self._draining = False
         self._load = 0
         self._counting = Lock()
+        self._turn = Lock()
         self._threads = [Thread(target=self._work, daemon=True) for _ in range(threads)]
 
     def serve(self, alive: Callable[[], bool], beat: Callable[[], None], wake: int) -> None:
@@ -143,7 +145,7 @@ class Server:
             if not self._draining and not alive():
                 self._stop_accepting()
                 since, ends = now, now + self._patience.drain
-            self._turn(wake, door)
+            self._events(wake, door)
             # Another process may have handed something on before it saw that this one leaves.
             if self._draining and not self._held and now > since + SWEEP_SECONDS:
                 break
@@ -153,7 +155,7 @@ class Server:
             self._jobs.put(None)
         self._epoll.close()
 
-    def _turn(self, wake: int, door: int) -> None:
+    def _events(self, wake: int, door: int) -> None:
         for fd, _ in self._epoll.poll(SWEEP_SECONDS):
             if fd in self._held:
                 self._event(self._held[fd])
@@ -310,7 +312,11 @@ class Server:
     # The app, in its threads
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        while True:
+            take(self._turn)
+            if (job := self._jobs.get()) is None:
+                pass_on()
+                return
             self._answer(*job)
             self._count(-1)
 

@@ -20,6 +20,7 @@ from daybreak.errors import NotReady
 from daybreak.serving.server.connections import Patience, Server
 from daybreak.serving.server.requests import MOST_AHEAD, Limits, Request
 from daybreak.serving.server.sharing import Places
+from daybreak.serving.turn import pass_on
 
 SOON = Patience(header=0.4, body=0.4, write=0.4, idle=0.4, work=0.4, linger=0.4, drain=5.0)
 LONG = Patience()
@@ -38,7 +39,9 @@ class App:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         self.answered += 1
         match environ["PATH_INFO"]:
-            case "/wait":
+            case "/wait" | "/wait-for-others" as path:
+                if path == "/wait-for-others":
+                    pass_on()
                 self.begun.set()
                 assert self.go_on.wait(WAIT)
             case "/big":
@@ -262,6 +265,17 @@ def test_an_app_that_hangs_in_every_thread_has_no_pulse() -> None:
         server.app.go_on.set()
         assert status_of(all_of(sock)) == 200
         until(lambda: server.beats > before)
+
+
+def test_who_waits_for_others_lets_other_requests_be_answered() -> None:
+    with running(threads=2) as server, closing(client(server)) as sock:
+        sock.sendall(b"GET /wait-for-others HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert server.app.begun.wait(WAIT)
+        for _ in range(3):
+            assert server.ask("POST", body=b"hello") == (200, b"hello")
+        server.app.go_on.set()
+        assert status_of(all_of(sock)) == 200
+        assert server.ask("POST", body=b"hello") == (200, b"hello")
 
 
 def test_failures_of_the_app_say_nothing_of_the_inside() -> None:

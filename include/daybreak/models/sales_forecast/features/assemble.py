@@ -25,11 +25,28 @@ from daybreak.models.sales_forecast.features.layout import (
     STATISTICS,
     channel_starts,
     features,
+    further,
     horizon_of,
 )
 from daybreak.models.sales_forecast.features.prices import lower_by, multiplier
 
 _COLUMN = {name: position for position, name in enumerate(FEATURES)}
+_STATISTICS = len(STATISTICS)
+_CHANNELS = slice(_COLUMN[CHANNELS[0]], _COLUMN[CHANNELS[0]] + len(CHANNELS))
+_OF_FACTORS = [_COLUMN["day_factor"], _COLUMN["group_factor"]]
+_FACTORS = np.array(
+    [
+        [HISTORY.index(names[0]) for names in (usual, on_promotion)]
+        for usual, on_promotion in (
+            (DAY_FACTOR, PROMOTED_FACTOR),
+            (GROUP_FACTOR, PROMOTED_GROUP_FACTOR),
+        )
+    ]
+)
+"""Where those of offset 0 are in a snapshot row, by whether a day is promoted."""
+_OF_PRICES = [_COLUMN["price_ratio"], _COLUMN["price_change"]]
+_PRICES = [_COLUMN["reference_price"], _COLUMN["price_now"]]
+"""What each of them is the price over."""
 
 
 def assemble(
@@ -57,20 +74,18 @@ def assemble(
     if len(horizons) and not 1 <= horizons.min() <= horizons.max() <= horizon:
         raise ValueError(f"Horizons are 1 to {horizon} days ahead.")
 
-    out = np.empty((len(rows), len(features(slots))), np.float32)
-    out[:, : len(STATISTICS)] = snapshot[rows, : len(STATISTICS)]
-    offset = horizons * step % 7
-    first = _COLUMN[CHANNELS[0]]
-    places = channel_starts(horizon, slots) + (horizons - 1)[:, None]
-    out[:, first : first + len(CHANNELS)] = snapshot[rows[:, None], places[:, : len(CHANNELS)]]
-    out[:, len(FEATURES) :] = snapshot[rows[:, None], places[:, len(CHANNELS) :]]
+    out = np.empty((len(rows), len(FEATURES) + further(slots)), np.float32)
+    out[:, :_STATISTICS] = snapshot[rows, :_STATISTICS]
+    ahead = snapshot[rows[:, None], channel_starts(horizon, slots) + (horizons - 1)[:, None]]
+    out[:, _CHANNELS] = ahead[:, : len(CHANNELS)]
+    out[:, len(FEATURES) :] = ahead[:, len(CHANNELS) :]
     if covariates is not None:
         columns = [features(slots).index(f"covariate_{slot}") for slot in range(1, slots + 1)]
         out[:, columns] = np.nan
         first = CHANNELS.index("covariate_1")
         for place, slot in zip(columns, covariates, strict=False):
             if slot >= 0:
-                out[:, place] = snapshot[rows, places[:, first + slot]]
+                out[:, place] = ahead[:, first + slot]
     for name, value in (overrides or {}).items():
         if name not in OVERRIDABLE:
             raise ValueError(f"{name!r} cannot be overridden; {', '.join(OVERRIDABLE)} can.")
@@ -79,23 +94,33 @@ def assemble(
         out[:, _COLUMN[name]] = np.where(np.isnan(given), column, given)
 
     # After the overrides: a day that is asked about as promoted has the factor of promoted days.
-    promoted = out[:, _COLUMN["promotion"]] > 0
-    for name, usual, on_promotion in (
-        ("day_factor", DAY_FACTOR, PROMOTED_FACTOR),
-        ("group_factor", GROUP_FACTOR, PROMOTED_GROUP_FACTOR),
-    ):
-        start = np.where(promoted, HISTORY.index(on_promotion[0]), HISTORY.index(usual[0]))
-        out[:, _COLUMN[name]] = snapshot[rows, start + offset]
-    price = out[:, _COLUMN["price"]]
+    promoted = (out[:, _COLUMN["promotion"]] > 0).astype(np.intp)
+    factors = _FACTORS[:, promoted] + horizons * step % 7
+    out[:, _OF_FACTORS] = snapshot[rows, factors].T
+    price, usual = out[:, _COLUMN["price"]], out[:, _COLUMN["reference_price"]]
     with np.errstate(divide="ignore", invalid="ignore"):  # a free or unknown price is NaN or inf
-        out[:, _COLUMN["price_ratio"]] = _finite(price / out[:, _COLUMN["reference_price"]])
-        out[:, _COLUMN["price_change"]] = _finite(price / out[:, _COLUMN["price_now"]])
-    lower = lower_by(price, out[:, _COLUMN["reference_price"]])
+        ratios = price[:, None] / out[:, _PRICES]
+    ratios[np.isinf(ratios)] = np.nan  # which the booster refuses
+    out[:, _OF_PRICES] = ratios
+    lower = lower_by(price, usual)
     out[:, _COLUMN["day_factor"]] *= multiplier(out[:, _COLUMN["price_effect"]], lower)
     in_calendar = _weekdays if step == 1 else _weeks
     out[:, _COLUMN["weekday"]] = in_calendar(business_date, horizons)
     out[:, _COLUMN["horizon"]] = horizons
     return out
+
+
+def planned(
+    snapshot: NDArray[np.float32],
+    horizons: NDArray[np.integer],
+    rows: NDArray[np.integer],
+    name: str,
+    *,
+    slots: int = LEAST_SLOTS,
+) -> NDArray[np.float32]:
+    """What is planned of a channel, float32 (m,); arguments as for `assemble`."""
+    start = channel_starts(horizon_of(snapshot, slots), slots)[CHANNELS.index(name)]
+    return np.asarray(snapshot[rows, start + np.asarray(horizons, np.intp) - 1])
 
 
 def _weekdays(business_date: date, horizons: NDArray[np.integer]) -> NDArray[np.integer]:
@@ -107,8 +132,3 @@ def _weeks(business_date: date, horizons: NDArray[np.integer]) -> NDArray[np.int
     distinct, place = np.unique(horizons, return_inverse=True)
     weeks = [(business_date + timedelta(days=7 * int(h))).isocalendar().week for h in distinct]
     return np.array(weeks, np.intp)[place]
-
-
-def _finite(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Infinity, which the booster refuses, to NaN."""
-    return np.where(np.isinf(values), np.float32(np.nan), values)

@@ -20,5 +20,7 @@ def followed(multiplier: NDArray[Any], effect: float) -> NDArray[Any]:
     """By what units are multiplied, of its dtype, that follow ``effect`` of a multiplier:
     ``1 + effect * (multiplier - 1)``, and 1 where it is unknown."""
     one = multiplier.dtype.type(1)
+    if effect == 0:
+        return np.ones_like(multiplier)
     moved = one + multiplier.dtype.type(effect) * (multiplier - one)
     return np.asarray(np.where(np.isnan(multiplier), one, moved))

@@ -6,6 +6,8 @@ the days of its horizon side by side. Nothing else knows these positions.
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -121,7 +123,7 @@ def layout(horizon: int, slots: int = LEAST_SLOTS) -> tuple[str, ...]:
 
 def horizon_of(snapshot: NDArray[np.float32], slots: int = LEAST_SLOTS) -> int:
     """How many periods ahead snapshot rows (n, S) cover. Raises ``ValueError`` for other rows."""
-    width = len(channels(slots))
+    width = len(CHANNELS) + further(slots)
     periods, rest = divmod(snapshot.shape[-1] - len(HISTORY), width)
     if snapshot.dtype != np.float32 or snapshot.ndim != 2 or periods < 1 or rest:
         raise ValueError(
@@ -131,10 +133,19 @@ def horizon_of(snapshot: NDArray[np.float32], slots: int = LEAST_SLOTS) -> int:
     return int(periods)
 
 
+@cache
 def channel_starts(horizon: int, slots: int = LEAST_SLOTS) -> NDArray[np.intp]:
-    """Position in a snapshot row of the first period of each of ``channels``."""
-    return len(HISTORY) + np.arange(len(channels(slots))) * horizon
+    """Position in a snapshot row of the first period of each of ``channels``, not to be changed."""
+    starts = len(HISTORY) + np.arange(len(channels(slots))) * horizon
+    starts.flags.writeable = False
+    return starts
 
 
+def further(slots: int) -> int:
+    """How many covariates there are beyond those of ``FEATURES``."""
+    return max(slots - LEAST_SLOTS, 0)
+
+
+@cache
 def _further(slots: int) -> tuple[str, ...]:
     return tuple(f"covariate_{slot}" for slot in range(LEAST_SLOTS + 1, slots + 1))

@@ -1,0 +1,75 @@
+"""Answers that were given before, the most recently asked ones.
+
+An answer follows from the request, the version and the generation, which never change: so it is
+kept under all of them, and none of another generation can be given. What only answers requests has
+no generation, and nothing of it is kept.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from threading import Lock
+
+from pydantic import BaseModel
+
+from daybreak.serving.publications import Publication
+
+CAPACITY = 16 << 20
+"""Bytes of answers and requests held a worker: some 20,000 forecasts."""
+OVERHEAD = 400
+"""Bytes that an answer costs beside its text: its key, its place."""
+LONGEST = 4096
+"""A longer request is hardly asked twice."""
+
+Key = tuple[str, int, str, str, str]
+
+
+class Remembered:
+    """Drops the least recently used answer. Safe for many threads.
+
+    ``hits`` and ``misses``: how many were asked for since the start.
+    """
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self.hits = self.misses = 0
+        self._capacity = capacity
+        self._answers: OrderedDict[Key, bytes] = OrderedDict()
+        self._bytes = 0
+        self._lock = Lock()
+
+    def answer(
+        self, model: str, publication: Publication, asked: BaseModel, make: Callable[[], bytes]
+    ) -> bytes:
+        """The answer as it was given before, else what ``make`` gives; its errors are not kept.
+
+        A request counts as the same whatever the order of its fields and the space between them.
+        """
+        generation = publication.generation
+        if generation is None:
+            return make()
+        text = asked.model_dump_json(exclude_unset=True)
+        if len(text) > LONGEST:
+            return make()
+        key = (model, generation.generation_id, publication.version, publication.gate, text)
+        with self._lock:
+            if (found := self._answers.get(key)) is not None:
+                self._answers.move_to_end(key)
+                self.hits += 1
+                return found
+            self.misses += 1
+        made = make()
+        self._keep(key, made)
+        return made
+
+    def _keep(self, key: Key, made: bytes) -> None:
+        with self._lock:
+            if key not in self._answers:
+                self._bytes += _size(key, made)
+            self._answers[key] = made
+            while self._bytes > self._capacity and len(self._answers) > 1:
+                self._bytes -= _size(*self._answers.popitem(last=False))
+
+
+def _size(key: Key, made: bytes) -> int:
+    return OVERHEAD + len(key[-1]) + len(made)
