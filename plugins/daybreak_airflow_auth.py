@@ -33,7 +33,7 @@ class AirflowLogin:
             user = asyncio.run(get_auth_manager().get_user_from_token(token))
         except InvalidTokenError:
             raise _refused() from None
-        return Caller(user.get_name())
+        return Caller(user.get_name(), str(user.get_id()))
 
 
 def _token(request: Request) -> str:

@@ -122,6 +122,13 @@ class RequestTimeout(DaybreakError):
     code = "request_timeout"
 
 
+class TooManyRequests(DaybreakError):
+    """A caller asks more often than it may."""
+
+    status = 429
+    code = "too_many_requests"
+
+
 class HeadersTooLarge(DaybreakError):
     """The header of a request, or its address, is longer than any that the service needs."""
 

@@ -185,6 +185,9 @@ class Settings(BaseSettings):
         ge=1,
         description="Requests that wait in a worker for a thread; more get a 503.",
     )
+    api_rate: float = Field(
+        0, ge=0, description="Requests a second that one key may send; 0 is any number."
+    )
     airflow_port: int = Field(8080, ge=0, le=65535, description="Port of Airflow's API server.")
     max_body_bytes: int = Field(64 * 1024, gt=0, description="Longest request body accepted.")
     refresh_seconds: float = Field(

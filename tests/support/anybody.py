@@ -10,4 +10,4 @@ class Anybody:
 
     def authenticate(self, request: Request) -> Caller:
         """Everybody is ``test``."""
-        return Caller("test")
+        return Caller("test", "test")

@@ -13,6 +13,7 @@ from daybreak.runtime import Runtime
 from daybreak.serving.http.auth import Authenticator, close_by_default
 from daybreak.serving.http.body import limit_bodies
 from daybreak.serving.http.envelope import answer_errors_as_json, trace_requests
+from daybreak.serving.http.rates import Rates
 from daybreak.serving.inputs import Inputs, check_reads
 from daybreak.serving.publications import Publications
 from daybreak.serving.routes import catalog, health, openapi, predict
@@ -40,7 +41,7 @@ def create_app(
     attach(app, Service(runtime, served, publications, inputs, without))
     limit_bodies(app, runtime.settings.max_body_bytes)
     trace_requests(app)
-    close_by_default(app, authenticator)
+    close_by_default(app, authenticator, Rates(runtime.settings.api_rate))
     answer_errors_as_json(app, runtime.settings.max_body_bytes)
     for module in (health, catalog, predict, openapi):
         app.register_blueprint(module.blueprint)

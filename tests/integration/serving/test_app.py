@@ -27,6 +27,7 @@ from daybreak.scoring.batch import rows_of_a_night
 from daybreak.serving.app import create_app
 from daybreak.serving.http.auth import Caller
 from daybreak.serving.rows import OVERHEAD, RowCache
+from daybreak.serving.service import service_of
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import begin, make_engine
 from daybreak.warehouse.tables import published, snapshot
@@ -52,7 +53,7 @@ class Anybody:
     def authenticate(self, request: Request) -> Caller:
         if request.headers.get("X-API-Key") == "wrong":
             raise Unauthenticated("No.", remedy="Send a key.")
-        return Caller("test")
+        return Caller("test", "test")
 
 
 def make_app(runtime: Runtime) -> Flask:
@@ -551,3 +552,29 @@ def test_the_toy_is_deterministic() -> None:
     scorer = TOY.scorer(Artifact("toy", "1", b"", {"scale": 1}), day)
     rows = rows_of_a_night(TOY.night, scorer, day, snapshot_rows(1.0))
     assert rows.features.dtype == "float32"
+
+
+def test_a_caller_that_asks_too_often_is_told_when_to_come_again(
+    make_runtime: Callable[..., Runtime],
+) -> None:
+    client = make_app(make_runtime(api_rate=0.01)).test_client()
+    assert client.get("/v1/openapi.json").status_code == 200
+    response = client.get("/v1/openapi.json")
+    assert error_of(response, 429, "too_many_requests")["details"] == {
+        "limit": 0.01,
+        "retry_after": 100,
+    }
+    assert response.headers["Retry-After"] == "100"
+    assert client.get("/healthz").status_code == 200
+
+
+def test_an_answer_of_before_is_given_again_and_says_the_same(
+    runtime: Runtime, client: FlaskClient
+) -> None:
+    publish_day(runtime)
+    answers = [client.post(PREDICT, json=BODY).get_json() for _ in range(2)]
+    took = [answer.pop("latency_ms") for answer in answers]
+    assert answers[0] == answers[1]
+    assert all(isinstance(one, float) and one >= 0 for one in took)
+    remembered = service_of(client.application).remembered
+    assert (remembered.hits, remembered.misses) == (1, 1)

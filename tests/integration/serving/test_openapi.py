@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from daybreak.errors import Unauthenticated, WarehouseUnavailable
+from daybreak.errors import TooManyRequests, Unauthenticated, WarehouseUnavailable
 from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
 from daybreak.serving.http.auth import Caller
@@ -53,9 +53,11 @@ class OneKey:
     def authenticate(self, request: Request) -> Caller:
         if request.headers.get("X-API-Key") == "cannot be checked":
             raise WarehouseUnavailable("Away.", remedy="Wait.")
+        if request.headers.get("X-API-Key") == "asks too often":
+            raise TooManyRequests("Too often.", remedy="Wait.", retry_after=1)
         if request.headers.get("X-API-Key") != KEY["X-API-Key"]:
             raise Unauthenticated("No.", remedy="Send the key.")
-        return Caller("test")
+        return Caller("test", "test")
 
 
 @pytest.fixture
@@ -120,6 +122,7 @@ def test_every_answer_keeps_to_the_document_and_every_status_is_reached(
         call(plain, reached)  # nothing is published yet
         call(plain, reached, headers={})
         call(plain, reached, headers={"X-API-Key": "cannot be checked"})
+        call(plain, reached, headers={"X-API-Key": "asks too often"})
     call(schema["/v1/models/{model}"]["GET"].Case(path_parameters={"model": "x"}), reached)
 
     publish_day(runtime)

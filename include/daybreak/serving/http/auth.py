@@ -13,6 +13,7 @@ from daybreak.errors import Unauthenticated
 from daybreak.runtime import Runtime
 from daybreak.serving.held import Held
 from daybreak.serving.http.keys import StoredKey, find_key, split_token
+from daybreak.serving.http.rates import Rates
 from daybreak.warehouse.engine import connect
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -21,9 +22,10 @@ _PUBLIC = "_daybreak_public"
 
 @dataclass(frozen=True)
 class Caller:
-    """Who a request comes from, by the name that logs may show."""
+    """Who a request comes from, by the name that logs may show, and an id that nobody else has."""
 
     name: str
+    id: str
 
 
 class Authenticator(Protocol):
@@ -40,14 +42,16 @@ def public(view: View) -> View:
     return view
 
 
-def close_by_default(app: Flask, authenticator: Authenticator) -> None:
-    """Authenticate before every request, unknown paths included, unless the view is public."""
+def close_by_default(app: Flask, authenticator: Authenticator, rates: Rates) -> None:
+    """Authenticate before every request, unknown paths included, unless the view is public; and
+    count it, so that no caller asks more often than it may."""
 
     @app.before_request
     def authenticate() -> None:
         view = current_app.view_functions.get(request.endpoint or "")
         if not getattr(view, _PUBLIC, False):
             g.caller = authenticator.authenticate(request)
+            rates.take(g.caller.id)
 
 
 class ApiKeys:
@@ -74,7 +78,7 @@ class ApiKeys:
         key = self._find(key_id)
         if key is None or not key.opens_with(secret):
             raise _refused()
-        return Caller(key.name)
+        return Caller(key.name, key.key_id)
 
     def _find(self, key_id: str) -> StoredKey | None:
         held = self._known.get(key_id) or self._hold(key_id)

@@ -57,6 +57,8 @@ def answer_errors_as_json(app: Flask, max_body_bytes: int) -> None:
         response = json_response(error.as_json(), error.status)
         if isinstance(error, Unauthenticated):
             response.headers["WWW-Authenticate"] = 'Bearer realm="daybreak"'
+        if "retry_after" in error.details:
+            response.headers["Retry-After"] = str(error.details["retry_after"])
         return response
 
     @app.errorhandler(HTTPException)

@@ -31,6 +31,7 @@ FAULTS = {
     404: "There is no such model, or the entity asked about is unknown.",
     413: "The body is too long.",
     415: "The body is not declared as JSON.",
+    429: "The caller asks more often than it may.",
     422: "The date is outside the published horizon.",
     503: "Nothing is published or in force, the artifact is missing or altered, or the warehouse "
     "is down.",
@@ -58,13 +59,15 @@ def document(models: Mapping[str, AnyModel], server: str) -> Json:
             | {"responses": forms.answer(Readiness) | forms.faults(503)}
         },
         "/v1/openapi.json": {
-            "get": _closed("This document", _any_object() | forms.faults(401, 503))
+            "get": _closed("This document", _any_object() | forms.faults(401, 429, 503))
         },
         "/v1/models": {
-            "get": _closed("All models", forms.answer(ModelList) | forms.faults(401, 503))
+            "get": _closed("All models", forms.answer(ModelList) | forms.faults(401, 429, 503))
         },
         "/v1/models/{model}": {
-            "get": _closed("One model", forms.answer(ModelDetail) | forms.faults(401, 404, 503))
+            "get": _closed(
+                "One model", forms.answer(ModelDetail) | forms.faults(401, 404, 429, 503)
+            )
             | {"parameters": [_model_parameter(models)]}
         },
     }
