@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from daybreak.errors import ConfigError
 from daybreak.runtime import get_runtime
 from daybreak.serving.server.worker import PLACES
 
@@ -41,7 +42,13 @@ control_socket_disable = True
 def pre_fork(server: Any, worker: Any) -> None:
     """Give the worker a place of its own among those that share the work."""
     taken = {other.place for other in server.WORKERS.values()}
-    worker.place = next(place for place in range(PLACES.count) if place not in taken)
+    free = [place for place in range(PLACES.count) if place not in taken]
+    if not free:
+        raise ConfigError(
+            f"There are more than {PLACES.count} workers of the prediction service.",
+            remedy="Set DAYBREAK_API_WORKERS instead of giving gunicorn a number.",
+        )
+    worker.place = free[0]
 
 
 def child_exit(_server: Any, worker: Any) -> None:

@@ -15,7 +15,8 @@ from daybreak.serving.server.sharing import Places
 
 MOST_CONNECTIONS = 2000
 SPARE_FILES = 200
-PLACES = Places(2 * get_runtime("service").settings.api_workers + 2)
+LEAST_PLACES = 32
+PLACES = Places(max(LEAST_PLACES, 2 * get_runtime("service").settings.api_workers + 2))
 """As many again as there are workers: while they are replaced, old and new ones serve."""
 
 
@@ -27,8 +28,6 @@ class ReadingWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
     def run(self) -> None:
         """Until the master says otherwise."""
         settings = get_runtime("service").settings
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         Server(
             self.sockets,
             self.wsgi,
@@ -38,7 +37,7 @@ class ReadingWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
             ),
             threads=self.cfg.threads,
             waiting=settings.api_queue,
-            most=min(MOST_CONNECTIONS, hard - SPARE_FILES),
+            most=_room(),
             places=PLACES,
             place=self.place,
             always={b"/healthz": Health().model_dump()},
@@ -46,3 +45,13 @@ class ReadingWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
 
     def _alive(self) -> bool:
         return bool(self.alive) and self.ppid == os.getppid()
+
+
+def _room() -> int:
+    """How many connections may be held: of the files that a process may have open, some are for
+    the warehouse and for sharing."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_CONNECTIONS + SPARE_FILES
+    files = wanted if most == resource.RLIM_INFINITY else min(most, wanted)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
+    return max(files - SPARE_FILES, 1)
