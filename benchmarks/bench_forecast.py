@@ -47,7 +47,7 @@ def measure(
         with connect(engine) as conn:
             snapshot = read_snapshot(conn, MODEL, snapshot_id, 0, stores * items)
         day = Day(BUSINESS_DATE)
-        scorer = ForecastScorer(Artifact(MODEL.name, "bench", b"", {}), day)
+        scorer = ForecastScorer(Artifact(MODEL.name, "bench", b"", {"calibration": {}}), day)
         rows = rows_of_a_night(MODEL.night, scorer, day, snapshot)
         artifact = grow(rows.features, rounds)
         bare = [bare_seconds(artifact, rows.features) for _ in range(2)]

@@ -76,7 +76,13 @@ class Link:
     @classmethod
     def of(cls, manifest: Mapping[str, Any]) -> Link:
         """Raises ``ArtifactAltered`` where the manifest cannot be followed."""
-        calibration = manifest["calibration"]
+        calibration = manifest.get("calibration")
+        if not isinstance(calibration, Mapping):
+            raise ArtifactAltered(
+                "The manifest has no calibration.",
+                remedy="Train again, or promote another version.",
+                field="calibration",
+            )
         return cls(
             manifest,
             _effects(manifest),

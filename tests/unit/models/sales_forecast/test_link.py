@@ -127,6 +127,11 @@ def test_closed_days_sell_nothing() -> None:
     assert one([1, 2, 3, 4], {"calibration": {"p10": [5.0] * 28}}, is_open=0) == [0, 0, 0, 0]
 
 
+def test_a_manifest_without_a_calibration() -> None:
+    with pytest.raises(ArtifactAltered, match="no calibration"):
+        one([1, 2, 3, 4], {})
+
+
 @pytest.mark.parametrize("offsets", [[], [[0.0]] * 28, [float("nan")] * 28, [1e39] * 28])
 def test_a_calibration_that_is_no_calibration(offsets: list[object]) -> None:
     with pytest.raises(ArtifactAltered, match="calibration of p50 is no list of finite numbers"):
