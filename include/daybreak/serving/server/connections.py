@@ -317,20 +317,23 @@ class Server:
             if (job := self._jobs.get()) is None:
                 pass_on()
                 return
-            self._answer(*job)
-            self._count(-1)
+            connection, request = job
+            data, close = self._answered(connection, request)
+            self._count(-1)  # before the client sees it: the next request may come at once
+            self._send(connection, data, close=close)
 
-    def _answer(self, connection: Connection, request: Request) -> None:
+    def _answered(self, connection: Connection, request: Request) -> tuple[bytes, bool]:
+        """What is sent, and whether the connection ends with it."""
         try:
             found = answer_of(self._app, request, connection.environ)
-        except DaybreakError as error:
-            self._refuse(connection, error, request)
-        except Exception:
-            logger.exception("the app failed to answer a request")
-            self._refuse(connection, FAILED, request)
-        else:
+        except Exception as error:
+            if not isinstance(error, DaybreakError):
+                logger.exception("the app failed to answer a request")
+                error = FAILED
             close = self._ends(request)
-            self._send(connection, response(found, request, close=close), close=close)
+            return refusal(error, request, close=close), close
+        close = self._ends(request)
+        return response(found, request, close=close), close
 
     def _ends(self, request: Request | None) -> bool:
         """Whether a connection ends with the answer; where no request could be read, it does."""
