@@ -85,7 +85,7 @@ class Server:
 
     ``always``: answers by path that need no app, such as that the process lives. ``threads`` run
     the app; ``waiting`` requests may wait for one, more are told to come again. ``most``
-    connections are held, and then the one that has been idle or unfinished for longest goes.
+    connections are held, and then the one whose deadline comes first goes.
     ``places``: of all processes that serve the same; this one has ``place``.
     """
 
@@ -200,11 +200,11 @@ class Server:
         return connection
 
     def _make_room(self) -> None:
+        """Hang up on whose time is over first: who has been answered before has more than others."""
         unfinished = (State.IDLE, State.HEADER, State.BODY, State.LINGER)
-        for connection in self._held.values():  # in the order in which they came
-            if connection.state in unfinished:
-                self._drop(connection)
-                return
+        waiting = [one for one in list(self._held.values()) if one.state in unfinished]
+        if waiting:
+            self._drop(min(waiting, key=lambda one: one.deadline))
 
     def _stop_accepting(self) -> None:
         self._draining = True

@@ -320,7 +320,17 @@ def test_who_sends_too_much_is_told_before_it_has_sent_all() -> None:
         assert server.app.answered == 0
 
 
-def test_the_connection_that_has_waited_longest_makes_room() -> None:
+def test_who_was_answered_before_stays_where_new_ones_that_send_nothing_make_room() -> None:
+    with running(most=3) as server, closing(client(server)) as kept, ExitStack() as stack:
+        kept.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert status_of(kept.recv(65_536)) == 200
+        silent = [stack.enter_context(client(server)) for _ in range(5)]
+        assert [all_of(sock) for sock in silent[:3]] == [b""] * 3
+        kept.sendall(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert status_of(all_of(kept)) == 200
+
+
+def test_the_connection_whose_time_is_over_first_makes_room() -> None:
     with running(most=3) as server, ExitStack() as stack:
         held = []
         for number in range(3):
