@@ -200,7 +200,7 @@ class Server:
         return connection
 
     def _make_room(self) -> None:
-        """Hang up on whose time is over first: who has been answered before has more than others."""
+        """Hang up on whose time is over first; who was answered before has more of it."""
         unfinished = (State.IDLE, State.HEADER, State.BODY, State.LINGER)
         waiting = [one for one in list(self._held.values()) if one.state in unfinished]
         if waiting:
