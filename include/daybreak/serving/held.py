@@ -62,7 +62,10 @@ class Held(Generic[T]):
         return outcome[0]
 
     def _look(self) -> None:
-        if not self._lock.acquire(blocking=self._outcome is None):
+        first = self._outcome is None
+        if first:
+            pass_on()  # it may be another thread's read that is waited for
+        if not self._lock.acquire(blocking=first):
             return
         try:
             now = self._monotonic()

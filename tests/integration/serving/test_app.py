@@ -28,6 +28,7 @@ from daybreak.serving.app import create_app
 from daybreak.serving.http.auth import Caller
 from daybreak.serving.rows import OVERHEAD, RowCache
 from daybreak.serving.service import service_of
+from daybreak.serving.turn import pass_on, take
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import begin, make_engine
 from daybreak.warehouse.tables import published, snapshot
@@ -399,6 +400,18 @@ def test_the_row_cache_holds_its_capacity_and_forgets_the_oldest(runtime: Runtim
     cache.get(TOY, generation, KEYS[2])
     assert cache.get(TOY, generation, KEYS[0]) is first
     assert len(cache._rows) == 2
+
+
+def test_who_reads_a_row_lets_others_answer(runtime: Runtime) -> None:
+    generation = publish_day(runtime)
+    cache, turn = RowCache(runtime), threading.Lock()
+    take(turn)
+    first = cache.get(TOY, generation, KEYS[0])
+    assert not turn.locked()
+    take(turn)
+    assert cache.get(TOY, generation, KEYS[0]) is first
+    assert turn.locked(), "of a row in memory nothing is waited for"
+    pass_on()
 
 
 # The other routes

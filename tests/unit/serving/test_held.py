@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,6 +11,7 @@ import pytest
 
 from daybreak.errors import ArtifactAltered, DaybreakError, WarehouseUnavailable
 from daybreak.serving.held import Held
+from daybreak.serving.turn import pass_on, take
 
 
 class Source:
@@ -141,6 +143,35 @@ def test_nobody_waits_while_one_thread_reads_anew(clock: Clock) -> None:
         go_on.set()
         assert slow.result() == "second"
     assert held.get() == "second"
+
+
+def test_whoever_reads_or_waits_for_a_read_lets_others_answer() -> None:
+    turn, reading, go_on = threading.Lock(), threading.Event(), threading.Event()
+
+    def read(_last: int | None) -> int:
+        reading.set()
+        assert go_on.wait(10)
+        return 1
+
+    held = Held(read, refresh=60, stale=60)
+
+    def ask() -> int:
+        take(turn)
+        try:
+            return held.get()
+        finally:
+            pass_on()
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(ask)
+        assert reading.wait(10)
+        second = pool.submit(ask)
+        for _ in range(2):  # the second one has it for a moment
+            assert turn.acquire(timeout=2), "nobody who waits keeps the turn"
+            turn.release()
+            time.sleep(0.05)
+        go_on.set()
+        assert (first.result(), second.result()) == (1, 1)
 
 
 def test_the_first_read_is_waited_for_by_all_and_done_once(clock: Clock) -> None:
