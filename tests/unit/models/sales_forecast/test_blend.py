@@ -57,6 +57,16 @@ def test_two_that_err_on_both_sides_are_mixed() -> None:
     assert blend_of(low, sample())["trees"][3] == pytest.approx(0.5), "of the mean, too"
 
 
+def test_each_output_has_a_share_of_its_own() -> None:
+    features, margins = sample().features[:5], np.tile(RIGHT, (5, 1))
+    shares = np.float32([1, 0.5, 1, 0])
+    mixed = blended(margins, features, {"blend": {"baseline": USUAL, "trees": shares.tolist()}})
+    of_formula = np.float32([1.2, 2, 2.8, 2])
+    np.testing.assert_allclose(mixed[0], RIGHT * shares + of_formula * (1 - shares), rtol=1e-6)
+    alone = {"blend": {"baseline": USUAL, "trees": [1.0] * 4}}
+    assert blended(margins, features, alone) is margins
+
+
 def test_what_one_day_says_is_not_enough() -> None:
     found = sample()
     for name, value in (("p10_56", 0.7), ("p50_56", 1.1), ("p90_56", 1.5)):
