@@ -7,10 +7,11 @@ no generation, and nothing of it is kept.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Lock
 
+from cachetools import LRUCache
 from pydantic import BaseModel
 
 from daybreak.serving.publications import Publication
@@ -23,6 +24,8 @@ LONGEST = 4096
 """A longer request is hardly asked twice."""
 
 Key = tuple[str, int, str, str, str]
+Kept = tuple[str, bytes]
+"""The request, which counts too, and the answer."""
 
 
 class Remembered:
@@ -33,9 +36,7 @@ class Remembered:
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self.hits = self.misses = 0
-        self._capacity = capacity
-        self._answers: OrderedDict[Key, bytes] = OrderedDict()
-        self._bytes = 0
+        self._answers: LRUCache[Key, Kept] = LRUCache(capacity, getsizeof=_size)
         self._lock = Lock()
 
     def answer(
@@ -54,22 +55,14 @@ class Remembered:
         key = (model, generation.generation_id, publication.version, publication.gate, text)
         with self._lock:
             if (found := self._answers.get(key)) is not None:
-                self._answers.move_to_end(key)
                 self.hits += 1
-                return found
+                return found[1]
             self.misses += 1
         made = make()
-        self._keep(key, made)
+        with self._lock, suppress(ValueError):  # it is larger than all that may be held
+            self._answers[key] = (text, made)
         return made
 
-    def _keep(self, key: Key, made: bytes) -> None:
-        with self._lock:
-            if key not in self._answers:
-                self._bytes += _size(key, made)
-            self._answers[key] = made
-            while self._bytes > self._capacity and len(self._answers) > 1:
-                self._bytes -= _size(*self._answers.popitem(last=False))
 
-
-def _size(key: Key, made: bytes) -> int:
-    return OVERHEAD + len(key[-1]) + len(made)
+def _size(kept: Kept) -> int:
+    return OVERHEAD + sum(map(len, kept))

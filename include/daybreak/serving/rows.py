@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from contextlib import suppress
 from threading import Lock
+
+from cachetools import LRUCache
 
 from daybreak.errors import NotFound
 from daybreak.ledger.generations import Generation
@@ -25,9 +27,9 @@ class RowCache:
 
     def __init__(self, runtime: Runtime, capacity: int = CAPACITY) -> None:
         self._runtime = runtime
-        self._capacity = capacity
-        self._rows: OrderedDict[tuple[str, int, tuple[str, ...]], SnapshotRows] = OrderedDict()
-        self._bytes = 0
+        self._rows: LRUCache[tuple[str, int, tuple[str, ...]], SnapshotRows] = LRUCache(
+            capacity, getsizeof=_size
+        )
         self._lock = Lock()
 
     def get(self, model: AnyModel, generation: Generation, key: tuple[str, ...]) -> SnapshotRows:
@@ -38,18 +40,11 @@ class RowCache:
         """
         address = (model.name, generation.snapshot_id, key)
         with self._lock:
-            row = self._rows.get(address)
-            if row is not None:
-                self._rows.move_to_end(address)
+            if (row := self._rows.get(address)) is not None:
                 return row
         row = self._read(model, generation, key)
-        with self._lock:
-            if address not in self._rows:
-                self._bytes += _size(row)
+        with self._lock, suppress(ValueError):  # it is larger than all that may be held
             self._rows[address] = row
-            while self._bytes > self._capacity and len(self._rows) > 1:
-                _, oldest = self._rows.popitem(last=False)
-                self._bytes -= _size(oldest)
         return row
 
     def _read(self, model: AnyModel, generation: Generation, key: tuple[str, ...]) -> SnapshotRows:

@@ -119,7 +119,11 @@ class Link:
         try:
             return self.offsets[days.astype(np.intp) - 1]
         except IndexError:
-            raise _no_offsets("an output", int(days.max())) from None
+            raise ArtifactAltered(
+                f"The manifest's calibration has no offset for day {int(days.max())}.",
+                remedy="Train again, or promote another version.",
+                field="calibration",
+            ) from None
 
 
 def link(margins: Float32, features: Float32, manifest: Mapping[str, Any]) -> dict[str, Float32]:
@@ -174,11 +178,10 @@ def _offsets(calibration: Mapping[str, Any]) -> Float32 | None:
     return np.stack([found.get(name, none)[:days] for name in SCORES], axis=1)
 
 
-def _no_offsets(name: str, day: int | None = None) -> ArtifactAltered:
-    asked = "" if day is None else f" Day {day} was asked for."
+def _no_offsets(name: str) -> ArtifactAltered:
     return ArtifactAltered(
         f"The manifest's calibration of {name} is no list of finite numbers, one for each day "
-        f"ahead.{asked}",
+        f"ahead.",
         remedy="Train again, or promote another version.",
-        field=f"calibration.{name}" if day is None else "calibration",
+        field=f"calibration.{name}",
     )
