@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 MOST_LISTED = 100
 """Items in a list at most: every user has as many candidates, where so many are on sale."""
 
+
+def _whole(value: Any) -> Any:
+    """5.0 is an integer to JSON Schema, and to languages that have no other numbers."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Count = Annotated[int, BeforeValidator(_whole)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -26,7 +33,7 @@ class RecommendationRequest(BaseModel):
         description="item_id of what was just seen or put in the basket; not offered again.",
         examples=[["I0001"]],
     )
-    k: int | None = Field(
+    k: Count | None = Field(
         None, ge=1, le=MOST_LISTED, description="How many items; null: as many as are published."
     )
     exclude: list[Name] = Field(

@@ -5,16 +5,22 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated
 
+import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from daybreak.models.sales_forecast.features.numbers import to_float32
+LARGEST_NUMBER = 1e30
+"""The largest price or promotion that a data set may have, too."""
 
 
-def _scorable(value: float) -> float:
-    return float(to_float32(value))
+def _rounded(value: float) -> float:
+    """The nearest float32, as of a whole column of facts: a planned price given again has the bits
+    of the plan."""
+    return float(np.float32(value))
 
 
-Known = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(_scorable)]
+Known = Annotated[
+    float, Field(ge=0, le=LARGEST_NUMBER, allow_inf_nan=False), AfterValidator(_rounded)
+]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
