@@ -217,6 +217,19 @@ class Scorer(Protocol):
 
 
 @dataclass(frozen=True)
+class Example:
+    """A request, as JSON, and what answers it on the data that it was written for.
+
+    ``predictions``: rows of the answer. The documentation of the endpoint shows both.
+    """
+
+    request: Mapping[str, Any]
+    predictions: Sequence[Mapping[str, Any]]
+    source: Source
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Endpoint(Generic[RequestT]):
     """The form of requests and answers.
 
@@ -224,7 +237,7 @@ class Endpoint(Generic[RequestT]):
     key; None where it is about none. ``default_key``: key of the default row, which answers for an
     entity that has none; None: that is an error. ``prediction``: form of one row of an answer;
     None: the columns of the nightly score table. ``notes``: form of ``Remarks.notes``, whose
-    fields stand in every answer.
+    fields stand in every answer. ``examples``: by what they show.
     """
 
     request: type[RequestT]
@@ -232,6 +245,7 @@ class Endpoint(Generic[RequestT]):
     default_key: Key | None = None
     prediction: type[BaseModel] | None = None
     notes: type[BaseModel] | None = None
+    examples: Mapping[str, Example] = field(default_factory=dict)
 
 
 RowsOf = Callable[[SnapshotRows], NDArray[np.int64]]

@@ -15,6 +15,27 @@ from daybreak.serving.answers import score_columns
 GATE = "What the gate said of the version last; one that was refused may be in force by hand."
 
 
+_FORECAST: dict[str, Any] = {
+    "model": "sales_forecast",
+    "champion": "2026-06-23-5f0c2ab9",
+    "published": {
+        "generation": 7,
+        "version": "2026-06-23-5f0c2ab9",
+        "gate": "passed",
+        "business_date": "2026-06-30",
+        "cutoff": "2026-07-01T02:00:00Z",
+        "rows": 13440,
+        "engine": "twin",
+    },
+    "problem": None,
+    "absent": None,
+}
+
+
+def _example(example: dict[str, Any]) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [example]})
+
+
 class Form(BaseModel):
     """Base of every answer."""
 
@@ -24,11 +45,17 @@ class Form(BaseModel):
 class Health(Form):
     """The process lives."""
 
+    model_config = _example({"status": "ok"})
+
     status: Literal["ok"] = "ok"
 
 
 class Readiness(Form):
     """Every model can be predicted."""
+
+    model_config = _example(
+        {"status": "ready", "checks": {"warehouse": "ok", "sales_forecast": "ok"}}
+    )
 
     status: Literal["ready"] = "ready"
     checks: dict[str, str] = Field(description="What was checked: the warehouse, and each model.")
@@ -78,11 +105,22 @@ class ModelSummary(Form):
 class ModelList(Form):
     """All models."""
 
+    model_config = _example({"models": [_FORECAST]})
+
     models: list[ModelSummary]
 
 
 class ModelDetail(ModelSummary):
     """A model, with what the served version was trained on and how a request looks."""
+
+    model_config = _example(
+        {
+            **_FORECAST,
+            "keys": ["store_id", "item_id"],
+            "request": {"type": "object", "required": ["store", "item", "date"]},
+            "manifest": {"trained_through": "2026-06-22", "engine": "xgboost"},
+        }
+    )
 
     keys: list[str] = Field(description="Fields that say which entity a request is about.")
     request: dict[str, Any] = Field(description="JSON Schema of a prediction request.")

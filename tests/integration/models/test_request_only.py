@@ -29,7 +29,6 @@ from daybreak.models.base import Model
 from daybreak.models.schedule import ScoresOf
 from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
-from daybreak.serving.routes.openapi import document
 from daybreak.serving.schemas import prediction_form
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import connect
@@ -204,8 +203,7 @@ def test_the_description_of_its_answer_holds(
     client = client_of(service, model)
     _, answer = ask(client, **ORDER)
     prediction_form(model).model_validate_json(json.dumps(answer))
-    described = document({NAME: model}, "/")
-    assert described == client.get("/v1/openapi.json").get_json()
+    described = client.get("/v1/openapi.json").get_json()
     forms = described["components"]["schemas"]
     named = re.findall(r'"#/components/schemas/(\w+)"', json.dumps(described))
     assert set(named) <= forms.keys()

@@ -109,14 +109,14 @@ def test_a_known_key_outlives_its_warehouse_for_a_while_and_an_unknown_one_does_
 ) -> None:
     _, token = make_key(runtime.engine)
     _, never_used = make_key(runtime.engine)
-    assert client.get("/v1/openapi.json", headers=bearer(token)).status_code == 200
+    assert client.get("/v1/nothing", headers=bearer(token)).status_code == 404
     runtime.engine.dispose()
     runtime.__dict__["engine"] = make_engine("postgresql+psycopg://u@127.0.0.1:1/nowhere")
     clock.now += 60
-    assert client.get("/v1/openapi.json", headers=bearer(token)).status_code == 200
-    assert client.get("/v1/openapi.json", headers=bearer(never_used)).status_code == 503
+    assert client.get("/v1/nothing", headers=bearer(token)).status_code == 404
+    assert client.get("/v1/nothing", headers=bearer(never_used)).status_code == 503
     clock.now += 5
-    assert client.get("/v1/openapi.json", headers=bearer(token)).status_code == 503
+    assert client.get("/v1/nothing", headers=bearer(token)).status_code == 503
 
 
 def test_guessing_fills_no_memory(runtime: Runtime, client: FlaskClient) -> None:

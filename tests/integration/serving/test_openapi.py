@@ -1,10 +1,17 @@
-"""The endpoint against its own OpenAPI document, and every documented status reached."""
+"""The endpoint against its own OpenAPI document, and every documented status reached.
+
+``OPENAPI_CASES=5000 pytest tests/integration/serving/test_openapi.py`` sends that many.
+"""
 
 from __future__ import annotations
 
+import os
+import re
+import socket
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,49 +20,57 @@ from flask import Flask, Request
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    negative_data_rejection,
-    response_schema_conformance,
-    status_code_conformance,
-)
+from schemathesis.config import SchemathesisConfig
 
-from daybreak.errors import TooManyRequests, Unauthenticated, WarehouseUnavailable
+from daybreak.errors import Forbidden, TooManyRequests, Unauthenticated, WarehouseUnavailable
 from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
 from daybreak.serving.http.auth import Caller
+from daybreak.serving.schemas import Failure
+from daybreak.serving.server.connections import Patience
+from reading_server import serving
 from toy import DAY, ITEMS, STORES, TOY, publish_day
 
 KEY = {"X-API-Key": "right"}
 PREDICT = "/v1/models/toy/predict"
+BODY = {"store": "S1", "item": "pear", "date": "2026-02-03"}
 LIMIT = 5_000
-CHECKS = [
-    content_type_conformance,
-    negative_data_rejection,
-    response_schema_conformance,
-    status_code_conformance,
-]
+CASES = int(os.environ.get("OPENAPI_CASES", "120"))
+# What is away is no fault of the service; a date that the schema allows may not be published.
+CONFIG = {
+    "generation": {"with-security-parameters": False},
+    "checks": {
+        "not_a_server_error": {"expected-statuses": ["2xx", "4xx", "503"]},
+        "positive_data_acceptance": {
+            "expected-statuses": ["200", "401", "403", "404", "422", "429", "503"]
+        },
+    },
+}
 Reached = dict[str, set[str]]
 
-bounded = settings(
-    max_examples=40,
+some = settings(
+    max_examples=max(CASES // 4, 1),
     deadline=None,
     database=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
+REFUSALS = {
+    "cannot be checked": WarehouseUnavailable("Away.", remedy="Wait."),
+    "asks too often": TooManyRequests("Too often.", remedy="Wait.", retry_after=1),
+    "may not": Forbidden("Not this.", remedy="Ask for the right."),
+}
 
 
 class OneKey:
     """Lets in callers with the one key, while the store of keys answers."""
 
     def authenticate(self, request: Request) -> Caller:
-        if request.headers.get("X-API-Key") == "cannot be checked":
-            raise WarehouseUnavailable("Away.", remedy="Wait.")
-        if request.headers.get("X-API-Key") == "asks too often":
-            raise TooManyRequests("Too often.", remedy="Wait.", retry_after=1)
-        if request.headers.get("X-API-Key") != KEY["X-API-Key"]:
+        key = request.headers.get("X-API-Key", "")
+        if key in REFUSALS:
+            raise REFUSALS[key]
+        if key != KEY["X-API-Key"]:
             raise Unauthenticated("No.", remedy="Send the key.")
         return Caller("test", "test")
 
@@ -72,14 +87,22 @@ def app(runtime: Runtime) -> Flask:
 
 @pytest.fixture
 def schema(app: Flask) -> Any:
-    return schemathesis.openapi.from_wsgi("/v1/openapi.json", app, headers=KEY)
+    config = SchemathesisConfig.from_dict(CONFIG)
+    return schemathesis.openapi.from_wsgi("/v1/openapi.json", app, config=config)
 
 
-def call(case: Case, reached: Reached, **options: Any) -> None:
-    """Send a case and hold the answer against the document."""
-    response = case.call(**{"headers": KEY, **options})
-    case.validate_response(response, checks=CHECKS)
+def call(case: Case, reached: Reached, headers: dict[str, str] = KEY) -> None:
+    """Send a case and hold the answer against the document, by every check there is."""
+    response = case.call(headers=headers)
+    case.validate_response(response, headers=headers)
     reached[case.operation.path].add(str(response.status_code))
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Method, path and description of each."""
+    for path, methods in document["paths"].items():
+        for method in methods.keys() & {"get", "post"}:
+            yield method.upper(), path, methods[method]
 
 
 known = st.fixed_dictionaries(
@@ -93,11 +116,7 @@ known = st.fixed_dictionaries(
 
 
 def test_the_document_describes_every_route(app: Flask, schema: Any) -> None:
-    described = {
-        (method.upper(), path)
-        for path, methods in schema.raw_schema["paths"].items()
-        for method in methods.keys() & {"get", "post"}
-    }
+    described = {(method, path) for method, path, _ in operations(schema.raw_schema)}
     routes = {
         (method, rule.rule.replace("<name>/predict", "toy/predict").replace("<name>", "{model}"))
         for rule in app.url_map.iter_rules()
@@ -106,51 +125,92 @@ def test_the_document_describes_every_route(app: Flask, schema: Any) -> None:
     assert described == routes
 
 
+def test_each_operation_has_a_name_that_a_client_can_have(schema: Any) -> None:
+    found = list(operations(schema.raw_schema))
+    names = [operation["operationId"] for _, _, operation in found]
+    assert len(names) == len(set(names))
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]*", name) for name in names)
+    tags = {tag["name"] for tag in schema.raw_schema["tags"]}
+    assert tags == {tag for _, _, operation in found for tag in operation["tags"]}
+
+
 def test_every_answer_keeps_to_the_document_and_every_status_is_reached(
-    runtime: Runtime, schema: Any
+    runtime: Runtime, app: Flask, schema: Any
 ) -> None:
     reached: Reached = defaultdict(set)
     predict = schema[PREDICT]["POST"]
-    body = {"store": "S1", "item": "pear", "date": "2026-02-03"}
 
-    paths = {path: next(iter(methods)) for path, methods in schema.raw_schema["paths"].items()}
-    for path, method in paths.items():
+    for method, path, _ in operations(schema.raw_schema):
         plain = schema[path][method].Case(
             path_parameters={"model": "toy"} if "{model}" in path else {},
-            **({"body": body, "media_type": "application/json"} if path == PREDICT else {}),
+            **({"body": BODY, "media_type": "application/json"} if path == PREDICT else {}),
         )
         call(plain, reached)  # nothing is published yet
-        call(plain, reached, headers={})
-        call(plain, reached, headers={"X-API-Key": "cannot be checked"})
-        call(plain, reached, headers={"X-API-Key": "asks too often"})
-    call(schema["/v1/models/{model}"]["GET"].Case(path_parameters={"model": "x"}), reached)
-
+        for key in ("", *REFUSALS):
+            call(plain, reached, headers={"X-API-Key": key})
     publish_day(runtime)
     predictions = predict.as_strategy()
     wrong = predict.as_strategy(generation_mode=GenerationMode.NEGATIVE)
 
-    @bounded
+    @some
     @given(case=predictions | wrong)
     def any_request(case: Case) -> None:
         call(case, reached)
 
-    @bounded
+    @some
     @given(body=known)
     def known_request(body: dict[str, Any]) -> None:
         call(predict.Case(body=body, media_type="application/json"), reached)
 
     any_request()
     known_request()
-    case = predict.Case(body=body | {"pad": "x" * LIMIT}, media_type="application/json")
-    call(case, reached)
-    text = predict.Case(body=body, media_type="application/json")
+    text = predict.Case(body=BODY, media_type="application/json")
     call(text, reached, headers=KEY | {"Content-Type": "text/plain"})
     call(schema["/readyz"]["GET"].Case(), reached)
+    call(schema["/v1/models/{model}"]["GET"].Case(path_parameters={"model": "x"}), reached)
 
+    for path, statuses in refused_by_the_server(app, schema.raw_schema).items():
+        reached[path] |= statuses
     documented = {
-        path: set(operation["responses"])
-        for path, methods in schema.raw_schema["paths"].items()
-        for name, operation in methods.items()
-        if name in {"get", "post"}
+        path: set(operation["responses"]) for _, path, operation in operations(schema.raw_schema)
     }
     assert dict(reached) == documented
+
+
+def refused_by_the_server(app: Flask, document: dict[str, Any]) -> Reached:
+    """What the server says of each route before the app sees the request."""
+    reached: Reached = defaultdict(set)
+    with serving(app, body=LIMIT, waiting=0, patience=Patience(body=0.1)) as port:
+        for method, path, operation in operations(document):
+            begin = f"{method} {path.replace('{model}', 'toy')} HTTP/1.1\r\nHost: x\r\n"
+            waits = "503" in operation["responses"]
+            for ask in (
+                f"{begin}Bad Name: 1\r\n\r\n",
+                f"{begin}Content-Length: 10\r\n\r\nlate",
+                f"{begin}Content-Length: {LIMIT + 1}\r\n\r\n",
+                f"{begin}X-Long: {'x' * 20_000}\r\n\r\n",
+                *([f"{begin}Content-Length: 0\r\nConnection: close\r\n\r\n"] * waits),
+            ):
+                with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+                    client.sendall(ask.encode())
+                    head, _, body = b"".join(iter(partial(client.recv, 65536), b"")).partition(
+                        b"\r\n\r\n"
+                    )
+                Failure.model_validate_json(body)
+                reached[path].add(head.split()[1].decode())
+    return reached
+
+
+def test_any_sequence_of_requests_keeps_to_the_document(runtime: Runtime, schema: Any) -> None:
+    """By the links between operations."""
+    publish_day(runtime)
+
+    class Sequences(schema.as_state_machine()):  # type: ignore[misc]  # made from the document
+        def get_call_kwargs(self, case: Case) -> dict[str, Any]:
+            return {"headers": KEY}
+
+        def validate_response(self, response: Any, case: Case, **_: Any) -> None:
+            case.validate_response(response, headers=KEY)
+
+    few = settings(some, max_examples=max(CASES // 20, 1), stateful_step_count=10)
+    Sequences.run(settings=few)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daybreak.models.base import Endpoint, Key, Model, Options
+from daybreak.models.base import Endpoint, Example, Key, Model, Options
 from daybreak.models.sales_forecast.features.layout import features
 from daybreak.models.sales_forecast.nightly import ForecastNightly
 from daybreak.models.sales_forecast.options import Scope
@@ -19,9 +19,29 @@ def _features(options: Options) -> tuple[str, ...]:
     return features(Scope.of(options).slots)
 
 
+_DAY = {"store": "S001", "item": "I0001", "date": "2026-07-02"}
+_IDENTITY = {
+    "store_id": "S001",
+    "item_id": "I0001",
+    "horizon": 2,
+    "target_date": "2026-07-02",
+}
+
+EXAMPLES = {
+    "As planned": Example(
+        _DAY, [{**_IDENTITY, "p10": 3.0, "p50": 6.0, "p90": 11.0, "mean": 6.411226}], "published"
+    ),
+    "At another price, promoted": Example(
+        {**_DAY, "price": 2.49, "promotion": 1},
+        [{**_IDENTITY, "p10": 5.0, "p50": 9.0, "p90": 15.0, "mean": 9.32194}],
+        "live",
+    ),
+}
+"""On the data of the demo, whose last day is 2026-06-30."""
+
 MODEL = Model(
     "sales_forecast",
-    Endpoint(ForecastRequest, entity=_series),
+    Endpoint(ForecastRequest, entity=_series, examples=EXAMPLES),
     scorer=ForecastScorer,
     features=_features,
     nightly=ForecastNightly(),

@@ -42,6 +42,11 @@ def public(view: View) -> View:
     return view
 
 
+def is_public(view: Callable[..., Any] | None) -> bool:
+    """Whether a view is open without authentication."""
+    return getattr(view, _PUBLIC, False)
+
+
 def close_by_default(app: Flask, authenticator: Authenticator, rates: Rates) -> None:
     """Authenticate before every request, unknown paths included, unless the view is public; and
     count it, so that no caller asks more often than it may."""
@@ -49,7 +54,7 @@ def close_by_default(app: Flask, authenticator: Authenticator, rates: Rates) -> 
     @app.before_request
     def authenticate() -> None:
         view = current_app.view_functions.get(request.endpoint or "")
-        if not getattr(view, _PUBLIC, False):
+        if not is_public(view):
             g.caller = authenticator.authenticate(request)
             rates.take(g.caller.id)
 

@@ -10,6 +10,8 @@ from daybreak.errors import DaybreakError, NoChampion
 from daybreak.ledger.champions import champion_at
 from daybreak.models.base import AnyModel
 from daybreak.serving.http.encoding import json_response
+from daybreak.serving.openapi.description import described
+from daybreak.serving.openapi.forms import request_schema
 from daybreak.serving.publications import Publication
 from daybreak.serving.schemas import Fault, ModelDetail, ModelList, ModelSummary, Published
 from daybreak.serving.service import Service, current_service
@@ -20,6 +22,12 @@ blueprint = Blueprint("catalog", __name__)
 
 
 @blueprint.get("/v1/models")
+@described(
+    "list_models",
+    "Models",
+    answer=ModelList,
+    links={"get_model": {"model": "$response.body#/models/0/model"}},
+)
 def models() -> Response:
     """All models in short."""
     service = current_service()
@@ -28,6 +36,7 @@ def models() -> Response:
 
 
 @blueprint.get("/v1/models/<name>")
+@described("get_model", "Models", answer=ModelDetail)
 def model(name: str) -> Response:
     """One model, with the manifest of the served version and the form of a request."""
     service = current_service()
@@ -36,7 +45,7 @@ def model(name: str) -> Response:
     detail = ModelDetail(
         **summary,
         keys=list(found.keys),
-        request=found.endpoint.request.model_json_schema(),
+        request=request_schema(found.endpoint.request),
         manifest=publication and publication.manifest,
     )
     return json_response(detail.model_dump(mode="json"))

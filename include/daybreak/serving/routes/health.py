@@ -13,6 +13,7 @@ from daybreak.errors import DaybreakError, NoChampion, NotCarried, NotPublished,
 from daybreak.models import model_relations
 from daybreak.serving.http.auth import public
 from daybreak.serving.http.encoding import json_response
+from daybreak.serving.openapi.description import described
 from daybreak.serving.schemas import Health, Readiness
 from daybreak.serving.service import Service, current_service
 from daybreak.serving.turn import pass_on
@@ -24,15 +25,22 @@ blueprint = Blueprint("health", __name__)
 
 @blueprint.get("/healthz")
 @public
+@described("get_health", "Health", answer=Health, waits=False)
 def healthz() -> Response:
-    """Depends on nothing: a restart would not help a service whose warehouse is away."""
+    """The process lives.
+
+    Depends on nothing: a restart would not help a service whose warehouse is away.
+    """
     return json_response(Health().model_dump())
 
 
 @blueprint.get("/readyz")
 @public
+@described("get_readiness", "Health", answer=Readiness)
 def readyz() -> Response:
-    """The warehouse answers, and what is published can be predicted.
+    """Predictions can be answered.
+
+    The warehouse answers, and what is published can be predicted.
 
     A model that has nothing published or in force yet does not keep the others from being served,
     as long as there is one; a fault of any model does, but for one that the data set cannot carry.

@@ -8,14 +8,16 @@ from flask import Blueprint, Response, g, request
 
 from daybreak.serving.http.body import parse, read_body
 from daybreak.serving.http.encoding import json_bytes
+from daybreak.serving.openapi.description import described
 from daybreak.serving.service import current_service
 
 blueprint = Blueprint("predict", __name__)
 
 
 @blueprint.post("/v1/models/<name>/predict")
+@described("predict", "Predictions", each_model=True, faults=(422,))
 def predict(name: str) -> Response:
-    """Answer one typed request."""
+    """One prediction."""
     service = current_service()
     model = service.model(name)
     body = read_body(request, service.runtime.settings.max_body_bytes)

@@ -1,0 +1,1 @@
+"""The OpenAPI document and its page, made from the routes and from the forms that validate."""

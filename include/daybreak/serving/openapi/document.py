@@ -1,0 +1,163 @@
+"""The OpenAPI 3.1 document of an app, from its routes and what stands beside their views."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from flask import Flask
+
+from daybreak.models.base import AnyModel
+from daybreak.serving.http.auth import is_public
+from daybreak.serving.openapi.description import JSON, Description, description_of
+from daybreak.serving.openapi.examples import asked, given
+from daybreak.serving.openapi.faults import (
+    ANY,
+    CLOSED,
+    FAULTS,
+    WAITING,
+    WITH_BODY,
+    WITH_PARAMETERS,
+)
+from daybreak.serving.openapi.forms import Form, Forms, Json
+from daybreak.serving.schemas import Failure, prediction_form
+from daybreak.serving.service import service_of
+
+ABOUT = (
+    "Predictions from the artifacts that scored the last night, bit for bit. `GET /v1/models` says "
+    "what is served; a key comes from `daybreak keys create NAME`. Bodies may be sent with "
+    "`Content-Encoding: gzip`."
+)
+_CALLER: list[Json] = [{"bearer": []}, {"api_key": []}]
+_VARIABLE = re.compile(r"<(\w+)>")
+
+
+def document(app: Flask, server: str) -> Json:
+    """The document, with ``server`` as the address that paths are beneath."""
+    models = service_of(app).models
+    operations = list(_operations(app, models))
+    answers = [one.answer for one in operations if one.answer]
+    forms = Forms([one.body for one in operations if one.body], [Failure, *answers])
+    paths: Json = {}
+    for one in operations:
+        paths.setdefault(one.path, {})[one.method] = _described(one, forms, models)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Daybreak", "version": version("daybreak"), "description": ABOUT},
+        "servers": [{"url": server}],
+        "tags": [{"name": tag} for tag in dict.fromkeys(one.said.tag for one in operations)],
+        "paths": paths,
+        "components": {
+            "schemas": forms.schemas,
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            },
+        },
+    }
+
+
+@dataclass(frozen=True)
+class _Operation:
+    """A method of a path; of a route that answers for each model, each is one of its own."""
+
+    path: str
+    method: str
+    summary: str
+    public: bool
+    said: Description
+    model: AnyModel | None
+    body: Form | None
+    answer: Form | None
+
+    @property
+    def id(self) -> str:
+        return f"{self.said.operation}_{self.model.name}" if self.model else self.said.operation
+
+    @property
+    def variables(self) -> list[str]:
+        return re.findall(r"{(\w+)}", self.path)
+
+    @property
+    def statuses(self) -> Sequence[int]:
+        found = {*ANY, *self.said.faults}
+        found |= {*WAITING} if self.said.waits else set()
+        found |= {*CLOSED, *WAITING} if not self.public else set()
+        found |= {*WITH_BODY} if self.body is not None else set()
+        found |= {*WITH_PARAMETERS} if self.variables or self.model else set()
+        return sorted(found)
+
+
+def _operations(app: Flask, models: Mapping[str, AnyModel]) -> Iterator[_Operation]:
+    for rule in app.url_map.iter_rules():
+        view = app.view_functions[rule.endpoint]
+        said = description_of(view)
+        if said is None:
+            continue
+        summary = (view.__doc__ or "").strip().partition("\n")[0]
+        (method,) = (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        for model in models.values() if said.each_model else (None,):
+            path = rule.rule.replace("<name>", model.name if model else "{model}")
+            yield _Operation(
+                _VARIABLE.sub(r"{\1}", path),
+                method.lower(),
+                f"{summary.rstrip('.')}: {model.name}." if model else summary,
+                is_public(view),
+                said,
+                model,
+                model.endpoint.request if model else said.body,
+                prediction_form(model) if model else said.answer,
+            )
+
+
+def _described(one: _Operation, forms: Forms, models: Iterable[str]) -> Json:
+    found: Json = {
+        "operationId": one.id,
+        "tags": [one.said.tag],
+        "summary": one.summary,
+        "security": [] if one.public else _CALLER,
+    }
+    if one.variables:
+        found["parameters"] = [_parameter(name, models) for name in one.variables]
+    if one.body is not None:
+        content: Json = {"schema": forms.asked(one.body)}
+        if one.model and one.model.endpoint.examples:
+            content["examples"] = asked(one.model)
+        found["requestBody"] = {"required": True, "content": {JSON: content}}
+    found["responses"] = {"200": _answer(one, forms)} | {
+        str(status): _fault(status, forms) for status in one.statuses
+    }
+    return found
+
+
+def _answer(one: _Operation, forms: Forms) -> Json:
+    if one.answer is None:
+        kind = "object" if one.said.media == JSON else "string"
+        content: Json = {"schema": {"type": kind}}
+    else:
+        content = {"schema": forms.given(one.answer)}
+        if one.model and one.model.endpoint.examples:
+            content["examples"] = given(one.model)
+    found: Json = {"description": "OK", "content": {one.said.media: content}}
+    if one.said.links:
+        found["links"] = {
+            name: {"operationId": name, "parameters": dict(parameters)}
+            for name, parameters in one.said.links.items()
+        }
+    return found
+
+
+def _fault(status: int, forms: Forms) -> Json:
+    fault = FAULTS[status]
+    content = {"schema": forms.given(Failure), "example": fault.error.as_json()}
+    return {"description": fault.when, "content": {JSON: content}}
+
+
+def _parameter(name: str, models: Iterable[str]) -> Json:
+    schema: dict[str, Any] = {"type": "string", "minLength": 1}
+    if name == "model":
+        schema = {"type": "string", "enum": sorted(models)}
+    return {"name": name, "in": "path", "required": True, "schema": schema}

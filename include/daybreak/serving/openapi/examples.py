@@ -1,0 +1,38 @@
+"""Examples of requests and answers, as the models give them."""
+
+from __future__ import annotations
+
+from daybreak.models.base import AnyModel, Example
+from daybreak.serving.openapi.forms import Json
+
+_OF_A_GENERATION = {"generation": 7, "business_date": "2026-06-30"}
+_OF_A_MOMENT = {"watermark": "2026-07-01T09:00:00+00:00"}
+
+
+def asked(model: AnyModel) -> Json:
+    """Requests, by what they show."""
+    return {
+        summary: {"summary": summary, "value": dict(example.request)}
+        for summary, example in model.endpoint.examples.items()
+    }
+
+
+def given(model: AnyModel) -> Json:
+    """The answers to them."""
+    return {
+        summary: {"summary": summary, "value": _answer(model, example)}
+        for summary, example in model.endpoint.examples.items()
+    }
+
+
+def _answer(model: AnyModel, example: Example) -> Json:
+    return {
+        "model": model.name,
+        "version": "2026-06-23-5f0c2ab9",
+        "gate": "passed",
+        **(_OF_A_GENERATION if model.nightly else _OF_A_MOMENT),
+        "source": example.source,
+        "predictions": [dict(row) for row in example.predictions],
+        **example.notes,
+        "latency_ms": 0.31,
+    }

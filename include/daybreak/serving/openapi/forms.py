@@ -1,0 +1,52 @@
+"""Forms as JSON Schema: what the document says is what the parser takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
+from pydantic_core import core_schema
+
+Json = dict[str, Any]
+Form = type[BaseModel]
+
+
+class RequestSchema(GenerateJsonSchema):
+    """Adds what ``serving.http.body.parse`` asks of every text, whatever the form says."""
+
+    def str_schema(self, schema: core_schema.StringSchema) -> JsonSchemaValue:
+        """A text without NUL. (No text of JSON Schema holds half a surrogate pair.)"""
+        found = super().str_schema(schema)
+        if self.mode == "validation":
+            found.setdefault("pattern", r"^[^\u0000]*$")
+        return found
+
+
+def request_schema(form: Form) -> Json:
+    """The JSON Schema of a request alone."""
+    return form.model_json_schema(schema_generator=RequestSchema)
+
+
+class Forms:
+    """Forms of requests and answers, and the schemas that a document refers to them by."""
+
+    def __init__(self, requests: Iterable[Form], answers: Iterable[Form]) -> None:
+        # A request is described as it is sent, an answer as it is written.
+        asked = [(form, "validation") for form in dict.fromkeys(requests)]
+        given = [(form, "serialization") for form in dict.fromkeys(answers)]
+        self._refs, definitions = models_json_schema(
+            asked + given,  # type: ignore[arg-type]  # the mode is one of two literals
+            ref_template="#/components/schemas/{model}",
+            schema_generator=RequestSchema,
+        )
+        self.schemas: Json = definitions.get("$defs", {})
+
+    def asked(self, form: Form) -> Json:
+        """Reference to a request."""
+        return self._refs[(form, "validation")]
+
+    def given(self, form: Form) -> Json:
+        """Reference to an answer."""
+        return self._refs[(form, "serialization")]
