@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -208,6 +209,18 @@ def assert_the_examples_of_the_docs_work(installation: Installation, printed: st
             assert found["business_date"] == shown["business_date"]
         asked += len(answers)
     assert asked >= 8
+
+    with urllib.request.urlopen(f"{service[1]}/v1/openapi.json", timeout=30) as response:
+        document = json.load(response)
+    for path, methods in document["paths"].items():
+        body = methods.get("post", {}).get("requestBody", {})
+        examples = body.get("content", {}).get("application/json", {}).get("examples", {})
+        for example in examples.values():
+            headers = {"X-API-Key": key, "Content-Type": "application/json"}
+            data = json.dumps(example["value"]).encode()
+            request = urllib.request.Request(service[1] + path, data, headers)
+            with urllib.request.urlopen(request, timeout=30) as response:
+                assert response.status == 200
 
 
 def test_a_file_that_is_not_there_is_refused_before_anything_starts(

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 
 TESTS = Path(__file__).parents[1]
 SUPPORT = TESTS / "support"
-OPEN = {"/healthz", "/readyz", "/v1/openapi.json"}
+OPEN = {"/healthz", "/readyz", "/v1/openapi.json", "/docs"}
 BODY = {"store": "S1", "item": "pear", "date": "2026-02-03"}
 PREDICT = "/daybreak/v1/models/toy/predict"
 _PATIENCE_SECONDS = 120

@@ -64,6 +64,7 @@ from daybreak.scoring.snapshot_bytes import pack, unpack
 from daybreak.scoring.snapshot_shards import write_snapshot
 from daybreak.scoring.snapshots import read_day, read_snapshot
 from daybreak.serving.app import create_app
+from daybreak.serving.schemas import prediction_form
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import begin, connect, make_engine
 from daybreak.warehouse.tables import SERVICE_ROLE, WRITER_ROLE, sla, snapshot
@@ -582,6 +583,35 @@ def plain(value: Any, is_float: bool) -> Any:
 
 
 # --- versions that must not answer -----------------------------------------------------------
+
+
+def test_the_examples_of_the_documentation_are_answered_as_it_says(day: Day) -> None:
+    """They are written for the demo, which ends on another day of the same shop."""
+    client = day.client()
+    document = client.get("/v1/openapi.json").get_json()
+    path = f"/v1/models/{day.model.name}/predict"
+    operation = document["paths"][path]["post"]
+    asked = operation["requestBody"]["content"]["application/json"]
+    given = operation["responses"]["200"]["content"]["application/json"]
+    form = prediction_form(day.model)
+    for name, example in asked.get("examples", {}).items():
+        shown = given["examples"][name]["value"]
+        form.model_validate_json(json.dumps(shown))
+        response = client.post(path, json=moved(example["value"]))
+        assert response.status_code == 200, response.get_data(as_text=True)
+        answer = response.get_json()
+        assert answer.keys() == shown.keys()
+        assert answer["source"] == shown["source"], name
+        assert len(answer["predictions"]) == len(shown["predictions"])
+        assert answer["predictions"][0].keys() == shown["predictions"][0].keys()
+
+
+def moved(request: dict[str, Any]) -> dict[str, Any]:
+    """A request of the demo with its date as far from ``DAY`` as it is from the demo's last one."""
+    if "date" not in request:
+        return request
+    ahead = date.fromisoformat(request["date"]) - date(2026, 6, 30)
+    return request | {"date": (DAY + ahead).isoformat()}
 
 
 def test_a_version_of_other_features_is_refused_by_batch_and_endpoint(own_day: Day) -> None:

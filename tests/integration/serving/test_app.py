@@ -540,7 +540,7 @@ def rules(app: Flask) -> Iterator[tuple[str, str]]:
             yield method, rule.rule.replace("<name>", "toy")
 
 
-OPEN = {"/healthz", "/readyz", "/v1/openapi.json"}
+OPEN = {"/healthz", "/readyz", "/v1/openapi.json", "/docs"}
 
 
 def test_every_route_but_what_is_open_asks_who_is_calling(runtime: Runtime) -> None:

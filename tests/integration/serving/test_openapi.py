@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import re
 import socket
@@ -12,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
+from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -35,6 +38,7 @@ KEY = {"X-API-Key": "right"}
 PREDICT = "/v1/models/toy/predict"
 BODY = {"store": "S1", "item": "pear", "date": "2026-02-03"}
 LIMIT = 5_000
+CSP = "Content-Security-Policy"
 CASES = int(os.environ.get("OPENAPI_CASES", "120"))
 # What is away is no fault of the service; a date that the schema allows may not be published.
 CONFIG = {
@@ -132,6 +136,44 @@ def test_each_operation_has_a_name_that_a_client_can_have(schema: Any) -> None:
     assert all(re.fullmatch(r"[a-z][a-z0-9_]*", name) for name in names)
     tags = {tag["name"] for tag in schema.raw_schema["tags"]}
     assert tags == {tag for _, _, operation in found for tag in operation["tags"]}
+
+
+class References(HTMLParser):
+    """What a page refers to, and what of it can be referred to."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.urls: set[str] = set()
+        self.ids: set[str] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.urls |= {given[name] or "" for name in ("href", "src", "action") if name in given}
+        self.ids |= {given["id"] or ""} if "id" in given else set()
+        assert tag not in {"script", "link", "img", "iframe", "form", "object"}
+        assert not any(name.startswith("on") or name == "style" for name in given)
+
+
+@pytest.mark.parametrize("mount", ["", "/daybreak"])
+def test_the_page_needs_nothing_but_itself(app: Flask, mount: str) -> None:
+    client = app.test_client()
+    response = client.get("/docs", environ_overrides={"SCRIPT_NAME": mount})
+    assert (response.status_code, response.mimetype) == (200, "text/html")
+    found = References(response.text)
+    pages = {url for url in found.urls if not url.startswith("#")}
+    assert pages == {f"{mount}/v1/openapi.json"}
+    for url in pages:
+        assert client.get(url.removeprefix(mount)).status_code == 200
+    assert {url[1:] for url in found.urls - pages} <= found.ids
+    assert {"predict_toy", "ToyRequest", "ToyAnswer", "Failure"} <= found.ids
+
+    policy = dict(one.split(" ", 1) for one in response.headers[CSP].split("; "))
+    assert policy["default-src"] == "'none'"
+    (style,) = re.findall(r"<style>(.*?)</style>", response.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert policy["style-src"] == f"'sha256-{digest}'"
+    assert "url(" not in style
 
 
 def test_every_answer_keeps_to_the_document_and_every_status_is_reached(
