@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import threading
@@ -235,6 +236,30 @@ def test_a_body_beyond_the_limit_is_refused(
     for length in (201, 202, 5000):
         error = error_of(send(length), 413, "request_too_large")
         assert error["details"] == {"limit": 200}
+
+
+def test_a_body_may_be_sent_with_gzip(
+    make_runtime: Callable[..., Runtime],
+) -> None:
+    runtime = make_runtime(max_body_bytes=200)
+    publish_day(runtime)
+    client = make_app(runtime).test_client()
+    whole = json.dumps(BODY).encode().ljust(200)
+
+    def send(body: bytes, encoding: str = "gzip") -> Any:
+        headers = {"Content-Encoding": encoding, "Content-Type": "application/json"}
+        return client.post(PREDICT, data=body, headers=headers)
+
+    assert send(gzip.compress(whole)).status_code == 200
+    assert send(gzip.compress(whole), "X-GZip").status_code == 200
+    too_long = send(gzip.compress(whole + b" "))
+    assert error_of(too_long, 413, "request_too_large")["details"] == {"limit": 200}
+    for broken in (whole, gzip.compress(whole)[:-1], gzip.compress(whole) * 2, b""):
+        assert "gzip" in error_of(send(broken), 400, "invalid_request")["message"]
+    for other in ("br", "deflate", "identity", "gzip, gzip", ""):
+        response = send(gzip.compress(whole), other)
+        error_of(response, 415, "unsupported_media_type")
+        assert response.headers["Accept-Encoding"] == "gzip"
 
 
 # What is missing or wrong

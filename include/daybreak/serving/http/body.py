@@ -10,6 +10,7 @@ from flask import Flask, Request
 from pydantic import BaseModel, ValidationError
 
 from daybreak.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
+from daybreak.serving.http.compression import decoded
 from daybreak.serving.http.moments import miswritten
 
 Typed = TypeVar("Typed", bound=BaseModel)
@@ -27,11 +28,14 @@ def limit_bodies(app: Flask, longest: int) -> None:
 
 
 def read_body(request: Request, longest: int) -> bytes:
-    """The whole body, at most ``longest`` bytes and declared as JSON in UTF-8.
+    """The whole body, at most ``longest`` bytes and declared as JSON in UTF-8; gzip is decoded.
 
-    Raises ``RequestTooLarge`` and ``UnsupportedMediaType``.
+    Raises ``RequestTooLarge``, ``UnsupportedMediaType``, and ``InvalidRequest`` for broken gzip.
     """
     body = request.get_data(cache=False)
+    encoding = request.environ.get("HTTP_CONTENT_ENCODING")
+    if encoding is not None and len(body) <= longest:
+        body = decoded(body, encoding, longest)
     if len(body) > longest:
         raise too_large(longest)
     if not _declared_as_json(request):
@@ -54,7 +58,7 @@ def too_large(longest: int) -> RequestTooLarge:
     """The error of a body that is longer than ``longest`` bytes."""
     return RequestTooLarge(
         f"The body is longer than {longest} bytes.",
-        remedy="Send one prediction a request; DAYBREAK_MAX_BODY_BYTES is the limit.",
+        remedy="Send less in one request; DAYBREAK_MAX_BODY_BYTES is the limit.",
         limit=longest,
     )
 

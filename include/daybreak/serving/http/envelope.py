@@ -59,6 +59,8 @@ def answer_errors_as_json(app: Flask, max_body_bytes: int) -> None:
             response.headers["WWW-Authenticate"] = 'Bearer realm="daybreak"'
         if "retry_after" in error.details:
             response.headers["Retry-After"] = str(error.details["retry_after"])
+        if "accept_encoding" in error.details:
+            response.headers["Accept-Encoding"] = error.details["accept_encoding"]
         return response
 
     @app.errorhandler(HTTPException)
