@@ -189,7 +189,9 @@ class Settings(BaseSettings):
         0, ge=0, description="Requests a second that one key may send; 0 is any number."
     )
     airflow_port: int = Field(8080, ge=0, le=65535, description="Port of Airflow's API server.")
-    max_body_bytes: int = Field(64 * 1024, gt=0, description="Longest request body accepted.")
+    max_body_bytes: int = Field(
+        1024 * 1024, gt=0, description="Longest request body accepted, also when decoded."
+    )
     refresh_seconds: float = Field(
         5, gt=0, description="How old the service's view of champion and publication may be."
     )

@@ -215,7 +215,7 @@ def a_chunked_body_is_read_and_bounded(airflow: Airflow) -> None:
         yield from (body[i : i + 1000] for i in range(0, length, 1000))
 
     assert airflow.send("POST", PREDICT, pieces(3000), airflow.bearer).status == 200
-    too_long = airflow.send("POST", PREDICT, pieces(70_000), airflow.bearer)
+    too_long = airflow.send("POST", PREDICT, pieces(1_100_000), airflow.bearer)
     assert (too_long.status, too_long.json["error"]["code"]) == (413, "request_too_large")
 
 

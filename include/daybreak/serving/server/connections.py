@@ -403,8 +403,19 @@ class Server:
         if fd >= 0 and self._held.pop(fd, None) is not None:
             connection.sock.close()
 
+    def _relieve(self) -> None:
+        """Hang up on clients whose unfinished bodies are more than may be in memory."""
+        sending = [one for one in list(self._held.values()) if one.state is State.BODY]
+        held = sum(one.requests.held for one in sending)
+        for connection in sorted(sending, key=lambda one: one.deadline):
+            if held <= self._limits.unfinished:
+                return
+            held -= connection.requests.held
+            self._drop(connection)
+
     def _sweep(self, now: float) -> int:
-        """End what is overdue. In how many threads the app hangs."""
+        """End what is overdue, or too much. In how many threads the app hangs."""
+        self._relieve()
         hanging = 0
         for connection in list(self._held.values()):
             overdue = now >= connection.deadline

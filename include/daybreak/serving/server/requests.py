@@ -22,12 +22,14 @@ MOST_AHEAD = 16
 @dataclass(frozen=True)
 class Limits:
     """Of one request. ``line``: bytes of its target; ``headers``: bytes of all; ``fields``: how
-    many; ``body``: bytes."""
+    many; ``body``: bytes. ``unfinished``: bytes of all bodies of a process that are on their way.
+    """
 
     body: int
     line: int = 4096
     headers: int = 16_384
     fields: int = 50
+    unfinished: int = 64 << 20
 
 
 @dataclass(slots=True)
@@ -64,6 +66,11 @@ class Requests:
         self._parser = httptools.HttpRequestParser(self)
         self._received = 0
         self._clear()
+
+    @property
+    def held(self) -> int:
+        """Bytes of bodies that are here, of whole requests and of the one that is not."""
+        return self._size + sum(len(one.body) for one in self.ready)
 
     def feed(self, data: bytes) -> None:
         """Parse what came. Raises the ``DaybreakError`` that the client is to be told, after which

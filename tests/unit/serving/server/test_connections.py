@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from daybreak.errors import NotReady
-from daybreak.serving.server.connections import Patience, Server
+from daybreak.serving.server.connections import Patience, Server, State
 from daybreak.serving.server.requests import MOST_AHEAD, Limits, Request
 from daybreak.serving.server.sharing import Places
 from daybreak.serving.turn import pass_on
@@ -70,7 +70,7 @@ class Running:
         self.server = Server(
             [self._listener],
             self.app,
-            limits=Limits(1000),
+            limits=Limits(1000, unfinished=3000),
             patience=patience,
             places=self.places,
             place=self.place,
@@ -216,6 +216,12 @@ def has(server: Running, connections: int) -> bool:
     return server.connections == connections
 
 
+def sends(server: Running, connections: int) -> bool:
+    """Whether so many are sending a body."""
+    held = list(server.server._held.values())
+    return sum(one.state is State.BODY for one in held) == connections
+
+
 def until(true: Callable[[], bool]) -> None:
     deadline = time.monotonic() + WAIT
     while not true():
@@ -334,6 +340,19 @@ def test_the_connection_whose_time_is_over_first_makes_room() -> None:
         assert all_of(held[0]) == b""
         held[1].sendall(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
         assert status_of(all_of(held[1])) == 200
+
+
+def test_bodies_that_do_not_end_are_not_more_than_memory_may_hold() -> None:
+    with running() as server, ExitStack() as stack:
+        halves = []
+        for number in range(4):
+            until(partial(sends, server, number))
+            halves.append(stack.enter_context(closing(client(server))))
+            halves[-1].sendall(HALF_HEADER + b"Content-Length: 1000\r\n\r\n" + b"x" * 900)
+        assert all_of(halves[0]) == b"", "whose time is over first is hung up on"
+        assert sends(server, 3)
+        halves[-1].sendall(b"x" * 100)
+        assert status_of(halves[-1].recv(100)) == 200
 
 
 def test_what_was_begun_is_answered_before_the_end() -> None:
