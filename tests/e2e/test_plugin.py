@@ -30,8 +30,14 @@ pytestmark = pytest.mark.slow
 
 TESTS = Path(__file__).parents[1]
 SUPPORT = TESTS / "support"
-OPEN = {"/healthz", "/readyz", "/v1/openapi.json", "/docs"}
+OPEN = {"/healthz", "/readyz", "/v1/openapi.json", "/docs", "/v2/health/live"}
 BODY = {"store": "S1", "item": "pear", "date": "2026-02-03"}
+TENSORS = {
+    "inputs": [
+        {"name": name, "datatype": "BYTES", "shape": [1], "data": [value]}
+        for name, value in BODY.items()
+    ]
+}
 PREDICT = "/daybreak/v1/models/toy/predict"
 _PATIENCE_SECONDS = 120
 
@@ -143,34 +149,40 @@ def _wait_until_healthy(server: subprocess.Popen[bytes], port: int, log: Path) -
 def routes(runtime: Runtime) -> list[tuple[str, str]]:
     """Every method and path, listed by the app itself."""
     app = create_app(runtime, authenticator=None, models=[TOY])  # type: ignore[arg-type]  # unused
+    version = published_rows(runtime.engine, TOY, DAY)[0].version
     return [
-        (method, rule.rule.replace("<name>", "toy"))
+        (method, rule.rule.replace("<name>", "toy").replace("<version>", version))
         for rule in app.url_map.iter_rules()
         for method in sorted(rule.methods or ())
     ]
+
+
+def body_of(path: str) -> dict[str, Any]:
+    return TENSORS if path.endswith("/infer") else BODY
 
 
 def test_the_mount_is_closed_to_anonymous_callers_and_open_to_users(
     airflow: Airflow, runtime: Runtime
 ) -> None:
     listed = routes(runtime)
-    assert {"/healthz", "/v1/models/toy/predict", "/v1/openapi.json"} <= {p for _, p in listed}
+    assert {"/healthz", "/v1/models/toy/predict", "/v2/models/toy/infer"} <= {p for _, p in listed}
 
     # Without a token, or with one that is not Airflow's: 401, in our own JSON shape.
     forged = {"Authorization": f"Bearer {airflow.token[:-4]}AAAA"}
     for method, path in [*listed, ("GET", "/nowhere")]:
         for headers in ({}, forged, {"X-API-Key": f"dbk_{'0' * 12}_{'0' * 64}"}):
-            answer = airflow.send(method, f"/daybreak{path}", BODY, headers)
-            if path in OPEN:
+            answer = airflow.send(method, f"/daybreak{path}", body_of(path), headers)
+            if path in OPEN or path.endswith("/ready"):
                 assert answer.status == 200, (method, path, answer.text)
             else:
                 assert answer.status == 401, (method, path, answer.text)
                 if method != "HEAD":
-                    assert answer.json["error"]["code"] == "unauthenticated"
+                    said = answer.json if path.startswith("/v2") else answer.json["error"]
+                    assert said["code"] == "unauthenticated"
 
     # With a token: 200 and our own body, never the UI's page.
     for method, path in listed:
-        answer = airflow.send(method, f"/daybreak{path}", BODY, airflow.bearer)
+        answer = airflow.send(method, f"/daybreak{path}", body_of(path), airflow.bearer)
         assert answer.status == 200, (method, path, answer.text)
     assert airflow.send("GET", "/daybreak/healthz").json == {"status": "ok"}
     assert airflow.send("GET", "/daybreak/readyz").json["status"] == "ready"

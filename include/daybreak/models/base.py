@@ -245,7 +245,7 @@ class Endpoint(Generic[RequestT]):
     default_key: Key | None = None
     prediction: type[BaseModel] | None = None
     notes: type[BaseModel] | None = None
-    examples: Mapping[str, Example] = field(default_factory=dict)
+    examples: Mapping[str, Example] = field(default_factory=dict, hash=False)
 
 
 RowsOf = Callable[[SnapshotRows], NDArray[np.int64]]

@@ -16,7 +16,7 @@ from daybreak.serving.http.envelope import answer_errors_as_json, trace_requests
 from daybreak.serving.http.rates import Rates
 from daybreak.serving.inputs import Inputs, check_reads
 from daybreak.serving.publications import Publications
-from daybreak.serving.routes import catalog, health, openapi, predict
+from daybreak.serving.routes import catalog, health, inference, openapi, predict
 from daybreak.serving.rows import RowCache
 from daybreak.serving.service import Service, attach
 
@@ -43,6 +43,6 @@ def create_app(
     trace_requests(app)
     close_by_default(app, authenticator, Rates(runtime.settings.api_rate))
     answer_errors_as_json(app, runtime.settings.max_body_bytes)
-    for module in (health, catalog, predict, openapi):
+    for module in (health, catalog, predict, inference, openapi):
         app.register_blueprint(module.blueprint)
     return app

@@ -32,8 +32,9 @@ _FORECAST: dict[str, Any] = {
 }
 
 
-def _example(example: dict[str, Any]) -> ConfigDict:
-    return ConfigDict(json_schema_extra={"examples": [example]})
+def example(value: dict[str, Any]) -> ConfigDict:
+    """Shown with a form in the OpenAPI document."""
+    return ConfigDict(json_schema_extra={"examples": [value]})
 
 
 class Form(BaseModel):
@@ -45,7 +46,7 @@ class Form(BaseModel):
 class Health(Form):
     """The process lives."""
 
-    model_config = _example({"status": "ok"})
+    model_config = example({"status": "ok"})
 
     status: Literal["ok"] = "ok"
 
@@ -53,7 +54,7 @@ class Health(Form):
 class Readiness(Form):
     """Every model can be predicted."""
 
-    model_config = _example(
+    model_config = example(
         {"status": "ready", "checks": {"warehouse": "ok", "sales_forecast": "ok"}}
     )
 
@@ -105,7 +106,7 @@ class ModelSummary(Form):
 class ModelList(Form):
     """All models."""
 
-    model_config = _example({"models": [_FORECAST]})
+    model_config = example({"models": [_FORECAST]})
 
     models: list[ModelSummary]
 
@@ -113,7 +114,7 @@ class ModelList(Form):
 class ModelDetail(ModelSummary):
     """A model, with what the served version was trained on and how a request looks."""
 
-    model_config = _example(
+    model_config = example(
         {
             **_FORECAST,
             "keys": ["store_id", "item_id"],

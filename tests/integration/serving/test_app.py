@@ -562,10 +562,16 @@ def rules(app: Flask) -> Iterator[tuple[str, str]]:
     """Every method and path of an app, as the app itself lists them."""
     for rule in app.url_map.iter_rules():
         for method in sorted(rule.methods or ()):
-            yield method, rule.rule.replace("<name>", "toy")
+            yield method, rule.rule.replace("<name>", "toy").replace("<version>", "1")
 
 
-OPEN = {"/healthz", "/readyz", "/v1/openapi.json", "/docs"}
+OPEN = {"/healthz", "/readyz", "/v1/openapi.json", "/docs"} | {
+    f"/v2/{path}"
+    for path in (
+        *("health/live", "health/ready"),
+        *("models/toy/ready", "models/toy/versions/1/ready"),
+    )
+}
 
 
 def test_every_route_but_what_is_open_asks_who_is_calling(runtime: Runtime) -> None:

@@ -421,3 +421,23 @@ def _scored_with(runtime: Runtime, options: dict[str, dict[str, float]]) -> None
         score_day(MODEL, DAY - timedelta(days=2), runtime=other)
     finally:
         other.engine.dispose()
+
+
+def test_lists_are_asked_for_as_tensors(runtime: Runtime, client: FlaskClient) -> None:
+    """By the Open Inference Protocol: a list a row, filled up with ''."""
+    user = a_regular(runtime)
+    basket = items(ask(client, user_id=user))[:2]
+    alone = [ask(client, user_id=user, session=basket, k=3), ask(client, user_id="?", k=2)]
+    inputs = [
+        {"name": "user_id", "datatype": "BYTES", "shape": [2], "data": [user, "?"]},
+        {"name": "session", "datatype": "BYTES", "shape": [2, 2], "data": [basket, ["", ""]]},
+        {"name": "k", "datatype": "INT32", "shape": [2, 1], "data": [3, 2]},
+    ]
+    response = client.post(f"/v2/models/{MODEL}/infer", json={"inputs": inputs})
+    assert response.status_code == 200, response.get_data(as_text=True)
+    found = {one["name"]: one["data"] for one in response.get_json()["outputs"]}
+    assert found["row"] == [0, 0, 0, 1, 1]
+    assert found["source"] == ["live"] * 3 + ["default"] * 2
+    predictions = [row for answer in alone for row in answer["predictions"]]
+    for name in predictions[0]:
+        assert found[name] == [row[name] for row in predictions]

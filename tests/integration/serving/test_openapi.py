@@ -29,6 +29,7 @@ from daybreak.errors import Forbidden, TooManyRequests, Unauthenticated, Warehou
 from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
 from daybreak.serving.http.auth import Caller
+from daybreak.serving.inference.forms import InferenceFailure
 from daybreak.serving.schemas import Failure
 from daybreak.serving.server.connections import Patience
 from reading_server import serving
@@ -37,7 +38,15 @@ from toy import DAY, ITEMS, STORES, TOY, publish_day
 KEY = {"X-API-Key": "right"}
 PREDICT = "/v1/models/toy/predict"
 BODY = {"store": "S1", "item": "pear", "date": "2026-02-03"}
+INFER = {
+    "inputs": [
+        {"name": name, "datatype": "BYTES", "shape": [1], "data": [value]}
+        for name, value in BODY.items()
+    ]
+}
+LATER = [*INFER["inputs"][:2], INFER["inputs"][2] | {"data": ["2027-01-01"]}]
 LIMIT = 5_000
+JSON = "application/json"
 CSP = "Content-Security-Policy"
 CASES = int(os.environ.get("OPENAPI_CASES", "120"))
 # What is away is no fault of the service; a date that the schema allows may not be published.
@@ -49,6 +58,13 @@ CONFIG = {
             "expected-statuses": ["200", "401", "403", "404", "422", "429", "503"]
         },
     },
+    # Which tensors belong together is beyond a schema.
+    "operations": [
+        {
+            "include-path-regex": "/v2/.*/infer",
+            "checks": {"positive_data_acceptance": {"enabled": False}},
+        }
+    ],
 }
 Reached = dict[str, set[str]]
 
@@ -122,7 +138,12 @@ known = st.fixed_dictionaries(
 def test_the_document_describes_every_route(app: Flask, schema: Any) -> None:
     described = {(method, path) for method, path, _ in operations(schema.raw_schema)}
     routes = {
-        (method, rule.rule.replace("<name>/predict", "toy/predict").replace("<name>", "{model}"))
+        (
+            method,
+            rule.rule.replace("<name>/predict", "toy/predict")
+            .replace("<name>", "{model}")
+            .replace("<version>", "{version}"),
+        )
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
@@ -182,34 +203,49 @@ def test_every_answer_keeps_to_the_document_and_every_status_is_reached(
     reached: Reached = defaultdict(set)
     predict = schema[PREDICT]["POST"]
 
-    for method, path, _ in operations(schema.raw_schema):
-        plain = schema[path][method].Case(
-            path_parameters={"model": "toy"} if "{model}" in path else {},
-            **({"body": BODY, "media_type": "application/json"} if path == PREDICT else {}),
-        )
-        call(plain, reached)  # nothing is published yet
+    def each(version: str) -> Iterator[Case]:
+        for method, path, _ in operations(schema.raw_schema):
+            named = {"model": "toy", "version": version}
+            body = {"POST": BODY if path == PREDICT else INFER}.get(method)
+            yield schema[path][method].Case(
+                path_parameters={one: named[one] for one in named if f"{{{one}}}" in path},
+                **({"body": body, "media_type": JSON} if body else {}),
+            )
+
+    for case in each("1"):
+        call(case, reached)  # nothing is published yet
         for key in ("", *REFUSALS):
-            call(plain, reached, headers={"X-API-Key": key})
-    publish_day(runtime)
-    predictions = predict.as_strategy()
-    wrong = predict.as_strategy(generation_mode=GenerationMode.NEGATIVE)
+            call(case, reached, headers={"X-API-Key": key})
+    generation = publish_day(runtime)
+    for case in each(generation.version):
+        call(case, reached)
+        if case.method == "POST":
+            call(case, reached, headers=KEY | {"Content-Type": "text/plain"})
+        if case.body == INFER:
+            case.body = {"inputs": LATER}
+            call(case, reached)
+        if "model" in case.path_parameters:
+            case.path_parameters["model"] = "x"
+            call(case, reached)
+    asked = [schema[path][method] for method, path, _ in operations(schema.raw_schema)]
+    modes = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 
     @some
-    @given(case=predictions | wrong)
+    @given(
+        case=st.one_of(
+            one.as_strategy(generation_mode=mode) for one in asked if one.body for mode in modes
+        )
+    )
     def any_request(case: Case) -> None:
         call(case, reached)
 
     @some
     @given(body=known)
     def known_request(body: dict[str, Any]) -> None:
-        call(predict.Case(body=body, media_type="application/json"), reached)
+        call(predict.Case(body=body, media_type=JSON), reached)
 
     any_request()
     known_request()
-    text = predict.Case(body=BODY, media_type="application/json")
-    call(text, reached, headers=KEY | {"Content-Type": "text/plain"})
-    call(schema["/readyz"]["GET"].Case(), reached)
-    call(schema["/v1/models/{model}"]["GET"].Case(path_parameters={"model": "x"}), reached)
 
     for path, statuses in refused_by_the_server(app, schema.raw_schema).items():
         reached[path] |= statuses
@@ -224,7 +260,8 @@ def refused_by_the_server(app: Flask, document: dict[str, Any]) -> Reached:
     reached: Reached = defaultdict(set)
     with serving(app, body=LIMIT, waiting=0, patience=Patience(body=0.1)) as port:
         for method, path, operation in operations(document):
-            begin = f"{method} {path.replace('{model}', 'toy')} HTTP/1.1\r\nHost: x\r\n"
+            begin = f"{method} {path.replace('{', '').replace('}', '')} HTTP/1.1\r\nHost: x\r\n"
+            form = InferenceFailure if path.startswith("/v2") else Failure
             waits = "503" in operation["responses"]
             for ask in (
                 f"{begin}Bad Name: 1\r\n\r\n",
@@ -238,7 +275,7 @@ def refused_by_the_server(app: Flask, document: dict[str, Any]) -> Reached:
                     head, _, body = b"".join(iter(partial(client.recv, 65536), b"")).partition(
                         b"\r\n\r\n"
                     )
-                Failure.model_validate_json(body)
+                form.model_validate_json(body)
                 reached[path].add(head.split()[1].decode())
     return reached
 

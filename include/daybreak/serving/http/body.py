@@ -27,9 +27,10 @@ def limit_bodies(app: Flask, longest: int) -> None:
     app.config["MAX_CONTENT_LENGTH"] = longest + 1
 
 
-def read_body(request: Request, longest: int) -> bytes:
+def read_body(request: Request, longest: int, *, undeclared: bool = False) -> bytes:
     """The whole body, at most ``longest`` bytes and declared as JSON in UTF-8; gzip is decoded.
 
+    ``undeclared``: one that is not declared as anything is taken, too.
     Raises ``RequestTooLarge``, ``UnsupportedMediaType``, and ``InvalidRequest`` for broken gzip.
     """
     body = request.get_data(cache=False)
@@ -38,7 +39,7 @@ def read_body(request: Request, longest: int) -> bytes:
         body = decoded(body, encoding, longest)
     if len(body) > longest:
         raise too_large(longest)
-    if not _declared_as_json(request):
+    if not (_declared_as_json(request) or (undeclared and not request.content_type)):
         raise UnsupportedMediaType(
             "The body is not declared as JSON in UTF-8.",
             remedy="Send the header Content-Type: application/json.",

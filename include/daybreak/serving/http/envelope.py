@@ -20,6 +20,7 @@ from daybreak.errors import (
 )
 from daybreak.serving.http.body import too_large
 from daybreak.serving.http.encoding import json_response
+from daybreak.serving.http.failures import failure
 
 logger = logging.getLogger(__name__)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -54,7 +55,7 @@ def answer_errors_as_json(app: Flask, max_body_bytes: int) -> None:
     def expected(error: DaybreakError) -> Response:
         if error.status == 500:
             return unexpected(error)
-        response = json_response(error.as_json(), error.status)
+        response = json_response(failure(error, request.path), error.status)
         if isinstance(error, Unauthenticated):
             response.headers["WWW-Authenticate"] = 'Bearer realm="daybreak"'
         if "retry_after" in error.details:
@@ -79,7 +80,7 @@ def answer_errors_as_json(app: Flask, max_body_bytes: int) -> None:
             remedy="Nothing is wrong with the request; its id finds the cause in the log.",
             request_id=g.request_id,
         )
-        return json_response(hidden.as_json(), hidden.status)
+        return json_response(failure(hidden, request.path), hidden.status)
 
 
 def _translated(error: HTTPException, max_body_bytes: int) -> DaybreakError:

@@ -55,7 +55,9 @@ def _with_moments(
     """
     whole = form.model_json_schema()
     definitions = whole.get("$defs", {})
-    marks = ("$ref", *(f'"format": "{name}"' for name in _WRITTEN))
+    marks = [f'"format": "{name}"' for name in _WRITTEN]
+    if any(mark in json.dumps(definitions) for mark in marks):
+        marks.append("$ref")
     fields: dict[str, tuple[Schema, Sequence[Written | None]]] = {
         name: (schema, _texts(_branches(schema, definitions)))
         for name, schema in whole.get("properties", {}).items()

@@ -12,6 +12,8 @@ from flask import Flask
 
 from daybreak.models.base import AnyModel
 from daybreak.serving.http.auth import is_public
+from daybreak.serving.http.failures import failure, speaks_inference
+from daybreak.serving.inference.forms import InferenceFailure
 from daybreak.serving.openapi.description import JSON, Description, description_of
 from daybreak.serving.openapi.examples import asked, given
 from daybreak.serving.openapi.faults import (
@@ -40,7 +42,8 @@ def document(app: Flask, server: str) -> Json:
     models = service_of(app).models
     operations = list(_operations(app, models))
     answers = [one.answer for one in operations if one.answer]
-    forms = Forms([one.body for one in operations if one.body], [Failure, *answers])
+    failures = [_failure_form(one.path) for one in operations]
+    forms = Forms([one.body for one in operations if one.body], answers + failures)
     paths: Json = {}
     for one in operations:
         paths.setdefault(one.path, {})[one.method] = _described(one, forms, models)
@@ -128,7 +131,7 @@ def _described(one: _Operation, forms: Forms, models: Iterable[str]) -> Json:
             content["examples"] = asked(one.model)
         found["requestBody"] = {"required": True, "content": {JSON: content}}
     found["responses"] = {"200": _answer(one, forms)} | {
-        str(status): _fault(status, forms) for status in one.statuses
+        str(status): _fault(status, one.path, forms) for status in one.statuses
     }
     return found
 
@@ -150,9 +153,13 @@ def _answer(one: _Operation, forms: Forms) -> Json:
     return found
 
 
-def _fault(status: int, forms: Forms) -> Json:
+def _failure_form(path: str) -> Form:
+    return InferenceFailure if speaks_inference(path) else Failure
+
+
+def _fault(status: int, path: str, forms: Forms) -> Json:
     fault = FAULTS[status]
-    content = {"schema": forms.given(Failure), "example": fault.error.as_json()}
+    content = {"schema": forms.given(_failure_form(path)), "example": failure(fault.error, path)}
     return {"description": fault.when, "content": {JSON: content}}
 
 

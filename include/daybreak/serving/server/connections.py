@@ -345,7 +345,8 @@ class Server:
         self, connection: Connection, error: DaybreakError, request: Request | None = None
     ) -> None:
         close = self._ends(request)
-        self._send(connection, refusal(error, request, close=close), close=close)
+        data = refusal(error, request, close=close, target=connection.requests.target)
+        self._send(connection, data, close=close)
 
     def _send(self, connection: Connection, data: bytes, *, close: bool) -> None:
         """Send what the client's socket takes; the reading thread sends the rest."""

@@ -9,18 +9,22 @@ from typing import Any
 
 from daybreak.errors import DaybreakError
 from daybreak.serving.http.envelope import request_id
+from daybreak.serving.http.failures import failure
 from daybreak.serving.server.requests import Request
 from daybreak.serving.server.wsgi import response
 
 
-def refusal(error: DaybreakError, request: Request | None, *, close: bool) -> bytes:
-    """The response that says an error, in the one shape of all errors.
+def refusal(
+    error: DaybreakError, request: Request | None, *, close: bool, target: bytes = b""
+) -> bytes:
+    """The response that says an error, in the shape that errors of its ``target`` have.
 
     ``request``: that it answers, where one could be read. ``close``: the connection ends with it.
     """
     seconds = error.details.get("retry_after")
     more = {} if seconds is None else {"Retry-After": str(seconds)}
-    return answer(error.as_json(), request, status=error.status, close=close, more=more)
+    path = (request.target if request else target).decode("latin-1").partition("?")[0]
+    return answer(failure(error, path), request, status=error.status, close=close, more=more)
 
 
 def answer(

@@ -68,6 +68,11 @@ class Requests:
         self._clear()
 
     @property
+    def target(self) -> bytes:
+        """Of the request that is not whole yet, as far as it is here."""
+        return self._target
+
+    @property
     def held(self) -> int:
         """Bytes of bodies that are here, of whole requests and of the one that is not."""
         return self._size + sum(len(one.body) for one in self.ready)

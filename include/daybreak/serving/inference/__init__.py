@@ -1,0 +1,1 @@
+"""The Open Inference Protocol, version 2: the fields of requests and answers as tensors."""

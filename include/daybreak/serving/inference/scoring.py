@@ -1,0 +1,86 @@
+"""Tensors to answers, by the same forms and the same service as every other request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from pydantic import BaseModel
+
+from daybreak.errors import DaybreakError, InvalidRequest, NotFound
+from daybreak.models.base import AnyModel
+from daybreak.serving.answers import answer
+from daybreak.serving.http.body import parse
+from daybreak.serving.http.encoding import encoded
+from daybreak.serving.inference.forms import InferRequest
+from daybreak.serving.inference.tensors import outputs_of, rows_of, tensors_of
+from daybreak.serving.publications import Publication
+from daybreak.serving.service import Service
+
+Json = dict[str, Any]
+BESIDE = ("gate", "generation", "business_date", "watermark")
+"""What answers say beside their predictions, the same for all rows of a request."""
+
+
+def infer(service: Service, model: AnyModel, version: str | None, asked: InferRequest) -> Json:
+    """The answer to all rows, as of one publication. ``version``: None is that in force.
+
+    Raises what a prediction raises, the row named, and ``InvalidRequest`` for tensors that the
+    model does not take.
+    """
+    publication = in_force(service, model, version)
+    columns = outputs_of(model)
+    names = list(columns) if asked.outputs is None else [one.name for one in asked.outputs]
+    if unknown := sorted({*names} - columns.keys()):
+        raise InvalidRequest(
+            f"There is no output {', '.join(unknown)}.",
+            remedy=f"The outputs are: {', '.join(columns)}.",
+            field="outputs",
+        )
+    form = model.endpoint.request
+    typed = []
+    for row, fields in enumerate(rows_of(form, asked.inputs)):
+        with _named(row):
+            typed.append(parse(form, encoded(fields)))
+    answers = _answers(service, model, publication, typed)
+    return {
+        "model_name": model.name,
+        "model_version": publication.version,
+        **({} if asked.id is None else {"id": asked.id}),
+        "parameters": {name: answers[0][name] for name in BESIDE if name in answers[0]},
+        "outputs": tensors_of(answers, [columns[name] for name in names]),
+    }
+
+
+def in_force(service: Service, model: AnyModel, version: str | None) -> Publication:
+    """What answers. Raises ``NotFound`` where that is another version than the one asked for."""
+    publication = service.publication(model)
+    if version not in (None, publication.version):
+        raise NotFound(
+            f"This version of {model.name} is not in force.",
+            remedy=f"Ask for {publication.version}, or leave the version out.",
+            field="version",
+        )
+    return publication
+
+
+def _answers(
+    service: Service, model: AnyModel, publication: Publication, asked: Sequence[BaseModel]
+) -> list[Json]:
+    found = []
+    for row, one in enumerate(asked):
+        with _named(row):
+            found.append(answer(model, publication, service.inputs, one))
+    return found
+
+
+@contextmanager
+def _named(row: int) -> Iterator[None]:
+    """Let an error say which row it is about."""
+    try:
+        yield
+    except DaybreakError as error:
+        error.message = f"Row {row}: {error.message}"
+        error.details["row"] = row
+        raise
