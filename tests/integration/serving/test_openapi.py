@@ -57,6 +57,7 @@ CONFIG = {
         "positive_data_acceptance": {
             "expected-statuses": ["200", "401", "403", "404", "422", "429", "503"]
         },
+        "negative_data_rejection": {"expected-statuses": ["400", "404", "413"]},
     },
     # Which tensors belong together is beyond a schema.
     "operations": [

@@ -15,7 +15,7 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Count = Annotated[int, BeforeValidator(_whole)]
+Count = Annotated[int, Field(ge=1, le=MOST_LISTED), BeforeValidator(_whole)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -33,9 +33,7 @@ class RecommendationRequest(BaseModel):
         description="item_id of what was just seen or put in the basket; not offered again.",
         examples=[["I0001"]],
     )
-    k: Count | None = Field(
-        None, ge=1, le=MOST_LISTED, description="How many items; null: as many as are published."
-    )
+    k: Count | None = Field(None, description="How many items; null: as many as are published.")
     exclude: list[Name] = Field(
         default_factory=list, max_length=1000, description="item_id of what not to offer."
     )

@@ -74,8 +74,8 @@ class Requests:
 
     @property
     def held(self) -> int:
-        """Bytes of bodies that are here, of whole requests and of the one that is not."""
-        return self._size + sum(len(one.body) for one in self.ready)
+        """Bytes of its body that are here."""
+        return self._size
 
     def feed(self, data: bytes) -> None:
         """Parse what came. Raises the ``DaybreakError`` that the client is to be told, after which
