@@ -12,7 +12,8 @@ from daybreak import errors
 from daybreak.models import get_model, model_names
 from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
-from daybreak.serving.http.body import DEEPEST
+from daybreak.serving.forms import many_form
+from daybreak.serving.http.body import DEEPEST, parse
 from daybreak.serving.rows import CAPACITY
 from daybreak.settings import Settings
 
@@ -43,10 +44,11 @@ def test_every_route_is_described(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", model_names())
 def test_the_examples_are_requests_that_the_model_takes(name: str) -> None:
-    bodies = re.findall(rf"/{name}/predict .*?-d '(.*?)'", PAGE, re.DOTALL)
+    model = get_model(name)
+    bodies = re.findall(rf"/{name}/predict\S* .*?-d '(.*?)'", PAGE, re.DOTALL)
     assert bodies
     for body in bodies:
-        get_model(name).endpoint.request.model_validate_json(body)
+        parse(model.endpoint.request, body.encode(), many=many_form(model))
 
 
 def test_every_json_block_is_json() -> None:

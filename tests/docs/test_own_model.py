@@ -13,7 +13,7 @@ from typer.main import get_command
 from daybreak.cli import app
 from daybreak.models import GROUP, SCHEDULES, base, get_model, schedules
 from daybreak.registry.artifact import engine_of
-from daybreak.serving.schemas import prediction_form
+from daybreak.serving.schemas import answer_forms
 from model_cases import ON_REQUEST, ON_SCORES, OUTSIDE, outside_installed
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -97,7 +97,7 @@ def test_the_answers_have_the_form_that_the_endpoint_gives() -> None:
     assert shown.keys() == {"order_limit", "reorder_point"}
     with outside_installed(OUTSIDE, ON_REQUEST):
         for name, block in shown.items():
-            prediction_form(get_model(name)).model_validate_json(block)
+            answer_forms(get_model(name))[0].model_validate_json(block)
     # 505.1678 - 120, rounded up
     assert json.loads(shown["reorder_point"])["predictions"][0]["reorder"] == 386
 

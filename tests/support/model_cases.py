@@ -91,8 +91,8 @@ def _train_forecast(conn: Connection, as_of: AsOf) -> Trained:
 
 
 def _ask_forecast(row: Row) -> dict[str, Any]:
-    date = row["target_date"].isoformat()
-    return {"store": row["store_id"], "item": row["item_id"], "date": date}
+    names = ("store_id", "item_id", "target_date")
+    return {name: str(row[name]) for name in names}
 
 
 _BROKEN_FORECASTS: dict[str, Breakage] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import (
+    ARRAY,
     Column,
     ColumnElement,
     Connection,
@@ -18,11 +19,13 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    bindparam,
     collate,
     exists,
     func,
     not_,
     select,
+    tuple_,
 )
 
 from daybreak.clock import AsOf
@@ -147,9 +150,33 @@ def read_entity_scores(
     raise NotFound(
         f"Nothing is published of {named} on {business_date}.",
         remedy="Only what had facts by the published business date has scores.",
-        field=_unknown(conn, table, business_date, generation_id, key).removesuffix("_id"),
+        field=_unknown(conn, table, business_date, generation_id, key),
         **key,
     )
+
+
+def read_entities_scores(
+    conn: Connection,
+    table: Table,
+    business_date: date,
+    generation_id: int,
+    keys: Mapping[str, Sequence[str]],
+) -> dict[str, NDArray[Any]]:
+    """The rows of some entities in a generation; those that it does not have are left out.
+
+    ``keys``: by column, of each entity.
+    """
+    shown = _shown(table)
+    wanted = select(
+        *(
+            func.unnest(bindparam(f"key_{name}", list(values), type_=ARRAY(Text)))
+            for name, values in keys.items()
+        )
+    )
+    query = _rows(table, business_date, generation_id, shown, {}).where(
+        tuple_(*(table.c[name] for name in keys)).in_(wanted)
+    )
+    return _arrays(shown, conn.execute(query).all(), {})
 
 
 def _unknown(

@@ -80,6 +80,22 @@ class SnapshotRows:
     def __len__(self) -> int:
         return len(self.values)
 
+    @classmethod
+    def joined(cls, parts: Sequence[SnapshotRows]) -> SnapshotRows:
+        """The rows of some runs of one model, in the order given."""
+        if len(parts) == 1:
+            return parts[0]
+        offsets = None
+        if parts[0].offsets is not None:
+            counts = [np.diff(part.offsets) for part in parts if part.offsets is not None]
+            offsets = np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int64)
+        return cls(
+            tuple(np.concatenate(column) for column in zip(*(p.keys for p in parts), strict=True)),
+            np.concatenate([part.values for part in parts]),
+            np.concatenate([part.records for part in parts]),
+            offsets,
+        )
+
 
 NO_ENTITIES = SnapshotRows((), np.empty((0, 0), np.float32))
 
@@ -128,11 +144,13 @@ class Questions:
         return len(self.entity)
 
     @classmethod
-    def of(cls, requests: Sequence[BaseModel]) -> Questions:
-        """Requests of one form, each about the entity at its own place."""
+    def of(
+        cls, requests: Sequence[BaseModel], entity: NDArray[np.int64] | None = None
+    ) -> Questions:
+        """Requests of one form; where ``entity`` is None, each about the entity at its place."""
         names = type(requests[0]).model_fields
         return cls(
-            np.arange(len(requests)),
+            np.arange(len(requests)) if entity is None else entity,
             {name: _objects([getattr(one, name) for one in requests]) for name in names},
         )
 
@@ -148,23 +166,34 @@ class Questions:
 class Answers:
     """Rows of the score table without date, generation and shard.
 
-    ``columns``: (r,) each. ``offsets``: int64 (q + 1,): the answer to question i is rows
-    ``offsets[i]:offsets[i + 1]``; None where each question has one row.
+    ``columns``: (r,) each, and what of ``Endpoint.extra`` applies. ``offsets``: int64 (q + 1,): the
+    answer to question i is rows ``offsets[i]:offsets[i + 1]``; None where each question has one
+    row. ``scored``: int64 (r,), the row of the features that each was scored from; None where they
+    are the same.
     """
 
     columns: Columns
     offsets: NDArray[np.int64] | None = None
+    scored: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
 
     def of(self, question: int) -> Columns:
         """The rows that answer one question."""
-        if self.offsets is None:
-            rows = slice(question, question + 1)
-        else:
-            rows = slice(*self.offsets[question : question + 2])
+        rows = self.rows(question)
         return {name: values[rows] for name, values in self.columns.items()}
+
+    def rows(self, question: int) -> slice:
+        """Which rows answer one question."""
+        return rows_of(self.offsets, question)
+
+
+def rows_of(offsets: NDArray[np.int64] | None, question: int) -> slice:
+    """Which rows belong to a question: ``offsets`` as in ``Answers``."""
+    if offsets is None:
+        return slice(question, question + 1)
+    return slice(*offsets[question : question + 2].tolist())
 
 
 Source = Literal["published", "live", "default"]
@@ -236,14 +265,16 @@ class Endpoint(Generic[RequestT]):
     ``request``: form of a request. ``entity``: the snapshot row that a request is about, by its
     key; None where it is about none. ``default_key``: key of the default row, which answers for an
     entity that has none; None: that is an error. ``prediction``: form of one row of an answer;
-    None: the columns of the nightly score table. ``notes``: form of ``Remarks.notes``, whose
-    fields stand in every answer. ``examples``: by what they show.
+    None: the columns of the nightly score table. ``extra``: form of what a row may have beside
+    these; what is NaN in a row, or in no row, is left out. ``notes``: form of ``Remarks.notes``,
+    whose fields stand in every answer. ``examples``: by what they show.
     """
 
     request: type[RequestT]
     entity: Callable[[RequestT], Key] | None = None
     default_key: Key | None = None
     prediction: type[BaseModel] | None = None
+    extra: type[BaseModel] | None = None
     notes: type[BaseModel] | None = None
     examples: Mapping[str, Example] = field(default_factory=dict, hash=False)
 

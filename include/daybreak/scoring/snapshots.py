@@ -8,7 +8,18 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, bindparam, exists, select
+from sqlalchemy import (
+    ARRAY,
+    Connection,
+    Select,
+    Table,
+    Text,
+    bindparam,
+    exists,
+    func,
+    select,
+    tuple_,
+)
 
 from daybreak.errors import NotFound, NotReady
 from daybreak.models import arrays
@@ -17,6 +28,9 @@ from daybreak.scoring.snapshot_bytes import unpack
 from daybreak.warehouse.engine import driver_of
 from daybreak.warehouse.tables import snapshot as snapshots
 from daybreak.warehouse.tables import snapshot_context as contexts
+
+KNOWN = "Only what had facts by the published business date can be scored."
+"""What to do about an entity that is unknown."""
 
 
 def read_day(conn: Connection, model: AnyModel, snapshot_id: int) -> Day:
@@ -76,6 +90,21 @@ def read_entity(
     return _snapshot_rows(model, [row])
 
 
+def read_entities(
+    conn: Connection,
+    model: AnyModel,
+    snapshot_id: int,
+    business_date: date,
+    keys: Sequence[tuple[str, ...]],
+) -> dict[tuple[str, ...], SnapshotRows]:
+    """The rows of some entities, one row (n=1) each, by key; those that have none are left out."""
+    query = _entities_query(model.night.snapshot_table, model.keys)
+    address = {"snapshot_id": snapshot_id, "business_date": business_date}
+    columns = map(list, zip(*keys, strict=True))
+    rows = conn.execute(query, address | dict(zip(model.keys, columns, strict=True))).all()
+    return {tuple(row[:-1]): _snapshot_rows(model, [row]) for row in rows}
+
+
 def snapshot_layout(model: AnyModel) -> str:
     """The layout of the snapshots that this code makes of a model with no options set, as
     ``ops.snapshot`` has it."""
@@ -121,6 +150,16 @@ def _entity_query(table: Table, keys: tuple[str, ...]) -> Select[Any]:
     )
 
 
+@lru_cache(maxsize=64)
+def _entities_query(table: Table, keys: tuple[str, ...]) -> Select[Any]:
+    c = table.c
+    wanted = select(*(func.unnest(bindparam(name, type_=ARRAY(Text))) for name in keys))
+    return select(*(c[name] for name in keys), c.features).where(
+        *(c[name] == bindparam(name) for name in ("business_date", "snapshot_id")),
+        tuple_(*(c[name] for name in keys)).in_(wanted),
+    )
+
+
 def _snapshot_rows(model: AnyModel, rows: Iterable[Sequence[Any]]) -> SnapshotRows:
     *keys, packed = [*zip(*rows, strict=True)] or [()] * (len(model.keys) + 1)
     return unpack(model.night, keys, packed)
@@ -139,11 +178,11 @@ def _unknown(
         if not conn.scalar(select(exists().where(*snapshot, c[name] == value)))
     ]
     name = unknown[0] if unknown else model.keys[-1]
-    field = name.removesuffix("_id")
     others = "" if unknown else " together with the rest of the key"
     return NotFound(
-        f"The {field} {given[name]!r} is unknown{others} on {address['business_date']}.",
-        remedy="Only what had facts by the published business date can be scored.",
-        field=field,
+        f"The {name.removesuffix('_id')} {given[name]!r} is unknown{others} on "
+        f"{address['business_date']}.",
+        remedy=KNOWN,
+        field=name,
         **given,
     )

@@ -1,23 +1,58 @@
-"""From a typed request to its answer, by the same steps and the same bits as the nightly batch."""
+"""From typed requests to answers, by the same steps and the same bits as the nightly batch."""
 
 from __future__ import annotations
 
-from itertools import chain
-from math import isfinite
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import chain, islice
+from math import isfinite, isnan
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel
 from sqlalchemy import Table
 
-from daybreak.errors import InvalidRequest
-from daybreak.models.base import AnyModel, Columns, Questions
+from daybreak.errors import DaybreakError, InvalidRequest, NotFound, OutsideHorizon
+from daybreak.models.base import AnyModel, Columns, Given, Questions
+from daybreak.serving.explanations import explanations
 from daybreak.serving.http.encoding import json_values
-from daybreak.serving.inputs import Inputs
+from daybreak.serving.inputs import Basis, Inputs
 from daybreak.serving.publications import Publication
 
 NOT_PREDICTED = frozenset({"business_date", "generation_id", "shard"})
 """Columns of a score table that the answer gives once, or that only batch needs."""
+
+AT_ONCE = 100
+"""Requests that are scored together; what they need is in memory at once."""
+
+MOST_PREDICTIONS = 10_000
+"""Of one answer: some 2 MB of JSON."""
+
+MOST_EXPLAINED = 100
+"""Explaining a row takes some hundred times as long as scoring it."""
+
+Json = dict[str, Any]
+
+
+class _TooMuch(InvalidRequest):
+    """Of the request as a whole, whichever of its rows it is."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What an answer has beside the scores.
+
+    ``compare``: each prediction has the row that is published; ``explain``: what each feature
+    added to it.
+    """
+
+    compare: bool = False
+    explain: bool = False
+
+
+SCORES_ALONE = Wanted()
 
 
 def prediction_columns(model: AnyModel) -> tuple[str, ...]:
@@ -27,50 +62,183 @@ def prediction_columns(model: AnyModel) -> tuple[str, ...]:
     return score_columns(model.night.score_table)
 
 
+@lru_cache(maxsize=64)
 def score_columns(table: Table) -> tuple[str, ...]:
     """Identity and score columns of a score table, in its order."""
     return tuple(column.name for column in table.columns if column.name not in NOT_PREDICTED)
 
 
-def answer(
-    model: AnyModel, publication: Publication, inputs: Inputs, asked: BaseModel
-) -> dict[str, Any]:
-    """Score one request as of a publication; everything but ``latency_ms``.
+@dataclass(frozen=True)
+class Answering:
+    """Answers requests of a model as of one publication, as JSON but for ``latency_ms``."""
 
-    Raises ``NotFound`` (unknown entity), ``OutsideHorizon``, ``InvalidRequest`` or
-    ``WarehouseUnavailable``.
-    """
-    given, watermark = inputs.of(model, publication, asked)
-    rows = publication.scorer.rows(given, Questions.of([asked]))
-    answers = rows.answers(publication.engine.single(rows.features))
-    remarks = rows.remarks(0)
-    generation = publication.generation
-    if generation is not None:
-        basis = {
-            "generation": generation.generation_id,
-            "business_date": generation.business_date.isoformat(),
+    model: AnyModel
+    publication: Publication
+    inputs: Inputs
+    wanted: Wanted = SCORES_ALONE
+
+    def one(self, asked: BaseModel) -> Json:
+        """The answer to one request.
+
+        Raises ``NotFound`` (unknown entity), ``OutsideHorizon``, ``InvalidRequest`` or
+        ``WarehouseUnavailable``.
+        """
+        basis = self.inputs.basis(self.model, self.publication)
+        given = self.inputs.of(self.model, basis, asked)
+        (found,) = self._scored(basis, given, [asked])
+        return {**self._head(basis), **found}
+
+    def many(self, asked: Sequence[BaseModel]) -> Json:
+        """The answers to requests, in order: of each its own, or its error.
+
+        Raises what `each` raises.
+        """
+        head, found = self.each(asked)
+        answers = [one.as_json() if isinstance(one, DaybreakError) else one for one in found]
+        return {**head, "answers": answers}
+
+    def each(self, asked: Sequence[BaseModel]) -> tuple[Json, list[Json | DaybreakError]]:
+        """What all answers have in common, and of each the rest, or the error it would have got.
+
+        Raises ``InvalidRequest`` where they are too long in all, and ``WarehouseUnavailable``.
+        """
+        basis = self.inputs.basis(self.model, self.publication)
+        answers: list[Json | DaybreakError] = []
+        rest, predictions = iter(asked), 0
+        while some := list(islice(rest, AT_ONCE)):
+            for found in self._some(basis, some):
+                answers.append(found)
+                if not isinstance(found, DaybreakError):
+                    predictions += len(found["predictions"])
+            self._limit(predictions)
+        return self._head(basis), answers
+
+    def _head(self, basis: Basis) -> Json:
+        generation = basis.generation
+        if generation is not None:
+            of_a_day = {
+                "generation": generation.generation_id,
+                "business_date": generation.business_date.isoformat(),
+            }
+        else:
+            of_a_day = {"watermark": basis.watermark.isoformat()}
+        return {
+            "model": self.model.name,
+            "version": self.publication.version,
+            "gate": self.publication.gate,
+            **of_a_day,
         }
-    else:
-        basis = {"watermark": watermark.isoformat()}
-    return {
-        "model": model.name,
-        "version": publication.version,
-        "gate": publication.gate,
-        **basis,
-        "source": remarks.source,
-        "predictions": _records(prediction_columns(model), answers.of(0)),
-        **remarks.notes,
-    }
+
+    def _some(self, basis: Basis, asked: Sequence[BaseModel]) -> Iterator[Json | DaybreakError]:
+        """Scored together where they are about rows of a snapshot."""
+        if basis.generation is None:
+            for one in asked:
+                yield from _or_error(partial(self._alone, basis, one))
+            return
+        given, place = self.inputs.of_many(self.model, basis.generation, asked)
+        known = [n for n, row in enumerate(place) if row is not None]
+        rows = np.array([place[n] for n in known], np.int64)
+        scored = iter(self._halved(basis, given, [asked[n] for n in known], rows))
+        for one, row in zip(asked, place, strict=True):
+            yield (
+                next(scored)
+                if row is not None
+                else self.inputs.unknown(self.model, basis.generation, one)
+            )
+
+    def _alone(self, basis: Basis, asked: BaseModel) -> list[Json]:
+        return self._scored(basis, self.inputs.of(self.model, basis, asked), [asked])
+
+    def _halved(
+        self, basis: Basis, given: Given, asked: Sequence[BaseModel], place: NDArray[np.int64]
+    ) -> list[Json | DaybreakError]:
+        """All together; where that fails, each half: so that who is at fault is found, and the
+        others are answered."""
+        if not asked:
+            return []
+        found = _or_error(partial(self._scored, basis, given, asked, place))
+        if len(asked) == 1 or not isinstance(found[0], DaybreakError):
+            return found
+        middle = len(asked) // 2
+        halves = (slice(middle), slice(middle, None))
+        return [
+            one for half in halves for one in self._halved(basis, given, asked[half], place[half])
+        ]
+
+    def _scored(
+        self,
+        basis: Basis,
+        given: Given,
+        asked: Sequence[BaseModel],
+        place: NDArray[np.int64] | None = None,
+    ) -> list[Json]:
+        rows = self.publication.scorer.rows(given, Questions.of(asked, place))
+        features = rows.features
+        answers = rows.answers(self.publication.engine.single(features))
+        self._limit(len(answers))
+        records = _records(self.model, answers.columns)
+        if self.wanted.compare:
+            self._compare(basis, asked, records)
+        if self.wanted.explain:
+            scored = features if answers.scored is None else features[answers.scored]
+            for record, why in zip(
+                records, explanations(self.publication.engine, scored), strict=True
+            ):
+                record["explanation"] = why
+        found = []
+        for question in range(len(asked)):
+            remarks = rows.remarks(question)
+            predictions = records[answers.rows(question)]
+            found.append({"source": remarks.source, "predictions": predictions, **remarks.notes})
+        return found
+
+    def _compare(self, basis: Basis, asked: Sequence[BaseModel], records: list[Json]) -> None:
+        """Give each record the published row about the same."""
+        columns = self.inputs.published(self.model, basis, asked)
+        table = self.model.night.score_table
+        names = [c.name for c in table.primary_key if c.name not in NOT_PREDICTED]
+        published = {
+            tuple(row[name] for name in names): row for row in _records(self.model, columns)
+        }
+        for record in records:
+            record["published"] = published.get(tuple(record[name] for name in names))
+
+    def _limit(self, predictions: int) -> None:
+        most = MOST_EXPLAINED if self.wanted.explain else MOST_PREDICTIONS
+        if predictions > most:
+            raise _TooMuch(
+                f"The answer would have more than {most} predictions"
+                + (", each explained." if self.wanted.explain else "."),
+                remedy="Ask for fewer at once.",
+                field="rows",
+                limit=most,
+            )
 
 
-def _records(names: tuple[str, ...], columns: Columns) -> list[dict[str, Any]]:
-    listed = {name: json_values(column) for name, column in columns.items()}
-    scores = (listed[name] for name, column in columns.items() if column.dtype == np.float32)
+def _or_error(answer: Callable[[], list[Json]]) -> list[Json | DaybreakError]:
+    try:
+        return [*answer()]
+    except _TooMuch:
+        raise
+    except (NotFound, OutsideHorizon, InvalidRequest) as error:
+        return [error]
+
+
+def _records(model: AnyModel, columns: Columns) -> list[Json]:
+    names = prediction_columns(model)
+    listed = {name: json_values(columns[name]) for name in names}
+    scores = (listed[name] for name in names if columns[name].dtype == np.float32)
     if not all(map(isfinite, chain.from_iterable(scores))):
         raise InvalidRequest(
             "The request leads to a score that is not a finite number.",
             remedy="Give values of the size that the model has seen.",
             field="body",
         )
-    values = (listed[name] for name in names)
-    return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
+    records = [dict(zip(names, row, strict=True)) for row in zip(*listed.values(), strict=True)]
+    extra = model.endpoint.extra
+    for name in extra.model_fields if extra else ():
+        if name in columns:
+            for record, value in zip(records, json_values(columns[name]), strict=True):
+                if not isnan(value):  # it applies to this row
+                    record[name] = value
+    return records

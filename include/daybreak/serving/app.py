@@ -10,6 +10,7 @@ from daybreak.models import get_model, model_names
 from daybreak.models.base import AnyModel
 from daybreak.models.offered import absent
 from daybreak.runtime import Runtime
+from daybreak.serving.forms import many_form
 from daybreak.serving.http.auth import Authenticator, close_by_default
 from daybreak.serving.http.body import limit_bodies
 from daybreak.serving.http.envelope import answer_errors_as_json, trace_requests
@@ -26,7 +27,8 @@ def create_app(
 ) -> Flask:
     """The service for ``models`` (default: all of them), closed by ``authenticator``.
 
-    Raises ``ConfigError`` where a model reads the scores of one that publishes none.
+    Raises ``ConfigError`` where a model reads the scores of one that publishes none, or its
+    requests have a field that has another meaning here.
     """
     served = {model.name: model for model in models or map(get_model, model_names())}
     check_reads(served)
@@ -38,7 +40,8 @@ def create_app(
     publications = Publications(runtime, served.values())
     inputs = Inputs(runtime, served, publications, RowCache(runtime))
     without = absent(runtime.settings.dataset)
-    attach(app, Service(runtime, served, publications, inputs, without))
+    many = {name: many_form(model) for name, model in served.items()}
+    attach(app, Service(runtime, served, publications, inputs, many, without))
     limit_bodies(app, runtime.settings.max_body_bytes)
     trace_requests(app)
     close_by_default(app, authenticator, Rates(runtime.settings.api_rate))

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pydantic import BaseModel
 
-from daybreak.errors import ConfigError
-from daybreak.facts.scores import read_entity_scores
-from daybreak.models.base import AnyModel, Given, Key
+from daybreak.errors import ConfigError, NotFound
+from daybreak.facts.scores import read_entities_scores, read_entity_scores
+from daybreak.ledger.generations import Generation
+from daybreak.models.base import AnyModel, Columns, Given, Key, SnapshotRows
 from daybreak.runtime import Runtime
+from daybreak.scoring.snapshots import KNOWN
 from daybreak.serving.publications import Publication, Publications
 from daybreak.serving.rows import RowCache
 from daybreak.serving.turn import pass_on
 from daybreak.warehouse.engine import connect
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What one answer is made from, wholly.
+
+    ``generation``: whose snapshot it is; None for a model that is not scored nightly. ``upstream``:
+    generations whose scores such a model reads, by model. ``watermark``: nothing that became known
+    later is in the answer.
+    """
+
+    generation: Generation | None
+    upstream: Mapping[str, Generation]
+    watermark: datetime
 
 
 @dataclass(frozen=True)
@@ -27,38 +43,92 @@ class Inputs:
     publications: Publications
     rows: RowCache
 
-    def of(
-        self, model: AnyModel, publication: Publication, asked: BaseModel
-    ) -> tuple[Given, datetime]:
-        """What one request needs, and the watermark: nothing that became known later is in it.
+    def basis(self, model: AnyModel, publication: Publication) -> Basis:
+        """Raises ``NotPublished`` where an upstream model has published nothing."""
+        generation = publication.generation
+        if generation is not None:
+            return Basis(generation, {}, generation.cutoff)
+        upstream = {read.model: self.publications.published(read.model) for read in model.inputs}
+        cutoffs = (one.cutoff for one in upstream.values())
+        return Basis(None, upstream, min([self.runtime.clock(), *cutoffs]))
 
-        Raises ``NotFound`` for an unknown entity, ``NotPublished`` where an upstream model has
-        published nothing, and ``WarehouseUnavailable``.
+    def of(self, model: AnyModel, basis: Basis, asked: BaseModel) -> Given:
+        """What one request needs.
+
+        Raises ``NotFound`` for an unknown entity, and ``WarehouseUnavailable``.
         """
-        key = model.endpoint.entity(asked) if model.endpoint.entity else ()
-        if publication.generation is not None:
-            generation = publication.generation
-            row = self.rows.get(model, generation, key)
-            return Given(row, identity={"snapshot_id": generation.snapshot_id}), generation.cutoff
-        return self._upstream(model, key)
+        key = _entity(model, asked)
+        if basis.generation is None:
+            return self._upstream(model, basis, key)
+        row = self.rows.get(model, basis.generation, key)
+        return Given(row, identity={"snapshot_id": basis.generation.snapshot_id})
 
-    def _upstream(self, model: AnyModel, key: Key) -> tuple[Given, datetime]:
+    def of_many(
+        self, model: AnyModel, generation: Generation, asked: Sequence[BaseModel]
+    ) -> tuple[Given, list[int | None]]:
+        """What some requests need, and which of its entities each is about; None: an unknown one.
+
+        Raises ``WarehouseUnavailable``.
+        """
+        keys = [_entity(model, one) for one in asked]
+        rows = self.rows.get_many(model, generation, list(dict.fromkeys(keys)))
+        place = {key: number for number, key in enumerate(rows)}
+        given = Given(identity={"snapshot_id": generation.snapshot_id})
+        if rows:
+            given = replace(given, entities=SnapshotRows.joined(list(rows.values())))
+        return given, [place.get(key) for key in keys]
+
+    def unknown(self, model: AnyModel, generation: Generation, asked: BaseModel) -> NotFound:
+        """The error of one whose entity is unknown."""
+        given = dict(zip(model.keys, _entity(model, asked), strict=True))
+        named = ", ".join(f"{name.removesuffix('_id')} {value!r}" for name, value in given.items())
+        return NotFound(
+            f"There is no {named} on {generation.business_date}.",
+            remedy=KNOWN,
+            field=", ".join(given),
+            **given,
+        )
+
+    def published(self, model: AnyModel, basis: Basis, asked: Sequence[BaseModel]) -> Columns:
+        """The published rows of the entities that requests are about, or of the default one.
+
+        Raises ``NotFound`` where the model publishes none, and ``WarehouseUnavailable``.
+        """
+        night, generation = model.night, basis.generation
+        if generation is None:
+            raise TypeError(f"{model.name} is scored nightly and has no generation")
+        keys = dict.fromkeys(_entity(model, one) for one in asked)
+        if model.endpoint.default_key is not None:
+            keys[model.endpoint.default_key] = None
         pass_on()
-        scores, identity, watermark = {}, {}, self.runtime.clock()
-        for read in model.inputs:
-            upstream = self.models[read.model]  # check_reads has checked it
-            generation = self.publications.published(read.model)
+        with connect(self.runtime.engine) as conn:
+            return read_entities_scores(
+                conn,
+                night.score_table,
+                generation.business_date,
+                generation.generation_id,
+                dict(zip(night.keys, zip(*keys, strict=True), strict=True)),
+            )
+
+    def _upstream(self, model: AnyModel, basis: Basis, key: Key) -> Given:
+        pass_on()
+        scores, identity = {}, {}
+        for name, generation in basis.upstream.items():
+            upstream = self.models[name]  # check_reads has checked it
             with connect(self.runtime.engine) as conn:
-                scores[read.model] = read_entity_scores(
+                scores[name] = read_entity_scores(
                     conn,
                     upstream.night.score_table,
                     generation.business_date,
                     generation.generation_id,
                     dict(zip(upstream.keys, key, strict=True)),
                 )
-            identity[read.model] = generation.generation_id
-            watermark = min(watermark, generation.cutoff)
-        return Given(scores=scores, identity={"generation_id": identity}), watermark
+            identity[name] = generation.generation_id
+        return Given(scores=scores, identity={"generation_id": identity})
+
+
+def _entity(model: AnyModel, asked: BaseModel) -> Key:
+    return model.endpoint.entity(asked) if model.endpoint.entity else ()
 
 
 def check_reads(models: Mapping[str, AnyModel]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from threading import Lock
 
@@ -9,9 +10,9 @@ from cachetools import LRUCache
 
 from daybreak.errors import NotFound
 from daybreak.ledger.generations import Generation
-from daybreak.models.base import AnyModel, SnapshotRows
+from daybreak.models.base import AnyModel, Key, SnapshotRows
 from daybreak.runtime import Runtime
-from daybreak.scoring.snapshots import read_entity
+from daybreak.scoring.snapshots import read_entities, read_entity
 from daybreak.serving.turn import pass_on
 from daybreak.warehouse.engine import connect
 
@@ -32,7 +33,7 @@ class RowCache:
         )
         self._lock = Lock()
 
-    def get(self, model: AnyModel, generation: Generation, key: tuple[str, ...]) -> SnapshotRows:
+    def get(self, model: AnyModel, generation: Generation, key: Key) -> SnapshotRows:
         """The one row (n=1) of an entity in the generation's snapshot, else the default row.
 
         Raises ``NotFound``, naming the field, where the model has no default row, and
@@ -47,7 +48,35 @@ class RowCache:
             self._rows[address] = row
         return row
 
-    def _read(self, model: AnyModel, generation: Generation, key: tuple[str, ...]) -> SnapshotRows:
+    def get_many(
+        self, model: AnyModel, generation: Generation, keys: Sequence[Key]
+    ) -> dict[Key, SnapshotRows]:
+        """As `get`, of different keys: those without a row are left out.
+
+        What is not in memory costs one query in all. Raises ``WarehouseUnavailable``.
+        """
+        addresses = {key: (model.name, generation.snapshot_id, key) for key in keys}
+        with self._lock:
+            held = {key: self._rows.get(address) for key, address in addresses.items()}
+        missing = [key for key, row in held.items() if row is None]
+        found = {key: row for key, row in held.items() if row is not None}
+        if not missing:
+            return found
+        pass_on()
+        with connect(self._runtime.engine) as conn:
+            read = read_entities(
+                conn, model, generation.snapshot_id, generation.business_date, missing
+            )
+        if model.endpoint.default_key is not None and len(read) < len(missing):
+            default = self.get(model, generation, model.endpoint.default_key)
+            read = {key: read.get(key, default) for key in missing}
+        with self._lock:
+            for key, row in read.items():
+                with suppress(ValueError):
+                    self._rows[addresses[key]] = row
+        return found | read
+
+    def _read(self, model: AnyModel, generation: Generation, key: Key) -> SnapshotRows:
         pass_on()
         try:
             with connect(self._runtime.engine) as conn:

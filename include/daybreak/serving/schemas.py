@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from sqlalchemy import Date, Integer, SmallInteger, Table
 
 from daybreak.ledger.verdicts import Gate
-from daybreak.models.base import AnyModel
+from daybreak.models.base import AnyModel, Source
 from daybreak.serving.answers import score_columns
 
 GATE = "What the gate said of the version last; one that was refused may be in force by hand."
@@ -35,6 +35,12 @@ _FORECAST: dict[str, Any] = {
 def example(value: dict[str, Any]) -> ConfigDict:
     """Shown with a form in the OpenAPI document."""
     return ConfigDict(json_schema_extra={"examples": [value]})
+
+
+SOURCE = (
+    "published: equal to the table; default: the row that is published for unknown entities; live: "
+    "with what the request says."
+)
 
 
 class Form(BaseModel):
@@ -137,30 +143,78 @@ _OF_A_MOMENT: dict[str, Any] = {
 }
 
 
-def prediction_form(model: AnyModel) -> type[BaseModel]:
-    """The answer to a prediction of ``model``, from the columns of its score table."""
-    row = model.endpoint.prediction or create_model(
-        f"{_camel(model.name)}Prediction", __base__=Form, **_fields(model.night.score_table)
-    )
-    fields: dict[str, Any] = {
+class FeatureAdds(Form):
+    """What one feature added to a score."""
+
+    name: str
+    value: float | None = Field(description="null: missing.")
+    adds: list[float] = Field(description="To each output, in their order.")
+
+
+class Explanation(Form):
+    """Where the margins of a score come from, before they are made into scores.
+
+    A margin is its base and what all features add, but for rounding.
+    """
+
+    outputs: list[str] = Field(description="Names of the margins; none of a version without trees.")
+    base: list[float]
+    margin: list[float]
+    features: list[FeatureAdds] = Field(description="Those that add something, the most first.")
+
+
+def answer_forms(model: AnyModel) -> tuple[type[BaseModel], type[BaseModel]]:
+    """The answer to a request of ``model``, and to many at once."""
+    name = _camel(model.name)
+    head: dict[str, Any] = {
         "model": (Literal[model.name], ...),
         "version": (str, Field(description="The version that answered.")),
         "gate": (Gate, Field(description=GATE)),
         **(_OF_A_GENERATION if model.nightly else _OF_A_MOMENT),
-        "source": (
-            Literal["published", "live", "default"],
-            Field(
-                description="published: equal to the table; default: the row that is published for "
-                "unknown entities; live: with what the request says."
-            ),
-        ),
-        "predictions": (list[row], ...),  # type: ignore[valid-type]  # made a few lines above
-        "latency_ms": (float, Field(description="Time inside the service.", ge=0)),
     }
-    form = model.endpoint.notes
-    notes = form.model_fields if form else {}
-    fields |= {name: (field.annotation, field) for name, field in notes.items()}
-    return create_model(f"{_camel(model.name)}Answer", __base__=Form, **fields)
+    notes = model.endpoint.notes
+    scored: dict[str, Any] = {
+        "source": (Source, Field(description=SOURCE)),
+        "predictions": (list[_prediction_form(model)], ...),  # type: ignore[misc]  # made here
+        **(_fields_of(notes) if notes else {}),
+    }
+    alone = create_model(f"{name}OneOfMany", __base__=Form, **scored)
+    answers = Field(description="Of each row in order: its answer, or the error it would have got.")
+    latency: Any = (float, Field(description="Time inside the service.", ge=0))
+    return (
+        create_model(f"{name}Answer", __base__=Form, **head, **scored, latency_ms=latency),
+        create_model(
+            f"{name}Answers",
+            __base__=Form,
+            **head,
+            answers=(list[alone | Failure], answers),
+            latency_ms=latency,
+        ),
+    )
+
+
+def _prediction_form(model: AnyModel) -> type[BaseModel]:
+    """A row of the score table, what the model says beside it, and what was asked for beside."""
+    endpoint, name = model.endpoint, _camel(model.name)
+    row = endpoint.prediction or create_model(
+        f"{name}Row", __base__=Form, **_fields(model.night.score_table)
+    )
+    beside: dict[str, Any] = _fields_of(endpoint.extra) if endpoint.extra else {}
+    explained = Field(None, description="Only with `?explain=true`.")
+    beside["explanation"] = (Explanation, explained)
+    if model.nightly is not None:
+        published = Field(
+            None,
+            description="Only with `?compare=published`: the row of the published generation about "
+            "the same, null where there is none.",
+        )
+        beside["published"] = (row | None, published)
+    made: type[BaseModel] = create_model(f"{name}Prediction", __base__=row, **beside)
+    return made
+
+
+def _fields_of(form: type[BaseModel]) -> dict[str, Any]:
+    return {name: (of.annotation, of) for name, of in form.model_fields.items()}
 
 
 def _fields(table: Table) -> dict[str, Any]:

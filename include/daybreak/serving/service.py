@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from daybreak.errors import NotFound
 from daybreak.models.base import AnyModel
 from daybreak.runtime import Runtime
-from daybreak.serving.answers import answer
+from daybreak.serving.answers import SCORES_ALONE, Answering, Wanted
+from daybreak.serving.forms import Many
 from daybreak.serving.http.encoding import encoded
 from daybreak.serving.inputs import Inputs
 from daybreak.serving.publications import Publication, Publications
@@ -25,13 +26,15 @@ _EXTENSION = "daybreak"
 class Service:
     """The models and what is cached for them. Safe for many threads.
 
-    ``absent``: those that the data set cannot carry, each with the reason.
+    ``many``: the form of many requests at once, by model. ``absent``: those that the data set
+    cannot carry, each with the reason.
     """
 
     runtime: Runtime
     models: Mapping[str, AnyModel]
     publications: Publications
     inputs: Inputs
+    many: Mapping[str, type[Many]]
     absent: Mapping[str, str] = field(default_factory=dict)
     remembered: Remembered = field(default_factory=Remembered)
 
@@ -57,14 +60,18 @@ class Service:
             self.publications.current(read.model)
         return self.publications.current(model.name)
 
-    def predict(self, model: AnyModel, asked: BaseModel) -> bytes:
-        """The answer to one typed request as JSON, wholly from one publication."""
+    def predict(
+        self, model: AnyModel, asked: BaseModel | Many, wanted: Wanted = SCORES_ALONE
+    ) -> bytes:
+        """The answer to one typed request, or to many, as JSON, wholly from one publication."""
         publication = self.publications.current(model.name)
+        answering = Answering(model, publication, self.inputs, wanted)
+        if isinstance(asked, Many):
+            return encoded(answering.many(asked.rows))
+        if wanted is not SCORES_ALONE:
+            return encoded(answering.one(asked))
         return self.remembered.answer(
-            model.name,
-            publication,
-            asked,
-            lambda: encoded(answer(model, publication, self.inputs, asked)),
+            model.name, publication, asked, lambda: encoded(answering.one(asked))
         )
 
 

@@ -64,7 +64,7 @@ from daybreak.scoring.snapshot_bytes import pack, unpack
 from daybreak.scoring.snapshot_shards import write_snapshot
 from daybreak.scoring.snapshots import read_day, read_snapshot
 from daybreak.serving.app import create_app
-from daybreak.serving.schemas import prediction_form
+from daybreak.serving.schemas import answer_forms
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import begin, connect, make_engine
 from daybreak.warehouse.tables import SERVICE_ROLE, WRITER_ROLE, sla, snapshot
@@ -576,6 +576,35 @@ def test_every_published_row_is_answered_bit_for_bit_and_in_order(day: Day) -> N
     assert len(entities) == day.address["rows"], "all were asked about"
 
 
+def test_many_at_once_are_answered_as_each_alone_and_explained(day: Day) -> None:
+    _, rows = published_rows(day.engine, day.model, DAY)
+    bodies = [day.case.request(row) for row in rows[:: max(1, len(rows) // 20)]]
+    client, path = day.client(), f"/v1/models/{day.model.name}/predict"
+    asked = "?compare=published&explain=true"
+    alone = [client.post(path + asked, json=body).get_json() for body in bodies]
+    many = [
+        client.post(path + asked, json={"rows": [body]}).get_json()["answers"][0] for body in bodies
+    ]
+    plain_ones = client.post(path, json={"rows": bodies}).get_json()
+    of_one = {"source", "predictions", *(plain_ones["answers"][0].keys() - {"predictions"})}
+    assert [{name: one[name] for name in of_one} for one in alone] == many
+    assert plain_ones.keys() - {"answers"} == alone[0].keys() - of_one
+    for one, without in zip(alone, plain_ones["answers"], strict=True):
+        for prediction, scores in zip(one["predictions"], without["predictions"], strict=True):
+            explanation, published = prediction.pop("explanation"), prediction.pop("published")
+            assert prediction == scores == published
+            expect_adds_up(explanation, trees=day.trained.booster is not None)
+
+
+def expect_adds_up(explanation: dict[str, Any], *, trees: bool) -> None:
+    """Bases and contributions are the margins, but for the rounding of float32 sums."""
+    adds = [one["adds"] for one in explanation["features"]]
+    assert bool(explanation["outputs"]) == bool(adds) == trees
+    for output, margin in enumerate(explanation["margin"]):
+        total = explanation["base"][output] + sum(each[output] for each in adds)
+        assert total == pytest.approx(margin, rel=1e-4, abs=1e-4)
+
+
 def plain(value: Any, is_float: bool) -> Any:
     if is_float:
         return np.float32(value).tobytes()
@@ -593,7 +622,7 @@ def test_the_examples_of_the_documentation_are_answered_as_it_says(day: Day) -> 
     operation = document["paths"][path]["post"]
     asked = operation["requestBody"]["content"]["application/json"]
     given = operation["responses"]["200"]["content"]["application/json"]
-    form = prediction_form(day.model)
+    form = answer_forms(day.model)[0]
     for name, example in asked.get("examples", {}).items():
         shown = given["examples"][name]["value"]
         form.model_validate_json(json.dumps(shown))

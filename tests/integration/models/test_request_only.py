@@ -29,7 +29,7 @@ from daybreak.models.base import Model
 from daybreak.models.schedule import ScoresOf
 from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
-from daybreak.serving.schemas import prediction_form
+from daybreak.serving.schemas import answer_forms
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import connect
 from daybreak.warehouse.tables import SERVICE_ROLE, generation
@@ -202,7 +202,7 @@ def test_the_description_of_its_answer_holds(
     model = get_model(NAME)
     client = client_of(service, model)
     _, answer = ask(client, **ORDER)
-    prediction_form(model).model_validate_json(json.dumps(answer))
+    answer_forms(model)[0].model_validate_json(json.dumps(answer))
     described = client.get("/v1/openapi.json").get_json()
     forms = described["components"]["schemas"]
     named = re.findall(r'"#/components/schemas/(\w+)"', json.dumps(described))
@@ -210,7 +210,7 @@ def test_the_description_of_its_answer_holds(
     form = forms["OrderLimitAnswer"]
     assert form["properties"].keys() == answer.keys()
     assert not {"generation", "business_date"} & form["properties"].keys()
-    assert forms["OrderPrediction"]["properties"]["over"]["description"].startswith("By how much")
+    assert forms["OrderLimitPrediction"]["properties"]["over"]["description"].startswith("By how much")
 
 
 # --- it reads what another model has published -----------------------------------------------
@@ -244,7 +244,7 @@ def test_it_stands_on_what_is_published(
     assert answer["watermark"] == published.cutoff.isoformat(), "it knows what the scores know"
     day = toy.DAY + timedelta(days=1 + int((needed > on_hand).argmax()))
     assert answer["predictions"] == [{"on": day.isoformat(), "left": 0.0}]
-    prediction_form(get_model(READS)).model_validate_json(json.dumps(answer))
+    answer_forms(get_model(READS))[0].model_validate_json(json.dumps(answer))
     _, answer = ask(client, READS, store="S1", item="pear", on_hand=1e6)
     (row,) = answer["predictions"]
     assert row["on"] is None
@@ -270,7 +270,7 @@ def test_an_entity_that_nobody_scored_is_unknown(
     put_in_force(runtime, tmp_path, READS)
     toy.publish_day(runtime)
     client = client_of(service, *upstream.values())
-    for store, item, field in (("moon", "pear", "store"), ("S1", "moon", "item")):
+    for store, item, field in (("moon", "pear", "store_id"), ("S1", "moon", "item_id")):
         status, answer = ask(client, READS, store=store, item=item, on_hand=1)
         assert (status, answer["error"]["code"]) == (404, "not_found")
         assert answer["error"]["details"]["field"] == field

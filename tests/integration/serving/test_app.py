@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,18 @@ from typing import Any
 import pytest
 from flask import Flask, Request
 from flask.testing import FlaskClient
-from sqlalchemy import delete, update
+from pydantic import create_model
+from sqlalchemy import delete, event, update
 
 from day_equality import assert_day_equals, published_rows
 from daybreak.errors import ConfigError, Unauthenticated
 from daybreak.ledger.generations import rollback
 from daybreak.ledger.verdicts import record_verdict
-from daybreak.models.base import Day
+from daybreak.models.base import Day, Endpoint
 from daybreak.registry.artifact import Artifact
 from daybreak.runtime import Runtime
 from daybreak.scoring.batch import rows_of_a_night
+from daybreak.serving import answers
 from daybreak.serving.app import create_app
 from daybreak.serving.http.auth import Caller
 from daybreak.serving.rows import OVERHEAD, RowCache
@@ -123,6 +126,112 @@ def test_an_answer_says_all_that_is_needed_to_find_it_again(
     assert prediction["horizon"] == 2
     assert prediction["target_date"] == "2026-02-03"
     assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_each_of_many_has_its_own_answer_or_its_own_error(
+    runtime: Runtime, client: FlaskClient
+) -> None:
+    publish_day(runtime)
+    rows = [
+        BODY,
+        BODY | {"item": "plum"},
+        BODY | {"date": "2026-03-01"},
+        BODY | {"price": 3.5},
+        BODY | {"store": "S2"},
+        BODY,
+    ]
+    asked = statements(runtime)
+    answer = client.post(PREDICT, json={"rows": rows}).get_json()
+    assert sum("feature.sales_forecast" in text for text in asked) == 1, "of all entities"
+    alone = [client.post(PREDICT, json=row).get_json() for row in rows]
+    head = {name: alone[0][name] for name in ("model", "version", "gate", "generation")}
+    assert {name: answer[name] for name in head} == head
+    for number in (0, 3, 4, 5):
+        names = answer["answers"][number].keys()
+        assert names == {"source", "predictions"}
+        assert answer["answers"][number] == {name: alone[number][name] for name in names}
+    unknown, outside = (answer["answers"][number]["error"] for number in (1, 2))
+    assert (unknown["code"], unknown["details"]["item_id"]) == ("not_found", "plum")
+    assert outside == alone[2]["error"]
+
+
+def statements(runtime: Runtime) -> list[str]:
+    """What is sent to the warehouse from now on."""
+    sent: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        sent.append(arguments[2])
+
+    event.listen(runtime.engine, "before_cursor_execute", note)
+    return sent
+
+
+@pytest.mark.parametrize(
+    ("rows", "field"),
+    [
+        ([], "rows"),
+        ([BODY] * 1001, "rows"),
+        ([BODY, BODY | {"price": "1"}], "rows.1.price"),
+        ([BODY | {"date": "20260203"}], "rows.0.date"),
+        (BODY, "rows"),
+    ],
+)
+def test_rows_that_are_no_requests_are_named(client: FlaskClient, rows: Any, field: str) -> None:
+    error = error_of(client.post(PREDICT, json={"rows": rows}), 400, "invalid_request")
+    assert {one["field"] for one in error["details"]["fields"]} == {field}
+
+
+def test_an_answer_has_so_many_predictions(
+    runtime: Runtime, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_day(runtime)
+    monkeypatch.setattr(answers, "MOST_PREDICTIONS", 3)
+    assert client.post(PREDICT, json={"rows": [BODY] * 3}).status_code == 200
+    error = error_of(client.post(PREDICT, json={"rows": [BODY] * 4}), 400, "invalid_request")
+    assert error["details"] == {"field": "rows", "limit": 3}
+    monkeypatch.setattr(answers, "MOST_EXPLAINED", 2)
+    asked = client.post(f"{PREDICT}?explain=true", json={"rows": [BODY] * 3})
+    assert "each explained" in error_of(asked, 400, "invalid_request")["message"]
+
+
+def test_a_live_answer_has_the_published_row_and_its_reasons_beside_it(
+    runtime: Runtime, client: FlaskClient
+) -> None:
+    publish_day(runtime)
+    published = client.post(PREDICT, json=BODY).get_json()["predictions"][0]
+    answer = client.post(
+        f"{PREDICT}?explain=true&compare=published", json=BODY | {"price": 4.5}
+    ).get_json()
+    (live,) = answer["predictions"]
+    assert answer["source"] == "live"
+    assert live["published"] == published
+    assert live["p50"] != published["p50"]
+    assert live["explanation"]["outputs"] == ["margin_1", "margin_2", "margin_3", "margin_4"]
+    price = next(one for one in live["explanation"]["features"] if one["name"] == "price")
+    assert price["value"] == 4.5
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("compare=yesterday", "compare"),
+        ("explain=1", "explain"),
+        ("explain=true&explain=true", "explain"),
+        ("explian=true", "explian"),
+    ],
+)
+def test_an_address_that_asks_for_something_else_is_refused(
+    runtime: Runtime, client: FlaskClient, query: str, field: str
+) -> None:
+    error = error_of(client.post(f"{PREDICT}?{query}", json=BODY), 400, "invalid_request")
+    assert [one["field"] for one in error["details"]["fields"]] == [field]
+
+
+def test_a_model_whose_requests_have_rows_cannot_be_served(runtime: Runtime) -> None:
+    form = create_model("Rows", rows=(int, ...))
+    model = replace(TOY, endpoint=Endpoint(form, entity=lambda _: ("S1", "pear")))
+    with pytest.raises(ConfigError, match="'rows'"):
+        create_app(runtime, authenticator=Anybody(), models=[model])
 
 
 def test_a_version_that_its_gate_refused_is_marked_in_every_answer(

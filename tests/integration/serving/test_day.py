@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.request
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,43 @@ def test_another_price_is_live_and_moves_only_what_was_asked(runtime: Runtime) -
     far = client.post(path, json=request_body(row) | {"price": 1e39})
     assert far.status_code == 400, "beyond float32"
     assert "price" in far.get_json()["error"]["message"]
+
+
+def test_a_whole_series_and_a_grid_of_prices_are_the_answers_one_by_one(runtime: Runtime) -> None:
+    client = create_app(runtime, authenticator=Anybody()).test_client()
+    _, rows = published_rows(runtime.engine, MODEL, small_shop.DAY)
+    path = f"/v1/models/{MODEL.name}/predict"
+    series = {name: rows[0][name] for name in ("store_id", "item_id")}
+    days = [str(small_shop.DAY + timedelta(days=n + 1)) for n in range(small_shop.AHEAD)]
+
+    def ask(**fields: Any) -> dict[str, Any]:
+        answer = client.post(path, json=series | fields).get_json()
+        assert "predictions" in answer, answer
+        return answer
+
+    whole = ask(horizon="all")
+    assert whole["source"] == "published"
+    one_by_one = [ask(target_date=day)["predictions"][0] for day in days]
+    assert whole["predictions"] == one_by_one
+    assert ask(first_date=days[1], last_date=days[2])["predictions"] == one_by_one[1:3]
+
+    prices = [1.0, 1234.5]
+    grid = ask(last_date=days[1], prices=prices, promotion=0)
+    assert grid["source"] == "live"
+    assert grid["predictions"] == [
+        ask(target_date=day, price=price, promotion=0)["predictions"][0]
+        for day in days[:2]
+        for price in prices
+    ]
+    (what_if,) = ask(target_date=days[0], price=1234.5)["predictions"]
+    assert what_if["price"] == 1234.5
+    again = ask(target_date=days[0], price=what_if["planned_price"])
+    assert again["source"] == "published"
+    same = {name: again["predictions"][0][name] for name in one_by_one[0]}
+    assert same == one_by_one[0]
+
+    former = {"store": series["store_id"], "item": series["item_id"], "date": days[0]}
+    assert client.post(path, json=former).get_json()["predictions"] == one_by_one[:1]
 
 
 @pytest.mark.slow

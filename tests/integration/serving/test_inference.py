@@ -15,7 +15,7 @@ from anybody import Anybody
 from day_equality import published_rows
 from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
-from daybreak.serving.inference.forms import MOST_ROWS
+from daybreak.serving.forms import MOST_ROWS
 from reading_server import serving
 from toy import DAY, SCORES, TOY, publish_day
 

@@ -111,13 +111,20 @@ class ListRows:
             self._answer(margins[end - len(part) : end], part)
             for part, end in zip(self.parts, ends, strict=True)
         ]
-        columns, lengths = found[0]
+        columns, lengths, scored = found[0]
         if len(found) > 1:  # a nightly run has one wish, and millions of rows to copy
             columns = {
-                name: np.concatenate([answers[name] for answers, _ in found]) for name in columns
+                name: np.concatenate([answers[name] for answers, _, _ in found]) for name in columns
             }
-            lengths = np.concatenate([counts for _, counts in found])
-        return Answers(columns, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+            lengths = np.concatenate([counts for _, counts, _ in found])
+            scored = np.concatenate(
+                [
+                    chosen + (end - len(part))
+                    for (*_, chosen), part, end in zip(found, self.parts, ends, strict=True)
+                ]
+            )
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        return Answers(columns, offsets, scored)
 
     def remarks(self, question: int) -> Remarks:
         """Of the list that answers one request."""
@@ -126,8 +133,10 @@ class ListRows:
             raise ValueError("Nightly lists have no remarks.")
         return said
 
-    def _answer(self, margins: Float32, part: Lists) -> tuple[Columns, NDArray[np.int64]]:
-        """Columns, and how many rows each user has."""
+    def _answer(
+        self, margins: Float32, part: Lists
+    ) -> tuple[Columns, NDArray[np.int64], NDArray[np.int64]]:
+        """Columns, how many rows each user has, and which candidate each row is."""
         score = scores_of(margins, part.features, part.found.offsets, self.manifest)
         chosen = best(part.found, score, part.k)
         user = row_numbers(part.found.offsets)[chosen]
@@ -143,7 +152,7 @@ class ListRows:
             "reason": reason,
             "because": np.where(because >= 0, ids[because], ""),
         }
-        return columns, np.bincount(user, minlength=len(part.users))
+        return columns, np.bincount(user, minlength=len(part.users)), chosen
 
 
 class RecommendationScorer:

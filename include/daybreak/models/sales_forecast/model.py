@@ -6,20 +6,20 @@ from daybreak.models.base import Endpoint, Example, Key, Model, Options
 from daybreak.models.sales_forecast.features.layout import features
 from daybreak.models.sales_forecast.nightly import ForecastNightly
 from daybreak.models.sales_forecast.options import Scope
-from daybreak.models.sales_forecast.request import ForecastRequest
+from daybreak.models.sales_forecast.request import ForecastRequest, WhatIf
 from daybreak.models.sales_forecast.scorer import ForecastScorer
 from daybreak.models.sales_forecast.views import VIEWS
 
 
 def _series(request: ForecastRequest) -> Key:
-    return (request.store, request.item)
+    return (request.store_id, request.item_id)
 
 
 def _features(options: Options) -> tuple[str, ...]:
     return features(Scope.of(options).slots)
 
 
-_DAY = {"store": "S001", "item": "I0001", "date": "2026-07-02"}
+_DAY = {"store_id": "S001", "item_id": "I0001", "target_date": "2026-07-02"}
 _IDENTITY = {
     "store_id": "S001",
     "item_id": "I0001",
@@ -33,7 +33,10 @@ EXAMPLES = {
     ),
     "At another price, promoted": Example(
         {**_DAY, "price": 2.49, "promotion": 1},
-        [{**_IDENTITY, "p10": 5.0, "p50": 9.0, "p90": 15.0, "mean": 9.32194}],
+        [
+            {**_IDENTITY, "p10": 5.0, "p50": 9.0, "p90": 15.0, "mean": 9.32194}
+            | {"price": 2.49, "planned_price": 3.49, "promotion": 1.0, "planned_promotion": 0.0}
+        ],
         "live",
     ),
 }
@@ -41,7 +44,7 @@ EXAMPLES = {
 
 MODEL = Model(
     "sales_forecast",
-    Endpoint(ForecastRequest, entity=_series, examples=EXAMPLES),
+    Endpoint(ForecastRequest, entity=_series, extra=WhatIf, examples=EXAMPLES),
     scorer=ForecastScorer,
     features=_features,
     nightly=ForecastNightly(),

@@ -88,7 +88,7 @@ class ForecastNightly(Nightly):
         ahead = np.arange(1, scope.horizon + 1) * scope.step
         dates = np.datetime64(day.business_date, "D") + ahead
         return Questions(
-            np.repeat(np.arange(entities), len(dates)), {"date": np.tile(dates, entities)}
+            np.repeat(np.arange(entities), len(dates)), {"target_date": np.tile(dates, entities)}
         )
 
     def rows_per_entity(self, day: Day) -> int:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from daybreak.errors import OutsideHorizon
 from daybreak.models.arrays import to_names
 from daybreak.models.base import (
     Answers,
@@ -23,11 +22,11 @@ from daybreak.models.base import (
     Remarks,
     SnapshotRows,
 )
+from daybreak.models.sales_forecast.asked import Asked, asked_rows
 from daybreak.models.sales_forecast.features.assemble import assemble, planned
 from daybreak.models.sales_forecast.features.layout import (
     COVARIATES,
     FEATURES,
-    OVERRIDABLE,
     horizon_of,
 )
 from daybreak.models.sales_forecast.link import Link
@@ -37,29 +36,24 @@ from daybreak.registry.artifact import Artifact
 
 @dataclass(frozen=True)
 class ForecastRows:
-    """One row a question: a series on a day, with what is planned or what was asked instead.
-
-    ``overrides``: by channel, float32 (q,), NaN where the plan holds; only those that were given.
-    """
+    """Days of series, with what is planned or what was asked instead."""
 
     link: Link
     business_date: date
     scope: Scope
     covariates: tuple[int, ...] | None
     series: SnapshotRows
-    place: NDArray[np.int64]
-    horizon: NDArray[np.int16]
-    overrides: Mapping[str, Float32]
+    asked: Asked
 
     @cached_property
     def features(self) -> Float32:
-        """Float32 (q, F)."""
+        """Float32 (m, F)."""
         return assemble(
             self.series.values,
             self.business_date,
-            self.horizon,
-            self.place,
-            self.overrides,
+            self.asked.horizon,
+            self.asked.place,
+            self.asked.overrides,
             step=self.scope.step,
             slots=self.scope.slots,
             covariates=self.covariates,
@@ -68,30 +62,34 @@ class ForecastRows:
     def answers(self, margins: Float32) -> Answers:
         """Series, horizon and date of each row, and its units: P10, P50, P90 and the mean."""
         stores, items = self.series.keys
-        identity: dict[str, NDArray[Any]] = {
-            "store_id": stores[self.place],
-            "item_id": items[self.place],
-            "horizon": self.horizon,
-            "target_date": np.datetime64(self.business_date, "D") + self.scope.step * self.horizon,
+        place, horizon = self.asked.place, self.asked.horizon
+        columns: dict[str, NDArray[Any]] = {
+            "store_id": stores[place],
+            "item_id": items[place],
+            "horizon": horizon,
+            "target_date": np.datetime64(self.business_date, "D") + self.scope.step * horizon,
+            **self.link.units(margins, self.features),
         }
-        return Answers({**identity, **self.link.units(margins, self.features)})
+        for name, given in self.asked.overrides.items():
+            columns[name] = given
+            columns[f"planned_{name}"] = np.where(np.isnan(given), given, self._planned(name))
+        return Answers(columns, self.asked.offsets)
 
     def remarks(self, question: int) -> Remarks:
         """The planned price given again is still the published row: the features decide, and all
         that differ follow from those that were given."""
-        this = slice(question, question + 1)
+        these = self.asked.rows(question)
         same = all(
-            self.features[this, FEATURES.index(name)].tobytes()
-            == planned(
-                self.series.values,
-                self.horizon[this],
-                self.place[this],
-                name,
-                slots=self.scope.slots,
-            ).tobytes()
-            for name in self.overrides
+            self.features[these, FEATURES.index(name)].tobytes()
+            == self._planned(name)[these].tobytes()
+            for name in self.asked.overrides
         )
         return Remarks("published" if same else "live")
+
+    def _planned(self, name: str) -> Float32:
+        return planned(
+            self.series.values, self.asked.horizon, self.asked.place, name, slots=self.scope.slots
+        )
 
 
 class ForecastScorer:
@@ -108,37 +106,12 @@ class ForecastScorer:
     def rows(self, given: Given, questions: Questions) -> ForecastRows:
         """The days asked for, what was given instead of the plan applied.
 
-        Columns: ``date``, and those of ``OVERRIDABLE``. Raises ``OutsideHorizon``.
+        Columns and errors are those of `asked_rows`.
         """
-        asked = questions.columns["date"].astype("M8[D]")
-        days_ahead = (asked - np.datetime64(self._business_date, "D")).astype(np.int64)
-        horizon = -(-days_ahead // self._scope.step)  # a day within a week is that week
-        days = horizon_of(given.entities.values, self._scope.slots)
-        outside = (horizon < 1) | (horizon > days)
-        if outside.any():
-            raise self._outside(asked[outside][0], days)
-        overrides = {name: questions.number(name) for name in OVERRIDABLE}
+        published = horizon_of(given.entities.values, self._scope.slots)
+        asked = asked_rows(questions, self._business_date, self._scope.step, published)
         return ForecastRows(
-            self._link,
-            self._business_date,
-            self._scope,
-            self._covariates,
-            given.entities,
-            questions.entity,
-            horizon.astype(np.int16),
-            {name: values for name, values in overrides.items() if not np.isnan(values).all()},
-        )
-
-    def _outside(self, asked: np.datetime64, horizon: int) -> OutsideHorizon:
-        days = horizon * self._scope.step
-        first, last = (self._business_date + timedelta(days=ahead) for ahead in (1, days))
-        return OutsideHorizon(
-            f"The date {asked} is not within {first} to {last}.",
-            remedy=f"What is published covers {days} days after {self._business_date}.",
-            field="date",
-            business_date=self._business_date.isoformat(),
-            first=first.isoformat(),
-            last=last.isoformat(),
+            self._link, self._business_date, self._scope, self._covariates, given.entities, asked
         )
 
 

@@ -30,6 +30,13 @@ class Engine(Protocol):
         """Margins of a few rows: bit for bit those of ``batch``."""
         ...
 
+    def contributions(self, X: Float32) -> Float32:
+        """What each feature adds to the margins, float32 (m, K, F + 1); the last one is the base.
+
+        They add up to the margins but for rounding.
+        """
+        ...
+
 
 def expect_features(artifact: Artifact, names: Sequence[str]) -> None:
     """Check that the version was trained on the features that this code makes, in this order.
@@ -51,11 +58,15 @@ def expect_features(artifact: Artifact, names: Sequence[str]) -> None:
 
 def differing_features(manifest: Mapping[str, Any], names: Sequence[str]) -> list[str]:
     """What of the manifest's features is not as ``names`` says; empty where all is."""
-    listed = manifest.get("features", [])
-    if not isinstance(listed, list):  # people write manifests too
-        listed = [listed]
-    # With their dtype, or names only.
-    trained = [str(each.get("name") if isinstance(each, Mapping) else each) for each in listed]
+    trained = feature_names(manifest)
     if trained == list(names):
         return []
     return sorted(set(trained) ^ set(names)) or ["their order"]
+
+
+def feature_names(manifest: Mapping[str, Any]) -> list[str]:
+    """The features of a version, in order, listed with their dtype or as names only."""
+    listed = manifest.get("features", [])
+    if not isinstance(listed, list):  # people write manifests too
+        listed = [listed]
+    return [str(each.get("name") if isinstance(each, Mapping) else each) for each in listed]

@@ -25,3 +25,7 @@ class Formula:
         return np.empty((len(X), 0), np.float32)
 
     single = batch
+
+    def contributions(self, X: Float32) -> Float32:
+        """Float32 (m, 0, F + 1)."""
+        return np.empty((len(X), 0, X.shape[1] + 1), np.float32)

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from xgboost import DMatrix
 
 from daybreak.registry.artifact import Artifact
 from daybreak.registry.booster import open_booster
@@ -48,6 +49,14 @@ class Predictor:
     def single(self, X: Float32) -> Float32:
         """Margins of a few rows, in microseconds: bit for bit those of ``batch``."""
         return self.batch(X) if self._twin is None else self._twin.margins(X)
+
+    def contributions(self, X: Float32) -> Float32:
+        """By TreeSHAP (Lundberg et al., From local explanations to global understanding with
+        explainable AI for trees, 2020), which XGBoost implements."""
+        found: Float32 = self._booster.predict(
+            DMatrix(X), pred_contribs=True, strict_shape=True, validate_features=False
+        )
+        return found
 
     @cached_property
     def _twin(self) -> Twin | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any, NoReturn, TypeVar
 
 from flask import Flask, Request
@@ -14,6 +15,7 @@ from daybreak.serving.http.compression import decoded
 from daybreak.serving.http.moments import miswritten
 
 Typed = TypeVar("Typed", bound=BaseModel)
+Many = TypeVar("Many", bound=BaseModel)
 DEEPEST = 16
 """Levels of nesting that a body may have."""
 
@@ -64,8 +66,10 @@ def too_large(longest: int) -> RequestTooLarge:
     )
 
 
-def parse(form: type[Typed], body: bytes) -> Typed:
-    """One object of ``form``. Raises ``InvalidRequest``.
+def parse(form: type[Typed], body: bytes, *, many: type[Many] | None = None) -> Typed | Many:
+    """One object of ``form``, or of ``many`` where that is given and the object has its fields.
+
+    Raises ``InvalidRequest``.
 
     JSON is taken strictly: a name given twice, NaN, Infinity, a number beyond float64, NUL or
     half a surrogate pair in a text, and nesting deeper than ``DEEPEST`` are refused rather than
@@ -73,7 +77,14 @@ def parse(form: type[Typed], body: bytes) -> Typed:
     form allows, a text for a number or a boolean, and a date or time that is not written as
     its schema says.
     """
-    wrong = miswritten(form, _checked_json(body))
+    value = _checked_json(body)
+    if many is not None and not many.model_fields.keys().isdisjoint(value):
+        return _typed(many, value, body)
+    return _typed(form, value, body)
+
+
+def _typed(form: type[Typed], value: Mapping[str, Any], body: bytes) -> Typed:
+    wrong = miswritten(form, value)
     try:
         typed = form.model_validate_json(body, strict=True)
     except ValidationError as error:

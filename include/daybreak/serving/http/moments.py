@@ -116,6 +116,9 @@ def _branches(schema: Schema, definitions: Schema) -> Iterator[Schema]:
     if reference := schema.get("$ref"):
         yield from _branches(definitions[reference.rpartition("/")[2]], definitions)
         return
+    if "properties" in schema:  # what else it says is which of them go together
+        yield schema
+        return
     choices = schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf")
     if not choices:
         yield schema

@@ -8,9 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from daybreak.serving.schemas import Form, example
 
-MOST_ROWS = 1000
-"""Rows that one request may ask for."""
-
 Datatype: TypeAlias = Literal[
     "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64",
     "FP16", "FP32", "FP64", "BYTES",
@@ -55,9 +52,9 @@ class InferRequest(Asked):
     model_config = example(
         {
             "inputs": [
-                _tensor("store", "BYTES", ["S001", "S001"]),
-                _tensor("item", "BYTES", ["I0001", "I0002"]),
-                _tensor("date", "BYTES", ["2026-07-02", "2026-07-02"]),
+                _tensor("store_id", "BYTES", ["S001", "S001"]),
+                _tensor("item_id", "BYTES", ["I0001", "I0002"]),
+                _tensor("target_date", "BYTES", ["2026-07-02", "2026-07-02"]),
                 _tensor("price", "FP64", [2.49, None]),
             ],
             "outputs": [{"name": "p50"}],
@@ -118,7 +115,7 @@ class ModelMetadata(Form):
             "name": "sales_forecast",
             "versions": ["2026-06-23-5f0c2ab9"],
             "platform": "daybreak",
-            "inputs": [{"name": "store", "datatype": "BYTES", "shape": [-1]}],
+            "inputs": [{"name": "store_id", "datatype": "BYTES", "shape": [-1]}],
             "outputs": [{"name": "p50", "datatype": "FP32", "shape": [-1]}],
         }
     )

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pydantic import BaseModel
-
 from daybreak.errors import DaybreakError, InvalidRequest, NotFound
 from daybreak.models.base import AnyModel
-from daybreak.serving.answers import answer
+from daybreak.serving.answers import Answering
 from daybreak.serving.http.body import parse
 from daybreak.serving.http.encoding import encoded
 from daybreak.serving.inference.forms import InferRequest
@@ -31,8 +29,8 @@ def infer(service: Service, model: AnyModel, version: str | None, asked: InferRe
     """
     publication = in_force(service, model, version)
     columns = outputs_of(model)
-    names = list(columns) if asked.outputs is None else [one.name for one in asked.outputs]
-    if unknown := sorted({*names} - columns.keys()):
+    wanted = [one.name for one in asked.outputs or ()]
+    if unknown := sorted({*wanted} - columns.keys()):
         raise InvalidRequest(
             f"There is no output {', '.join(unknown)}.",
             remedy=f"The outputs are: {', '.join(columns)}.",
@@ -43,13 +41,21 @@ def infer(service: Service, model: AnyModel, version: str | None, asked: InferRe
     for row, fields in enumerate(rows_of(form, asked.inputs)):
         with _named(row):
             typed.append(parse(form, encoded(fields)))
-    answers = _answers(service, model, publication, typed)
+    head, found = Answering(model, publication, service.inputs).each(typed)
+    answers = []
+    for row, answer in enumerate(found):
+        with _named(row):
+            if isinstance(answer, DaybreakError):
+                raise answer
+            answers.append(answer)
+    outputs = tensors_of(answers, [columns[name] for name in wanted or columns])
     return {
         "model_name": model.name,
         "model_version": publication.version,
         **({} if asked.id is None else {"id": asked.id}),
-        "parameters": {name: answers[0][name] for name in BESIDE if name in answers[0]},
-        "outputs": tensors_of(answers, [columns[name] for name in names]),
+        "parameters": {name: head[name] for name in BESIDE if name in head},
+        # What no row has, such as another price, is left out, unless it was asked for.
+        "outputs": outputs if wanted else [one for one in outputs if {*one["data"]} - {None}],
     }
 
 
@@ -63,16 +69,6 @@ def in_force(service: Service, model: AnyModel, version: str | None) -> Publicat
             field="version",
         )
     return publication
-
-
-def _answers(
-    service: Service, model: AnyModel, publication: Publication, asked: Sequence[BaseModel]
-) -> list[Json]:
-    found = []
-    for row, one in enumerate(asked):
-        with _named(row):
-            found.append(answer(model, publication, service.inputs, one))
-    return found
 
 
 @contextmanager

@@ -12,8 +12,9 @@ from pydantic import BaseModel
 
 from daybreak.errors import InvalidRequest
 from daybreak.models.base import AnyModel
-from daybreak.serving.inference.forms import MOST_ROWS, Datatype, Input, Tensor
-from daybreak.serving.schemas import prediction_form
+from daybreak.serving.forms import MOST_ROWS
+from daybreak.serving.inference.forms import Datatype, Input, Tensor
+from daybreak.serving.schemas import answer_forms
 
 Json = dict[str, Any]
 ROW, SOURCE = "row", "source"
@@ -54,7 +55,7 @@ def inputs_of(form: type[BaseModel]) -> Mapping[str, Field]:
 @cache
 def outputs_of(model: AnyModel) -> Mapping[str, Field]:
     """Columns of an answer, by name. Scores are float32."""
-    schema = prediction_form(model).model_json_schema(mode="serialization")
+    schema = answer_forms(model)[0].model_json_schema(mode="serialization")
     row = schema["properties"]["predictions"]["items"]["$ref"].rpartition("/")[2]
     columns = _fields(schema["$defs"][row], "FP32")
     beside = (Field(ROW, "INT64", False, True), Field(SOURCE, "BYTES", False, True))
@@ -70,6 +71,8 @@ def _fields(schema: Json, number: Datatype) -> Iterator[Field]:
         kinds = [one for one in said.get("anyOf", [said]) if one.get("type") != "null"]
         listed = kinds[0].get("type") == "array"
         kind = kinds[0]["items"] if listed else kinds[0]
+        if said.get("deprecated"):
+            continue
         if len(kinds) == 1 and (datatype := datatypes.get(kind.get("type", ""))):
             yield Field(name, datatype, listed, name in required)
 
@@ -128,7 +131,7 @@ def tensors_of(answers: Sequence[Json], columns: Sequence[Field]) -> list[Json]:
             "name": column.name,
             "datatype": column.datatype,
             "shape": [len(rows)],
-            "data": [_shown(row[column.name], column) for row in rows],
+            "data": [_shown(row.get(column.name), column) for row in rows],
         }
         for column in columns
     ]

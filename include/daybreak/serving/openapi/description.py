@@ -17,11 +17,12 @@ _DESCRIPTION = "_daybreak_description"
 class Description:
     """One operation; path, method and whether it is open follow from the route itself.
 
-    ``operation``: its id, which generated clients name a method by; of a view that answers for
-    each model, the model's name is added. ``answer``: form of a 200; None: ``media`` is all that is
-    said of it. ``body``: form of the request. ``faults``: statuses beside those that follow from
-    the rest (``openapi.faults``). ``waits``: for a thread of the app, so that it is refused where
-    too many wait. ``links``: by operation that may follow, its parameters as runtime expressions.
+    ``operation``: its id, which generated clients name a method by; of a view that answers for each
+    model, the model's name is added. ``answer``: form of a 200; None: ``media`` is all that is said
+    of it. ``body``: form of the request. ``query``: of what its address may say. ``faults``:
+    statuses beside those that follow from the rest (``openapi.faults``). ``waits``: for a thread of
+    the app, so that it is refused where too many wait. ``links``: by operation that may follow, its
+    parameters as runtime expressions.
     """
 
     operation: str
@@ -29,6 +30,7 @@ class Description:
     answer: type[BaseModel] | None = None
     media: str = JSON
     body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
     each_model: bool = False
     faults: Sequence[int] = ()
     waits: bool = True

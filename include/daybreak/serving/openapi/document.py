@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import chain
 from typing import Any
 
 from flask import Flask
@@ -24,9 +25,9 @@ from daybreak.serving.openapi.faults import (
     WITH_BODY,
     WITH_PARAMETERS,
 )
-from daybreak.serving.openapi.forms import Form, Forms, Json
-from daybreak.serving.schemas import Failure, prediction_form
-from daybreak.serving.service import service_of
+from daybreak.serving.openapi.forms import Form, Forms, Json, query_parameters
+from daybreak.serving.schemas import Failure, answer_forms
+from daybreak.serving.service import Service, service_of
 
 ABOUT = (
     "Predictions from the artifacts that scored the last night, bit for bit. `GET /v1/models` says "
@@ -40,10 +41,14 @@ _VARIABLE = re.compile(r"<(\w+)>")
 def document(app: Flask, server: str) -> Json:
     """The document, with ``server`` as the address that paths are beneath."""
     models = service_of(app).models
-    operations = list(_operations(app, models))
-    answers = [one.answer for one in operations if one.answer]
-    failures = [_failure_form(one.path) for one in operations]
-    forms = Forms([one.body for one in operations if one.body], answers + failures)
+    operations = list(_operations(app))
+    forms = Forms(
+        chain.from_iterable(one.bodies for one in operations),
+        [
+            *chain.from_iterable(one.answers for one in operations),
+            *(_failure_form(one.path) for one in operations),
+        ],
+    )
     paths: Json = {}
     for one in operations:
         paths.setdefault(one.path, {})[one.method] = _described(one, forms, models)
@@ -73,8 +78,8 @@ class _Operation:
     public: bool
     said: Description
     model: AnyModel | None
-    body: Form | None
-    answer: Form | None
+    bodies: Sequence[Form]
+    answers: Sequence[Form]
 
     @property
     def id(self) -> str:
@@ -89,12 +94,13 @@ class _Operation:
         found = {*ANY, *self.said.faults}
         found |= {*WAITING} if self.said.waits else set()
         found |= {*CLOSED, *WAITING} if not self.public else set()
-        found |= {*WITH_BODY} if self.body is not None else set()
+        found |= {*WITH_BODY} if self.bodies else set()
         found |= {*WITH_PARAMETERS} if self.variables or self.model else set()
         return sorted(found)
 
 
-def _operations(app: Flask, models: Mapping[str, AnyModel]) -> Iterator[_Operation]:
+def _operations(app: Flask) -> Iterator[_Operation]:
+    service = service_of(app)
     for rule in app.url_map.iter_rules():
         view = app.view_functions[rule.endpoint]
         said = description_of(view)
@@ -102,7 +108,7 @@ def _operations(app: Flask, models: Mapping[str, AnyModel]) -> Iterator[_Operati
             continue
         summary = (view.__doc__ or "").strip().partition("\n")[0]
         (method,) = (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        for model in models.values() if said.each_model else (None,):
+        for model in service.models.values() if said.each_model else (None,):
             path = rule.rule.replace("<name>", model.name if model else "{model}")
             yield _Operation(
                 _VARIABLE.sub(r"{\1}", path),
@@ -111,9 +117,17 @@ def _operations(app: Flask, models: Mapping[str, AnyModel]) -> Iterator[_Operati
                 is_public(view),
                 said,
                 model,
-                model.endpoint.request if model else said.body,
-                prediction_form(model) if model else said.answer,
+                *_forms(service, said, model),
             )
+
+
+def _forms(
+    service: Service, said: Description, model: AnyModel | None
+) -> tuple[Sequence[Form], Sequence[Form]]:
+    """Of the body and of the answer; a model has those of one request and of many."""
+    if model is None:
+        return [said.body] if said.body else [], [said.answer] if said.answer else []
+    return [model.endpoint.request, service.many[model.name]], answer_forms(model)
 
 
 def _described(one: _Operation, forms: Forms, models: Iterable[str]) -> Json:
@@ -123,10 +137,11 @@ def _described(one: _Operation, forms: Forms, models: Iterable[str]) -> Json:
         "summary": one.summary,
         "security": [] if one.public else _CALLER,
     }
-    if one.variables:
-        found["parameters"] = [_parameter(name, models) for name in one.variables]
-    if one.body is not None:
-        content: Json = {"schema": forms.asked(one.body)}
+    parameters = [_parameter(name, models) for name in one.variables]
+    if parameters := parameters + (query_parameters(one.said.query) if one.said.query else []):
+        found["parameters"] = parameters
+    if one.bodies:
+        content: Json = {"schema": _one_of(map(forms.asked, one.bodies))}
         if one.model and one.model.endpoint.examples:
             content["examples"] = asked(one.model)
         found["requestBody"] = {"required": True, "content": {JSON: content}}
@@ -137,11 +152,11 @@ def _described(one: _Operation, forms: Forms, models: Iterable[str]) -> Json:
 
 
 def _answer(one: _Operation, forms: Forms) -> Json:
-    if one.answer is None:
+    if not one.answers:
         kind = "object" if one.said.media == JSON else "string"
         content: Json = {"schema": {"type": kind}}
     else:
-        content = {"schema": forms.given(one.answer)}
+        content = {"schema": _one_of(map(forms.given, one.answers))}
         if one.model and one.model.endpoint.examples:
             content["examples"] = given(one.model)
     found: Json = {"description": "OK", "content": {one.said.media: content}}
@@ -151,6 +166,11 @@ def _answer(one: _Operation, forms: Forms) -> Json:
             for name, parameters in one.said.links.items()
         }
     return found
+
+
+def _one_of(schemas: Iterable[Json]) -> Json:
+    found = list(schemas)
+    return {"oneOf": found} if found[1:] else found[0]
 
 
 def _failure_form(path: str) -> Form:

@@ -29,6 +29,19 @@ def request_schema(form: Form) -> Json:
     return form.model_json_schema(schema_generator=RequestSchema)
 
 
+def query_parameters(form: Form) -> list[Json]:
+    """The parameters of an address, of which none has to be there."""
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "description": schema["description"],
+            "schema": schema.get("anyOf", [schema])[0],
+        }
+        for name, schema in form.model_json_schema()["properties"].items()
+    ]
+
+
 class Forms:
     """Forms of requests and answers, and the schemas that a document refers to them by."""
 

@@ -6,6 +6,7 @@ import time
 
 from flask import Blueprint, Response, g, request
 
+from daybreak.serving.forms import Query, wanted
 from daybreak.serving.http.body import parse, read_body
 from daybreak.serving.http.encoding import json_bytes
 from daybreak.serving.openapi.description import described
@@ -15,13 +16,13 @@ blueprint = Blueprint("predict", __name__)
 
 
 @blueprint.post("/v1/models/<name>/predict")
-@described("predict", "Predictions", each_model=True, faults=(422,))
+@described("predict", "Predictions", each_model=True, query=Query, faults=(422,))
 def predict(name: str) -> Response:
-    """One prediction."""
+    """One prediction, or many at once."""
     service = current_service()
     model = service.model(name)
     body = read_body(request, service.runtime.settings.max_body_bytes)
-    asked = parse(model.endpoint.request, body)
-    answer = service.predict(model, asked)
+    asked = parse(model.endpoint.request, body, many=service.many[model.name])
+    answer = service.predict(model, asked, wanted(model, request.args))
     milliseconds = round((time.perf_counter() - g.started) * 1000, 3)
     return json_bytes(b'%b,"latency_ms":%a}' % (answer[:-1], milliseconds))

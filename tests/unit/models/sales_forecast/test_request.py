@@ -17,7 +17,7 @@ from daybreak.models.base import Questions
 from daybreak.models.sales_forecast.features.layout import OVERRIDABLE
 from daybreak.models.sales_forecast.request import ForecastRequest
 
-PLAIN = {"store": "S1", "item": "tea", "date": "2026-03-11"}
+PLAIN = {"store_id": "S1", "item_id": "tea", "target_date": "2026-03-11"}
 
 
 def parse(**fields: Any) -> ForecastRequest:
@@ -26,7 +26,7 @@ def parse(**fields: Any) -> ForecastRequest:
 
 def test_a_plain_request_overrides_nothing() -> None:
     asked = parse()
-    assert (asked.store, asked.item, asked.date.isoformat()) == ("S1", "tea", "2026-03-11")
+    assert (asked.store_id, asked.item_id, str(asked.target_date)) == ("S1", "tea", "2026-03-11")
     questions = Questions.of([asked, parse(price=None)])
     assert all(np.isnan(questions.number(name)).all() for name in OVERRIDABLE)
 
@@ -47,20 +47,40 @@ def test_overrides_are_float32_already() -> None:
         ({"price": -1}, "price"),
         ({"price": 1e39}, "price"),
         ({"promotion": [1]}, "promotion"),
-        ({"date": "11.03.2026"}, "date"),
-        ({"date": 20260311}, "date"),
-        ({"date": "2026-03-11T10:00:00"}, "date"),
-        ({"date": None}, "date"),
-        ({"store": ""}, "store"),
-        ({"item": 7}, "item"),
-        ({"item": "x" * 201}, "item"),
+        ({"target_date": "11.03.2026"}, "target_date"),
+        ({"target_date": 20260311}, "target_date"),
+        ({"target_date": "2026-03-11T10:00:00"}, "target_date"),
+        ({"store_id": ""}, "store_id"),
+        ({"item_id": 7}, "item_id"),
+        ({"item_id": "x" * 201}, "item_id"),
         ({"prize": 1}, "prize"),
+        ({"store": "S1"}, "store"),
     ],
 )
 def test_a_wrong_field_is_named(fields: dict[str, Any], field: str) -> None:
     with pytest.raises(ValidationError) as error:
         parse(**fields)
     assert {fault["loc"] for fault in error.value.errors()} == {(field,)}
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ({"target_date": None}, "which days"),
+        ({"horizon": "all"}, "which days"),
+        ({"first_date": "2026-03-11"}, "which days"),
+        ({"target_date": None, "horizon": "all", "last_date": "2026-03-12"}, "which days"),
+        ({"price": 1, "prices": [2]}, "either price or prices"),
+    ],
+)
+def test_fields_that_do_not_go_together(fields: dict[str, Any], fault: str) -> None:
+    with pytest.raises(ValidationError, match=fault):
+        parse(**fields)
+
+
+def test_former_names_are_the_same_request() -> None:
+    former = {"store": "S1", "item": "tea", "date": "2026-03-11"}
+    assert ForecastRequest.model_validate_json(json.dumps(former)) == parse()
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])

@@ -1,0 +1,85 @@
+"""The forms of a prediction's request: one, many at once, and what the address may say."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from werkzeug.datastructures import MultiDict
+
+from daybreak.errors import ConfigError, InvalidRequest
+from daybreak.models.base import AnyModel
+from daybreak.serving.answers import SCORES_ALONE, Wanted
+
+MOST_ROWS = 1000
+ROWS = "rows"
+
+
+class Many(BaseModel):
+    """Base of the forms of many requests at once."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    rows: list[Any]
+
+
+class Query(BaseModel):
+    """What the address of a prediction may say after its ``?``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    compare: Literal["published"] | None = Field(
+        None, description="Give each prediction the row that is published about the same."
+    )
+    explain: Literal["true", "false"] = Field(
+        "false", description="Give each prediction what each feature added to its margins."
+    )
+
+
+def many_form(model: AnyModel) -> type[Many]:
+    """The form of up to ``MOST_ROWS`` requests of a model at once.
+
+    Raises ``ConfigError`` where the model's own form has a field of that name.
+    """
+    one = model.endpoint.request
+    if ROWS in one.model_fields:
+        raise ConfigError(
+            f"The requests of {model.name} have a field {ROWS!r}, by which many requests are told "
+            "from one.",
+            remedy="Give the field of the request form another name.",
+            model=model.name,
+        )
+    rows = Annotated[list[one], Field(min_length=1, max_length=MOST_ROWS)]  # type: ignore[valid-type]
+    described = Field(description="Requests, each as if it were sent alone.")
+    made: type[Many] = create_model(
+        f"{one.__name__}s", __base__=Many, __doc__="Many requests at once.", rows=(rows, described)
+    )
+    return made
+
+
+def wanted(model: AnyModel, asked: MultiDict[str, str]) -> Wanted:
+    """What the address asks for. Raises ``InvalidRequest``, naming the parameter."""
+    if not asked:
+        return SCORES_ALONE
+    try:
+        query = Query.model_validate(
+            {name: values[0] if len(values) == 1 else values for name, values in asked.lists()}
+        )
+    except ValidationError as error:
+        faults = [
+            {"field": ".".join(map(str, fault["loc"])), "message": fault["msg"]}
+            for fault in error.errors(include_url=False, include_input=False)
+        ]
+        raise InvalidRequest(
+            "The address is wrong: "
+            + "; ".join(f"{one['field']}: {one['message']}" for one in faults),
+            remedy="It may say compare=published and explain=true, each once.",
+            fields=faults,
+        ) from None
+    if query.compare and model.nightly is None:
+        raise InvalidRequest(
+            f"{model.name} is not scored nightly, so there is nothing to compare with.",
+            remedy="Leave compare out.",
+            field="compare",
+        )
+    return Wanted(compare=query.compare is not None, explain=query.explain == "true")
