@@ -233,7 +233,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--url", default="http://127.0.0.1:8793", help="of the service; loopback")
     parser.add_argument("--model", default="sales_forecast")
     parser.add_argument(
-        "--body", default='{"store": "S001", "item": "I0001", "date": "2026-07-02"}'
+        "--body",
+        default='{"store_id": "S001", "item_id": "I0001", "target_date": "2026-07-02"}',
     )
     parser.add_argument("--each", type=int, nargs="+", default=[4, 30, 200], help="of every kind")
     parser.add_argument("--kinds", nargs="+", choices=[*KINDS, "all"], default=[*KINDS, "all"])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 from benchmarks import bench_forecast, bench_recommendations, bench_reports
-from benchmarks.online import slow_clients
+from benchmarks.online import rows, slow_clients
 
 from daybreak.runtime import Runtime
 from daybreak.serving.http.keys import create_key
@@ -55,7 +57,7 @@ def test_a_business_date_in_the_reports() -> None:
     assert bench_reports.report(result).count("\n|") == 2 + len(bench_reports.QUESTIONS)
 
 
-def test_slow_clients(make_runtime: Callable[..., Runtime], tmp_path: Path) -> None:
+def test_of_the_endpoint(make_runtime: Callable[..., Runtime], tmp_path: Path) -> None:
     runtime = make_runtime()
     publish_day(runtime)
     with begin(runtime.engine) as conn:
@@ -69,8 +71,14 @@ def test_slow_clients(make_runtime: Callable[..., Runtime], tmp_path: Path) -> N
             json.dumps({"store": "S1", "item": "pear", "date": "2026-02-03"}),
         )
         result = slow_clients.measure(asked, [*slow_clients.KINDS], each=2, seconds=1)
+        connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
+        with closing(connection):
+            bodies = [{"store": "S1", "item": "pear", "date": "2026-02-03"}] * 3
+            many = rows.measure(connection, asked.path, key, bodies, rounds=2)
 
     json.dumps(result)
     assert (result["failed"], result["health_failed"]) == (0, 0)
     assert result["beside_per_second"] > 0
     assert result["longest_lived"].keys() == slow_clients.KINDS.keys()
+    assert (many["rows"], many["rounds"]) == (3, 2)
+    assert many["times_less"] > 0

@@ -90,9 +90,9 @@ def _print_accuracy(conn: Connection, days: Days) -> None:
 def _ask_for_one(service: Service, row: dict[str, Any]) -> None:
     title("One forecast over HTTP, asked with a fresh key")
     body = {
-        "store": row["store_id"],
-        "item": row["item_id"],
-        "date": row["target_date"].isoformat(),
+        "store_id": row["store_id"],
+        "item_id": row["item_id"],
+        "target_date": row["target_date"].isoformat(),
     }
     answer = service.ask(MODEL, body, row["generation_id"])
     typer.echo(json.dumps(answer))
