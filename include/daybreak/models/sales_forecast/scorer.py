@@ -79,12 +79,16 @@ class ForecastRows:
         """The planned price given again is still the published row: the features decide, and all
         that differ follow from those that were given."""
         these = self.asked.rows(question)
-        same = all(
-            self.features[these, FEATURES.index(name)].tobytes()
-            == self._planned(name)[these].tobytes()
-            for name in self.asked.overrides
-        )
-        return Remarks("published" if same else "live")
+        return Remarks("published" if self._as_planned[these].all() else "live")
+
+    @cached_property
+    def _as_planned(self) -> NDArray[np.bool_]:
+        """Of each row, whether what was given instead of the plan has the same bits, (m,)."""
+        same = np.ones(len(self.asked.place), np.bool_)
+        for name in self.asked.overrides:
+            taken = np.ascontiguousarray(self.features[:, FEATURES.index(name)])
+            same &= taken.view(np.uint32) == self._planned(name).view(np.uint32)
+        return same
 
     def _planned(self, name: str) -> Float32:
         return planned(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn, TypeVar
 
 from flask import Flask, Request
@@ -67,7 +67,7 @@ def too_large(longest: int) -> RequestTooLarge:
 
 
 def parse(form: type[Typed], body: bytes, *, many: type[Many] | None = None) -> Typed | Many:
-    """One object of ``form``, or of ``many`` where that is given and the object has its fields.
+    """One object of ``form``; or of ``many``, lists of such objects, where it has such a field.
 
     Raises ``InvalidRequest``.
 
@@ -79,12 +79,21 @@ def parse(form: type[Typed], body: bytes, *, many: type[Many] | None = None) -> 
     """
     value = _checked_json(body)
     if many is not None and not many.model_fields.keys().isdisjoint(value):
-        return _typed(many, value, body)
-    return _typed(form, value, body)
+        return _typed(many, body, dict(_miswritten_in_lists(form, value)))
+    return _typed(form, body, miswritten(form, value))
 
 
-def _typed(form: type[Typed], value: Mapping[str, Any], body: bytes) -> Typed:
-    wrong = miswritten(form, value)
+def _miswritten_in_lists(
+    form: type[BaseModel], value: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    for name, each in value.items():
+        for number, one in enumerate(each if isinstance(each, list) else ()):
+            if isinstance(one, dict):
+                for field, fault in miswritten(form, one).items():
+                    yield f"{name}.{number}.{field}", fault
+
+
+def _typed(form: type[Typed], body: bytes, wrong: dict[str, str]) -> Typed:
     try:
         typed = form.model_validate_json(body, strict=True)
     except ValidationError as error:
