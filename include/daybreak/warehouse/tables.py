@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -412,6 +413,20 @@ api_key = Table(
     Column("sha256", Text, nullable=False, comment="of the secret part, which has 256 random bits"),
     Column("created_at", Instant, nullable=False),
     Column("revoked_at", Instant),
+    Column(
+        "scopes",
+        ARRAY(Text),
+        nullable=False,
+        server_default=text("'{predict,explain}'::text[]"),
+        comment="what the key opens; admin opens all",
+    ),
+    Column(
+        "expires_at", Instant, comment="from then on it opens nothing; null: it does not expire"
+    ),
+    CheckConstraint(
+        "cardinality(scopes) > 0 AND scopes <@ '{predict,explain,events,admin}'::text[]",
+        name="api_key_scopes",
+    ),
     schema="ops",
 )
 

@@ -156,6 +156,18 @@ def test_interactions_of_the_first_revision_get_a_day_and_a_weight(empty: Engine
     ]
 
 
+def test_keys_from_before_they_had_scopes_open_what_they_opened(empty: Engine) -> None:
+    migrate(empty, "0011")
+    with empty.begin() as connection:
+        connection.execute(text("INSERT INTO ops.api_key VALUES ('id', 'till', 'x', now(), NULL)"))
+    migrate(empty)
+    with empty.connect() as connection:
+        row = connection.execute(text("SELECT scopes, expires_at FROM ops.api_key")).one()
+        assert tuple(row) == (["predict", "explain"], None)
+    with pytest.raises(DBAPIError, match="api_key_scopes"), empty.begin() as connection:
+        connection.execute(text("UPDATE ops.api_key SET scopes = '{everything}'"))
+
+
 def test_tables_of_outside_models_are_made_where_they_are_missing(warehouse: Engine) -> None:
     snapshots = snapshot_table("elsewhere", ("shop_id", "till"))
     scores = score_table(
