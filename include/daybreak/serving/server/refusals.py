@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from daybreak.errors import DaybreakError
-from daybreak.serving.http.envelope import request_id
+from daybreak.serving.http.envelope import HEADERS, request_id
 from daybreak.serving.http.failures import failure
 from daybreak.serving.server.requests import Request
 from daybreak.serving.server.wsgi import response
@@ -40,8 +40,7 @@ def answer(
     headers = {
         "Content-Type": "application/json",
         "X-Request-ID": request_id(given.decode("latin-1")),
-        "Cache-Control": "no-store",
-        "X-Content-Type-Options": "nosniff",
+        **dict(HEADERS),
         **(more or {}),
     }
     body = json.dumps(value, separators=(",", ":")).encode()
