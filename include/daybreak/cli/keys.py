@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,16 +15,33 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program t
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="Who will use the key.")], as_json: AsJson = False
+    name: Annotated[str, typer.Argument(help="Who will use the key.")],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What it opens: predict, explain, events, or admin for all; may be given several "
+            "times. Default: predict and explain."
+        ),
+    ] = None,
+    expires: Annotated[
+        str | None,
+        typer.Option(
+            help="When it stops opening anything: days from now (90d), or a date, from its "
+            "beginning in UTC. Default: never."
+        ),
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Make a key and show it, this once."""
     from daybreak.runtime import get_runtime
-    from daybreak.serving.http.keys import create_key
+    from daybreak.serving.http.keys import READING, create_key, expiry
     from daybreak.warehouse.engine import begin
 
     runtime = get_runtime()
+    now = runtime.clock()
+    expires_at = expiry(expires, now) if expires is not None else None
     with begin(runtime.engine) as conn:
-        key = create_key(conn, name, runtime.clock())
+        key = create_key(conn, name, now, scopes=scope or READING, expires_at=expires_at)
     if as_json:
         from daybreak.cli.printing import print_json
 
@@ -38,12 +56,13 @@ def create(
 
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
-    """All keys, in force and revoked; never their secrets."""
+    """All keys, in force, expired and revoked; never their secrets."""
     from daybreak.runtime import get_runtime
     from daybreak.serving.http.keys import list_keys
     from daybreak.warehouse.engine import connect
 
-    with connect(get_runtime().engine) as conn:
+    runtime = get_runtime()
+    with connect(runtime.engine) as conn:
         keys = list_keys(conn)
     if as_json:
         from daybreak.cli.printing import print_json
@@ -51,8 +70,9 @@ def list_(as_json: AsJson = False) -> None:
         print_json(keys)
         return
     for key in keys:
-        state = f"revoked {_minute(key['revoked_at'])}" if key["revoked_at"] else "in force"
-        typer.echo(f"{key['key_id']}  {_minute(key['created_at'])}  {state:25}  {key['name']}")
+        state, scopes = _state(key, runtime.clock()), ",".join(key["scopes"])
+        made = _minute(key["created_at"])
+        typer.echo(f"{key['key_id']}  {made}  {state:25}  {scopes:16}  {key['name']}")
     if not keys:
         typer.echo("No keys yet: `daybreak keys create NAME` makes one.", err=True)
 
@@ -76,6 +96,14 @@ def revoke(
         print_json({"key_id": key_id, "revoked": True})
     else:
         typer.echo(f"{key_id} is revoked.")
+
+
+def _state(key: Mapping[str, Any], now: datetime) -> str:
+    if key["revoked_at"]:
+        return f"revoked {_minute(key['revoked_at'])}"
+    if key["expires_at"] is None:
+        return "in force"
+    return f"{'expired' if key['expires_at'] <= now else 'expires'} {_minute(key['expires_at'])}"
 
 
 def _minute(moment: datetime) -> str:

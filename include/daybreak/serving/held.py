@@ -51,17 +51,21 @@ class Held(Generic[T]):
         self._looked_at = -math.inf
         self._confirmed_at = -math.inf
 
-    def get(self) -> T:
-        """The value. Raises the ``DaybreakError`` of its source."""
-        if self._monotonic() - self._looked_at >= self._refresh:
-            self._look()
+    def get(self, *, within: float = math.inf) -> T:
+        """The value, not older than ``within`` seconds. Raises the ``DaybreakError`` of its source.
+
+        As above, it may be older while another thread reads, or while the source is down.
+        """
+        oldest = min(self._refresh, within)
+        if self._monotonic() - self._looked_at >= oldest:
+            self._look(oldest)
         outcome = self._outcome
         if isinstance(outcome, DaybreakError):
             raise copy(outcome)  # a shared instance would collect a traceback per request
         assert outcome is not None, "the first look is waited for"  # noqa: S101 (for the types)
         return outcome[0]
 
-    def _look(self) -> None:
+    def _look(self, oldest: float) -> None:
         first = self._outcome is None
         if first:
             pass_on()  # it may be another thread's read that is waited for
@@ -69,7 +73,7 @@ class Held(Generic[T]):
             return
         try:
             now = self._monotonic()
-            if now - self._looked_at < self._refresh:
+            if now - self._looked_at < oldest:
                 return  # another thread looked while this one waited for the lock
             self._outcome = self._ask(now)
             self._looked_at = now

@@ -210,7 +210,9 @@ def test_the_description_of_its_answer_holds(
     form = forms["OrderLimitAnswer"]
     assert form["properties"].keys() == answer.keys()
     assert not {"generation", "business_date"} & form["properties"].keys()
-    assert forms["OrderLimitPrediction"]["properties"]["over"]["description"].startswith("By how much")
+    assert forms["OrderLimitPrediction"]["properties"]["over"]["description"].startswith(
+        "By how much"
+    )
 
 
 # --- it reads what another model has published -----------------------------------------------

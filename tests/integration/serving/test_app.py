@@ -29,7 +29,8 @@ from daybreak.runtime import Runtime
 from daybreak.scoring.batch import rows_of_a_night
 from daybreak.serving import answers
 from daybreak.serving.app import create_app
-from daybreak.serving.http.auth import Caller
+from daybreak.serving.http.auth import Caller, needs, public, require
+from daybreak.serving.http.envelope import HEADERS
 from daybreak.serving.rows import OVERHEAD, RowCache
 from daybreak.serving.service import service_of
 from daybreak.serving.turn import pass_on, take
@@ -53,12 +54,14 @@ BODY: dict[str, Any] = {"store": "S1", "item": "pear", "date": "2026-02-03"}
 
 
 class Anybody:
-    """Lets in every caller that does not ask to be refused."""
+    """Lets in every caller that does not ask to be refused, to what it does not ask to be kept
+    from."""
 
     def authenticate(self, request: Request) -> Caller:
         if request.headers.get("X-API-Key") == "wrong":
             raise Unauthenticated("No.", remedy="Send a key.")
-        return Caller("test", "test")
+        lacking = request.headers.get("X-Lacking", "").split()
+        return Caller("test", "test", lambda scope, model: not {scope, model} & {*lacking})
 
 
 def make_app(runtime: Runtime) -> Flask:
@@ -627,6 +630,7 @@ def test_an_unexpected_failure_says_nothing_of_the_inside(
     app = make_app(runtime)
 
     @app.get("/boom/<kind>")
+    @needs("predict")
     def boom(kind: str) -> str:
         if kind == "ours":
             raise ConfigError("the password is swordfish")
@@ -657,14 +661,64 @@ def test_a_request_id_is_taken_over_or_made(client: FlaskClient) -> None:
 # Closed by default
 
 
-def test_a_new_route_is_closed_unless_marked_public(runtime: Runtime) -> None:
+def test_a_new_route_is_closed_to_everyone_until_it_says_what_it_needs(runtime: Runtime) -> None:
     app = make_app(runtime)
     app.add_url_rule("/new", view_func=lambda: "secret", endpoint="new")
+    app.add_url_rule("/events", view_func=needs("events")(lambda: "event"), endpoint="events")
+    app.add_url_rule("/open", view_func=public(lambda: "hello"), endpoint="open")
     client = app.test_client()
     refused = client.get("/new", headers={"X-API-Key": "wrong"})
     error_of(refused, 401, "unauthenticated")
     assert refused.headers["WWW-Authenticate"].startswith("Bearer")
-    assert client.get("/new").text == "secret"
+    assert "@needs" in error_of(client.get("/new"), 403, "forbidden")["remedy"]
+    error = error_of(client.get("/events", headers={"X-Lacking": "events"}), 403, "forbidden")
+    assert error["details"] == {"scope": "events"}
+    assert "--scope events" in error["remedy"]
+    assert client.get("/events", headers={"X-Lacking": "predict"}).text == "event"
+    assert client.get("/open", headers={"X-API-Key": "wrong"}).text == "hello"
+
+
+def test_an_option_may_need_more_than_its_route(runtime: Runtime) -> None:
+    app = make_app(runtime)
+
+    @app.get("/models/<name>/why")
+    @needs("predict")
+    def why(name: str) -> str:
+        require("explain")
+        return name
+
+    client = app.test_client()
+    assert client.get("/models/toy/why").text == "toy"
+    for lacking in ("explain", "toy"):
+        response = client.get("/models/toy/why", headers={"X-Lacking": lacking})
+        error_of(response, 403, "forbidden")
+    assert client.get("/models/other/why", headers={"X-Lacking": "toy"}).text == "other"
+
+
+def test_who_may_not_ask_a_model_is_not_shown_it(runtime: Runtime, client: FlaskClient) -> None:
+    publish_day(runtime)
+    not_toy = {"X-Lacking": "toy"}
+    assert client.get("/v1/models", headers=not_toy).get_json() == {"models": []}
+    error_of(client.get("/v1/models/toy", headers=not_toy), 403, "forbidden")
+    error_of(client.post(PREDICT, json=BODY, headers=not_toy), 403, "forbidden")
+
+
+def test_every_answer_has_the_security_headers_unless_it_has_its_own(runtime: Runtime) -> None:
+    app = make_app(runtime)
+
+    @app.get("/page")
+    @public
+    def page() -> tuple[str, dict[str, str]]:
+        return "<p>", {"Content-Security-Policy": "default-src 'self'"}
+
+    client = app.test_client()
+    for path, status in (("/healthz", 200), ("/nowhere", 404), ("/readyz", 503)):
+        response = client.get(path)
+        assert response.status_code == status
+        assert [header for header in response.headers if header in HEADERS] == list(HEADERS)
+    own = client.get("/page").headers
+    assert own.getlist("Content-Security-Policy") == ["default-src 'self'"]
+    assert own.getlist("Referrer-Policy") == ["no-referrer"]
 
 
 def rules(app: Flask) -> Iterator[tuple[str, str]]:
@@ -683,15 +737,23 @@ OPEN = {"/healthz", "/readyz", "/v1/openapi.json", "/docs"} | {
 }
 
 
-def test_every_route_but_what_is_open_asks_who_is_calling(runtime: Runtime) -> None:
+def test_every_route_but_what_is_open_asks_who_is_calling_and_whether_they_may(
+    runtime: Runtime,
+) -> None:
     app = make_app(runtime)
     client = app.test_client()
     listed = list(rules(app))
     assert len({path for _, path in listed}) >= 6
-    for method, path in [*listed, ("GET", "/nowhere")]:
-        response = client.open(path, method=method, headers={"X-API-Key": "wrong"})
-        refused = response.status_code == 401
-        assert refused == (path not in OPEN), (method, path)
+    for method, path in listed:
+        assert "models/<" not in path, "the scope is asked for the model <name>"
+        for headers, status in (
+            ({"X-API-Key": "wrong"}, 401),
+            ({"X-Lacking": "predict explain events admin"}, 403),
+        ):
+            response = client.open(path, method=method, headers=headers)
+            refused = response.status_code == status
+            assert refused == (path not in OPEN), (method, path, status)
+    assert client.get("/nowhere", headers={"X-API-Key": "wrong"}).status_code == 401
 
 
 def test_nothing_connects_before_it_is_asked(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ class OneKey:
             raise REFUSALS[key]
         if key != KEY["X-API-Key"]:
             raise Unauthenticated("No.", remedy="Send the key.")
-        return Caller("test", "test")
+        return Caller("test", "test", lambda scope, model: True)
 
 
 @pytest.fixture

@@ -59,6 +59,19 @@ def test_a_young_value_is_not_read_again(clock: Clock) -> None:
     assert source.previous == [None, "first"]
 
 
+def test_a_value_may_be_wanted_fresher_than_usual(clock: Clock) -> None:
+    source = Source("first", "second", "third")
+    held = hold(source, clock)
+    assert held.get(within=1) == "first"
+    clock.now += 0.9
+    assert held.get(within=1) == "first"
+    clock.now += 0.1
+    assert held.get() == "first"
+    assert held.get(within=1) == "second"
+    clock.now += 5
+    assert held.get(within=60) == "third", "but never older"
+
+
 def test_a_source_that_is_down_leaves_the_last_value_for_a_while(clock: Clock) -> None:
     down = WarehouseUnavailable("away")
     source = Source("first", *[down] * 13, "back")

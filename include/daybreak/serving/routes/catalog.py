@@ -9,6 +9,7 @@ from flask import Blueprint, Response
 from daybreak.errors import DaybreakError, NoChampion
 from daybreak.ledger.champions import champion_at
 from daybreak.models.base import AnyModel
+from daybreak.serving.http.auth import may, needs
 from daybreak.serving.http.encoding import json_response
 from daybreak.serving.openapi.description import described
 from daybreak.serving.openapi.forms import request_schema
@@ -22,6 +23,7 @@ blueprint = Blueprint("catalog", __name__)
 
 
 @blueprint.get("/v1/models")
+@needs("predict")
 @described(
     "list_models",
     "Models",
@@ -29,13 +31,18 @@ blueprint = Blueprint("catalog", __name__)
     links={"get_model": {"model": "$response.body#/models/0/model"}},
 )
 def models() -> Response:
-    """All models in short."""
+    """All models that the caller may ask, in short."""
     service = current_service()
-    listed = [ModelSummary(**_summary(service, model)[0]) for model in service.models.values()]
+    listed = [
+        ModelSummary(**_summary(service, model)[0])
+        for name, model in service.models.items()
+        if may("predict", name)
+    ]
     return json_response(ModelList(models=listed).model_dump(mode="json"))
 
 
 @blueprint.get("/v1/models/<name>")
+@needs("predict")
 @described("get_model", "Models", answer=ModelDetail)
 def model(name: str) -> Response:
     """One model, with the manifest of the served version and the form of a request."""

@@ -7,7 +7,7 @@ from importlib.metadata import version as release
 from flask import Blueprint, Response, request
 from pydantic import BaseModel
 
-from daybreak.serving.http.auth import public
+from daybreak.serving.http.auth import needs, public
 from daybreak.serving.http.body import parse, read_body
 from daybreak.serving.http.encoding import json_response
 from daybreak.serving.inference.forms import (
@@ -32,6 +32,7 @@ _VERSION = _MODEL | {"version": "$response.body#/versions/0"}
 
 
 @blueprint.get("")
+@needs("predict")
 @described("v2_server", TAG, answer=ServerMetadata)
 def server() -> Response:
     """What answers."""
@@ -56,6 +57,7 @@ def ready() -> Response:
 
 
 @blueprint.get("/models/<name>")
+@needs("predict")
 @described(
     "v2_model",
     TAG,
@@ -68,6 +70,7 @@ def model(name: str) -> Response:
 
 
 @blueprint.get("/models/<name>/versions/<version>")
+@needs("predict")
 @described("v2_model_version", TAG, answer=ModelMetadata)
 def model_version(name: str, version: str) -> Response:
     """The same of one version."""
@@ -91,6 +94,7 @@ def model_version_ready(name: str, version: str) -> Response:
 
 
 @blueprint.post("/models/<name>/infer")
+@needs("predict")
 @described("v2_infer", TAG, body=InferRequest, answer=InferAnswer, faults=(422,))
 def infer_model(name: str) -> Response:
     """Predictions for rows of tensors."""
@@ -98,6 +102,7 @@ def infer_model(name: str) -> Response:
 
 
 @blueprint.post("/models/<name>/versions/<version>/infer")
+@needs("predict")
 @described("v2_infer_version", TAG, body=InferRequest, answer=InferAnswer, faults=(422,))
 def infer_version(name: str, version: str) -> Response:
     """The same of one version."""
