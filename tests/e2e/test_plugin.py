@@ -1,4 +1,5 @@
-"""The endpoint inside a real Airflow API server: closed without a login, open with one."""
+"""The endpoint inside a real Airflow API server: closed without a login, open to who may see the
+DAG of a model."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 import pytest
 
 from day_equality import assert_row_equals, published_rows
-from daybreak.platform.airflow_env import airflow_env, login
+from daybreak.platform.airflow_env import airflow_env
 from daybreak.platform.components import python
 from daybreak.platform.folder import StateFolder
 from daybreak.platform.ports import choose
@@ -39,6 +40,7 @@ TENSORS = {
     ]
 }
 PREDICT = "/daybreak/v1/models/toy/predict"
+USERS = "admin:admin,daily_toy:viewer,daily_other:viewer,nobody:"
 _PATIENCE_SECONDS = 120
 
 
@@ -57,10 +59,11 @@ class Answer:
 
 @dataclass(frozen=True)
 class Airflow:
-    """An API server with the plugin, and a user's token."""
+    """An API server with the plugin, an administrator's token, and those of others."""
 
     port: int
     token: str
+    others: Mapping[str, str]
 
     def send(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
@@ -102,12 +105,15 @@ def airflow(postgres: Any, metadata_template: str, runtime: Runtime) -> Iterator
         folder = StateFolder(settings.state)
         folder.prepare()
         port = choose("127.0.0.1", 0, setting="", fixed=False)
-        path = os.pathsep.join([str(SUPPORT / "toy_site"), str(SUPPORT)])
+        given = os.environ.get("PYTHONPATH", "")
+        path = os.pathsep.join([str(SUPPORT / "toy_site"), str(SUPPORT), given])
         env = {
             **os.environ,
             **airflow_env(settings, folder, port),
             "PYTHONPATH": path,
             "DAYBREAK_WAREHOUSE_URL": runtime.settings.warehouse_dsn,
+            "AIRFLOW__CORE__AUTH_MANAGER": "dag_by_dag.DagByDag",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": USERS,
         }
         log = folder.logs / "api-server.log"
         with log.open("wb") as output:
@@ -120,13 +126,19 @@ def airflow(postgres: Any, metadata_template: str, runtime: Runtime) -> Iterator
             )
         try:
             _wait_until_healthy(server, port, log)
-            user, password = login(folder) or ("", "")
-            granted = send(port, "POST", "/auth/token", {"username": user, "password": password})
-            assert granted.status == 201, granted.text
-            yield Airflow(port, granted.json["access_token"])
+            generated = folder.airflow_home / "simple_auth_manager_passwords.json.generated"
+            passwords = json.loads(generated.read_text())
+            tokens = {user: token_of(port, user, word) for user, word in passwords.items()}
+            yield Airflow(port, tokens.pop("admin"), tokens)
         finally:
             os.killpg(server.pid, signal.SIGTERM)
             server.wait(30)
+
+
+def token_of(port: int, user: str, password: str) -> str:
+    granted = send(port, "POST", "/auth/token", {"username": user, "password": password})
+    assert granted.status == 201, granted.text
+    return str(granted.json["access_token"])
 
 
 def _secret(url: str) -> Any:
@@ -193,10 +205,32 @@ def test_the_mount_is_closed_to_anonymous_callers_and_open_to_users(
     unknown = airflow.send("GET", "/daybreak/nowhere", headers=airflow.bearer)
     assert (unknown.status, unknown.json["error"]["code"]) == (404, "not_found")
 
+    who_may_not_see_the_dag_may_not_predict(airflow, listed)
     the_cookie_alone_opens_only_what_is_safe(airflow)
     predictions_equal_the_table(airflow, runtime)
     a_chunked_body_is_read_and_bounded(airflow)
     a_token_that_was_logged_out_opens_nothing(airflow)
+
+
+def who_may_not_see_the_dag_may_not_predict(
+    airflow: Airflow, listed: list[tuple[str, str]]
+) -> None:
+    def send(user: str, method: str, path: str) -> Answer:
+        bearer = {"Authorization": f"Bearer {airflow.others[user]}"}
+        return airflow.send(method, f"/daybreak{path}", BODY, bearer)
+
+    for method, path in listed:
+        assert send("daily_toy", method, path).status == 200, (method, path)
+        refused = send("nobody", method, path)
+        assert refused.status == (200 if path in OPEN else 403), (method, path, refused.text)
+        if refused.status == 403 and method != "HEAD":
+            assert refused.json["error"]["code"] == "forbidden"
+            assert "DAG" in refused.json["error"]["remedy"]
+        if "toy" in path:
+            assert send("daily_other", method, path).status == 403, (method, path)
+    assert send("daily_other", "GET", "/v1/models").json == {"models": []}
+    (model,) = send("daily_toy", "GET", "/v1/models").json["models"]
+    assert model["model"] == "toy"
 
 
 def the_cookie_alone_opens_only_what_is_safe(airflow: Airflow) -> None:
