@@ -10,11 +10,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -25,13 +25,13 @@ from daybreak.platform.folder import StateFolder
 from daybreak.platform.ports import choose
 from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
+from open_routes import OPEN
 from toy import DAY, TOY, publish_day
 
 pytestmark = pytest.mark.slow
 
 TESTS = Path(__file__).parents[1]
 SUPPORT = TESTS / "support"
-OPEN = {"/healthz", "/readyz", "/v1/openapi.json", "/docs", "/v2/health/live"}
 BODY = {"store": "S1", "item": "pear", "date": "2026-02-03"}
 TENSORS = {
     "inputs": [
@@ -158,12 +158,24 @@ def _wait_until_healthy(server: subprocess.Popen[bytes], port: int, log: Path) -
     raise AssertionError(f"Airflow's API server did not start:\n{log.read_text()[-5000:]}")
 
 
-def routes(runtime: Runtime) -> list[tuple[str, str]]:
-    """Every method and path, listed by the app itself."""
+class Route(NamedTuple):
+    """A method and a path of the app."""
+
+    method: str
+    path: str
+    is_open: bool
+
+
+def routes(runtime: Runtime) -> list[Route]:
+    """All, listed by the app itself."""
     app = create_app(runtime, authenticator=None, models=[TOY])  # type: ignore[arg-type]  # unused
     version = published_rows(runtime.engine, TOY, DAY)[0].version
     return [
-        (method, rule.rule.replace("<name>", "toy").replace("<version>", version))
+        Route(
+            method,
+            rule.rule.replace("<name>", "toy").replace("<version>", version),
+            rule.rule in OPEN,
+        )
         for rule in app.url_map.iter_rules()
         for method in sorted(rule.methods or ())
     ]
@@ -177,14 +189,16 @@ def test_the_mount_is_closed_to_anonymous_callers_and_open_to_users(
     airflow: Airflow, runtime: Runtime
 ) -> None:
     listed = routes(runtime)
-    assert {"/healthz", "/v1/models/toy/predict", "/v2/models/toy/infer"} <= {p for _, p in listed}
+    assert {"/healthz", "/v1/models/toy/predict", "/v2/models/toy/infer"} <= {
+        route.path for route in listed
+    }
 
     # Without a token, or with one that is not Airflow's: 401, in our own JSON shape.
     forged = {"Authorization": f"Bearer {airflow.token[:-4]}AAAA"}
-    for method, path in [*listed, ("GET", "/nowhere")]:
+    for method, path, is_open in [*listed, Route("GET", "/nowhere", False)]:
         for headers in ({}, forged, {"X-API-Key": f"dbk_{'0' * 12}_{'0' * 64}"}):
             answer = airflow.send(method, f"/daybreak{path}", body_of(path), headers)
-            if path in OPEN or path.endswith("/ready"):
+            if is_open:
                 assert answer.status == 200, (method, path, answer.text)
             else:
                 assert answer.status == 401, (method, path, answer.text)
@@ -193,7 +207,7 @@ def test_the_mount_is_closed_to_anonymous_callers_and_open_to_users(
                     assert said["code"] == "unauthenticated"
 
     # With a token: 200 and our own body, never the UI's page.
-    for method, path in listed:
+    for method, path, _ in listed:
         answer = airflow.send(method, f"/daybreak{path}", body_of(path), airflow.bearer)
         assert answer.status == 200, (method, path, answer.text)
     assert airflow.send("GET", "/daybreak/healthz").json == {"status": "ok"}
@@ -212,21 +226,20 @@ def test_the_mount_is_closed_to_anonymous_callers_and_open_to_users(
     a_token_that_was_logged_out_opens_nothing(airflow)
 
 
-def who_may_not_see_the_dag_may_not_predict(
-    airflow: Airflow, listed: list[tuple[str, str]]
-) -> None:
+def who_may_not_see_the_dag_may_not_predict(airflow: Airflow, listed: Sequence[Route]) -> None:
     def send(user: str, method: str, path: str) -> Answer:
         bearer = {"Authorization": f"Bearer {airflow.others[user]}"}
-        return airflow.send(method, f"/daybreak{path}", BODY, bearer)
+        return airflow.send(method, f"/daybreak{path}", body_of(path), bearer)
 
-    for method, path in listed:
+    for method, path, is_open in listed:
         assert send("daily_toy", method, path).status == 200, (method, path)
         refused = send("nobody", method, path)
-        assert refused.status == (200 if path in OPEN else 403), (method, path, refused.text)
+        assert refused.status == (200 if is_open else 403), (method, path, refused.text)
         if refused.status == 403 and method != "HEAD":
-            assert refused.json["error"]["code"] == "forbidden"
-            assert "DAG" in refused.json["error"]["remedy"]
-        if "toy" in path:
+            said = refused.json if path.startswith("/v2") else refused.json["error"]
+            assert said["code"] == "forbidden"
+            assert "DAG" in said["remedy"]
+        if "toy" in path and not is_open:
             assert send("daily_other", method, path).status == 403, (method, path)
     assert send("daily_other", "GET", "/v1/models").json == {"models": []}
     (model,) = send("daily_toy", "GET", "/v1/models").json["models"]

@@ -21,6 +21,7 @@ from daybreak.settings import Settings
 from daybreak.warehouse.engine import begin
 from daybreak.warehouse.tables import WRITER_ROLE
 from gunicorn_server import Server, gunicorn
+from open_routes import open_paths
 from toy import TOY, publish_day
 
 pytestmark = pytest.mark.slow
@@ -28,7 +29,6 @@ pytestmark = pytest.mark.slow
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 PREDICT = "/v1/models/toy/predict"
 BODY = '{"store": "S1", "item": "pear", "date": "2026-02-03"}'
-OPEN = {"/healthz", "/readyz"}
 METHODS = [method for method in HTTPMethod if method != "CONNECT"]  # which names no path
 
 
@@ -350,13 +350,18 @@ def test_what_is_attacked_answers_who_may_ask(target: Target) -> None:
 
 def test_every_route_refuses_who_has_no_key_and_whose_key_lacks_the_scope(target: Target) -> None:
     app = create_app(Runtime(Settings()), authenticator=None, models=[TOY])  # type: ignore[arg-type]  # unused
-    listed = {rule.rule.replace("<name>", "toy"): rule.methods for rule in app.url_map.iter_rules()}
-    assert listed.keys() > {PREDICT, *OPEN}
+    version = json.loads(target.send(ask(key=target.keys.good)).body)["version"]
+    listed = {
+        rule.rule.replace("<name>", "toy").replace("<version>", version): rule.methods
+        for rule in app.url_map.iter_rules()
+    }
+    public = open_paths(name="toy", version=version)
+    assert listed.keys() > {PREDICT, *public}
     for path, methods in listed.items():
-        for method in METHODS if path not in OPEN else ["GET"]:
+        for method in METHODS if path not in public else ["GET"]:
             answers = [
                 target.send(http(method, path, key=key)).status
                 for key in (None, target.keys.events)
             ]
             refused = [401, 403 if method in (methods or ()) else 405]
-            assert answers == ([200, 200] if path in OPEN else refused), (method, path)
+            assert answers == ([200, 200] if path in public else refused), (method, path)

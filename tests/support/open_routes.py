@@ -1,0 +1,25 @@
+"""Which routes of the service are open to everybody; a test that walks all of them asks here."""
+
+from __future__ import annotations
+
+OPEN = frozenset(
+    {
+        "/healthz",
+        "/readyz",
+        "/docs",
+        "/v1/openapi.json",
+        "/v2/health/live",
+        "/v2/health/ready",
+        "/v2/models/<name>/ready",
+        "/v2/models/<name>/versions/<version>/ready",
+    }
+)
+"""By their rules."""
+
+
+def open_paths(**named: str) -> set[str]:
+    """The same with values in place of the names of a rule."""
+    paths = set(OPEN)
+    for name, value in named.items():
+        paths = {path.replace(f"<{name}>", value) for path in paths}
+    return paths
