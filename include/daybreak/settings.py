@@ -11,7 +11,7 @@ import logging
 import os
 import re
 from collections.abc import Mapping
-from datetime import time
+from datetime import time, timedelta
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -193,7 +193,9 @@ class Settings(BaseSettings):
         1024 * 1024, gt=0, description="Longest request body accepted, also when decoded."
     )
     refresh_seconds: float = Field(
-        5, gt=0, description="How old the service's view of champion and publication may be."
+        5,
+        gt=0,
+        description="Within what time the service follows publications, promotions and keys.",
     )
     stale_seconds: float = Field(
         60,
@@ -273,6 +275,14 @@ class Settings(BaseSettings):
         if self.airflow_database_url is None:
             return self._embedded("psycopg2", "airflow", "airflow")
         return _with_driver(self.airflow_database_url.get_secret_value(), "psycopg2")
+
+    @property
+    def lead(self) -> timedelta:
+        """From a publication or promotion to the moment at which all workers change over to it.
+
+        It leaves them a fifth of ``refresh_seconds`` to see it, and the rest to get ready.
+        """
+        return timedelta(seconds=0.8 * self.refresh_seconds)
 
     @property
     def registry_location(self) -> str:

@@ -62,6 +62,7 @@ def promote(
             evidence=gate_overruled if evidence is None else evidence,
             actor=actor,
             now=now,
+            lead=runtime.settings.lead,
         )
         gate = gate_of(conn, model, version)
     return {

@@ -22,6 +22,8 @@ ABANDONED_AFTER = timedelta(days=2)
 def publish(generation: GenerationAddress, runtime: Runtime | None = None) -> dict[str, Any]:
     """Point at the generation in one transaction. Readers see all of it or none.
 
+    The endpoint follows ``settings.lead`` later.
+
     Returns the extra of the published asset's event.
     """
     runtime = runtime or get_runtime()
@@ -36,7 +38,9 @@ def publish(generation: GenerationAddress, runtime: Runtime | None = None) -> di
         ),
         begin(runtime.engine) as conn,
     ):
-        generations.publish(conn, generation["generation_id"], runtime.clock())
+        generations.publish(
+            conn, generation["generation_id"], runtime.clock(), runtime.settings.lead
+        )
     return {
         "model": generation["model"],
         "business_date": generation["business_date"],
@@ -77,7 +81,8 @@ def rollback(model: str, business_date: date, runtime: Runtime | None = None) ->
         begin(runtime.engine) as conn,
     ):
         withdrawn = generations.published_generation(conn, model, business_date)
-        returned = generations.rollback(conn, model, business_date, runtime.clock())
+        lead = runtime.settings.lead
+        returned = generations.rollback(conn, model, business_date, runtime.clock(), lead)
     return {
         "model": model,
         "business_date": business_date.isoformat(),

@@ -162,7 +162,7 @@ def _decide(
     with begin(runtime.engine) as conn:
         record_verdict(conn, passed=verdict.passed, headline=headline, **said)
         if verdict.passed:
-            promote(conn, effective_from=cutoff, **said)
+            promote(conn, effective_from=cutoff, lead=runtime.settings.lead, **said)
 
 
 def _without_learning(

@@ -8,12 +8,13 @@ cutoff and gets Tuesday's champion, whichever was promoted since.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, exists, func, insert, select
 
 from daybreak.errors import ConfigError, NoChampion, NotFound
+from daybreak.ledger.serving import AT_ONCE, KEPT, Change, moment_after
 from daybreak.warehouse.locks import hold
 from daybreak.warehouse.tables import champion, model_version
 
@@ -25,15 +26,20 @@ def champion_at(conn: Connection, model: str, cutoff: datetime) -> str:
     """
     version = _in_force(conn, model, _aware(cutoff, "cutoff"))
     if version is None:
-        raise NoChampion(
-            f"{model} has no champion as of {cutoff.isoformat()}.",
-            remedy=f"`daybreak train {model}` makes one, or `daybreak models register {model}` and "
-            "`daybreak models promote` where the model does not learn; "
-            f"`daybreak models history {model}` shows from when each was in force.",
-            model=model,
-            cutoff=cutoff.isoformat(),
-        )
+        raise no_champion(model, cutoff)
     return version
+
+
+def no_champion(model: str, cutoff: datetime) -> NoChampion:
+    """The error where no version was in force at ``cutoff``."""
+    return NoChampion(
+        f"{model} has no champion as of {cutoff.isoformat()}.",
+        remedy=f"`daybreak train {model}` makes one, or `daybreak models register {model}` and "
+        "`daybreak models promote` where the model does not learn; "
+        f"`daybreak models history {model}` shows from when each was in force.",
+        model=model,
+        cutoff=cutoff.isoformat(),
+    )
 
 
 def promote(
@@ -46,8 +52,12 @@ def promote(
     evidence: Mapping[str, Any],
     actor: str,
     now: datetime,
+    lead: timedelta = AT_ONCE,
 ) -> bool:
     """Make a registered version champion from ``effective_from`` on (aware, may be in the past).
+
+    Requests that it answers follow ``lead`` later, everywhere at once, or at ``effective_from``
+    where that is to come; the first champion at once.
 
     Returns whether an entry was written: promoting the version already in force at that moment
     changes nothing. Promotions of one model wait for each other until the transaction ends.
@@ -58,6 +68,7 @@ def promote(
     _check_registered(conn, model, version)
     if _in_force(conn, model, effective_from) == version:
         return False
+    first = conn.scalar(select(~exists().where(champion.c.model == model)))
     conn.execute(
         insert(champion).values(
             model=model,
@@ -67,9 +78,30 @@ def promote(
             actor=actor,
             reason=reason,
             evidence=dict(evidence),
+            serve_from=moment_after(max(AT_ONCE if first else lead, effective_from - now)),
         )
     )
     return True
+
+
+def served_versions(conn: Connection, model: str) -> list[Change[str]]:
+    """The version that answers requests of a model without nightly runs, after those before it and
+    before those to come, by moment. No entry: there never was one.
+    """
+    moment = func.coalesce(champion.c.serve_from, champion.c.effective_from).label("moment")
+    entries = select(champion.c.version, champion.c.effective_from, champion.c.entry_id, moment)
+    entries = entries.where(champion.c.model == model)
+    rank = (champion.c.effective_from.desc(), champion.c.entry_id.desc())
+    past = entries.where(moment <= func.statement_timestamp()).order_by(*rank).limit(KEPT)
+    coming = entries.where(moment > func.statement_timestamp())
+    found = conn.execute(past.union_all(coming).order_by("moment")).all()
+    order = sorted(found, key=lambda one: (one.effective_from, one.entry_id))
+    # Written later for an earlier time, an entry changes nothing.
+    return [
+        Change(one.moment, one.version)
+        for place, one in enumerate(order)
+        if not any(later.moment <= one.moment for later in order[place + 1 :])
+    ]
 
 
 def history(conn: Connection, model: str) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Select, Table, delete, func, insert, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from daybreak.errors import IllegalTransition, NotPublished
+from daybreak.ledger.serving import AT_ONCE, change_over
 from daybreak.ledger.states import (
     TRANSITIONS,
     UNPUBLISHED,
@@ -43,6 +44,7 @@ __all__ = [
     "mark_audited",
     "mark_proven",
     "mark_staged",
+    "not_published",
     "open_generation",
     "publish",
     "published_generation",
@@ -140,10 +142,11 @@ def reject(conn: Connection, generation_id: int, reason: str, now: datetime) -> 
         move(conn, current, State.REJECTED, reason=reason, ended_at=now)
 
 
-def publish(conn: Connection, generation_id: int, now: datetime) -> None:
+def publish(conn: Connection, generation_id: int, now: datetime, lead: timedelta = AT_ONCE) -> None:
     """Point at this generation; the one before becomes SUPERSEDED. Idempotent.
 
-    Runs in the caller's transaction, which is the moment in which all of it becomes visible.
+    Runs in the caller's transaction, which is the moment in which all of it becomes visible. The
+    endpoint follows ``lead`` later, everywhere at once.
     Raises ``IllegalTransition`` where it was not audited, was rejected or is past its time.
     """
     coming = get_generation(conn, generation_id)
@@ -159,10 +162,19 @@ def publish(conn: Connection, generation_id: int, now: datetime) -> None:
         move(conn, going, State.SUPERSEDED, ended_at=now)
     move(conn, coming, State.PUBLISHED, published_at=now)
     _point(conn, coming, now)
+    change_over(conn, coming.model, lead, now)
 
 
-def rollback(conn: Connection, model: str, business_date: date, now: datetime) -> Generation | None:
+def rollback(
+    conn: Connection,
+    model: str,
+    business_date: date,
+    now: datetime,
+    lead: timedelta = AT_ONCE,
+) -> Generation | None:
     """Withdraw what is published of a day, and point at what was published before it.
+
+    ``lead``: as for ``publish``.
 
     Returns the generation now published, or None where there was none before: then the day has
     no scores. Raises ``NotPublished`` where there is nothing to withdraw.
@@ -170,7 +182,7 @@ def rollback(conn: Connection, model: str, business_date: date, now: datetime) -
     take_turn(conn, "day", model, business_date)
     going = _pointed_at(conn, model, business_date)
     if going is None:
-        raise _not_published(model, business_date)
+        raise not_published(model, business_date)
     move(conn, going, State.ROLLED_BACK, ended_at=now)
     earlier = select_generations(
         of_day(model, business_date),
@@ -184,9 +196,11 @@ def rollback(conn: Connection, model: str, business_date: date, now: datetime) -
                 published.c.model == model, published.c.business_date == business_date
             )
         )
+        change_over(conn, model, lead, now)
         return None
     move(conn, returning, State.PUBLISHED, ended_at=None)
     _point(conn, returning, now)
+    change_over(conn, model, lead, now)
     return get_generation(conn, returning.generation_id)
 
 
@@ -205,7 +219,7 @@ def published_generation(
         query = query.where(published.c.business_date == business_date)
     generation = read_one(conn, query)
     if generation is None:
-        raise _not_published(model, business_date)
+        raise not_published(model, business_date)
     return generation
 
 
@@ -297,7 +311,8 @@ def _pointed_at(conn: Connection, model: str, business_date: date) -> Generation
     return read_one(conn, query.with_for_update())
 
 
-def _not_published(model: str, business_date: date | None) -> NotPublished:
+def not_published(model: str, business_date: date | None = None) -> NotPublished:
+    """The error where nothing is, of a day or at all."""
     day = "" if business_date is None else f" for {business_date}"
     return NotPublished(
         f"Nothing of {model} is published{day}.",

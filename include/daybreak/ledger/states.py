@@ -12,7 +12,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, select, update
 
 from daybreak.errors import IllegalTransition, NotFound
 from daybreak.warehouse.locks import hold
@@ -94,8 +94,13 @@ def of_day(model: str, business_date: date) -> ColumnElement[bool]:
 
 def read_all(conn: Connection, query: Select[Any]) -> list[Generation]:
     """The generations that the query finds."""
-    rows = conn.execute(query).mappings()
-    return [Generation(**{**row, "state": State(row["state"])}) for row in rows]
+    return [generation_of(row) for row in conn.execute(query).mappings()]
+
+
+def generation_of(row: RowMapping) -> Generation:
+    """The generation in a row that has its columns, among others."""
+    named = {name: row[name] for name in Generation.__dataclass_fields__}
+    return Generation(**named | {"state": State(row["state"])})
 
 
 def read_one(conn: Connection, query: Select[Any]) -> Generation | None:

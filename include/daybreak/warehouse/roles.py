@@ -49,6 +49,7 @@ _ON_TABLE: dict[str, dict[str, frozenset[str]]] = {
     WRITER_ROLE: {
         "raw.calendar": _APPEND | {"UPDATE"},
         "ops.champion": _APPEND,
+        "ops.serving": _APPEND,
         "ops.verdict": _APPEND,
         "ops.schema_version": _READ,
     },
@@ -60,6 +61,7 @@ _ON_TABLE: dict[str, dict[str, frozenset[str]]] = {
             "ops.model_version",
             "ops.published",
             "ops.schema_version",
+            "ops.serving",
             "ops.snapshot",
             "ops.verdict",
         ),

@@ -278,6 +278,11 @@ champion = Table(
     Column("actor", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("evidence", JSONB, nullable=False, comment="what the gate measured"),
+    Column(
+        "serve_from",
+        Instant,
+        comment="requests know of it from here on; null: from effective_from",
+    ),
     Index("champion_by_model", "model", "effective_from", "entry_id"),
     schema="ops",
 )
@@ -352,7 +357,20 @@ published = Table(
     Column("published_at", Instant, nullable=False),
     schema="ops",
 )
-"""The pointer. Report views and the endpoint see only generations named here."""
+"""The pointer. Report views see only generations named here, and the endpoint a moment later."""
+
+serving = Table(
+    "serving",
+    metadata,
+    Column("entry_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("generation_id", BigInteger, comment="null: nothing is published any more"),
+    Column("serve_from", Instant, nullable=False, comment="by the clock of this server"),
+    Column("recorded_at", Instant, nullable=False),
+    Index("serving_by_model", "model", "entry_id"),
+    schema="ops",
+)
+"""Which generation the endpoint answers from, from which moment on. Append-only."""
 
 run = Table(
     "run",

@@ -40,6 +40,7 @@ DIFFERS = {
         "ops.model_version": "S",
         "ops.published": "S",
         "ops.schema_version": "S",
+        "ops.serving": "S",
         "ops.snapshot": "S",
         "ops.verdict": "S",
     },
@@ -47,6 +48,7 @@ DIFFERS = {
         "raw.calendar": "SIU",
         "ops.champion": "SI",
         "ops.schema_version": "S",
+        "ops.serving": "SI",
         "ops.verdict": "SI",
     },
 }
