@@ -258,11 +258,12 @@ def publish_day(
     level: float = 1.0,
     scale: float = 1.0,
     run_key: str = "test",
+    lead: timedelta = timedelta(0),
 ) -> Generation:
     """Register a version and publish its scores of a day, by the writers that a nightly run uses.
 
     ``level`` changes the snapshot and ``scale`` the version, so that generations differ
-    in their scores.
+    in their scores. The endpoint follows ``lead`` later.
     """
     now = datetime.combine(business_date, datetime.min.time(), UTC) + timedelta(days=1, hours=2)
     cutoff = now + timedelta(seconds=level)  # another level is another snapshot
@@ -286,7 +287,7 @@ def publish_day(
         assert audit_generation(conn, model, generation) == rows
         mark_staged(conn, generation.generation_id, rows, now)
         mark_audited(conn, generation.generation_id, now)
-        publish(conn, generation.generation_id, now)
+        publish(conn, generation.generation_id, now, lead)
         return get_generation(conn, generation.generation_id)
 
 

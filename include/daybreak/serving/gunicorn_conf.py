@@ -57,7 +57,7 @@ def child_exit(_server: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Load what is published before the first request, or log why that is not possible.
+    """Load what is published before the first request, or log why that is not possible; and follow.
 
     A worker that answers /readyz with the reason is better than none.
     """
@@ -69,6 +69,7 @@ def post_worker_init(worker: Any) -> None:
             service.publication(model)
         except Exception as error:
             logging.getLogger("gunicorn.error").warning("%s is not served yet: %s", name, error)
+    service.publications.follow()
 
 
 def worker_exit(_server: Any, _worker: Any) -> None:

@@ -14,7 +14,10 @@ from daybreak.errors import DaybreakError, RegistryUnavailable, WarehouseUnavail
 from daybreak.serving.turn import pass_on
 
 T = TypeVar("T")
-_SOURCE_DOWN = (WarehouseUnavailable, RegistryUnavailable)
+SOURCE_DOWN = (WarehouseUnavailable, RegistryUnavailable)
+LONGEST_WAIT = 0.5
+"""Seconds that a request waits for what is too old to be trusted; then it is better than none."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -23,7 +26,8 @@ class Held(Generic[T]):
 
     - While the value is young it is returned without a lock or a system call.
     - When it is due, one thread reads anew; the others go on with the one they have. The very
-      first read is waited for by all.
+      first read is waited for by all, and any other where the value is older than ``trusted``
+      seconds, unless the source takes long to answer.
     - A source that is down leaves the last value in force until it is ``stale`` seconds old.
       After that, and for every other error at once, the error is raised: an altered artifact or
       a withdrawn publication is never hidden.
@@ -39,11 +43,14 @@ class Held(Generic[T]):
         *,
         refresh: float,
         stale: float,
+        trusted: float = math.inf,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._read = read
         self._refresh = refresh
         self._stale = stale
+        self._trusted = trusted
+        self._slow = False
         self._monotonic = monotonic
         self._lock = Lock()
         self._outcome: list[T] | DaybreakError | None = None
@@ -61,30 +68,47 @@ class Held(Generic[T]):
             self._look(oldest)
         outcome = self._outcome
         if isinstance(outcome, DaybreakError):
-            raise copy(outcome)  # a shared instance would collect a traceback per request
+            raise raised(outcome)
         assert outcome is not None, "the first look is waited for"  # noqa: S101 (for the types)
         return outcome[0]
 
+    def refresh(self) -> None:
+        """Read anew now, whatever the age of the value; its error is held, not raised."""
+        with self._lock:
+            self._read_anew()
+
     def _look(self, oldest: float) -> None:
-        first = self._outcome is None
-        if first:
-            pass_on()  # it may be another thread's read that is waited for
-        if not self._lock.acquire(blocking=first):
+        patience = self._patience()
+        if not self._lock.acquire(timeout=patience):
+            self._slow = patience > 0 or self._slow
             return
         try:
-            now = self._monotonic()
-            if now - self._looked_at < oldest:
-                return  # another thread looked while this one waited for the lock
-            self._outcome = self._ask(now)
-            self._looked_at = now
+            if self._monotonic() - self._looked_at >= oldest:
+                self._read_anew()  # else another thread did while this one waited for the lock
         finally:
             self._lock.release()
+
+    def _patience(self) -> float:
+        """Seconds to wait for another thread's read; -1 is without end."""
+        if self._outcome is not None:
+            trusted = self._monotonic() - self._looked_at < self._trusted
+            if trusted or self._slow:
+                return 0
+        pass_on()
+        return -1 if self._outcome is None else LONGEST_WAIT
+
+    def _read_anew(self) -> None:
+        now = self._monotonic()
+        self._outcome = self._ask(now)
+        # A source that is down may have taken long to say so.
+        self._looked_at = now if self._confirmed_at == now else self._monotonic()
+        self._slow = False
 
     def _ask(self, now: float) -> list[T] | DaybreakError:
         pass_on()
         try:
             self._value = self._read(self._value)
-        except _SOURCE_DOWN as error:
+        except SOURCE_DOWN as error:
             age = now - self._confirmed_at
             if self._value is None or age > self._stale:
                 return error
@@ -95,3 +119,8 @@ class Held(Generic[T]):
             return error
         self._confirmed_at = now
         return [self._value]
+
+
+def raised(error: DaybreakError) -> DaybreakError:
+    """An error that is held, to be raised: a shared one would collect a traceback a request."""
+    return copy(error)

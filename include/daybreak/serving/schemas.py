@@ -103,7 +103,9 @@ class ModelSummary(Form):
     published: Published | None = Field(
         description="null: nothing is, or the model only answers requests, by its champion."
     )
-    problem: Fault | None = Field(description="Why nothing is published, or it cannot be served.")
+    problem: Fault | None = Field(
+        description="Why nothing is published or served, or why a newer version stays out."
+    )
     absent: str | None = Field(
         description="What the data set lacks for it, as in `needs sales`; null: nothing."
     )

@@ -63,11 +63,11 @@ def _summary(service: Service, model: AnyModel) -> tuple[dict[str, Any], Publica
     try:
         publication = service.publication(model)
     except DaybreakError as error:
-        problem = Fault(**error.as_json()["error"])
-        return _fields(service, model, champion, None, problem), None
+        return _fields(service, model, champion, None, _fault(error)), None
     generation = publication.generation
+    problem = _fault(publication.problem) if publication.problem else None
     if generation is None:
-        return _fields(service, model, champion, None, None), publication
+        return _fields(service, model, champion, None, problem), publication
     published = Published(
         generation=generation.generation_id,
         version=generation.version,
@@ -77,7 +77,7 @@ def _summary(service: Service, model: AnyModel) -> tuple[dict[str, Any], Publica
         rows=generation.rows,
         engine=publication.engine.name,
     )
-    return _fields(service, model, champion, published, None), publication
+    return _fields(service, model, champion, published, problem), publication
 
 
 def _fields(
@@ -94,6 +94,10 @@ def _fields(
         "problem": problem,
         "absent": service.absent.get(model.name),
     }
+
+
+def _fault(error: DaybreakError) -> Fault:
+    return Fault(**error.as_json()["error"])
 
 
 def _champion(service: Service, model: AnyModel) -> str | None:

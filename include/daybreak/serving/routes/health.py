@@ -44,6 +44,8 @@ def readyz() -> Response:
 
     A model that has nothing published or in force yet does not keep the others from being served,
     as long as there is one; a fault of any model does, but for one that the data set cannot carry.
+    Where a version stays out and the one before goes on, the model is served, and ``checks`` shows
+    the problem.
     """
     service = current_service()
     warehouse, models = _warehouse(service), _models(service)
@@ -62,6 +64,7 @@ def readyz() -> Response:
             checks={name: error.code for name, error in faults.items()},
         )
     checks = {name: "ok" if error is None else error.code for name, error in outcomes.items()}
+    checks |= _staying_out(service, models)
     checks |= dict.fromkeys(service.absent.keys() & service.models.keys(), NotCarried.code)
     return json_response(Readiness(checks=checks).model_dump())
 
@@ -81,6 +84,14 @@ def _models(service: Service) -> dict[str, DaybreakError | None]:
         for name, model in service.models.items()
         if name not in service.absent
     }
+
+
+def _staying_out(service: Service, models: dict[str, DaybreakError | None]) -> dict[str, str]:
+    """Of models that are served: why a newer version does not answer."""
+    served = {
+        name: service.publications.current(name) for name, fault in models.items() if fault is None
+    }
+    return {name: found.problem.code for name, found in served.items() if found.problem}
 
 
 def _outcome(service: Service, check: Callable[[], object]) -> DaybreakError | None:

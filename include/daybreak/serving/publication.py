@@ -1,0 +1,48 @@
+"""What answers requests of a model: a version, made ready for the day that is published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from daybreak.errors import DaybreakError
+from daybreak.ledger.generations import Generation
+from daybreak.ledger.verdicts import Gate
+from daybreak.models.base import Scorer
+from daybreak.scoring.engines.engine import Engine
+
+Key = tuple[str, int | None]
+
+
+@dataclass(frozen=True)
+class Publication:
+    """The version that answers, and the published generation that it answers from.
+
+    ``generation``: None for a model that is not scored nightly; its champion answers. ``gate``:
+    what the gate said of the version last. ``problem``: why a newer one does not answer instead.
+
+    A request takes one of these and uses nothing else, so that its answer comes wholly from one
+    generation, also while a publish flips the pointer.
+    """
+
+    version: str
+    generation: Generation | None
+    engine: Engine
+    scorer: Scorer
+    gate: Gate
+    problem: DaybreakError | None = None
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The manifest of the version."""
+        return self.engine.artifact.manifest
+
+    @property
+    def key(self) -> Key:
+        """What it is made of: the version, and the snapshot."""
+        return key_of(self.version, self.generation)
+
+
+def key_of(version: str, generation: Generation | None) -> Key:
+    """What a publication of this version for this generation is made of."""
+    return version, None if generation is None else generation.snapshot_id

@@ -1,0 +1,136 @@
+"""Workers change over at the moment that a publication carries, and only to what can be used."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from anybody import Anybody
+from daybreak.errors import NotPublished
+from daybreak.ledger.generations import Generation, rollback
+from daybreak.runtime import Runtime
+from daybreak.serving.app import create_app
+from daybreak.serving.publications import Publications
+from daybreak.warehouse.engine import begin
+from toy import DAY, TOY, publish_day
+
+HOUR = timedelta(hours=1)
+PREDICT = "/v1/models/toy/predict"
+BODY = {"store": "S1", "item": "pear", "date": "2026-02-03"}
+
+
+class Worker:
+    """Looks at the warehouse once, and then has its own clock only."""
+
+    def __init__(self, runtime: Runtime, ahead: float = 0.0) -> None:
+        self.ahead = ahead
+        self._publications = Publications(
+            runtime, [TOY], monotonic=lambda: time.monotonic() + self.ahead
+        )
+
+    def answers_from(self) -> int:
+        return self._publications.published("toy").generation_id
+
+
+@pytest.fixture
+def runtime(make_runtime: Callable[..., Runtime]) -> Runtime:
+    return make_runtime(refresh_seconds=1e6)
+
+
+@pytest.fixture
+def following(make_runtime: Callable[..., Runtime]) -> Runtime:
+    """Each request looks."""
+    return make_runtime(refresh_seconds=1e-9)
+
+
+def roll_back(runtime: Runtime, lead: timedelta) -> None:
+    with begin(runtime.engine) as conn:
+        rollback(conn, "toy", DAY, runtime.clock(), lead)
+
+
+def test_all_workers_change_over_at_one_moment_without_looking_again(runtime: Runtime) -> None:
+    first = publish_day(runtime, lead=HOUR).generation_id
+    early = Worker(runtime)
+    assert early.answers_from() == first, "there was nothing to take over from"
+    second = publish_day(runtime, level=2.0, scale=3.0, lead=HOUR).generation_id
+    roll_back(runtime, 2 * HOUR)
+    workers = [Worker(runtime), Worker(runtime, ahead=1e5)]
+    for hours, expected in ((0, first), (0.99, first), (1.01, second), (2.01, first)):
+        for worker, began in zip(workers, (0.0, 1e5), strict=True):
+            worker.ahead = began + hours * 3600
+            assert worker.answers_from() == expected, hours
+
+
+def test_a_moment_never_comes_before_that_of_an_earlier_change(runtime: Runtime) -> None:
+    publish_day(runtime)
+    publish_day(runtime, level=2.0, lead=HOUR)
+    third = publish_day(runtime, level=3.0).generation_id
+    worker = Worker(runtime)
+    assert worker.answers_from() != third
+    worker.ahead += 3601
+    assert worker.answers_from() == third
+
+
+def test_what_was_withdrawn_ends_at_its_moment(runtime: Runtime) -> None:
+    first = publish_day(runtime).generation_id
+    roll_back(runtime, HOUR)
+    worker = Worker(runtime)
+    assert worker.answers_from() == first
+    worker.ahead += 3601
+    with pytest.raises(NotPublished):
+        worker.answers_from()
+
+
+# A version that cannot be used
+
+
+def booster_of(runtime: Runtime, generation: Generation) -> Path:
+    return runtime.settings.state / "registry" / "toy" / generation.version / "model.ubj"
+
+
+def served(client: FlaskClient) -> int:
+    response = client.post(PREDICT, json=BODY)
+    assert response.status_code == 200, response.get_data(as_text=True)
+    return int(response.get_json()["generation"])
+
+
+def client_of(runtime: Runtime) -> FlaskClient:
+    return create_app(runtime, authenticator=Anybody(), models=[TOY]).test_client()
+
+
+def test_a_version_that_cannot_be_used_stays_out_in_every_worker(
+    following: Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = publish_day(following)
+    running = client_of(following)
+    assert served(running) == first.generation_id
+    second = publish_day(following, level=2.0, scale=3.0)
+    file = booster_of(following, second)
+    file.chmod(0o644)
+    original = file.read_bytes()
+    file.write_bytes(original[:-1] + b"\x00")
+    for client in (running, client_of(following)):
+        assert served(client) == first.generation_id
+        ready = client.get("/readyz")
+        assert (ready.status_code, ready.get_json()["checks"]["toy"]) == (200, "artifact_altered")
+        shown = client.get("/v1/models/toy").get_json()
+        assert shown["published"]["generation"] == first.generation_id
+        assert shown["problem"]["code"] == "artifact_altered"
+    assert f"toy {second.version} stays out" in caplog.text
+    file.write_bytes(original)
+    assert served(running) == second.generation_id
+    assert running.get("/v1/models/toy").get_json()["problem"] is None
+
+
+def test_what_was_rolled_back_does_not_come_back_for_what_fails(following: Runtime) -> None:
+    first = publish_day(following)
+    publish_day(following, level=2.0, scale=3.0)
+    roll_back(following, timedelta(0))
+    booster_of(following, first).unlink()
+    response = client_of(following).post(PREDICT, json=BODY)
+    assert (response.status_code, response.get_json()["error"]["code"]) == (503, "artifact_missing")
