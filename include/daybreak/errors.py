@@ -216,6 +216,14 @@ class InvalidBooster(DaybreakError):
     final = True
 
 
+class GoldenRowsDiffer(DaybreakError):
+    """A version does not give the margins here that it gave when it was registered."""
+
+    status = 503
+    code = "golden_rows_differ"
+    final = True
+
+
 class RegistryUnavailable(DaybreakError):
     """The place where versions live does not answer, or refuses this user."""
 

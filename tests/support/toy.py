@@ -6,7 +6,7 @@ its two tables, which are borrowed so that no migration is needed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -259,16 +259,18 @@ def publish_day(
     scale: float = 1.0,
     run_key: str = "test",
     lead: timedelta = timedelta(0),
+    files: Mapping[str, bytes] | None = None,
 ) -> Generation:
     """Register a version and publish its scores of a day, by the writers that a nightly run uses.
 
     ``level`` changes the snapshot and ``scale`` the version, so that generations differ
-    in their scores. The endpoint follows ``lead`` later.
+    in their scores. The endpoint follows ``lead`` later. ``files``: of the
+    version.
     """
     now = datetime.combine(business_date, datetime.min.time(), UTC) + timedelta(days=1, hours=2)
     cutoff = now + timedelta(seconds=level)  # another level is another snapshot
     model = toy(level)
-    version = _put_in_force(runtime, now, scale)
+    version = _put_in_force(runtime, now, scale, files)
     predictor = Predictor(runtime.registry.load(TOY.name, version), threads=1)
     with begin(runtime.engine) as conn:
         snapshot_id = write_snapshot(conn, model, AsOf(business_date, cutoff), now)
@@ -291,13 +293,15 @@ def publish_day(
         return get_generation(conn, generation.generation_id)
 
 
-def _put_in_force(runtime: Runtime, now: datetime, scale: float) -> str:
+def _put_in_force(
+    runtime: Runtime, now: datetime, scale: float, files: Mapping[str, bytes] | None
+) -> str:
     manifest = {
         "trained_through": (now - timedelta(days=2)).date().isoformat(),
         "features": list(TOY.features),
         "scale": scale,
     }
-    version = runtime.registry.register(TOY.name, booster(), manifest)
+    version = runtime.registry.register(TOY.name, booster(), manifest, files)
     with begin(runtime.engine) as conn:
         promote(
             conn,

@@ -59,6 +59,7 @@ A_PERSON_FIRST = {
     "DatasetError",
     "Forbidden",
     "GateRefused",
+    "GoldenRowsDiffer",
     "HeadersTooLarge",
     "IllegalTransition",
     "InputsLate",

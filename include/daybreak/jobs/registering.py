@@ -9,10 +9,14 @@ from typing import Any, TypedDict
 
 from daybreak.errors import InvalidRequest
 from daybreak.models import get_model
-from daybreak.registry.artifact import EngineKind, engine_of
+from daybreak.models.base import Trained
+from daybreak.registry.artifact import Artifact, EngineKind, engine_of
+from daybreak.registry.booster import check_booster
 from daybreak.registry.registry import BOOSTER, MANIFEST
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.scoring.engines.engine import differing_features
+from daybreak.scoring.engines.golden import FILE as GOLDEN
+from daybreak.scoring.engines.golden import golden_rows
 
 
 class Registration(TypedDict):
@@ -49,13 +53,27 @@ def register(
             field="features",
         )
     known = {entry["version"] for entry in runtime.registry.versions(model)}
-    version = runtime.registry.register(model, contents.pop(BOOSTER, None), described, contents)
+    trained = Trained(contents.pop(BOOSTER, None), described, contents)
+    version = register_trained(runtime, model, trained)
     return {
         "model": model,
         "version": version,
         "engine": engine_of(described),
         "new": version not in known,
     }
+
+
+def register_trained(runtime: Runtime, model: str, trained: Trained) -> str:
+    """Register a version with its golden rows; returns its name.
+
+    Files of that name that it brings along stay. Raises what ``Registry.register`` raises.
+    """
+    manifest, files = trained.manifest, trained.files
+    if trained.booster is not None and engine_of(manifest) == "xgboost":
+        check_booster(trained.booster, manifest, f"the new version of {model}")
+        new = Artifact(model, "", trained.booster, manifest)
+        files = {GOLDEN: golden_rows(new, trained.examples)} | files
+    return runtime.registry.register(model, trained.booster, manifest, files)
 
 
 def _manifest(path: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from daybreak.facts.days import newest_closed_day
 from daybreak.jobs.addresses import KnownAddress, stored_as_of
 from daybreak.jobs.inputs import as_of
 from daybreak.jobs.options import model_options
+from daybreak.jobs.registering import register_trained
 from daybreak.ledger.champions import champion_at, promote
 from daybreak.ledger.verdicts import BASELINE, record_verdict
 from daybreak.models import get_learning, get_model, model_names
@@ -77,7 +78,7 @@ def train(
                     raise
                 progress(f"{error.message} Until there is enough, a baseline answers.")
                 trained = meanwhile.trained
-        version = runtime.registry.register(model, trained.booster, trained.manifest, trained.files)
+        version = register_trained(runtime, model, trained)
         progress(f"Registered {version}")
     return {
         "model": model,
@@ -121,8 +122,7 @@ def pass_the_gate(
         _decide(runtime, artifact, verdict, known.cutoff, actor)
         in_force = version if verdict.passed else champion.version if champion else ""
         if meanwhile is not None:
-            trained = meanwhile.trained
-            in_force = runtime.registry.register(name, None, trained.manifest, trained.files)
+            in_force = register_trained(runtime, name, meanwhile.trained)
             artifact = runtime.registry.load(name, in_force)
             stands_in = _of_baseline(artifact, None, meanwhile.headline)
             _decide(runtime, artifact, stands_in, known.cutoff, actor)

@@ -409,12 +409,14 @@ class Trained:
 
     ``booster``: bytes of ``model.ubj``; None for a formula. ``manifest``: everything but name,
     version, sha256 and library versions, which the registry adds. ``files``: what else was learned,
-    by file name.
+    by file name. ``examples``: float32 (t, F), rows that the trees learned from, some of which
+    become golden rows of the version.
     """
 
     booster: bytes | None
     manifest: dict[str, Any]
     files: dict[str, bytes] = field(default_factory=dict)
+    examples: Float32 = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
     @property
     def trees(self) -> bytes:

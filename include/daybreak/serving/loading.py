@@ -17,6 +17,7 @@ from daybreak.registry.artifact import Artifact
 from daybreak.runtime import Runtime
 from daybreak.scoring.batch import rows_of_a_night
 from daybreak.scoring.engines.engine import Engine, expect_features
+from daybreak.scoring.engines.golden import check_golden_rows
 from daybreak.scoring.engines.opening import open_engine
 from daybreak.scoring.snapshots import read_day, read_snapshot
 from daybreak.serving.held import SOURCE_DOWN, raised
@@ -55,8 +56,8 @@ class Loader:
         self, conn: Connection, wanted: Wanted, loaded: Iterable[Publication]
     ) -> Publication:
         """What answers, of ``loaded`` where it is there. Raises what is wrong with the version
-        (``ArtifactMissing``, ``ArtifactAltered``, ``InvalidBooster``, ``NotReady``), and
-        ``WarehouseUnavailable`` and ``RegistryUnavailable``.
+        (``ArtifactMissing``, ``ArtifactAltered``, ``InvalidBooster``, ``GoldenRowsDiffer``,
+        ``NotReady``), and ``WarehouseUnavailable`` and ``RegistryUnavailable``.
         """
         gate = gate_of(conn, self._model.name, wanted.version)
         for one in loaded:
@@ -86,6 +87,7 @@ class Loader:
             expect_features(artifact, self._model.features_of(artifact.manifest))
             # One thread: a single row gains nothing from more, and workers share the cores.
             engine = open_engine(artifact, threads=1)
+            check_golden_rows(engine)
             logger.info("serving %s %s by the %s", artifact.model, version, engine.name)
         return engine
 

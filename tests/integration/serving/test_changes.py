@@ -7,18 +7,28 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
+import toy
 from anybody import Anybody
 from daybreak.errors import NotPublished
+from daybreak.jobs.registering import register_trained
 from daybreak.ledger.generations import Generation, rollback
+from daybreak.models import arrays
+from daybreak.models.base import Trained
+from daybreak.registry.artifact import Artifact
 from daybreak.runtime import Runtime
+from daybreak.scoring.engines.golden import FILE, check_golden_rows, golden_rows, rows_of
+from daybreak.scoring.engines.opening import open_engine
 from daybreak.serving.app import create_app
 from daybreak.serving.publications import Publications
+from daybreak.types import Float32
 from daybreak.warehouse.engine import begin
 from toy import DAY, TOY, publish_day
 
+EXAMPLES = np.arange(12, dtype=np.float32).reshape(3, 4)
 HOUR = timedelta(hours=1)
 PREDICT = "/v1/models/toy/predict"
 BODY = {"store": "S1", "item": "pear", "date": "2026-02-03"}
@@ -125,6 +135,35 @@ def test_a_version_that_cannot_be_used_stays_out_in_every_worker(
     file.write_bytes(original)
     assert served(running) == second.generation_id
     assert running.get("/v1/models/toy").get_json()["problem"] is None
+
+
+def golden(margins: Callable[[Float32], Float32]) -> dict[str, bytes]:
+    """Golden rows of the toy's booster, as registered with these margins instead of its own."""
+    rows = arrays.unpack(golden_rows(Artifact("toy", "", toy.booster(), {}), EXAMPLES))
+    rows["margins"] = margins(rows["margins"])
+    return {FILE: arrays.pack(rows)}
+
+
+def test_a_version_whose_golden_rows_differ_stays_out(following: Runtime) -> None:
+    first = publish_day(following, files=golden(lambda margins: margins))
+    client = client_of(following)
+    assert served(client) == first.generation_id
+    one_bit = golden(lambda margins: np.nextafter(margins, np.float32(np.inf)))
+    publish_day(following, scale=3.0, files=one_bit)
+    assert served(client) == first.generation_id
+    assert client.get("/readyz").get_json()["checks"]["toy"] == "golden_rows_differ"
+
+
+def test_golden_rows_are_part_of_a_version_that_is_trained_or_brought(runtime: Runtime) -> None:
+    manifest = {"trained_through": "2026-01-31", "features": list(TOY.features)}
+    trained = Trained(toy.booster(), manifest, examples=EXAMPLES)
+    version = register_trained(runtime, "toy", trained)
+    assert register_trained(runtime, "toy", trained) == version, "always the same ones"
+    artifact = runtime.registry.load("toy", version)
+    rows = rows_of(artifact)
+    assert rows is not None
+    assert rows[: len(EXAMPLES)].tobytes() == EXAMPLES.tobytes()
+    check_golden_rows(open_engine(artifact, threads=1))
 
 
 def test_what_was_rolled_back_does_not_come_back_for_what_fails(following: Runtime) -> None:

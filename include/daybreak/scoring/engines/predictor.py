@@ -12,6 +12,7 @@ from xgboost import DMatrix
 from daybreak.registry.artifact import Artifact
 from daybreak.registry.booster import open_booster
 from daybreak.scoring.engines.engine import EngineName
+from daybreak.scoring.engines.golden import rows_of
 from daybreak.types import Float32
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Predictor:
         try:
             forest = read_forest(self._booster)
             twin = Twin(forest)
-            fault = prove(twin, forest, self._booster)
+            fault = prove(twin, forest, self._booster, rows_of(self.artifact))
         except Exception as error:
             # The twin is an optimisation: whatever is wrong with it, the booster can answer.
             fault = f"{type(error).__name__}: {error}"

@@ -167,22 +167,26 @@ def build_graph(forest: Forest) -> ModelProto:
 def probe_rows(forest: Forest, rows: int = PROBE_ROWS) -> Float32:
     """Rows (rows, F) where a wrong tree would show: at, just below and just above thresholds.
 
-    One value in six is missing. Always the same rows for the same forest.
+    Each threshold is taken as often as others of its feature. One value in six is missing. Always
+    the same rows for the same forest.
     """
     rng = np.random.default_rng(20260101)
     probes = np.full((rows, forest.features), np.nan, np.float32)
     for index, thresholds in enumerate(forest.thresholds()):
         if len(thresholds):
-            at = rng.choice(thresholds, rows)
+            at = rng.permutation(np.resize(rng.permutation(thresholds), rows))
             below, above = np.nextafter(at, -np.inf), np.nextafter(at, np.inf)
             kind = rng.integers(0, 6, rows)
             probes[:, index] = np.choose(kind, [at, at, below, above, rng.permutation(at), np.nan])
     return probes
 
 
-def prove(twin: Twin, forest: Forest, booster: xgboost.Booster) -> str:
+def prove(
+    twin: Twin, forest: Forest, booster: xgboost.Booster, probes: Float32 | None = None
+) -> str:
     """Compare margins over the probe rows, together and one by one. Empty where all bits agree."""
-    probes = probe_rows(forest)
+    if probes is None:
+        probes = probe_rows(forest)
     expected = booster.inplace_predict(probes, predict_type="margin", strict_shape=True)
     together = twin.margins(probes)
     alone = np.concatenate([twin.margins(row[None]) for row in probes])

@@ -179,7 +179,8 @@ def train_events(
         "metrics": {"held_out": {name: evidence.get(name, {}) for name in ("all", "new")}},
         "evidence": evidence,
     }
-    return Trained(bytes(final.save_raw("ubj")), manifest, {FILE: learned.to_bytes()})
+    files = {FILE: learned.to_bytes()}
+    return Trained(bytes(final.save_raw("ubj")), manifest, files, parts[-1].features)
 
 
 def _lists(

@@ -151,7 +151,8 @@ def train_panel(
         "baselines": untrained.losses(held_rows, whole),
         "evidence": days,
     }
-    return Trained(bytes(final.merged().save_raw("ubj")), manifest)
+    booster = bytes(final.merged().save_raw("ubj"))
+    return Trained(booster, manifest, examples=sample.features)
 
 
 def _described(panel: Panel) -> str:
