@@ -10,9 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
+from daybreak.cli import trials
+
 app = typer.Typer()
 models = typer.Typer(help="Versions of the models, and the champion ledger.", no_args_is_help=True)
 app.add_typer(models, name="models")
+trials.add_to(models)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 ModelName = Annotated[str, typer.Argument(help="Name of the model; `daybreak status` lists them.")]

@@ -43,13 +43,7 @@ def promote(
     """
     runtime = runtime or get_runtime()
     gate_overruled = {"gate": "overruled by hand"} if get_model(model).learning else {}
-    reason = reason.strip()
-    if not reason or len(reason) > LONGEST_REASON:
-        raise InvalidRequest(
-            "The reason of a promotion is empty or too long.",
-            remedy=f"Say why in 1 to {LONGEST_REASON} characters; it stands in the ledger.",
-            field="reason",
-        )
+    reason = checked_reason(reason)
     now = runtime.clock()
     start = effective_from or now
     with begin(runtime.engine) as conn:
@@ -72,3 +66,15 @@ def promote(
         "written": written,
         "gate": gate,
     }
+
+
+def checked_reason(reason: str) -> str:
+    """Without blanks around it. Raises ``InvalidRequest``."""
+    reason = reason.strip()
+    if not reason or len(reason) > LONGEST_REASON:
+        raise InvalidRequest(
+            "The reason is empty or too long.",
+            remedy=f"Say why in 1 to {LONGEST_REASON} characters; it stands in the ledger.",
+            field="reason",
+        )
+    return reason

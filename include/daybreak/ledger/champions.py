@@ -65,7 +65,7 @@ def promote(
     """
     _aware(effective_from, "effective_from")
     hold_ledger(conn, model)
-    _check_registered(conn, model, version)
+    check_registered(conn, model, version)
     if _in_force(conn, model, effective_from) == version:
         return False
     first = conn.scalar(select(~exists().where(champion.c.model == model)))
@@ -130,7 +130,8 @@ def _in_force(conn: Connection, model: str, moment: datetime) -> str | None:
     )
 
 
-def _check_registered(conn: Connection, model: str, version: str) -> None:
+def check_registered(conn: Connection, model: str, version: str) -> None:
+    """Raises ``NotFound`` unless the version is there, files and all."""
     registered = select(model_version.c.version).where(
         model_version.c.model == model,
         model_version.c.version == version,
@@ -138,7 +139,7 @@ def _check_registered(conn: Connection, model: str, version: str) -> None:
     )
     if conn.scalar(registered) is None:
         raise NotFound(
-            f"{model} has no version {version}, so it cannot be champion.",
+            f"{model} has no version {version}, so it cannot answer.",
             remedy=f"`daybreak models list {model}` shows those that are registered.",
             model=model,
             version=version,

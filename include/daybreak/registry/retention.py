@@ -39,6 +39,16 @@ _VERSIONS = text(
             WHERE entry.version = old.version
                 AND (until IS NULL OR until >= :before OR recorded_at >= :before)
         )
+        AND NOT EXISTS (
+            SELECT FROM (
+                SELECT version, lead(serve_from) OVER (
+                    PARTITION BY kind ORDER BY entry_id
+                ) AS until
+                FROM ops.trial
+                WHERE trial.model = old.model
+            ) AS tried
+            WHERE tried.version = old.version AND (until IS NULL OR until >= :before)
+        )
     ORDER BY model, version
     """
 )

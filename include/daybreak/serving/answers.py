@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from itertools import chain, islice
+from itertools import chain, compress, islice
 from math import isfinite, isnan
+from operator import not_
 from typing import Any
 
 import numpy as np
@@ -93,9 +94,23 @@ class Answering:
 
         Raises what `each` raises.
         """
-        head, found = self.each(asked)
+        canary = self.publication.canary
+        head, found = self.each(asked) if canary is None else self._tried(canary.publication, asked)
         answers = [one.as_json() if isinstance(one, DaybreakError) else one for one in found]
         return {**head, "answers": answers}
+
+    def _tried(
+        self, canary: Publication, asked: Sequence[BaseModel]
+    ) -> tuple[Json, list[Json | DaybreakError]]:
+        """As `each`; those about the canary's entities are the canary's, and have its version."""
+        side = [self.publication.answering(self.model, one) is canary for one in asked]
+        head, usual = self.each(list(compress(asked, map(not_, side))))
+        _, others = replace(self, publication=canary).each(list(compress(asked, side)))
+        for one in others:
+            if not isinstance(one, DaybreakError):
+                one["version"] = canary.version
+        sides = (iter(usual), iter(others))
+        return head, [next(sides[is_canary]) for is_canary in side]
 
     def each(self, asked: Sequence[BaseModel]) -> tuple[Json, list[Json | DaybreakError]]:
         """What all answers have in common, and of each the rest, or the error it would have got.
@@ -188,8 +203,9 @@ class Answering:
         found = []
         for question in range(len(asked)):
             remarks = rows.remarks(question)
+            source = remarks.source if self.publication.of_its_generation else "live"
             predictions = records[answers.rows(question)]
-            found.append({"source": remarks.source, "predictions": predictions, **remarks.notes})
+            found.append({"source": source, "predictions": predictions, **remarks.notes})
         return found
 
     def _compare(self, basis: Basis, asked: Sequence[BaseModel], records: list[Json]) -> None:

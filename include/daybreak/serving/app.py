@@ -20,6 +20,7 @@ from daybreak.serving.publications import Publications
 from daybreak.serving.routes import catalog, health, inference, openapi, predict
 from daybreak.serving.rows import RowCache
 from daybreak.serving.service import Service, attach
+from daybreak.serving.shadows import Shadows
 
 
 def create_app(
@@ -41,7 +42,8 @@ def create_app(
     inputs = Inputs(runtime, served, publications, RowCache(runtime))
     without = absent(runtime.settings.dataset)
     many = {name: many_form(model) for name, model in served.items()}
-    attach(app, Service(runtime, served, publications, inputs, many, without))
+    shadows = Shadows(runtime, inputs)
+    attach(app, Service(runtime, served, publications, inputs, shadows, many, without))
     limit_bodies(app, runtime.settings.max_body_bytes)
     trace_requests(app)
     close_by_default(app, authenticator, Rates(runtime.settings.api_rate))

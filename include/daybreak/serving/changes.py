@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
 from daybreak.errors import DaybreakError
 from daybreak.ledger.champions import no_champion, served_versions
-from daybreak.ledger.generations import State, not_published
+from daybreak.ledger.generations import Generation, State, not_published
 from daybreak.ledger.serving import Change, served_generations
+from daybreak.ledger.trials import Kind, Trial, served_trials
 from daybreak.models.base import AnyModel
 from daybreak.runtime import Runtime
 from daybreak.serving.held import SOURCE_DOWN
 from daybreak.serving.loading import Loader, Wanted
-from daybreak.serving.publication import Publication
+from daybreak.serving.publication import Canary, Publication
 from daybreak.serving.timeline import HOLDS, SharedClock, Step, Timeline
 from daybreak.warehouse.engine import connect
 
+T = TypeVar("T")
 Ledger = Sequence[Change[Wanted | None]]
 """Changes by moment; None: nothing is published from then on."""
+Trials = Mapping[Kind, Sequence[Change[Trial | None]]]
 
 AHEAD = 2
 """Times ``settings.refresh_seconds``: what changes later than this is not loaded yet."""
@@ -43,13 +48,18 @@ class Changes:
 
     def __call__(self, previous: Timeline[Publication] | None) -> Timeline[Publication]:
         """Look, and load what ``previous`` has not."""
-        outcomes = [step.outcome for step in previous.steps] if previous else []
-        loaded = [one for one in outcomes if isinstance(one, Publication)]
+        loaded = list(_loaded(previous.steps)) if previous else []
         with connect(self._runtime.engine) as conn:
-            ledger = self._ledger(conn)
+            ledger, trials = self._ledger(conn), served_trials(conn, self._model.name)
             now = self._clock.look(conn)
-            steps = tuple(self._steps(conn, ledger, now, loaded))
-        return Timeline(steps)
+            ahead = now + timedelta(seconds=AHEAD * self._runtime.settings.refresh_seconds)
+            moments = {change.moment for change in ledger}
+            moments |= {change.moment for changes in trials.values() for change in changes}
+            steps = [Step(HOLDS, self._outcome(conn, ledger, trials, now, loaded))]
+            for moment in sorted(moment for moment in moments if now < moment <= ahead):
+                outcome = self._outcome(conn, ledger, trials, moment, loaded)
+                steps.append(Step(self._clock.span(moment), outcome))
+        return Timeline(tuple(steps))
 
     def _ledger(self, conn: Connection) -> Ledger:
         if self._model.nightly is None:
@@ -62,16 +72,30 @@ class Changes:
             for moment, generation in served_generations(conn, self._model.name)
         ]
 
-    def _steps(
-        self, conn: Connection, ledger: Ledger, now: float, loaded: list[Publication]
-    ) -> Iterator[Step[Publication]]:
-        moments = [change.moment.timestamp() for change in ledger]
-        past = sum(moment <= now for moment in moments)
-        yield Step(HOLDS, self._answering(conn, ledger[:past], loaded))
-        ahead = now + AHEAD * self._runtime.settings.refresh_seconds
-        for place in range(past, sum(moment <= ahead for moment in moments)):
-            outcome = self._answering(conn, ledger[: place + 1], loaded)
-            yield Step(self._clock.span(ledger[place].moment), outcome)
+    def _outcome(
+        self,
+        conn: Connection,
+        ledger: Ledger,
+        trials: Trials,
+        moment: datetime,
+        loaded: list[Publication],
+    ) -> Publication | DaybreakError:
+        """What answers at a moment, with what is tried beside it."""
+        found = self._answering(conn, _until(ledger, moment), loaded)
+        if isinstance(found, DaybreakError):
+            return found
+        for kind, changes in trials.items():
+            trial = next((one.value for one in reversed(_until(changes, moment))), None)
+            if trial is None or trial.version == found.version:
+                continue
+            beside = self._usable(conn, Wanted(trial.version, found.generation), loaded)
+            if isinstance(beside, DaybreakError):
+                found = replace(found, problem=found.problem or beside)
+            elif kind == "canary":
+                found = replace(found, canary=Canary(beside, trial.share))
+            else:
+                found = replace(found, shadow=beside)
+        return found
 
     def _answering(
         self, conn: Connection, ledger: Ledger, loaded: list[Publication]
@@ -82,18 +106,25 @@ class Changes:
         problem: DaybreakError | None = None
         for change in reversed(ledger):
             wanted = change.value
-            if wanted is None or (problem and _withdrawn(wanted)):
+            if wanted is None or (problem and _withdrawn(wanted.generation)):
                 continue
-            try:
-                found = self._loader.publication(conn, wanted, loaded)
-            except SOURCE_DOWN:
-                raise
-            except DaybreakError as error:
-                problem = problem or error
-            else:
-                loaded.append(found)
+            found = self._usable(conn, wanted, loaded)
+            if isinstance(found, Publication):
                 return replace(found, problem=problem)
+            problem = problem or found
         return problem or self._nothing()
+
+    def _usable(
+        self, conn: Connection, wanted: Wanted, loaded: list[Publication]
+    ) -> Publication | DaybreakError:
+        try:
+            found = self._loader.publication(conn, wanted, loaded)
+        except SOURCE_DOWN:
+            raise
+        except DaybreakError as error:
+            return error
+        loaded.append(found)
+        return found
 
     def _nothing(self) -> DaybreakError:
         if self._model.nightly is None:
@@ -101,5 +132,19 @@ class Changes:
         return not_published(self._model.name)
 
 
-def _withdrawn(wanted: Wanted) -> bool:
-    return wanted.generation is not None and wanted.generation.state is State.ROLLED_BACK
+def _until(changes: Sequence[Change[T]], moment: datetime) -> Sequence[Change[T]]:
+    return [change for change in changes if change.moment <= moment]
+
+
+def _withdrawn(generation: Generation | None) -> bool:
+    return generation is not None and generation.state is State.ROLLED_BACK
+
+
+def _loaded(steps: Iterable[Step[Publication]]) -> Iterator[Publication]:
+    for step in steps:
+        if isinstance(step.outcome, Publication):
+            yield step.outcome
+            if step.outcome.canary is not None:
+                yield step.outcome.canary.publication
+            if step.outcome.shadow is not None:
+                yield step.outcome.shadow

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -16,7 +17,7 @@ from daybreak.models.base import AnyModel, Day, Scorer
 from daybreak.registry.artifact import Artifact
 from daybreak.runtime import Runtime
 from daybreak.scoring.batch import rows_of_a_night
-from daybreak.scoring.engines.engine import Engine, expect_features
+from daybreak.scoring.engines.engine import Engine, expect_features, expect_options
 from daybreak.scoring.engines.golden import check_golden_rows
 from daybreak.scoring.engines.opening import open_engine
 from daybreak.scoring.snapshots import read_day, read_snapshot
@@ -62,7 +63,8 @@ class Loader:
         gate = gate_of(conn, self._model.name, wanted.version)
         for one in loaded:
             if one.key == wanted.key:
-                return replace(one, generation=wanted.generation, gate=gate, problem=None)
+                alone: dict[str, Any] = dict.fromkeys(("problem", "canary", "shadow"))
+                return replace(one, generation=wanted.generation, gate=gate, **alone)
         error, again = self._failed.get(wanted.key, (None, 0.0))
         if error is not None and self._monotonic() < again:
             raise raised(error)
@@ -99,6 +101,8 @@ class Loader:
         day = read_day(conn, self._model, generation.snapshot_id)
         entity = read_snapshot(conn, self._model, generation.snapshot_id, 0, 1)
         with _faults_of(engine.artifact):
+            if generation.version != engine.artifact.version:
+                expect_options(engine.artifact, day)
             scorer = self._model.scorer(engine.artifact, day)
             if len(entity):
                 rows = rows_of_a_night(self._model.night, scorer, day, entity)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
 
 from daybreak.errors import DaybreakError
 from daybreak.ledger.generations import Generation
 from daybreak.ledger.verdicts import Gate
-from daybreak.models.base import Scorer
+from daybreak.models.base import AnyModel, Scorer
 from daybreak.scoring.engines.engine import Engine
+from daybreak.serving.canary import drawn
 
 Key = tuple[str, int | None]
 
@@ -19,7 +22,9 @@ class Publication:
     """The version that answers, and the published generation that it answers from.
 
     ``generation``: None for a model that is not scored nightly; its champion answers. ``gate``:
-    what the gate said of the version last. ``problem``: why a newer one does not answer instead.
+    what the gate said of the version last. ``problem``: why a newer one does not answer instead,
+    or what is tried is not. ``canary``: answers for a share of the entities in its place.
+    ``shadow``: is asked beside it.
 
     A request takes one of these and uses nothing else, so that its answer comes wholly from one
     generation, also while a publish flips the pointer.
@@ -31,6 +36,21 @@ class Publication:
     scorer: Scorer
     gate: Gate
     problem: DaybreakError | None = None
+    canary: Canary | None = None
+    shadow: Publication | None = None
+
+    def answering(self, model: AnyModel, asked: BaseModel) -> Publication:
+        """What answers this request: itself, or its canary."""
+        canary, entity = self.canary, model.endpoint.entity
+        if canary is None or entity is None:
+            return self
+        chosen = drawn(canary.publication.version, entity(asked), canary.share)
+        return canary.publication if chosen else self
+
+    @property
+    def of_its_generation(self) -> bool:
+        """Whether its version scored the generation, so that the table has its answers."""
+        return self.generation is None or self.generation.version == self.version
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -41,6 +61,13 @@ class Publication:
     def key(self) -> Key:
         """What it is made of: the version, and the snapshot."""
         return key_of(self.version, self.generation)
+
+
+class Canary(NamedTuple):
+    """``share``: of the entities, 0 to 1."""
+
+    publication: Publication
+    share: float
 
 
 def key_of(version: str, generation: Generation | None) -> Key:

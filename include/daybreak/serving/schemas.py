@@ -39,7 +39,7 @@ def example(value: dict[str, Any]) -> ConfigDict:
 
 SOURCE = (
     "published: equal to the table; default: the row that is published for unknown entities; live: "
-    "with what the request says."
+    "with what the request says, or by a canary."
 )
 
 
@@ -180,7 +180,8 @@ def answer_forms(model: AnyModel) -> tuple[type[BaseModel], type[BaseModel]]:
         "predictions": (list[_prediction_form(model)], ...),  # type: ignore[misc]  # made here
         **(_fields_of(notes) if notes else {}),
     }
-    alone = create_model(f"{name}OneOfMany", __base__=Form, **scored)
+    canary = Field("", description="Only where a canary answered: its version.")
+    alone = create_model(f"{name}OneOfMany", __base__=Form, version=(str, canary), **scored)
     answers = Field(description="Of each row in order: its answer, or the error it would have got.")
     latency: Any = (float, Field(description="Time inside the service.", ge=0))
     return (

@@ -18,6 +18,7 @@ from daybreak.serving.http.encoding import encoded
 from daybreak.serving.inputs import Inputs
 from daybreak.serving.publications import Publication, Publications
 from daybreak.serving.remembered import Remembered
+from daybreak.serving.shadows import Shadows
 
 _EXTENSION = "daybreak"
 
@@ -34,6 +35,7 @@ class Service:
     models: Mapping[str, AnyModel]
     publications: Publications
     inputs: Inputs
+    shadows: Shadows
     many: Mapping[str, type[Many]]
     absent: Mapping[str, str] = field(default_factory=dict)
     remembered: Remembered = field(default_factory=Remembered)
@@ -65,14 +67,22 @@ class Service:
     ) -> bytes:
         """The answer to one typed request, or to many, as JSON, wholly from one publication."""
         publication = self.publications.current(model.name)
-        answering = Answering(model, publication, self.inputs, wanted)
         if isinstance(asked, Many):
+            answering = Answering(model, publication, self.inputs, wanted)
             return encoded(answering.many(asked.rows))
+        if publication.canary is not None:
+            publication = publication.answering(model, asked)
+            side = "champion" if publication.canary else "canary"
+            self.runtime.metrics.incr(f"{model.name}.trial.{side}")
+        answering = Answering(model, publication, self.inputs, wanted)
         if wanted is not SCORES_ALONE:
             return encoded(answering.one(asked))
-        return self.remembered.answer(
+        answered = self.remembered.answer(
             model.name, publication, asked, lambda: encoded(answering.one(asked))
         )
+        if publication.shadow is not None:
+            self.shadows.offer(model, publication.shadow, asked, answered)
+        return answered
 
 
 def attach(app: Flask, service: Service) -> None:

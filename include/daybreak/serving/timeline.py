@@ -45,8 +45,8 @@ class SharedClock:
         self._least, self._most = -math.inf, math.inf
         self._looked_at = 0.0
 
-    def look(self, conn: Connection) -> float:
-        """Ask the warehouse for the time; returns it, seconds since 1970."""
+    def look(self, conn: Connection) -> datetime:
+        """Ask the warehouse for the time."""
         before = self._monotonic()
         there: datetime = conn.execute(select(func.clock_timestamp())).scalar_one()
         after = self._monotonic()
@@ -57,7 +57,7 @@ class SharedClock:
         if self._least > self._most:  # one of the clocks was set
             self._least, self._most = least, most
         self._looked_at = after
-        return there.timestamp()
+        return there
 
     def span(self, moment: datetime) -> Span:
         """When that is here."""

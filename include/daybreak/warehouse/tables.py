@@ -308,6 +308,24 @@ verdict = Table(
 )
 """What the gate said of a version, the refused ones too; the newest row holds. Append-only."""
 
+trial = Table(
+    "trial",
+    metadata,
+    Column("entry_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("kind", Text, nullable=False, comment="canary or shadow"),
+    Column("version", Text, comment="null: what was tried ends"),
+    Column("share", Double, comment="of the entities, 0 to 1"),
+    Column("serve_from", Instant, nullable=False, comment="by the clock of this server"),
+    Column("recorded_at", Instant, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    CheckConstraint("kind IN ('canary', 'shadow')", name="trial_kind"),
+    Index("trial_by_model", "model", "kind", "entry_id"),
+    schema="ops",
+)
+"""Versions tried beside the one in force. Append-only."""
+
 generation = Table(
     "generation",
     metadata,

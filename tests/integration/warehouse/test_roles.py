@@ -42,6 +42,7 @@ DIFFERS = {
         "ops.schema_version": "S",
         "ops.serving": "S",
         "ops.snapshot": "S",
+        "ops.trial": "S",
         "ops.verdict": "S",
     },
     WRITER: {
@@ -49,6 +50,7 @@ DIFFERS = {
         "ops.champion": "SI",
         "ops.schema_version": "S",
         "ops.serving": "SI",
+        "ops.trial": "SI",
         "ops.verdict": "SI",
     },
 }

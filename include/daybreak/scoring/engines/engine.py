@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from daybreak.errors import NotReady
+from daybreak.models.base import Day
 from daybreak.registry.artifact import Artifact
 from daybreak.types import Float32
 
@@ -54,6 +55,24 @@ def expect_features(artifact: Artifact, names: Sequence[str]) -> None:
         version=artifact.version,
         features=differing,
     )
+
+
+def expect_options(artifact: Artifact, day: Day) -> None:
+    """Check that a day was built with the options that the version was trained with.
+
+    Raises ``NotReady``: its rows would be those of another horizon.
+    """
+    trained = artifact.manifest.get("options", {})
+    differing = sorted(name for name in trained if day.options.get(name) != trained[name])
+    if differing:
+        raise NotReady(
+            f"{artifact.model} {artifact.version} was trained with another "
+            f"{', '.join(differing)} than the published day was built with.",
+            remedy="Promote it and score the day again, or train a version with these options.",
+            model=artifact.model,
+            version=artifact.version,
+            options=differing,
+        )
 
 
 def differing_features(manifest: Mapping[str, Any], names: Sequence[str]) -> list[str]:

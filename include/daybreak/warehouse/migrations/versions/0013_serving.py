@@ -1,4 +1,4 @@
-"""From which moment on the endpoint answers from what.
+"""From which moment on the endpoint answers from what, and what is tried beside it.
 
 Revision ID: 0013
 """
@@ -17,7 +17,7 @@ INSTANT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Add the moments. What answers now goes on doing so."""
+    """Add the moments and the trials. What answers now goes on doing so."""
     op.add_column(
         "champion",
         sa.Column(
@@ -46,7 +46,24 @@ def upgrade() -> None:
         ORDER BY model, business_date DESC
         """
     )
-    _append_only("serving")
+    op.create_table(
+        "trial",
+        sa.Column("entry_id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False, comment="canary or shadow"),
+        sa.Column("version", sa.Text(), comment="null: what was tried ends"),
+        sa.Column("share", sa.Double(), comment="of the entities, 0 to 1"),
+        sa.Column("serve_from", INSTANT, nullable=False, comment="by the clock of this server"),
+        sa.Column("recorded_at", INSTANT, nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.CheckConstraint("kind IN ('canary', 'shadow')", name="trial_kind"),
+        sa.PrimaryKeyConstraint("entry_id"),
+        schema="ops",
+    )
+    op.create_index("trial_by_model", "trial", ["model", "kind", "entry_id"], schema="ops")
+    for table in ("serving", "trial"):
+        _append_only(table)
 
 
 def _append_only(table: str) -> None:
