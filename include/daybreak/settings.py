@@ -280,7 +280,7 @@ class Settings(BaseSettings):
     def lead(self) -> timedelta:
         """From a publication or promotion to the moment at which all workers change over to it.
 
-        It leaves them a fifth of ``refresh_seconds`` to see it, and the rest to get ready.
+        Time for them to see it, and to have what is new ready.
         """
         return timedelta(seconds=0.8 * self.refresh_seconds)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks import bench_forecast, bench_recommendations, bench_reports
-from benchmarks.online import rows, slow_clients
+from benchmarks.online import promotions, rows, slow_clients
 
 from daybreak.runtime import Runtime
 from daybreak.serving.http.keys import create_key
@@ -82,3 +82,13 @@ def test_of_the_endpoint(make_runtime: Callable[..., Runtime], tmp_path: Path) -
     assert result["longest_lived"].keys() == slow_clients.KINDS.keys()
     assert (many["rows"], many["rounds"]) == (3, 2)
     assert many["times_less"] > 0
+
+
+def test_promotions_under_load() -> None:
+    """Few, and as quickly one after the other as they come; the numbers are of a whole run."""
+    result = promotions.measure(changes=5, clients=2, every=0.2)
+
+    json.dumps(result)
+    assert (result["failed"], result["mixed"], result["backward"]) == (0, 0, 0)
+    assert result["answers"] > 0
+    assert result["states_seen"].endswith("of 6")

@@ -19,9 +19,9 @@ __all__ = ["Publication", "Publications"]
 
 logger = logging.getLogger(__name__)
 
-LOOK = 0.2
+LOOK = 0.3
 """Of ``settings.refresh_seconds``: how often ``follow`` looks for changes."""
-DUE = 0.4
+DUE = 0.45
 """Where it does not, a request looks when the last look is so long ago."""
 TRUSTED = 0.6
 """A change that was committed since then may be in force: so much less than the lead of one, 0.8,

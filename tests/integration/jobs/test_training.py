@@ -208,7 +208,7 @@ def test_a_refused_challenger_is_an_outcome_and_the_champion_stays(
 @pytest.mark.usefixtures("judged")
 def test_a_promotion_by_hand_needs_a_reason_and_a_version(runtime: Runtime) -> None:
     version = training.train("toy", "2026-02-01", runtime=runtime)["version"]
-    with pytest.raises(InvalidRequest, match="reason of a promotion is empty"):
+    with pytest.raises(InvalidRequest, match="reason is empty"):
         promote("toy", version, "  ", actor="ann", runtime=runtime)
     with pytest.raises(NotFound, match="has no version v"):
         promote("toy", "v", "why not", actor="ann", runtime=runtime)

@@ -64,7 +64,7 @@ def warehouse_url(postgres: Any, facts: str) -> Iterator[str]:
 
 @pytest.fixture
 def runtime(make_runtime: MakeRuntime) -> Runtime:
-    return make_runtime(now=CUTOFF, entities_per_shard=9)
+    return make_runtime(now=CUTOFF, entities_per_shard=9, refresh_seconds=1e-6)
 
 
 @pytest.fixture

@@ -133,7 +133,7 @@ def test_a_canary_begins_and_ends_at_a_moment(
 
 
 def test_a_canary_that_cannot_be_used_leaves_all_to_the_champion(
-    runtime: Runtime, published: Any
+    runtime: Runtime, published: Any, statsd: Daemon
 ) -> None:
     champion, challenger, *_ = published
     trials.canary("toy", challenger.version, 100, "look", actor="test", runtime=runtime)
@@ -141,6 +141,7 @@ def test_a_canary_that_cannot_be_used_leaves_all_to_the_champion(
     client = client_of(runtime)
     assert by_version(client, champion.version) == set(KEYS)
     assert client.get("/readyz").get_json()["checks"]["toy"] == "artifact_missing"
+    assert "daybreak.toy.version.stays_out:1|c" in statsd.lines()
 
 
 def test_a_shadow_is_measured_and_never_answers(

@@ -118,6 +118,12 @@ def fill(conn: Connection) -> None:
     )  # fmt: skip
     version(conn, "v1")
     champion(conn, "v1", march(1), "first")
+    conn.execute(
+        insert(tables.trial).values(
+            model=MODEL, kind="canary", version="v1", share=0.1, serve_from=march(9),
+            recorded_at=march(9), actor="test", reason="look",
+        )
+    )  # fmt: skip
     recommend(conn)
 
 

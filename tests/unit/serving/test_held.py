@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from daybreak.errors import ArtifactAltered, DaybreakError, WarehouseUnavailable
+from daybreak.serving import held as held_values
 from daybreak.serving.held import Held
 from daybreak.serving.turn import pass_on, take
 
@@ -155,6 +156,53 @@ def test_nobody_waits_while_one_thread_reads_anew(clock: Clock) -> None:
         assert held.get() == "first"
         go_on.set()
         assert slow.result() == "second"
+    assert held.get() == "second"
+
+
+@pytest.mark.parametrize(("wait", "seen"), [(30, "second"), (0.01, "first")])
+def test_what_is_too_old_to_be_trusted_is_waited_for_within_limits(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, wait: float, seen: str
+) -> None:
+    monkeypatch.setattr(held_values, "LONGEST_WAIT", wait)
+    reading, go_on, asking = threading.Event(), threading.Event(), threading.Event()
+
+    def read(previous: str | None) -> str:
+        if previous is None:
+            return "first"
+        reading.set()
+        assert go_on.wait(10)
+        return "second"
+
+    held = Held(read, refresh=5, trusted=8, stale=60, monotonic=clock)
+    held.get()
+
+    def ask() -> list[str]:
+        asking.set()
+        return [held.get() for _ in range(3)]  # of these, the first alone waits in vain
+
+    with ThreadPoolExecutor(2) as pool:
+        clock.now += 5
+        slow = pool.submit(held.get)
+        assert reading.wait(10)
+        assert held.get() == "first", "it is trusted still"
+        clock.now += 3
+        waiting = pool.submit(ask)
+        assert asking.wait(10)
+        if seen == "first":
+            assert waiting.result() == ["first"] * 3
+        go_on.set()
+        assert slow.result() == "second"
+        if seen == "second":
+            assert waiting.result() == ["second"] * 3
+
+
+def test_a_refresh_holds_the_error_and_does_not_raise_it(clock: Clock) -> None:
+    held = hold(Source("first", ArtifactAltered("altered"), "second"), clock)
+    held.get()
+    held.refresh()
+    with pytest.raises(ArtifactAltered):
+        held.get()
+    held.refresh()
     assert held.get() == "second"
 
 

@@ -20,7 +20,7 @@ from daybreak.warehouse.tables import READER_ROLE
 BEFORE = views_of(__name__, "version_gate")
 """Views of the platform that those of models may use."""
 
-AFTER = views_of(__name__, "freshness", "sla_daily", "model_history", "canary")
+AFTER = views_of(__name__, "freshness", "sla_daily", "canary", "model_history")
 
 _LISTED = re.compile(r"(\w+) ([0-9a-f]{16})")
 
