@@ -220,20 +220,24 @@ def measure(changes: int, clients: int = 4, every: float = 1.5) -> dict[str, Any
             client = Client(port, path, key, questions, NAMES)
             lead = made.runtime.settings.lead.total_seconds()
             began = time.time()
-            until = began + changes * every + lead + 3
+            until = began + changes * every + lead + 5
             watching = pool.submit(client.watch, clients, until)
-            for change in coming:
-                time.sleep(every)
+            for turn, change in enumerate(coming, start=1):
+                time.sleep(max(0.0, began + turn * every - time.time()))
                 committed.append(_committed(change))
             seen = watching.result()
         states = _states(made.runtime, committed)
     judged = Judgement()
     for one in seen:
         judged.take(one, states, tables)
+    took = np.array([answer.heard - answer.asked for one in seen for answer in one])
     return {
         "changes": changes,
         "answers": judged.answers,
         "per_second": round(judged.answers / (until - began), 1),
+        "p50_ms": round(1000 * float(np.median(took)), 2),
+        "p99_ms": round(1000 * float(np.quantile(took, 0.99)), 2),
+        "slowest_ms": round(1000 * float(took.max()), 1),
         "failed": judged.failed,
         "mixed": judged.mixed,
         "backward": judged.backward,
