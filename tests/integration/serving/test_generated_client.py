@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib
+import json
+import subprocess
+import sys
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
-from click.testing import CliRunner
-from clientele.cli import cli_group
 
 from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
@@ -22,6 +24,26 @@ from toy import TOY, publish_day
 NAME = "generated_client"
 
 
+def generate(document: dict[str, Any], folder: Path) -> None:
+    """Make the package ``NAME`` from an OpenAPI document."""
+    (folder / "openapi.json").write_text(json.dumps(document))
+    (folder / "config.yaml").write_text("post_hooks: []\n")
+    command = [sys.executable, "-m", "openapi_python_client", "generate", "--meta", "none"]
+    given = {
+        "--path": folder / "openapi.json",
+        "--config": folder / "config.yaml",
+        "--output-path": folder / NAME,
+    }
+    told = subprocess.run(
+        [*command, *(str(part) for pair in given.items() for part in pair)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "WARNING" not in told.stdout + told.stderr, told.stdout + told.stderr
+
+
 def test_a_generated_client_gets_right_answers(
     make_runtime: Callable[..., Runtime], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -30,41 +52,33 @@ def test_a_generated_client_gets_right_answers(
     with begin(runtime.engine) as conn:
         key = create_key(conn, "generated", runtime.clock()).token
     app = create_app(runtime, authenticator=ApiKeys(runtime), models=[TOY])
+    generate(app.test_client().get("/v1/openapi.json").get_json(), tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
+    made, models = (importlib.import_module(name) for name in (NAME, f"{NAME}.models"))
+
+    def operation(tag: str, name: str) -> Any:
+        return importlib.import_module(f"{NAME}.api.{tag}.{name}").sync
+
+    asked = models.ToyRequest(store="S1", item="pear", date=dt.date(2026, 2, 3))
     with serving(app) as port:
         url = f"http://127.0.0.1:{port}"
-        given = ["start-api", "-u", f"{url}/v1/openapi.json", "-o", f"{tmp_path / NAME}/"]
-        made = CliRunner().invoke(cli_group, given)
-        assert made.exit_code == 0, made.output
-        client, config, schemas = (
-            importlib.import_module(f"{NAME}.{part}") for part in ("client", "config", "schemas")
-        )
-        asked = schemas.ToyRequest(store="S1", item="pear", date="2026-02-03")
-        headers = {"Authorization": f"Bearer {key}"}
-        client.client.configure(config=config.Config(base_url=url, headers=headers))
-        with closing(client.client):
-            answer = client.predict_toy(data=asked)
+        predict = operation("predictions", "predict_toy")
+        with made.AuthenticatedClient(base_url=url, token=key) as client:
+            answer = predict(client=client, body=asked)
             assert (answer.model, answer.generation) == ("toy", generation.generation_id)
             direct = app.test_client().post(
-                "/v1/models/toy/predict", json=asked.model_dump(), headers=headers
+                "/v1/models/toy/predict",
+                json=asked.to_dict(),
+                headers={"Authorization": f"Bearer {key}"},
             )
-            found = [row.model_dump() for row in answer.predictions]
+            found = [row.to_dict() for row in answer.predictions]
             assert found == direct.get_json()["predictions"]
-            far = asked.model_copy(update={"date": "2027-01-01"})
-            assert client.predict_toy(data=far).error.code == "outside_horizon"
-            assert client.get_model(model="toy").champion == generation.version
-
-            metadata = client.v2_model(model="toy")
-            tensors = [
-                schemas.Input(name=name, datatype="BYTES", shape=[1], data=[value])
-                for name, value in asked.model_dump(exclude={"price"}).items()
-            ]
-            rows = client.v2_infer(
-                model="toy", data=schemas.InferRequest(inputs=tensors, parameters={})
-            )
-            assert [one.name for one in rows.outputs] == [one.name for one in metadata.outputs]
-            assert {one.name: one.data for one in rows.outputs}["p50"] == [found[0]["p50"]]
-
-        client.client.configure(config=config.Config(base_url=url))
-        with closing(client.client):
-            assert client.predict_toy(data=asked).error.code == "unauthenticated"
+            far = models.ToyRequest(store="S1", item="pear", date=dt.date(2027, 1, 1))
+            assert predict(client=client, body=far).error.code == "outside_horizon"
+            many = predict(client=client, body=models.ToyRequests(rows=[asked, far]))
+            assert [row.to_dict() for row in many.answers[0].predictions] == found
+            assert many.answers[1].error.code == "outside_horizon"
+            model = operation("models", "get_model")(client=client, model="toy")
+            assert model.champion == generation.version
+        with made.Client(base_url=url) as client:
+            assert predict(client=client, body=asked).error.code == "unauthenticated"

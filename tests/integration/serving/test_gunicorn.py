@@ -128,7 +128,7 @@ def test_an_endless_body_is_cut_off(published: None, server: Server, runtime: Ru
 
     def endless() -> Iterator[bytes]:
         yield b'{"store": "'
-        for _ in range(1000):
+        for _ in range(2000):
             yield b"x" * 1000
 
     with calling(server, token) as caller:
