@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ import toy
 from anybody import Anybody
 from daybreak.errors import NotPublished
 from daybreak.jobs.registering import register_trained
+from daybreak.ledger.champions import promote, served_versions
 from daybreak.ledger.generations import Generation, rollback
 from daybreak.models import arrays
 from daybreak.models.base import Trained
@@ -25,7 +26,7 @@ from daybreak.scoring.engines.opening import open_engine
 from daybreak.serving.app import create_app
 from daybreak.serving.publications import Publications
 from daybreak.types import Float32
-from daybreak.warehouse.engine import begin
+from daybreak.warehouse.engine import begin, connect
 from toy import DAY, TOY, publish_day
 
 EXAMPLES = np.arange(12, dtype=np.float32).reshape(3, 4)
@@ -94,6 +95,29 @@ def test_what_was_withdrawn_ends_at_its_moment(runtime: Runtime) -> None:
     worker.ahead += 3601
     with pytest.raises(NotPublished):
         worker.answers_from()
+
+
+def test_a_champion_that_answers_requests_changes_over_likewise(runtime: Runtime) -> None:
+    first, second = (publish_day(runtime, scale=scale).version for scale in (1.0, 3.0))
+
+    def put_in_force(version: str, effective_from: datetime, lead: timedelta) -> None:
+        with begin(runtime.engine) as conn:
+            said = {"reason": "test", "evidence": {}, "actor": "test", "now": runtime.clock()}
+            promote(
+                conn,
+                model="toy",
+                version=version,
+                effective_from=effective_from,
+                lead=lead,
+                **said,
+            )
+
+    put_in_force(first, runtime.clock(), HOUR)
+    put_in_force(second, datetime(2020, 1, 1, tzinfo=UTC), timedelta(0))
+    with connect(runtime.engine) as conn:
+        changes = served_versions(conn, "toy")
+    assert [change.value for change in changes] == [first, second, first], "none for the past"
+    assert changes[2].moment - changes[1].moment > 0.9 * HOUR
 
 
 # A version that cannot be used

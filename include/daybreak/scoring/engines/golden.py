@@ -23,7 +23,7 @@ FILE = "golden.npz"
 EXAMPLES = 64
 """Of the rows that it learned from."""
 PROBES = 768
-"""At thresholds, just below and just above: with up to so many, a feature's are all among them."""
+"""At thresholds, just below and just above, those of a feature as often as one another."""
 _LIMITS = np.finfo(np.float32)
 EXTREMES = (np.nan, 0.0, _LIMITS.max, _LIMITS.min, _LIMITS.smallest_subnormal)
 
