@@ -441,3 +441,7 @@ def test_lists_are_asked_for_as_tensors(runtime: Runtime, client: FlaskClient) -
     predictions = [row for answer in alone for row in answer["predictions"]]
     for name in predictions[0]:
         assert found[name] == [row[name] for row in predictions]
+    endless = {"name": "session", "datatype": "BYTES", "shape": [2**31 - 1, 0], "data": []}
+    refused = client.post(f"/v2/models/{MODEL}/infer", json={"inputs": [endless]})
+    assert refused.status_code == 400
+    assert "session is wrong: its shape" in refused.get_json()["error"]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from daybreak.serving.schemas import Form, example
+
+MOST_VALUES = 2**31 - 1
+"""Of one dimension; a body is too long before it has as many."""
 
 Datatype: TypeAlias = Literal[
     "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64",
     "FP16", "FP32", "FP64", "BYTES",
 ]  # fmt: skip
 Value: TypeAlias = str | bool | int | float | None
+Size = Annotated[int, Field(ge=0, le=MOST_VALUES)]
 Parameters: TypeAlias = dict[str, Any]
 _PASSED_OVER = "What a client may say beside; passed over."
 
@@ -32,8 +36,10 @@ class Input(Asked):
 
     name: str
     datatype: Datatype
-    shape: list[int] = Field(
-        description='[n] or [n, 1] for n rows; [n, k] of a list with k places, "" fills up.'
+    shape: list[Size] = Field(
+        min_length=1,
+        max_length=2,
+        description='[n] or [n, 1] for n rows; [n, k] of a list with k places, "" fills up.',
     )
     data: list[Value | list[Value]] = Field(description="Row by row, flat or nested.")
     parameters: Parameters = Field(default_factory=dict, description=_PASSED_OVER)

@@ -108,15 +108,17 @@ def _column(field: Field, given: Input) -> list[Any]:
     if given.datatype not in _TAKEN[field.datatype]:
         _wrong(field, f"its datatype is {field.datatype}, not {given.datatype}")
     flat = [v for one in given.data for v in (one if isinstance(one, list) else [one])]
-    if any(size < 0 for size in given.shape) or prod(given.shape) != len(flat):
+    if prod(given.shape) != len(flat):
         _wrong(field, f"its data are {len(flat)} values, which its shape does not have")
     match given.shape, field.listed:
         case (([_] | [_, 1]), False):
             return flat
-        case [rows, places], True:
+        case [rows, places], True if rows <= MOST_ROWS:  # of no places, any number has no data
             cut = [flat[row * places : (row + 1) * places] for row in range(rows)]
             return [[value for value in values if value != ""] for values in cut]
-    _wrong(field, f"its shape is {'[n, k]' if field.listed else '[n]'} for n rows")
+    _wrong(
+        field, f"its shape is {'[n, k]' if field.listed else '[n]'} for n rows, 1 to {MOST_ROWS}"
+    )
 
 
 def tensors_of(answers: Sequence[Json], columns: Sequence[Field]) -> list[Json]:
