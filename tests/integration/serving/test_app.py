@@ -659,6 +659,13 @@ def test_a_request_id_is_taken_over_or_made(client: FlaskClient) -> None:
         assert sent_back(bad) != bad
 
 
+def test_a_valid_traceparent_is_sent_back(client: FlaskClient) -> None:
+    good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    for path in ("/healthz", "/nowhere"):
+        assert client.get(path, headers={"traceparent": good}).headers["traceparent"] == good
+        assert "traceparent" not in client.get(path, headers={"traceparent": "00-1-2-3"}).headers
+
+
 # Closed by default
 
 

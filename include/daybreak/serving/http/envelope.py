@@ -22,6 +22,7 @@ from daybreak.errors import (
 from daybreak.serving.http.body import too_large
 from daybreak.serving.http.encoding import json_response
 from daybreak.serving.http.failures import failure
+from daybreak.serving.http.tracing import valid_traceparent
 
 logger = logging.getLogger(__name__)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -43,16 +44,20 @@ def request_id(given: str) -> str:
 
 def trace_requests(app: Flask) -> None:
     """Start the request's clock, take over or make its id, and send it back with each answer,
-    beside ``HEADERS``."""
+    beside ``HEADERS`` and a valid ``traceparent``."""
 
     @app.before_request
     def begin() -> None:
         g.started = time.perf_counter()
-        g.request_id = request_id(request.environ.get("HTTP_X_REQUEST_ID", ""))
+        environ = request.environ
+        g.request_id = request_id(environ.get("HTTP_X_REQUEST_ID", ""))
+        g.traceparent = valid_traceparent(environ.get("HTTP_TRACEPARENT", ""))
 
     @app.after_request
     def finish(response: Response) -> Response:
         response.headers.add("X-Request-ID", g.request_id)
+        if g.traceparent:
+            response.headers.add("traceparent", g.traceparent)
         return response
 
     inner = app.wsgi_app

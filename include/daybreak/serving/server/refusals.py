@@ -10,6 +10,7 @@ from typing import Any
 from daybreak.errors import DaybreakError
 from daybreak.serving.http.envelope import HEADERS, request_id
 from daybreak.serving.http.failures import failure
+from daybreak.serving.http.tracing import valid_traceparent
 from daybreak.serving.server.requests import Request
 from daybreak.serving.server.wsgi import response
 
@@ -36,13 +37,18 @@ def answer(
     more: Mapping[str, str] | None = None,
 ) -> bytes:
     """A JSON response with the headers that all have, and ``more``."""
-    given = request.header(b"x-request-id") if request else b""
     headers = {
         "Content-Type": "application/json",
-        "X-Request-ID": request_id(given.decode("latin-1")),
+        "X-Request-ID": request_id(_given(request, b"x-request-id")),
         **dict(HEADERS),
         **(more or {}),
     }
+    if traceparent := valid_traceparent(_given(request, b"traceparent")):
+        headers["traceparent"] = traceparent
     body = json.dumps(value, separators=(",", ":")).encode()
     line = f"{status} {HTTPStatus(status).phrase}"
     return response((line, list(headers.items()), body), request, close=close)
+
+
+def _given(request: Request | None, header: bytes) -> str:
+    return request.header(header).decode("latin-1") if request else ""

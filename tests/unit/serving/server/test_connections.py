@@ -26,6 +26,7 @@ SOON = Patience(header=0.4, body=0.4, write=0.4, idle=0.4, work=0.4, linger=0.4,
 LONG = Patience()
 WAIT = 20.0
 """Seconds after which a test gives up."""
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 HEALTH = {b"/healthz": {"status": "ok"}}
 
 
@@ -240,11 +241,12 @@ def test_beyond_what_can_wait_requests_are_told_to_come_again_and_health_answers
         connection = stack.enter_context(
             closing(HTTPConnection("127.0.0.1", server.port, timeout=WAIT))
         )
-        connection.request("GET", "/", headers={"X-Request-ID": "mine"})
+        connection.request("GET", "/", headers={"X-Request-ID": "mine", "traceparent": TRACE})
         response = connection.getresponse()
         assert response.status == 503
         assert response.headers["Retry-After"] == "1"
         assert response.headers["X-Request-ID"] == "mine"
+        assert response.headers["traceparent"] == TRACE
         assert json.loads(response.read())["error"]["code"] == "overloaded"
         connection.request("GET", "/healthz")  # the same connection goes on
         healthy = connection.getresponse()
