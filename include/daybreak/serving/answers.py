@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 from itertools import chain, compress, islice
 from math import isfinite, isnan
 from operator import not_
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,22 @@ class Wanted:
 
 
 SCORES_ALONE = Wanted()
+
+
+MANY = "many"
+"""In place of the source of an answer to many requests: each of them has its own."""
+
+
+class Answered(NamedTuple):
+    """An answer as JSON, all but ``latency_ms``, and what metrics and logs say of it.
+
+    ``source``: where it comes from, or ``MANY``.
+    """
+
+    json: bytes
+    model: str
+    version: str
+    source: str
 
 
 def prediction_columns(model: AnyModel) -> tuple[str, ...]:

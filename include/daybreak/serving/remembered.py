@@ -14,6 +14,7 @@ from threading import Lock
 from cachetools import LRUCache
 from pydantic import BaseModel
 
+from daybreak.serving.answers import Answered
 from daybreak.serving.publications import Publication
 
 CAPACITY = 16 << 20
@@ -24,7 +25,7 @@ LONGEST = 4096
 """A longer request is hardly asked twice."""
 
 Key = tuple[str, int, str, str, str]
-Kept = tuple[str, bytes]
+Kept = tuple[str, Answered]
 """The request, which counts too, and the answer."""
 
 
@@ -40,8 +41,8 @@ class Remembered:
         self._lock = Lock()
 
     def answer(
-        self, model: str, publication: Publication, asked: BaseModel, make: Callable[[], bytes]
-    ) -> bytes:
+        self, model: str, publication: Publication, asked: BaseModel, make: Callable[[], Answered]
+    ) -> Answered:
         """The answer as it was given before, else what ``make`` gives; its errors are not kept.
 
         A request counts as the same whatever the order of its fields and the space between them.
@@ -65,4 +66,5 @@ class Remembered:
 
 
 def _size(kept: Kept) -> int:
-    return OVERHEAD + sum(map(len, kept))
+    text, answered = kept
+    return OVERHEAD + len(text) + len(answered.json)

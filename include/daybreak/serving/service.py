@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from daybreak.errors import NotFound
 from daybreak.models.base import AnyModel
 from daybreak.runtime import Runtime
-from daybreak.serving.answers import SCORES_ALONE, Answering, Wanted
+from daybreak.serving.answers import MANY, SCORES_ALONE, Answered, Answering, Wanted
 from daybreak.serving.forms import Many
 from daybreak.serving.http.encoding import encoded
 from daybreak.serving.inputs import Inputs
@@ -64,24 +64,26 @@ class Service:
 
     def predict(
         self, model: AnyModel, asked: BaseModel | Many, wanted: Wanted = SCORES_ALONE
-    ) -> bytes:
-        """The answer to one typed request, or to many, as JSON, wholly from one publication."""
+    ) -> Answered:
+        """The answer to one typed request, or to many, wholly from one publication."""
         publication = self.publications.current(model.name)
         if isinstance(asked, Many):
-            answering = Answering(model, publication, self.inputs, wanted)
-            return encoded(answering.many(asked.rows))
+            found = Answering(model, publication, self.inputs, wanted).many(asked.rows)
+            return Answered(encoded(found), model.name, publication.version, MANY)
         if publication.canary is not None:
             publication = publication.answering(model, asked)
             side = "champion" if publication.canary else "canary"
             self.runtime.metrics.incr(f"{model.name}.trial.{side}")
-        answering = Answering(model, publication, self.inputs, wanted)
+
+        def make() -> Answered:
+            found = Answering(model, publication, self.inputs, wanted).one(asked)
+            return Answered(encoded(found), model.name, publication.version, found["source"])
+
         if wanted is not SCORES_ALONE:
-            return encoded(answering.one(asked))
-        answered = self.remembered.answer(
-            model.name, publication, asked, lambda: encoded(answering.one(asked))
-        )
+            return make()
+        answered = self.remembered.answer(model.name, publication, asked, make)
         if publication.shadow is not None:
-            self.shadows.offer(model, publication.shadow, asked, answered)
+            self.shadows.offer(model, publication.shadow, asked, answered.json)
         return answered
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from daybreak.errors import NotFound
 from daybreak.ledger.generations import Generation
+from daybreak.serving.answers import Answered
 from daybreak.serving.publications import Publication
 from daybreak.serving.remembered import LONGEST, Remembered
 
@@ -33,11 +34,11 @@ class Answers:
         self.remembered, self.made = Remembered(**options), 0
 
     def of(self, of: Publication, asked: BaseModel, model: str = "toy") -> bytes:
-        return self.remembered.answer(model, of, asked, self.make)
+        return self.remembered.answer(model, of, asked, self.make).json
 
-    def make(self) -> bytes:
+    def make(self) -> Answered:
         self.made += 1
-        return b"%d" % self.made
+        return Answered(b"%d" % self.made, "toy", "v1", "live")
 
 
 def test_the_same_question_is_answered_once() -> None:
@@ -73,7 +74,7 @@ def test_what_is_of_a_moment_or_very_long_or_an_error_is_not_kept() -> None:
         answers.of(publication(), Asked(item="x" * LONGEST))
     assert answers.made == 4
 
-    def fails() -> bytes:
+    def fails() -> Answered:
         raise NotFound("No such item.")
 
     with pytest.raises(NotFound):

@@ -28,6 +28,6 @@ def predict(name: str) -> Response:
     beside = wanted(model, request.args)
     if beside.explain:
         require("explain")
-    answer = service.predict(model, asked, beside)
+    g.answered = answered = service.predict(model, asked, beside)
     milliseconds = round((time.perf_counter() - g.started) * 1000, 3)
-    return json_bytes(b'%b,"latency_ms":%a}' % (answer[:-1], milliseconds))
+    return json_bytes(b'%b,"latency_ms":%a}' % (answered.json[:-1], milliseconds))
