@@ -14,10 +14,11 @@ from daybreak.serving.forms import many_form
 from daybreak.serving.http.auth import Authenticator, close_by_default
 from daybreak.serving.http.body import limit_bodies
 from daybreak.serving.http.envelope import answer_errors_as_json, trace_requests
+from daybreak.serving.http.observing import observe_requests
 from daybreak.serving.http.rates import Rates
 from daybreak.serving.inputs import Inputs, check_reads
 from daybreak.serving.publications import Publications
-from daybreak.serving.routes import catalog, health, inference, openapi, predict
+from daybreak.serving.routes import catalog, health, inference, metrics, openapi, predict
 from daybreak.serving.rows import RowCache
 from daybreak.serving.service import Service, attach
 from daybreak.serving.shadows import Shadows
@@ -43,11 +44,13 @@ def create_app(
     without = absent(runtime.settings.dataset)
     many = {name: many_form(model) for name, model in served.items()}
     shadows = Shadows(runtime, inputs)
-    attach(app, Service(runtime, served, publications, inputs, shadows, many, without))
+    service = Service(runtime, served, publications, inputs, shadows, many, without)
+    attach(app, service)
     limit_bodies(app, runtime.settings.max_body_bytes)
     trace_requests(app)
+    observe_requests(app, service.metrics)
     close_by_default(app, authenticator, Rates(runtime.settings.api_rate))
     answer_errors_as_json(app, runtime.settings.max_body_bytes)
-    for module in (health, catalog, predict, inference, openapi):
+    for module in (health, catalog, predict, inference, openapi, metrics):
         app.register_blueprint(module.blueprint)
     return app

@@ -10,9 +10,11 @@ from typing import Any
 
 from daybreak.errors import ConfigError
 from daybreak.runtime import get_runtime
+from daybreak.serving.metrics import processes
 from daybreak.serving.server.worker import PLACES
 
 _settings = get_runtime("service").settings
+processes.share(_settings.state)  # before anything imports prometheus_client
 
 bind = f"{_settings.api_host}:{_settings.api_port}"
 workers = _settings.api_workers
@@ -54,6 +56,7 @@ def pre_fork(server: Any, worker: Any) -> None:
 def child_exit(_server: Any, worker: Any) -> None:
     """Nobody is there to share with."""
     PLACES.leave(worker.place)
+    processes.forget(worker.pid)
 
 
 def post_worker_init(worker: Any) -> None:
@@ -75,3 +78,8 @@ def post_worker_init(worker: Any) -> None:
 def worker_exit(_server: Any, _worker: Any) -> None:
     """Close the connections to the warehouse at once."""
     get_runtime("service").engine.dispose()
+
+
+def on_exit(_server: Any) -> None:
+    """Nobody asks for metrics any more."""
+    processes.end()

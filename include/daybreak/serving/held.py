@@ -72,6 +72,11 @@ class Held(Generic[T]):
         assert outcome is not None, "the first look is waited for"  # noqa: S101 (for the types)
         return outcome[0]
 
+    @property
+    def age(self) -> float:
+        """Seconds since the source confirmed the value last; infinite where it never has."""
+        return self._monotonic() - self._confirmed_at
+
     def refresh(self) -> None:
         """Read anew now, whatever the age of the value; its error is held, not raised."""
         with self._lock:

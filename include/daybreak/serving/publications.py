@@ -59,6 +59,10 @@ class Publications:
         ``NotReady``."""
         return self._held[model].get().now(self._monotonic)
 
+    def age(self, model: str) -> float:
+        """Seconds since the warehouse confirmed what is in force; infinite where it never has."""
+        return self._held[model].age
+
     def published(self, model: str) -> Generation:
         """The generation that a model which is scored nightly answers from. Raises as above."""
         generation = self.current(model).generation

@@ -24,9 +24,13 @@ OVERHEAD = 600
 
 
 class RowCache:
-    """Drops the least recently used row. A snapshot never changes, so no row gets stale."""
+    """Drops the least recently used row. A snapshot never changes, so no row gets stale.
+
+    ``hits`` and ``misses``: how many were asked for since the start.
+    """
 
     def __init__(self, runtime: Runtime, capacity: int = CAPACITY) -> None:
+        self.hits = self.misses = 0
         self._runtime = runtime
         self._rows: LRUCache[tuple[str, int, tuple[str, ...]], SnapshotRows] = LRUCache(
             capacity, getsizeof=_size
@@ -42,7 +46,9 @@ class RowCache:
         address = (model.name, generation.snapshot_id, key)
         with self._lock:
             if (row := self._rows.get(address)) is not None:
+                self.hits += 1
                 return row
+            self.misses += 1
         row = self._read(model, generation, key)
         with self._lock, suppress(ValueError):  # it is larger than all that may be held
             self._rows[address] = row

@@ -16,6 +16,7 @@ from daybreak.serving.answers import MANY, SCORES_ALONE, Answered, Answering, Wa
 from daybreak.serving.forms import Many
 from daybreak.serving.http.encoding import encoded
 from daybreak.serving.inputs import Inputs
+from daybreak.serving.metrics.registry import ServiceMetrics
 from daybreak.serving.publications import Publication, Publications
 from daybreak.serving.remembered import Remembered
 from daybreak.serving.shadows import Shadows
@@ -39,6 +40,7 @@ class Service:
     many: Mapping[str, type[Many]]
     absent: Mapping[str, str] = field(default_factory=dict)
     remembered: Remembered = field(default_factory=Remembered)
+    metrics: ServiceMetrics = field(default_factory=ServiceMetrics)
 
     def model(self, name: str) -> AnyModel:
         """Raises ``NotFound``, naming the models that exist."""

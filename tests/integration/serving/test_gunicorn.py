@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from day_equality import assert_row_equals, published_rows
 from daybreak.runtime import Runtime
@@ -141,12 +142,30 @@ def test_an_endless_body_is_cut_off(published: None, server: Server, runtime: Ru
         assert status == 200, "a short chunked body is read"
 
 
+def metrics_of(server: Server, token: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """Each sample of ``/metrics`` by its name and labels."""
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
+        connection.request("GET", "/metrics", headers={"X-API-Key": token})
+        response = connection.getresponse()
+        text = response.read().decode()
+        assert response.status == 200, text
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
 def test_a_killed_worker_is_replaced_and_term_leaves_nobody(
     published: None, server: Server, runtime: Runtime
 ) -> None:
+    """What workers counted adds up, also that of the killed one."""
     _, token = make_key(runtime)
     parent = psutil.Process(server.process.pid)
     count = runtime.settings.api_workers
+    for _ in range(5):
+        with calling(server, token) as caller:
+            caller.ask(BODY)
     victim = workers(parent, count)[0]
     os.kill(victim.pid, signal.SIGKILL)
     victim.wait(10)
@@ -155,16 +174,32 @@ def test_a_killed_worker_is_replaced_and_term_leaves_nobody(
         with calling(server, token) as caller:
             assert caller.ask(BODY)["source"] == "published"
 
+    folder = runtime.settings.state / "run" / "metrics" / str(parent.pid)
+    wait_for(lambda: len(list(folder.glob("gauge_livesum_*.db"))) == count)
+    assert not list(folder.glob(f"gauge_live*_{victim.pid}.db"))
+    samples = metrics_of(server, token)
+    model = {("model", "toy"), ("source", "published")}
+    assert samples["daybreak_prediction_seconds_count", frozenset(model)] == 15
+    for name in ("daybreak_connections", "daybreak_memory_bytes"):
+        assert {labels for one, labels in samples if one == name} == {
+            frozenset({("worker", str(place))}) for place in range(count)
+        }
+
     everyone = [parent, *parent.children()]
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(30) == 0
     assert psutil.wait_procs(everyone, timeout=10)[1] == []
+    assert not folder.exists()
 
 
 def workers(parent: psutil.Process, count: int) -> list[psutil.Process]:
     """The children of gunicorn's master, once there are as many as there should be."""
+    wait_for(lambda: len(parent.children()) == count)
+    return parent.children()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 30
-    while len(children := parent.children()) != count:
-        assert time.monotonic() < deadline, children
+    while not condition():
+        assert time.monotonic() < deadline
         time.sleep(0.05)
-    return children

@@ -56,7 +56,9 @@ def test_a_young_value_is_not_read_again(clock: Clock) -> None:
     assert held.get() == "first"
     assert source.asked == 1
     clock.now += 0.1
+    assert held.age == 5
     assert held.get() == "second"
+    assert held.age == 0
     assert source.previous == [None, "first"]
 
 

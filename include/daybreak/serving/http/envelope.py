@@ -48,16 +48,18 @@ def trace_requests(app: Flask) -> None:
 
     @app.before_request
     def begin() -> None:
-        g.started = time.perf_counter()
-        environ = request.environ
-        g.request_id = request_id(environ.get("HTTP_X_REQUEST_ID", ""))
-        g.traceparent = valid_traceparent(environ.get("HTTP_TRACEPARENT", ""))
+        # Once: each look through Flask's proxies takes 1.5 µs.
+        known, environ = g._get_current_object(), request.environ
+        known.started = time.perf_counter()
+        known.request_id = request_id(environ.get("HTTP_X_REQUEST_ID", ""))
+        known.traceparent = valid_traceparent(environ.get("HTTP_TRACEPARENT", ""))
 
     @app.after_request
     def finish(response: Response) -> Response:
-        response.headers.add("X-Request-ID", g.request_id)
-        if g.traceparent:
-            response.headers.add("traceparent", g.traceparent)
+        known = g._get_current_object()
+        response.headers.add("X-Request-ID", known.request_id)
+        if known.traceparent:
+            response.headers.add("traceparent", known.traceparent)
         return response
 
     inner = app.wsgi_app
@@ -81,6 +83,7 @@ def answer_errors_as_json(app: Flask, max_body_bytes: int) -> None:
     def expected(error: DaybreakError) -> Response:
         if error.status == 500:
             return unexpected(error)
+        g.code = error.code
         response = json_response(failure(error, request.path), error.status)
         if isinstance(error, Unauthenticated):
             response.headers["WWW-Authenticate"] = 'Bearer realm="daybreak"'
@@ -106,6 +109,7 @@ def answer_errors_as_json(app: Flask, max_body_bytes: int) -> None:
             remedy="Nothing is wrong with the request; its id finds the cause in the log.",
             request_id=g.request_id,
         )
+        g.code = hidden.code
         return json_response(failure(hidden, request.path), hidden.status)
 
 

@@ -86,7 +86,8 @@ class Server:
     ``always``: answers by path that need no app, such as that the process lives. ``threads`` run
     the app; ``waiting`` requests may wait for one, more are told to come again. ``most``
     connections are held, and then the one whose deadline comes first goes.
-    ``places``: of all processes that serve the same; this one has ``place``.
+    ``places``: of all processes that serve the same; this one has ``place``. ``refused`` is called
+    with each error that no app answered.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Server:
         places: Places,
         place: int,
         always: Mapping[bytes, Mapping[str, Any]],
+        refused: Callable[[DaybreakError], None],
     ) -> None:
         self._listeners = {one.fileno(): one for one in listeners}
         self._app = app
@@ -112,6 +114,7 @@ class Server:
         self._places = places
         self._place = place
         self._always = always
+        self._refused = refused
         self._epoll = select.epoll()
         self._held: dict[int, Connection] = {}
         self._jobs: SimpleQueue[tuple[Connection, Request] | None] = SimpleQueue()
@@ -154,6 +157,21 @@ class Server:
         for _ in self._threads:
             self._jobs.put(None)
         self._epoll.close()
+
+    @property
+    def connections(self) -> int:
+        """How many are held."""
+        return len(self._held)
+
+    @property
+    def queued(self) -> int:
+        """How many requests wait for a thread."""
+        return self._jobs.qsize()
+
+    @property
+    def busy(self) -> int:
+        """How many requests are being answered."""
+        return max(self._load - self.queued, 0)
 
     def _events(self, wake: int, door: int) -> None:
         for fd, _ in self._epoll.poll(SWEEP_SECONDS):
@@ -330,6 +348,7 @@ class Server:
             if not isinstance(error, DaybreakError):
                 logger.exception("the app failed to answer a request")
                 error = FAILED
+            self._refused(error)
             close = self._ends(request)
             return refusal(error, request, close=close), close
         close = self._ends(request)
@@ -344,6 +363,7 @@ class Server:
     def _refuse(
         self, connection: Connection, error: DaybreakError, request: Request | None = None
     ) -> None:
+        self._refused(error)
         close = self._ends(request)
         data = refusal(error, request, close=close, target=connection.requests.target)
         self._send(connection, data, close=close)

@@ -27,8 +27,13 @@ class ReadingWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
 
     def run(self) -> None:
         """Until the master says otherwise."""
+        # Not above: gunicorn_conf says where processes add up metrics before their library comes.
+        from daybreak.serving.metrics.reporter import Reporter  # noqa: PLC0415
+        from daybreak.serving.service import service_of  # noqa: PLC0415
+
         settings = get_runtime("service").settings
-        Server(
+        service = service_of(self.app.callable)
+        server = Server(
             self.sockets,
             self.wsgi,
             limits=Limits(settings.max_body_bytes),
@@ -41,7 +46,10 @@ class ReadingWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
             places=PLACES,
             place=self.place,
             always={b"/healthz": Health().model_dump()},
-        ).serve(self._alive, self.notify, self.PIPE[0])
+            refused=service.metrics.refused,
+        )
+        with Reporter(service, server, worker=self.place):
+            server.serve(self._alive, self.notify, self.PIPE[0])
 
     def _alive(self) -> bool:
         return bool(self.alive) and self.ppid == os.getppid()

@@ -62,6 +62,7 @@ class Running:
     def __init__(self, app: App, listener: socket.socket, places: Places, place: int) -> None:
         self.app, self.port, self.beats = app, listener.getsockname()[1], 0
         self.places, self.place = places, place
+        self.refused: list[str] = []
         self._alive = True
         self._wake = os.pipe()
         self._listener = listener
@@ -76,6 +77,7 @@ class Running:
             places=self.places,
             place=self.place,
             always=HEALTH,
+            refused=lambda error: self.refused.append(error.code),
             **settings,
         )
 
@@ -88,11 +90,11 @@ class Running:
 
     @property
     def connections(self) -> int:
-        return len(self.server._held)
+        return self.server.connections
 
     @property
     def queued(self) -> int:
-        return self.server._jobs.qsize()
+        return self.server.queued
 
     def stop(self) -> None:
         self._alive = False
@@ -238,6 +240,7 @@ def test_beyond_what_can_wait_requests_are_told_to_come_again_and_health_answers
         for sock in busy[1:]:
             sock.sendall(b"GET /wait HTTP/1.1\r\nConnection: close\r\n\r\n")
         until(lambda: server.queued == 2)
+        assert (server.server.connections, server.server.busy) == (3, 1)
         connection = stack.enter_context(
             closing(HTTPConnection("127.0.0.1", server.port, timeout=WAIT))
         )
@@ -248,6 +251,7 @@ def test_beyond_what_can_wait_requests_are_told_to_come_again_and_health_answers
         assert response.headers["X-Request-ID"] == "mine"
         assert response.headers["traceparent"] == TRACE
         assert json.loads(response.read())["error"]["code"] == "overloaded"
+        assert server.refused == ["overloaded"]
         connection.request("GET", "/healthz")  # the same connection goes on
         healthy = connection.getresponse()
         assert (healthy.status, json.loads(healthy.read())) == (200, {"status": "ok"})

@@ -1,0 +1,25 @@
+"""After every answer: it is counted."""
+
+from __future__ import annotations
+
+import time
+
+from flask import Flask, Response, g, request
+
+from daybreak.serving.metrics.registry import NO_ROUTE, ServiceMetrics
+
+
+def observe_requests(app: Flask, metrics: ServiceMetrics) -> None:
+    """Count each answer of ``app``."""
+
+    @app.after_request
+    def observe(response: Response) -> Response:
+        # Once: each look through Flask's proxies takes 1.5 µs.
+        known = g._get_current_object()
+        seconds = time.perf_counter() - known.started
+        rule, status = request.url_rule, response.status_code
+        route = NO_ROUTE if rule is None else rule.rule
+        metrics.answered(route, status, known.get("code", ""))
+        if (answered := known.get("answered")) is not None:
+            metrics.predicted(answered, seconds)
+        return response
