@@ -188,6 +188,9 @@ class Settings(BaseSettings):
     api_rate: float = Field(
         0, ge=0, description="Requests a second that one key may send; 0 is any number."
     )
+    api_log_requests: bool = Field(
+        False, description="Whether each request is logged, as a line of JSON."
+    )
     airflow_port: int = Field(8080, ge=0, le=65535, description="Port of Airflow's API server.")
     max_body_bytes: int = Field(
         1024 * 1024, gt=0, description="Longest request body accepted, also when decoded."

@@ -48,7 +48,7 @@ def create_app(
     attach(app, service)
     limit_bodies(app, runtime.settings.max_body_bytes)
     trace_requests(app)
-    observe_requests(app, service.metrics)
+    observe_requests(app, service.metrics, log=runtime.settings.api_log_requests)
     close_by_default(app, authenticator, Rates(runtime.settings.api_rate))
     answer_errors_as_json(app, runtime.settings.max_body_bytes)
     for module in (health, catalog, predict, inference, openapi, metrics):

@@ -10,6 +10,7 @@ from typing import Any
 
 from daybreak.errors import ConfigError
 from daybreak.runtime import get_runtime
+from daybreak.serving.http.access_log import log_to_stdout
 from daybreak.serving.metrics import processes
 from daybreak.serving.server.worker import PLACES
 
@@ -35,8 +36,10 @@ preload_app = True
 timeout = 30
 graceful_timeout = 15
 
-# One line a request, without headers: keys never reach a log.
+# The app writes its own lines, without headers: keys never reach a log.
 accesslog = None
+if _settings.api_log_requests:
+    log_to_stdout()
 errorlog = "-"
 control_socket_disable = True
 

@@ -45,7 +45,7 @@ def published(runtime: Runtime) -> None:
 
 @pytest.fixture
 def server(runtime: Runtime, tmp_path: Path) -> Iterator[Server]:
-    with gunicorn(runtime, tmp_path) as running:
+    with gunicorn(runtime, tmp_path, env={"DAYBREAK_API_LOG_REQUESTS": "1"}) as running:
         yield running
 
 
@@ -116,7 +116,11 @@ def test_a_key_is_closed_in_every_worker_and_reaches_no_log(
     time.sleep(0.3)
     for _ in range(10):
         assert once(server, token, "GET", "/v1/models")[0] == 401
-    assert token.rsplit("_", 1)[1] not in server.log.read_text()
+    log = server.log.read_text()
+    assert token.rsplit("_", 1)[1] not in log
+    answered, *refused = [json.loads(line) for line in log.splitlines() if line[:1] == "{"]
+    assert (answered["caller_id"], answered["status"]) == (key_id, 200)
+    assert {line["caller"] for line in refused} == {None}
     status, error = once(server, "none", "GET", "/v1/nothing")
     assert (status, error["error"]["code"]) == (401, "unauthenticated")
     assert once(server, "none", "GET", "/healthz") == (200, {"status": "ok"})

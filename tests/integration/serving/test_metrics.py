@@ -1,13 +1,16 @@
-"""``GET /metrics``, and what statsd is sent, of one app in one process."""
+"""``GET /metrics``, the log of requests and what statsd is sent, of one app in one process."""
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+import pytest
 from flask.testing import FlaskClient
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families as plain_metrics
@@ -156,3 +159,41 @@ def test_a_worker_reports_its_load_and_sends_what_is_new_to_statsd(
     assert value("daybreak_queued_requests", worker="3") == 2
     assert value("daybreak_busy_threads", worker="3") == 1
     assert (value("daybreak_memory_bytes", worker="3") or 0) > 1e6
+
+
+def test_each_request_is_logged_where_that_is_set(
+    make_runtime: Callable[..., Runtime], caplog: pytest.LogCaptureFixture
+) -> None:
+    client = make_client(make_runtime(api_log_requests=True))
+    generation = publish_day(service(client).runtime)
+    caplog.set_level(logging.INFO, "daybreak.access")
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    headers = {
+        "X-Request-ID": "mine",
+        "traceparent": f"00-{trace}-00f067aa0ba902b7-01",
+        "X-API-Key": "dbk_secret",
+    }
+    client.post(PREDICT, json=BODY, headers=headers)
+    client.post(PREDICT, json=BODY | {"item": "durian"})
+    client.get("/healthz?a=b")
+
+    lines = [one.getMessage() for one in caplog.records if one.name == "daybreak.access"]
+    answered, failed, health = map(json.loads, lines)
+    assert 0 < answered.pop("latency_ms") < 60_000
+    assert answered == {
+        "request_id": "mine",
+        "trace_id": trace,
+        "caller": "test",
+        "caller_id": "test",
+        "method": "POST",
+        "route": ROUTE,
+        "status": 200,
+        "code": None,
+        "model": "toy",
+        "version": generation.version,
+        "source": "published",
+    }
+    assert (failed["status"], failed["code"], failed["model"]) == (404, "not_found", None)
+    assert (health["route"], health["caller"]) == ("/healthz", None)
+    for secret in ("dbk_secret", "pear", "durian", "a=b"):
+        assert secret not in "".join(lines)

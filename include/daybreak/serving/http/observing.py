@@ -1,4 +1,4 @@
-"""After every answer: it is counted."""
+"""After every answer: it is counted, and logged where that is set."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import time
 
 from flask import Flask, Response, g, request
 
+from daybreak.serving.http.access_log import log_request
 from daybreak.serving.metrics.registry import NO_ROUTE, ServiceMetrics
 
 
-def observe_requests(app: Flask, metrics: ServiceMetrics) -> None:
-    """Count each answer of ``app``."""
+def observe_requests(app: Flask, metrics: ServiceMetrics, *, log: bool) -> None:
+    """Count each answer of ``app``, and ``log`` it."""
 
     @app.after_request
     def observe(response: Response) -> Response:
@@ -22,4 +23,6 @@ def observe_requests(app: Flask, metrics: ServiceMetrics) -> None:
         metrics.answered(route, status, known.get("code", ""))
         if (answered := known.get("answered")) is not None:
             metrics.predicted(answered, seconds)
+        if log:
+            log_request(route, status, seconds)
         return response
