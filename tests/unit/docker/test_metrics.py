@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,20 @@ import yaml
 
 import daybreak
 from daybreak.monitoring.metrics import PREFIX
+from exported_metrics import exported_metrics
 
 ROOT = Path(__file__).parents[3]
 SOURCE = Path(daybreak.__file__).parent
 MAPPINGS = yaml.safe_load((ROOT / "docker" / "statsd" / "mapping.yml").read_text())["mappings"]
 ALERTS = yaml.safe_load((ROOT / "docker" / "prometheus" / "alerts.yml").read_text())
-DASHBOARD = json.loads((ROOT / "docker" / "grafana" / "dashboards" / "daybreak.json").read_text())
+DASHBOARDS = [
+    json.loads(path.read_text())
+    for path in sorted((ROOT / "docker" / "grafana" / "dashboards").glob("*.json"))
+]
 SCRAPED = re.compile(r"up|haproxy_\w+|airflow_scheduler_heartbeat")
 """Metrics that are born elsewhere: Prometheus, the load balancer, Airflow."""
+WORDS = {"label_values", "histogram_quantile", "last_over_time", "group_left"}
+"""Of the query language."""
 
 KINDS = {"timing": {"histogram"}, "incr": {"counter"}, "gauge": {"gauge"}}
 
@@ -95,21 +102,34 @@ GAUGES = {
 
 
 def queries() -> Iterator[str]:
-    for panel in DASHBOARD["panels"]:
-        yield from (target["expr"] for target in panel["targets"])
-    for variable in DASHBOARD["templating"]["list"]:
-        yield variable["query"]["query"]
+    for dashboard in DASHBOARDS:
+        for panel in dashboard["panels"]:
+            yield from (target["expr"] for target in panel["targets"])
+        for variable in dashboard["templating"]["list"]:
+            yield variable["query"]["query"]
     for group in ALERTS["groups"]:
         yield from (rule["expr"] for rule in group["rules"])
 
 
 def metrics_of(query: str) -> set[str]:
     bare = re.sub(r"\{[^}]*\}|\[[^]]*\]|\b(by|on) \([^)]*\)|\"[^\"]*\"", " ", query)
-    return set(re.findall(r"\b[a-z]\w*_\w+\b|\bup\b", bare)) - {
-        "label_values",
-        "histogram_quantile",
-        "last_over_time",
+    return set(re.findall(r"\b[a-z]\w*_\w+\b|\bup\b", bare)) - WORDS
+
+
+@cache
+def shown() -> set[str]:
+    """Names on the endpoint's ``/metrics``; of a histogram without what follows its name."""
+    return {
+        f"{metric.name}_total" if metric.type == "counter" else metric.name
+        for metric in exported_metrics()
     }
+
+
+@pytest.mark.docs
+def test_the_endpoints_metrics_are_those_of_its_page() -> None:
+    page = (ROOT / "docs" / "api.md").read_text()
+    rows = re.findall(r"^\| (`daybreak_.+?) \|", page, re.M)
+    assert set(re.findall(r"`(\w+)`", " ".join(rows))) == shown()
 
 
 def test_there_is_something_to_check() -> None:
@@ -156,7 +176,7 @@ def test_a_metric_has_one_kind_and_one_set_of_labels() -> None:
 
 @pytest.mark.parametrize("query", sorted(set(queries())))
 def test_dashboard_and_alerts_ask_only_for_metrics_that_exist(query: str) -> None:
-    known = {mapping["name"] for mapping in MAPPINGS}
+    known = {mapping["name"] for mapping in MAPPINGS} | shown()
     asked = metrics_of(query)
     assert asked
     for metric in asked:
@@ -164,9 +184,10 @@ def test_dashboard_and_alerts_ask_only_for_metrics_that_exist(query: str) -> Non
         assert metric in known or base in known or SCRAPED.fullmatch(metric), metric
 
 
-def test_panels_do_not_overlap_and_say_what_they_show() -> None:
+@pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda one: one["uid"])
+def test_panels_do_not_overlap_and_say_what_they_show(dashboard: dict[str, Any]) -> None:
     taken: set[tuple[int, int]] = set()
-    for panel in DASHBOARD["panels"]:
+    for panel in dashboard["panels"]:
         place = panel["gridPos"]
         cells = {
             (x, y)
@@ -193,7 +214,12 @@ def test_prometheus_scrapes_services_of_the_stack() -> None:
     hosts = {
         target.split(":")[0]
         for job in config["scrape_configs"]
-        for static in job["static_configs"]
+        for static in job.get("static_configs", ())
         for target in static["targets"]
+    } | {
+        name
+        for job in config["scrape_configs"]
+        for found in job.get("dns_sd_configs", ())
+        for name in found["names"]
     }
     assert hosts - {"localhost"} <= set(services)
