@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from importlib.metadata import version as release
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 from pydantic import BaseModel
 
+from daybreak.serving.answers import MANY, Answered
 from daybreak.serving.http.auth import needs, public
 from daybreak.serving.http.body import parse, read_body
-from daybreak.serving.http.encoding import json_response
+from daybreak.serving.http.encoding import encoded, json_bytes, json_response
 from daybreak.serving.inference.forms import (
     InferAnswer,
     InferRequest,
@@ -133,4 +134,6 @@ def _infer(name: str, version: str | None) -> Response:
     service = current_service()
     found = service.model(name)
     body = read_body(request, service.runtime.settings.max_body_bytes, undeclared=True)
-    return json_response(infer(service, found, version, parse(InferRequest, body)))
+    answer = infer(service, found, version, parse(InferRequest, body))
+    g.answered = Answered(encoded(answer), name, answer["model_version"], MANY)
+    return json_bytes(g.answered.json)
