@@ -16,7 +16,7 @@ GATE = "What the gate said of the version last; one that was refused may be in f
 
 
 _FORECAST: dict[str, Any] = {
-    "model": "sales_forecast",
+    "model": "a_model",
     "champion": "2026-06-23-5f0c2ab9",
     "published": {
         "generation": 7,
@@ -60,9 +60,7 @@ class Health(Form):
 class Readiness(Form):
     """Every model can be predicted."""
 
-    model_config = example(
-        {"status": "ready", "checks": {"warehouse": "ok", "sales_forecast": "ok"}}
-    )
+    model_config = example({"status": "ready", "checks": {"warehouse": "ok", "a_model": "ok"}})
 
     status: Literal["ready"] = "ready"
     checks: dict[str, str] = Field(description="What was checked: the warehouse, and each model.")

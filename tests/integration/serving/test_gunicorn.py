@@ -86,7 +86,7 @@ def once(server: Server, token: str, method: str, path: str) -> tuple[int, dict[
 
 def make_key(runtime: Runtime) -> tuple[str, str]:
     with begin(runtime.engine) as conn:
-        key = create_key(conn, "test", NOW)
+        key = create_key(conn, "test", NOW, scopes=["admin"])  # which has the others
     return key.key_id, key.token
 
 

@@ -89,7 +89,7 @@ class InferAnswer(Form):
 
     model_config = example(
         {
-            "model_name": "sales_forecast",
+            "model_name": "a_model",
             "model_version": "2026-06-23-5f0c2ab9",
             "parameters": {"gate": "passed", "generation": 7, "business_date": "2026-06-30"},
             "outputs": [_tensor("p50", "FP32", [9.0, 4.0])],
@@ -118,7 +118,7 @@ class ModelMetadata(Form):
 
     model_config = example(
         {
-            "name": "sales_forecast",
+            "name": "a_model",
             "versions": ["2026-06-23-5f0c2ab9"],
             "platform": "daybreak",
             "inputs": [{"name": "store_id", "datatype": "BYTES", "shape": [-1]}],
@@ -162,7 +162,7 @@ class ServerReady(Form):
 class ModelReady(Form):
     """The model can be asked."""
 
-    model_config = example({"name": "sales_forecast", "ready": True})
+    model_config = example({"name": "a_model", "ready": True})
 
     name: str
     ready: Literal[True] = True

@@ -22,10 +22,9 @@ def sample(service: Service) -> None:
     due, so that it gets no older in a process that nobody asks."""
     metrics, now = service.metrics, service.runtime.clock().timestamp()
     for model in service.models:
-        with suppress(DaybreakError):  # its age says so
+        with suppress(DaybreakError):  # nothing is in force that could be confirmed
             service.publications.current(model)
-        if (age := service.publications.age(model)) < now:
-            metrics.confirmed.labels(model).set(now - age)
+            metrics.confirmed.labels(model).set(now - service.publications.age(model))
     for name, cache in (("answers", service.remembered), ("rows", service.inputs.rows)):
         metrics.looked_up(name, hits=cache.hits, misses=cache.misses)
 

@@ -60,7 +60,7 @@ FAULTS: Mapping[int, Fault] = {
         "There is no such model or version, or the entity asked about is unknown.",
         NotFound(
             "There is no model of this name.",
-            remedy="The models are: recommendations, sales_forecast.",
+            remedy="The models are: a_model, another_model.",
             field="model",
         ),
     ),
@@ -115,9 +115,9 @@ FAULTS: Mapping[int, Fault] = {
         "Too many requests wait, nothing is published or in force, the artifact is missing or "
         "altered, or the warehouse is down.",
         NotPublished(
-            "Nothing of sales_forecast is published.",
-            remedy="`daybreak score sales_forecast` scores and publishes a business date.",
-            model="sales_forecast",
+            "Nothing of a_model is published.",
+            remedy="`daybreak score a_model` scores and publishes a business date.",
+            model="a_model",
         ),
     ),
 }
