@@ -147,11 +147,21 @@ class Questions:
     def of(
         cls, requests: Sequence[BaseModel], entity: NDArray[np.int64] | None = None
     ) -> Questions:
-        """Requests of one form; where ``entity`` is None, each about the entity at its place."""
-        names = type(requests[0]).model_fields
+        """Requests of one form; where ``entity`` is None, each about the entity at its place.
+
+        A field that none of them gives has no column.
+        """
+        given = {
+            name: [getattr(one, name) for one in requests]
+            for name in type(requests[0]).model_fields
+        }
         return cls(
             np.arange(len(requests)) if entity is None else entity,
-            {name: _objects([getattr(one, name) for one in requests]) for name in names},
+            {
+                name: _objects(values)
+                for name, values in given.items()
+                if any(value is not None for value in values)
+            },
         )
 
     def number(self, name: str) -> Float32:

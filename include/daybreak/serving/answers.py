@@ -259,7 +259,7 @@ def _or_error(answer: Callable[[], list[Json]]) -> list[Json | DaybreakError]:
 def _records(model: AnyModel, columns: Columns) -> list[Json]:
     names = prediction_columns(model)
     listed = {name: json_values(columns[name]) for name in names}
-    scores = (listed[name] for name in names if columns[name].dtype == np.float32)
+    scores = (listed[name] for name in names if columns[name].dtype.char == "f")
     if not all(map(isfinite, chain.from_iterable(scores))):
         raise InvalidRequest(
             "The request leads to a score that is not a finite number.",

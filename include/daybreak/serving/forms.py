@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+from flask import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
-from werkzeug.datastructures import MultiDict
 
 from daybreak.errors import ConfigError, InvalidRequest
 from daybreak.models.base import AnyModel
@@ -57,13 +57,16 @@ def many_form(model: AnyModel) -> type[Many]:
     return made
 
 
-def wanted(model: AnyModel, asked: MultiDict[str, str]) -> Wanted:
+def wanted(model: AnyModel, request: Request) -> Wanted:
     """What the address asks for. Raises ``InvalidRequest``, naming the parameter."""
-    if not asked:
+    if not request.environ.get("QUERY_STRING"):
         return SCORES_ALONE
     try:
         query = Query.model_validate(
-            {name: values[0] if len(values) == 1 else values for name, values in asked.lists()}
+            {
+                name: values[0] if len(values) == 1 else values
+                for name, values in request.args.lists()
+            }
         )
     except ValidationError as error:
         faults = [

@@ -17,7 +17,8 @@ from daybreak.models.sales_forecast.features.layout import OVERRIDABLE
 MOST_ROWS = 1000
 """Forecasts of one question: a year of days at a few prices, or a month at many."""
 
-Dates = Mapping[str, NDArray[np.datetime64]]
+_NO_DAY = np.iinfo(np.int64).min
+"""In place of the periods ahead of no date."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,11 @@ def asked_rows(questions: Questions, business_date: date, step: int, published: 
     question of more than ``MOST_ROWS`` rows.
     """
     first, last = _periods(questions, business_date, step, published)
-    overrides = {name: questions.number(name) for name in OVERRIDABLE}
-    given = {name: each for name, each in overrides.items() if not np.isnan(each).all()}
+    given = {name: questions.number(name) for name in OVERRIDABLE if name in questions.columns}
     asked = Asked(questions.entity, first.astype(np.int16), given)
-    prices: list[Any] = list(questions.columns.get("prices", ()))
-    if first is last and all(each is None for each in prices):
+    if "prices" not in questions.columns and first is last:
         return asked
+    prices = list(questions.columns.get("prices", [None] * len(first)))
     return _several(asked, last - first + 1, prices)
 
 
@@ -63,24 +63,34 @@ def _periods(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """First and last period ahead of each question, int64 (q,); the same array where each asks
     about one day."""
-
-    def ahead(days: NDArray[np.datetime64]) -> NDArray[np.int64]:
-        return -(-(days - np.datetime64(business_date, "D")).astype(np.int64) // step)
-
-    names = ("target_date", "first_date", "last_date")
-    dates = {n: questions.columns[n].astype("M8[D]") for n in names if n in questions.columns}
-    first = last = ahead(dates["target_date"])
-    several = np.isnat(dates["target_date"])
+    ahead = {
+        name: _ahead(questions.columns[name], business_date, step)
+        for name in ("target_date", "first_date", "last_date")
+        if name in questions.columns
+    }
+    first = last = ahead.get("target_date", np.full(len(questions), _NO_DAY))
+    several = first == _NO_DAY
     if several.any():
-        since, until = dates["first_date"], dates["last_date"]
-        last = np.where(several, np.where(np.isnat(until), published, ahead(until)), first)
-        first = np.where(several, np.where(np.isnat(since), 1, ahead(since)), first)
+        since, until = (ahead.get(name, first) for name in ("first_date", "last_date"))
+        last = np.where(several, np.where(until == _NO_DAY, published, until), first)
+        first = np.where(several, np.where(since == _NO_DAY, 1, since), first)
     outside = (first < 1) | (last > published) | (first > last)
     if outside.any():
         wrong = int(outside.argmax())
-        asked = {name: days[wrong] for name, days in dates.items() if not np.isnat(days[wrong])}
+        said = {name: questions.columns[name][wrong] for name in ahead}
+        asked = {name: str(day) for name, day in said.items() if day is not None}
         raise _outside(asked, business_date, published * step)
     return first, last
+
+
+def _ahead(days: NDArray[Any], business_date: date, step: int) -> NDArray[np.int64]:
+    """Periods ahead of dates, or of None, int64 (q,); a day within a period is that period."""
+    if days.dtype == object:  # of requests, where single dates are quicker by themselves
+        known = business_date.toordinal()
+        return np.array(
+            [_NO_DAY if day is None else -(-(day.toordinal() - known) // step) for day in days]
+        )
+    return np.asarray(-(-(days - np.datetime64(business_date, "D")).astype(np.int64) // step))
 
 
 def _several(asked: Asked, days: NDArray[np.int64], prices: Sequence[Any]) -> Asked:
@@ -114,7 +124,7 @@ def _several(asked: Asked, days: NDArray[np.int64], prices: Sequence[Any]) -> As
     )
 
 
-def _outside(asked: Mapping[str, np.datetime64], business_date: date, days: int) -> OutsideHorizon:
+def _outside(asked: Mapping[str, str], business_date: date, days: int) -> OutsideHorizon:
     first, last = (business_date + timedelta(days=ahead) for ahead in (1, days))
     if "target_date" in asked:
         fault = f"The date {asked['target_date']} is not within {first} to {last}."

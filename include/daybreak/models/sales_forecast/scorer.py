@@ -72,7 +72,7 @@ class ForecastRows:
         }
         for name, given in self.asked.overrides.items():
             columns[name] = given
-            columns[f"planned_{name}"] = np.where(np.isnan(given), given, self._planned(name))
+            columns[f"planned_{name}"] = np.where(np.isnan(given), given, self._planned[name])
         return Answers(columns, self.asked.offsets)
 
     def remarks(self, question: int) -> Remarks:
@@ -87,13 +87,22 @@ class ForecastRows:
         same = np.ones(len(self.asked.place), np.bool_)
         for name in self.asked.overrides:
             taken = np.ascontiguousarray(self.features[:, FEATURES.index(name)])
-            same &= taken.view(np.uint32) == self._planned(name).view(np.uint32)
+            same &= taken.view(np.uint32) == self._planned[name].view(np.uint32)
         return same
 
-    def _planned(self, name: str) -> Float32:
-        return planned(
-            self.series.values, self.asked.horizon, self.asked.place, name, slots=self.scope.slots
-        )
+    @cached_property
+    def _planned(self) -> Mapping[str, Float32]:
+        """The plan of each channel that was overridden, (m,)."""
+        return {
+            name: planned(
+                self.series.values,
+                self.asked.horizon,
+                self.asked.place,
+                name,
+                slots=self.scope.slots,
+            )
+            for name in self.asked.overrides
+        }
 
 
 class ForecastScorer:

@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from flask import Flask, Request, current_app, g, request
+from flask import Flask, Request, g, request
 
 from daybreak.errors import Forbidden, Unauthenticated
 from daybreak.runtime import Runtime
 from daybreak.serving.held import Held
+from daybreak.serving.http.current import current_request, known
 from daybreak.serving.http.keys import Scope, StoredKey, digest_of, keys_in_force, split_token
 from daybreak.serving.http.rates import Rates
 from daybreak.warehouse.engine import connect
@@ -88,11 +89,12 @@ def close_by_default(app: Flask, authenticator: Authenticator, rates: Rates) -> 
 
     @app.before_request
     def authenticate() -> None:
-        view = current_app.view_functions.get(request.endpoint or "")
+        asked = current_request()
+        view = app.view_functions.get(asked.endpoint or "")
         needed = getattr(view, _NEEDED, None)
         if needed is _OPEN:
             return
-        caller = g.caller = authenticator.authenticate(request)
+        caller = known().caller = authenticator.authenticate(asked)
         rates.take(caller.id)
         if needed is not None:
             _check(caller, needed)

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-import numpy as np
 from flask import Response
 from numpy.typing import NDArray
 
@@ -18,7 +17,7 @@ def json_values(column: NDArray[Any]) -> list[Any]:
     float32 becomes the float64 with float32's shortest decimal (0.1, not 0.10000000149011612);
     rounding it to float32 again gives the same bits. Dates become ISO text.
     """
-    if column.dtype == np.float32:
+    if column.dtype.char == "f":  # float32, a comparison of dtypes takes ten times as long
         return [float(str(value)) for value in column]
     values: list[Any] = column.tolist()
     return [value.isoformat() if isinstance(value, date) else value for value in values]

@@ -89,7 +89,7 @@ def assemble(
     for name, value in (overrides or {}).items():
         if name not in OVERRIDABLE:
             raise ValueError(f"{name!r} cannot be overridden; {', '.join(OVERRIDABLE)} can.")
-        given = np.broadcast_to(np.asarray(value, np.float32), len(rows))
+        given = np.asarray(value, np.float32)
         column = out[:, _COLUMN[name]]
         out[:, _COLUMN[name]] = np.where(np.isnan(given), column, given)
 
