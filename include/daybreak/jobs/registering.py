@@ -66,13 +66,14 @@ def register(
 def register_trained(runtime: Runtime, model: str, trained: Trained) -> str:
     """Register a version with its golden rows; returns its name.
 
-    Files of that name that it brings along stay. Raises what ``Registry.register`` raises.
+    They replace a file of that name that it brings along. Raises what ``Registry.register``
+    raises.
     """
     manifest, files = trained.manifest, trained.files
     if trained.booster is not None and engine_of(manifest) == "xgboost":
         check_booster(trained.booster, manifest, f"the new version of {model}")
         new = Artifact(model, "", trained.booster, manifest)
-        files = {GOLDEN: golden_rows(new, trained.examples)} | files
+        files = files | {GOLDEN: golden_rows(new, trained.examples)}
     return runtime.registry.register(model, trained.booster, manifest, files)
 
 

@@ -154,6 +154,8 @@ def publish(conn: Connection, generation_id: int, now: datetime, lead: timedelta
     take_turn(conn, "day", coming.model, coming.business_date)
     coming = get_generation(conn, generation_id, lock="move")
     if coming.state is State.PUBLISHED:
+        # Another release may have published it, which did not tell the endpoint.
+        change_over(conn, coming.model, lead, now)
         return
     if coming.state is State.SUPERSEDED:
         raise illegal(coming, State.PUBLISHED, "Roll the later generation back instead.")

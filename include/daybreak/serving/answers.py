@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import chain, compress, islice
-from math import isfinite, isnan
+from math import isfinite
 from operator import not_
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from daybreak.serving.explanations import explanations
 from daybreak.serving.http.encoding import json_values
 from daybreak.serving.inputs import Basis, Inputs
 from daybreak.serving.publications import Publication
+from daybreak.serving.turn import pass_on
 
 NOT_PREDICTED = frozenset({"business_date", "generation_id", "shard"})
 """Columns of a score table that the answer gives once, or that only batch needs."""
@@ -30,6 +31,9 @@ AT_ONCE = 100
 
 MOST_PREDICTIONS = 10_000
 """Of one answer: some 2 MB of JSON."""
+
+MOST_SCORED = 50_000
+"""Rows that are scored together: a few for each item of a list, one for each forecast."""
 
 MOST_EXPLAINED = 100
 """Explaining a row takes some hundred times as long as scoring it."""
@@ -120,13 +124,15 @@ class Answering:
     ) -> tuple[Json, list[Json | DaybreakError]]:
         """As `each`; those about the canary's entities are the canary's, and have its version."""
         side = [self.publication.answering(self.model, one) is canary for one in asked]
-        head, usual = self.each(list(compress(asked, map(not_, side))))
-        _, others = replace(self, publication=canary).each(list(compress(asked, side)))
+        basis = self.inputs.basis(self.model, self.publication)
+        usual = self._each(basis, list(compress(asked, map(not_, side))))
+        others = replace(self, publication=canary)._each(basis, list(compress(asked, side)))
+        self._limit(_predictions(usual) + _predictions(others))
         for one in others:
             if not isinstance(one, DaybreakError):
-                one["version"] = canary.version
+                one |= {"version": canary.version, "gate": canary.gate}
         sides = (iter(usual), iter(others))
-        return head, [next(sides[is_canary]) for is_canary in side]
+        return self._head(basis), [next(sides[is_canary]) for is_canary in side]
 
     def each(self, asked: Sequence[BaseModel]) -> tuple[Json, list[Json | DaybreakError]]:
         """What all answers have in common, and of each the rest, or the error it would have got.
@@ -134,15 +140,16 @@ class Answering:
         Raises ``InvalidRequest`` where they are too long in all, and ``WarehouseUnavailable``.
         """
         basis = self.inputs.basis(self.model, self.publication)
+        return self._head(basis), self._each(basis, asked)
+
+    def _each(self, basis: Basis, asked: Sequence[BaseModel]) -> list[Json | DaybreakError]:
         answers: list[Json | DaybreakError] = []
-        rest, predictions = iter(asked), 0
+        rest = iter(asked)
         while some := list(islice(rest, AT_ONCE)):
-            for found in self._some(basis, some):
-                answers.append(found)
-                if not isinstance(found, DaybreakError):
-                    predictions += len(found["predictions"])
-            self._limit(predictions)
-        return self._head(basis), answers
+            pass_on()  # so many rows take a while
+            answers += self._some(basis, some)
+            self._limit(_predictions(answers))
+        return answers
 
     def _head(self, basis: Basis) -> Json:
         generation = basis.generation
@@ -205,9 +212,13 @@ class Answering:
     ) -> list[Json]:
         rows = self.publication.scorer.rows(given, Questions.of(asked, place))
         features = rows.features
+        if len(features) > MOST_SCORED:
+            raise _too_much(f"leads to more than {MOST_SCORED} scores", MOST_SCORED)
         answers = rows.answers(self.publication.engine.single(features))
         self._limit(len(answers))
-        records = _records(self.model, answers.columns)
+        records = _records(prediction_columns(self.model), answers.columns)
+        if self.model.endpoint.extra is not None:
+            _add_extra(self.model.endpoint.extra, answers.columns, records)
         if self.wanted.compare:
             self._compare(basis, asked, records)
         if self.wanted.explain:
@@ -229,22 +240,26 @@ class Answering:
         columns = self.inputs.published(self.model, basis, asked)
         table = self.model.night.score_table
         names = [c.name for c in table.primary_key if c.name not in NOT_PREDICTED]
-        published = {
-            tuple(row[name] for name in names): row for row in _records(self.model, columns)
-        }
+        rows = _records(score_columns(table), columns)
+        published = {tuple(row[name] for name in names): row for row in rows}
         for record in records:
             record["published"] = published.get(tuple(record[name] for name in names))
 
     def _limit(self, predictions: int) -> None:
         most = MOST_EXPLAINED if self.wanted.explain else MOST_PREDICTIONS
         if predictions > most:
-            raise _TooMuch(
-                f"The answer would have more than {most} predictions"
-                + (", each explained." if self.wanted.explain else "."),
-                remedy="Ask for fewer at once.",
-                field="rows",
-                limit=most,
-            )
+            explained = ", each explained" if self.wanted.explain else ""
+            raise _too_much(f"would be answered by more than {most} predictions{explained}", most)
+
+
+def _predictions(answers: Iterable[Json | DaybreakError]) -> int:
+    return sum(len(one["predictions"]) for one in answers if not isinstance(one, DaybreakError))
+
+
+def _too_much(fault: str, limit: int) -> _TooMuch:
+    return _TooMuch(
+        f"The request {fault}.", remedy="Ask for fewer at once.", field="rows", limit=limit
+    )
 
 
 def _or_error(answer: Callable[[], list[Json]]) -> list[Json | DaybreakError]:
@@ -256,21 +271,26 @@ def _or_error(answer: Callable[[], list[Json]]) -> list[Json | DaybreakError]:
         return [error]
 
 
-def _records(model: AnyModel, columns: Columns) -> list[Json]:
-    names = prediction_columns(model)
+def _records(names: Sequence[str], columns: Columns) -> list[Json]:
     listed = {name: json_values(columns[name]) for name in names}
-    scores = (listed[name] for name in names if columns[name].dtype.char == "f")
+    _check_finite(listed[name] for name in names if columns[name].dtype.char == "f")
+    return [dict(zip(names, row, strict=True)) for row in zip(*listed.values(), strict=True)]
+
+
+def _add_extra(form: type[BaseModel], columns: Columns, records: list[Json]) -> None:
+    """Add to each row what of these fields applies to it: what is neither None nor NaN."""
+    for name in form.model_fields.keys() & columns.keys():
+        values = json_values(columns[name])
+        applies = [value is not None and value == value for value in values]  # noqa: PLR0124 (NaN)
+        _check_finite([list(compress(values, applies))] if columns[name].dtype.kind == "f" else [])
+        for record, value in compress(zip(records, values, strict=True), applies):
+            record[name] = value
+
+
+def _check_finite(scores: Iterable[list[float]]) -> None:
     if not all(map(isfinite, chain.from_iterable(scores))):
         raise InvalidRequest(
             "The request leads to a score that is not a finite number.",
             remedy="Give values of the size that the model has seen.",
             field="body",
         )
-    records = [dict(zip(names, row, strict=True)) for row in zip(*listed.values(), strict=True)]
-    extra = model.endpoint.extra
-    for name in extra.model_fields if extra else ():
-        if name in columns:
-            for record, value in zip(records, json_values(columns[name]), strict=True):
-                if not isnan(value):  # it applies to this row
-                    record[name] = value
-    return records

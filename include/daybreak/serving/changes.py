@@ -9,14 +9,13 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from daybreak.errors import DaybreakError
+from daybreak.errors import DaybreakError, RegistryUnavailable, WarehouseUnavailable
 from daybreak.ledger.champions import no_champion, served_versions
 from daybreak.ledger.generations import Generation, State, not_published
 from daybreak.ledger.serving import Change, served_generations
 from daybreak.ledger.trials import Kind, Trial, served_trials
 from daybreak.models.base import AnyModel
 from daybreak.runtime import Runtime
-from daybreak.serving.held import SOURCE_DOWN
 from daybreak.serving.loading import Loader, Wanted
 from daybreak.serving.publication import Canary, Publication
 from daybreak.serving.timeline import HOLDS, SharedClock, Step, Timeline
@@ -35,9 +34,9 @@ class Changes:
     """``read`` of a ``Held``: the timeline of a model, everything in it loaded.
 
     A version that cannot be used stays out, and what answered before it goes on, marked with the
-    problem. That follows from the ledger and the files alone, so all workers do alike, whenever
-    they began. An error of the warehouse or of the registry says nothing of a version: it is
-    raised.
+    problem. That follows from the ledger, the files and this release, so workers of one release
+    do alike, whenever they began. An error of the warehouse says nothing of a version: it is
+    raised. So is one of the registry where nothing is loaded that could go on.
     """
 
     def __init__(self, runtime: Runtime, model: AnyModel, monotonic: Callable[[], float]) -> None:
@@ -119,7 +118,11 @@ class Changes:
     ) -> Publication | DaybreakError:
         try:
             found = self._loader.publication(conn, wanted, loaded)
-        except SOURCE_DOWN:
+        except RegistryUnavailable as error:
+            if not loaded:
+                raise
+            return error  # of this version alone: what is loaded goes on, the next look tries again
+        except WarehouseUnavailable:
             raise
         except DaybreakError as error:
             return error

@@ -49,7 +49,9 @@ def many_form(model: AnyModel) -> type[Many]:
             remedy="Give the field of the request form another name.",
             model=model.name,
         )
-    rows = Annotated[list[one], Field(min_length=1, max_length=MOST_ROWS)]  # type: ignore[valid-type]
+    # The first wrong row is named, with all that is wrong in it.
+    several = Field(min_length=1, max_length=MOST_ROWS, fail_fast=True)
+    rows = Annotated[list[one], several]  # type: ignore[valid-type]
     described = Field(description="Requests, each as if it were sent alone.")
     made: type[Many] = create_model(
         f"{one.__name__}s", __base__=Many, __doc__="Many requests at once.", rows=(rows, described)

@@ -17,6 +17,8 @@ T = TypeVar("T")
 SOURCE_DOWN = (WarehouseUnavailable, RegistryUnavailable)
 LONGEST_WAIT = 0.5
 """Seconds that a request waits for what is too old to be trusted; then it is better than none."""
+CONNECTING = 10.0
+"""Seconds that it waits for what is too old for any use: a connection may take as long."""
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +88,12 @@ class Held(Generic[T]):
         patience = self._patience()
         if not self._lock.acquire(timeout=patience):
             self._slow = patience > 0 or self._slow
+            if self._forgotten():
+                raise WarehouseUnavailable(
+                    f"What is in force was confirmed {self.age:.0f} s ago, and the warehouse does "
+                    "not answer.",
+                    remedy="Try again; `daybreak doctor` says what is wrong with the warehouse.",
+                )
             return
         try:
             if self._monotonic() - self._looked_at >= oldest:
@@ -95,12 +103,18 @@ class Held(Generic[T]):
 
     def _patience(self) -> float:
         """Seconds to wait for another thread's read; -1 is without end."""
-        if self._outcome is not None:
+        if self._outcome is not None and not self._forgotten():
             trusted = self._monotonic() - self._looked_at < self._trusted
             if trusted or self._slow:
                 return 0
         pass_on()
-        return -1 if self._outcome is None else LONGEST_WAIT
+        if self._outcome is None:
+            return -1
+        return LONGEST_WAIT if not self._forgotten() else CONNECTING
+
+    def _forgotten(self) -> bool:
+        """Whether the value is too old for any use, as after hours without a request."""
+        return self._outcome is not None and self.age > max(self._stale, self._refresh)
 
     def _read_anew(self) -> None:
         now = self._monotonic()

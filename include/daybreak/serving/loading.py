@@ -70,7 +70,9 @@ class Loader:
             raise raised(error)
         try:
             engines = (one.engine for one in loaded if one.version == wanted.version)
-            engine = next(engines, None) or self._load(wanted.version)
+            if (engine := next(engines, None)) is None:
+                conn.rollback()  # no transaction stays open while files are read
+                engine = self._load(wanted.version)
             scorer = self._scorer(conn, engine, wanted.generation)
         except SOURCE_DOWN:
             raise
@@ -90,6 +92,7 @@ class Loader:
             # One thread: a single row gains nothing from more, and workers share the cores.
             engine = open_engine(artifact, threads=1)
             check_golden_rows(engine)
+            # Its name makes the twin, which else the first request would wait for.
             logger.info("serving %s %s by the %s", artifact.model, version, engine.name)
         return engine
 

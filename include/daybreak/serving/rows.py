@@ -64,8 +64,10 @@ class RowCache:
         addresses = {key: (model.name, generation.snapshot_id, key) for key in keys}
         with self._lock:
             held = {key: self._rows.get(address) for key, address in addresses.items()}
-        missing = [key for key, row in held.items() if row is None]
-        found = {key: row for key, row in held.items() if row is not None}
+            missing = [key for key, row in held.items() if row is None]
+            found = {key: row for key, row in held.items() if row is not None}
+            self.hits += len(found)
+            self.misses += len(missing)
         if not missing:
             return found
         pass_on()

@@ -124,7 +124,7 @@ class ModelDetail(ModelSummary):
         {
             **_FORECAST,
             "keys": ["store_id", "item_id"],
-            "request": {"type": "object", "required": ["store", "item", "date"]},
+            "request": {"type": "object", "required": ["store_id", "item_id", "target_date"]},
             "manifest": {"trained_through": "2026-06-22", "engine": "xgboost"},
         }
     )
@@ -178,8 +178,11 @@ def answer_forms(model: AnyModel) -> tuple[type[BaseModel], type[BaseModel]]:
         "predictions": (list[_prediction_form(model)], ...),  # type: ignore[misc]  # made here
         **(_fields_of(notes) if notes else {}),
     }
-    canary = Field("", description="Only where a canary answered: its version.")
-    alone = create_model(f"{name}OneOfMany", __base__=Form, version=(str, canary), **scored)
+    of_canary: dict[str, Any] = {
+        "version": (str, Field("", description="Only where a canary answered: its version.")),
+        "gate": (Gate, Field("passed", description=f"Only where a canary answered. {GATE}")),
+    }
+    alone = create_model(f"{name}OneOfMany", __base__=Form, **scored, **of_canary)
     answers = Field(description="Of each row in order: its answer, or the error it would have got.")
     latency: Any = (float, Field(description="Time inside the service.", ge=0))
     return (

@@ -81,7 +81,7 @@ class Service:
             found = Answering(model, publication, self.inputs, wanted).one(asked)
             return Answered(encoded(found), model.name, publication.version, found["source"])
 
-        if wanted is not SCORES_ALONE:
+        if wanted != SCORES_ALONE:
             return make()
         answered = self.remembered.answer(model.name, publication, asked, make)
         if publication.shadow is not None:

@@ -185,6 +185,19 @@ def test_rows_that_are_no_requests_are_named(client: FlaskClient, rows: Any, fie
     assert {one["field"] for one in error["details"]["fields"]} == {field}
 
 
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ({"rows": [BODY | {str(n): n for n in range(100)}] * 200}, "and more"),
+        ({str(n): n for n in range(20_000)}, "more than 1000 fields"),
+    ],
+)
+def test_what_is_wrong_is_listed_in_few_lines(client: FlaskClient, body: Any, fault: str) -> None:
+    response = client.post(PREDICT, json=body)
+    assert fault in error_of(response, 400, "invalid_request")["message"]
+    assert len(response.data) < 20_000
+
+
 def test_an_answer_has_so_many_predictions(
     runtime: Runtime, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +206,10 @@ def test_an_answer_has_so_many_predictions(
     assert client.post(PREDICT, json={"rows": [BODY] * 3}).status_code == 200
     error = error_of(client.post(PREDICT, json={"rows": [BODY] * 4}), 400, "invalid_request")
     assert error["details"] == {"field": "rows", "limit": 3}
+    monkeypatch.setattr(answers, "MOST_SCORED", 2)
+    scored = client.post(PREDICT, json={"rows": [BODY] * 3})
+    assert "more than 2 scores" in error_of(scored, 400, "invalid_request")["message"]
+    monkeypatch.undo()
     monkeypatch.setattr(answers, "MOST_EXPLAINED", 2)
     asked = client.post(f"{PREDICT}?explain=true", json={"rows": [BODY] * 3})
     assert "each explained" in error_of(asked, 400, "invalid_request")["message"]

@@ -13,10 +13,11 @@ from flask.testing import FlaskClient
 
 import toy
 from anybody import Anybody
-from daybreak.errors import NotPublished
+from daybreak.errors import NotPublished, RegistryUnavailable
 from daybreak.jobs.registering import register_trained
+from daybreak.ledger import generations
 from daybreak.ledger.champions import promote, served_versions
-from daybreak.ledger.generations import Generation, rollback
+from daybreak.ledger.generations import Generation, publish, rollback
 from daybreak.models import arrays
 from daybreak.models.base import Trained
 from daybreak.registry.artifact import Artifact
@@ -25,6 +26,7 @@ from daybreak.scoring.engines.golden import FILE, check_golden_rows, golden_rows
 from daybreak.scoring.engines.opening import open_engine
 from daybreak.serving.app import create_app
 from daybreak.serving.publications import Publications
+from daybreak.serving.service import service_of
 from daybreak.types import Float32
 from daybreak.warehouse.engine import begin, connect
 from toy import DAY, TOY, publish_day
@@ -159,6 +161,46 @@ def test_a_version_that_cannot_be_used_stays_out_in_every_worker(
     file.write_bytes(original)
     assert served(running) == second.generation_id
     assert running.get("/v1/models/toy").get_json()["problem"] is None
+
+
+def test_a_registry_that_does_not_answer_leaves_what_is_loaded_in_force(
+    following: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = publish_day(following)
+    running = client_of(following)
+    assert served(running) == first.generation_id
+    second = publish_day(following, level=2.0, scale=3.0)
+
+    def away(*_: object) -> Artifact:
+        raise RegistryUnavailable("Away.", remedy="Wait.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(following.registry, "load", away)
+        held = service_of(running.application).publications._held["toy"]
+        held._stale = -1.0  # however long it lasts
+        assert served(running) == first.generation_id
+        assert running.get("/readyz").get_json()["checks"]["toy"] == "registry_unavailable"
+        beginning = client_of(following).post(PREDICT, json=BODY)
+        assert beginning.get_json()["error"]["code"] == "registry_unavailable"
+    assert served(running) == second.generation_id
+
+
+def test_what_another_release_published_is_followed_when_it_is_published_again(
+    following: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as another:
+        another.setattr(generations, "change_over", lambda *_: None)
+        generation = publish_day(following)
+    assert client_of(following).post(PREDICT, json=BODY).status_code == 503
+    with begin(following.engine) as conn:
+        publish(conn, generation.generation_id, following.clock())
+    assert served(client_of(following)) == generation.generation_id
+
+
+def test_the_first_answer_waits_for_nothing(following: Runtime) -> None:
+    publish_day(following)
+    publication = Publications(following, [TOY]).current("toy")
+    assert "_twin" in publication.engine.__dict__
 
 
 def golden(margins: Callable[[Float32], Float32]) -> dict[str, bytes]:

@@ -98,7 +98,7 @@ def test_a_stock_client_finds_its_way_and_gets_the_bits_of_the_table(
     price = given("price", np.full((len(rows), 1), 4.5, np.float32), "FP32")
     found = stock.infer("toy", [*inputs, price], outputs=[p50])
     assert [one["name"] for one in found.get_response()["outputs"]] == ["p50"]
-    with pytest.raises(InferenceServerException, match="There is no input prize") as caught:
+    with pytest.raises(InferenceServerException, match="There is no such input: prize") as caught:
         stock.infer("toy", [*inputs, given("prize", np.zeros(len(rows)), "FP64")])
     assert caught.value.status() == "400"
 
@@ -126,9 +126,9 @@ def test_a_row_is_answered_as_its_request_is(client: FlaskClient) -> None:
 @pytest.mark.parametrize(
     ("inputs", "more", "status", "said"),
     [
-        ([STORE, ITEM], {}, 400, "The input date is missing"),
+        ([STORE, ITEM], {}, 400, "This input is missing: date"),
         ([*INPUTS, STORE], {}, 400, "given twice"),
-        ([*INPUTS, tensor("prize", [1, 2], "FP64")], {}, 400, "There is no input prize"),
+        ([*INPUTS, tensor("prize", [1, 2], "FP64")], {}, 400, "There is no such input: prize"),
         ([STORE, ITEM, tensor("date", [1, 2], "INT64")], {}, 400, "date is wrong: its datatype"),
         ([STORE, ITEM, tensor("date", ["2026-02-03"])], {}, 400, "same number of rows"),
         ([STORE, ITEM, DATE | {"shape": [3]}], {}, 400, "date is wrong: its data"),
@@ -140,7 +140,7 @@ def test_a_row_is_answered_as_its_request_is(client: FlaskClient) -> None:
         ([tensor("store", ["S1", "S9"]), ITEM, DATE], {}, 404, "Row 1: "),
         ([*INPUTS, tensor("price", [1, "2"], "FP64")], {}, 400, "Row 1: "),
         (INPUTS, {"outputs": [{"name": "p51"}]}, 400, "There is no output p51"),
-        ([], {}, 400, "The input store, item, date is missing"),
+        ([], {}, 400, "This input is missing: store, item, date"),
         ([tensor(name, []) for name in ("store", "item", "date")], {}, 400, "number of rows, 1 to"),
     ],
 )

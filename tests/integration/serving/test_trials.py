@@ -17,6 +17,7 @@ from daybreak import cli, models
 from daybreak.errors import InvalidRequest, NotFound
 from daybreak.jobs import trials
 from daybreak.ledger.generations import Generation, rollback
+from daybreak.ledger.verdicts import record_verdict
 from daybreak.models.base import Endpoint, Model
 from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
@@ -74,13 +75,17 @@ def client_of(runtime: Runtime) -> FlaskClient:
     return create_app(runtime, authenticator=Anybody(), models=[TOY]).test_client()
 
 
+def body(key: tuple[str, ...]) -> dict[str, Any]:
+    store, item = key
+    return {"store": store, "item": item, "date": TARGET}
+
+
 def answers(client: FlaskClient) -> dict[tuple[str, str], dict[str, Any]]:
     found = {}
-    for store, item in KEYS:
-        body = {"store": store, "item": item, "date": TARGET}
-        response = client.post(PREDICT, json=body)
+    for key in KEYS:
+        response = client.post(PREDICT, json=body(key))
         assert response.status_code == 200, response.get_data(as_text=True)
-        found[store, item] = response.get_json()
+        found[key] = response.get_json()
     return found
 
 
@@ -116,6 +121,40 @@ def test_a_canary_answers_for_its_share_with_its_own_bits(
     assert [(row.version, row.share, row.until is None) for row in report] == [
         (challenger.version, 0.5, False),
         (challenger.version, 0.9, False),
+    ]
+
+
+def test_many_rows_are_answered_each_by_its_side(runtime: Runtime, published: Any) -> None:
+    champion, challenger, *_ = published
+    with begin(runtime.engine) as conn:
+        record_verdict(
+            conn, model="toy", version=challenger.version, passed=False, reason="worse",
+            evidence={}, actor="test", now=runtime.clock(),
+        )  # fmt: skip
+    trials.canary("toy", challenger.version, 50, "look", actor="test", runtime=runtime)
+    client = client_of(runtime)
+    alone = answers(client)
+    bodies = [body(key) for key in alone]
+    found = client.post(PREDICT, json={"rows": [*bodies, body(("S9", "durian"))]}).get_json()
+    assert (found["version"], found["gate"]) == (champion.version, "not_judged")
+    *known, unknown = found["answers"]
+    assert unknown["error"]["code"] == "not_found"
+    for one, each in zip(alone.values(), known, strict=True):
+        assert {"version": found["version"], "gate": found["gate"], **each}.items() <= one.items()
+    assert {each.get("gate") for each in known} == {None, "refused"}
+    tensors = client.post("/v2/models/toy/infer", json={"inputs": columns(bodies)}).get_json()
+    assert tensors["model_version"] == champion.version, "tensors have one version"
+
+
+def columns(bodies: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "datatype": "BYTES",
+            "shape": [len(bodies)],
+            "data": [one[name] for one in bodies],
+        }
+        for name in bodies[0]
     ]
 
 

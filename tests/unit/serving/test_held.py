@@ -243,3 +243,28 @@ def test_the_first_read_is_waited_for_by_all_and_done_once(clock: Clock) -> None
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(lambda _: held.get(), range(32))) == {"first"}
     assert source.asked == 1
+
+
+def test_what_was_not_confirmed_for_too_long_is_not_given_while_another_reads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(held_values, "CONNECTING", 0.01)
+    clock, reading, go_on = Clock(), threading.Event(), threading.Event()
+
+    def read(previous: str | None) -> str:
+        if previous is not None:
+            reading.set()
+            assert go_on.wait(20)
+        return "new" if previous else "old"
+
+    held = Held(read, refresh=5, stale=60, monotonic=clock)
+    assert held.get() == "old"
+    clock.now += 3600
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(held.get)
+        assert reading.wait(20)
+        with pytest.raises(WarehouseUnavailable, match="3600 s ago"):
+            held.get()
+        go_on.set()
+        assert first.result(20) == "new"
+    assert held.get() == "new"

@@ -30,12 +30,16 @@ class RecommendationRequest(BaseModel):
     session: list[Name] = Field(
         default_factory=list,
         max_length=100,
+        fail_fast=True,
         description="item_id of what was just seen or put in the basket; not offered again.",
         examples=[["I0001"]],
     )
     k: Count | None = Field(None, description="How many items; null: as many as are published.")
     exclude: list[Name] = Field(
-        default_factory=list, max_length=1000, description="item_id of what not to offer."
+        default_factory=list,
+        max_length=1000,
+        fail_fast=True,
+        description="item_id of what not to offer.",
     )
     exclude_purchased: bool | None = Field(
         None,
@@ -45,6 +49,7 @@ class RecommendationRequest(BaseModel):
     allow: list[Name] | None = Field(
         None,
         max_length=5000,
+        fail_fast=True,
         description="Offer only these (what is in stock); null: anything on sale.",
     )
 

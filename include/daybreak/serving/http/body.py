@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, NoReturn, TypeVar
 
 from flask import Flask, Request
@@ -18,6 +19,12 @@ Typed = TypeVar("Typed", bound=BaseModel)
 Many = TypeVar("Many", bound=BaseModel)
 DEEPEST = 16
 """Levels of nesting that a body may have."""
+MOST_FIELDS = 1000
+"""Fields that an object may have."""
+MOST_FAULTS = 20
+"""Wrong fields that are named."""
+LONGEST_NAME = 200
+"""Characters of a field's name that are shown."""
 
 
 def limit_bodies(app: Flask, longest: int) -> None:
@@ -105,10 +112,14 @@ def _typed(form: type[Typed], body: bytes, wrong: dict[str, str]) -> Typed:
     else:
         if not wrong:
             return typed
-    faults = [{"field": field, "message": message} for field, message in wrong.items()]
+    faults = [
+        {"field": field[:LONGEST_NAME], "message": message}
+        for field, message in islice(wrong.items(), MOST_FAULTS)
+    ]
     listing = "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults)
+    more = ", and more" if len(wrong) > MOST_FAULTS else ""
     raise InvalidRequest(
-        f"{len(faults)} field(s) are wrong: {listing}.",
+        f"{len(wrong)} field(s) are wrong: {listing}{more}.",
         remedy="GET /v1/openapi.json says what each field takes.",
         fields=faults,
     )
@@ -139,6 +150,8 @@ def _checked_json(body: bytes) -> dict[str, Any]:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > MOST_FIELDS:
+        _refuse(f"an object has more than {MOST_FIELDS} fields")
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:

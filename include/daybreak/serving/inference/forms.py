@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from daybreak.serving.schemas import Form, example
 
+MOST_TENSORS = 200
+"""Inputs or outputs of a request."""
 MOST_VALUES = 2**31 - 1
 """Of one dimension; a body is too long before it has as many."""
 
@@ -41,7 +43,10 @@ class Input(Asked):
         max_length=2,
         description='[n] or [n, 1] for n rows; [n, k] of a list with k places, "" fills up.',
     )
-    data: list[Value | list[Value]] = Field(description="Row by row, flat or nested.")
+    # Of a list, here and below, the first wrong element is named: a body has room for many.
+    data: list[Value | list[Value]] = Field(
+        fail_fast=True, description="Row by row, flat or nested."
+    )
     parameters: Parameters = Field(default_factory=dict, description=_PASSED_OVER)
 
 
@@ -68,10 +73,10 @@ class InferRequest(Asked):
     )
 
     id: str | None = None
-    inputs: list[Input]
-    outputs: list[RequestedOutput] | None = Field(
-        None, description="Which columns to answer with; left out: all."
-    )
+    inputs: list[Input] = Field(max_length=MOST_TENSORS, fail_fast=True)
+    outputs: (
+        Annotated[list[RequestedOutput], Field(max_length=MOST_TENSORS, fail_fast=True)] | None
+    ) = Field(None, description="Which columns to answer with; left out: all.")
     parameters: Parameters = Field(default_factory=dict, description=_PASSED_OVER)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from daybreak.errors import DaybreakError, InvalidRequest, NotFound
 from daybreak.models.base import AnyModel
 from daybreak.serving.answers import Answering
-from daybreak.serving.http.body import parse
+from daybreak.serving.http.body import LONGEST_NAME, MOST_FAULTS, parse
 from daybreak.serving.http.encoding import encoded
 from daybreak.serving.inference.forms import InferRequest
 from daybreak.serving.inference.tensors import outputs_of, rows_of, tensors_of
@@ -32,7 +32,7 @@ def infer(service: Service, model: AnyModel, version: str | None, asked: InferRe
     wanted = [one.name for one in asked.outputs or ()]
     if unknown := sorted({*wanted} - columns.keys()):
         raise InvalidRequest(
-            f"There is no output {', '.join(unknown)}.",
+            f"There is no output {', '.join(unknown[:MOST_FAULTS])[: 10 * LONGEST_NAME]}.",
             remedy=f"The outputs are: {', '.join(columns)}.",
             field="outputs",
         )
@@ -55,7 +55,7 @@ def infer(service: Service, model: AnyModel, version: str | None, asked: InferRe
         **({} if asked.id is None else {"id": asked.id}),
         "parameters": {name: head[name] for name in BESIDE if name in head},
         # What no row has, such as another price, is left out, unless it was asked for.
-        "outputs": outputs if wanted else [one for one in outputs if {*one["data"]} - {None}],
+        "outputs": outputs if wanted else [one for one in outputs if {*one["data"]} != {None}],
     }
 
 
@@ -65,7 +65,7 @@ def in_force(service: Service, model: AnyModel, version: str | None) -> Publicat
     if version not in (None, publication.version):
         raise NotFound(
             f"This version of {model.name} is not in force.",
-            remedy=f"Ask for {publication.version}, or leave the version out.",
+            remedy=f"Leave the version out, or ask for that of GET /v2/models/{model.name}.",
             field="version",
         )
     return publication

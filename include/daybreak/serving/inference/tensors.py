@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,6 +14,7 @@ from pydantic import BaseModel
 from daybreak.errors import InvalidRequest
 from daybreak.models.base import AnyModel
 from daybreak.serving.forms import MOST_ROWS
+from daybreak.serving.http.body import LONGEST_NAME, MOST_FAULTS
 from daybreak.serving.inference.forms import Datatype, Input, Tensor
 from daybreak.serving.schemas import answer_forms
 
@@ -85,13 +87,13 @@ def rows_of(form: type[BaseModel], inputs: Sequence[Input]) -> list[Json]:
     """
     fields = inputs_of(form)
     names = [one.name for one in inputs]
-    if unknown := sorted({*names} - fields.keys()):
-        _refuse(f"There is no input {', '.join(unknown)}.", unknown, fields)
+    if unknown := sorted({*names} - fields.keys())[:MOST_FAULTS]:
+        _refuse("There is no such input", unknown, fields)
     missing = [name for name, field in fields.items() if field.required and name not in names]
     if missing:
-        _refuse(f"The input {', '.join(missing)} is missing.", missing, fields)
-    if len({*names}) < len(names):
-        _refuse("An input is given twice.", names, fields)
+        _refuse("This input is missing", missing, fields)
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
+        _refuse("This input is given twice", twice, fields)
     columns = {one.name: _column(fields[one.name], one) for one in inputs}
     counts = {len(column) for column in columns.values()}
     if len(counts) != 1 or not 1 <= (count := counts.pop()) <= MOST_ROWS:
@@ -151,9 +153,10 @@ def _wrong(field: Field, fault: str) -> NoReturn:
     )
 
 
-def _refuse(message: str, names: Sequence[str], fields: Mapping[str, Field]) -> NoReturn:
+def _refuse(fault: str, names: Sequence[str], fields: Mapping[str, Field]) -> NoReturn:
+    shown = [name[:LONGEST_NAME] for name in names]
     raise InvalidRequest(
-        message,
+        f"{fault}: {', '.join(shown)}.",
         remedy=f"The inputs are: {', '.join(fields)}.",
-        fields=[{"field": name, "message": message} for name in names],
+        fields=[{"field": name, "message": f"{fault}."} for name in shown],
     )

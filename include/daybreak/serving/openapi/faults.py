@@ -40,9 +40,9 @@ FAULTS: Mapping[int, Fault] = {
     400: Fault(
         "The body is not what is asked for, each wrong field is named; or this is no HTTP/1.1.",
         InvalidRequest(
-            "1 field(s) are wrong: item: Field required.",
+            "1 field(s) are wrong: item_id: Field required.",
             remedy="GET /v1/openapi.json says what each field takes.",
-            fields=[{"field": "item", "message": "Field required"}],
+            fields=[{"field": "item_id", "message": "Field required"}],
         ),
     ),
     401: Fault(

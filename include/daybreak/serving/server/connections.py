@@ -304,7 +304,7 @@ class Server:
             self._refuse(connection, error, request)
             return
         connection.state = State.APP
-        connection.deadline = time.monotonic() + self._patience.work
+        connection.deadline = math.inf  # until a thread takes it: who waits does not hang
         self._count(1)
         self._jobs.put((connection, request))
 
@@ -336,6 +336,7 @@ class Server:
                 pass_on()
                 return
             connection, request = job
+            connection.deadline = time.monotonic() + self._patience.work
             data, close = self._answered(connection, request)
             self._count(-1)  # before the client sees it: the next request may come at once
             self._send(connection, data, close=close)

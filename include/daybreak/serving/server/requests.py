@@ -129,7 +129,7 @@ class Requests:
         self._size += len(body)
         if self._size > self._limits.body:
             raise too_large(self._limits.body)
-        self._body.append(body)
+        self._body += body
 
     def on_message_complete(self) -> None:  # noqa: D102
         if len(self.ready) >= MOST_AHEAD:
@@ -140,7 +140,7 @@ class Requests:
                 parser.get_method(),
                 self._target,
                 self._headers,
-                b"".join(self._body),
+                bytes(self._body),
                 parser.get_http_version(),
                 parser.should_keep_alive(),
             )
@@ -152,7 +152,7 @@ class Requests:
         self.begun = self.body_begun = self.awaits_continue = False
         self._target = b""
         self._headers: list[Header] = []
-        self._body: list[bytes] = []
+        self._body = bytearray()  # not chunk by chunk: one of two bytes takes some sixty
         self._length = self._size = 0
 
 

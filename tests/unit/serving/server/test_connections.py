@@ -31,7 +31,8 @@ HEALTH = {b"/healthz": {"status": "ok"}}
 
 
 class App:
-    """Echoes bodies. ``/wait`` answers when it is let; ``/big`` a megabyte; ``/fail`` fails."""
+    """Echoes bodies. ``/wait`` answers when it is let; ``/slow`` after 0.2 s; ``/big`` a megabyte;
+    ``/fail`` fails."""
 
     def __init__(self) -> None:
         self.begun, self.go_on = Event(), Event()
@@ -48,6 +49,8 @@ class App:
             case "/big":
                 start_response("200 OK", [])
                 return [b"x" * 1_000_000]
+            case "/slow":
+                time.sleep(0.2)
             case "/fail":
                 raise OSError("of the inside")
             case "/unready":
@@ -81,7 +84,12 @@ class Running:
             **settings,
         )
 
+        self.longest_without_a_beat, self._last = 0.0, time.monotonic()
+
         def beat() -> None:
+            now = time.monotonic()
+            self.longest_without_a_beat = max(self.longest_without_a_beat, now - self._last)
+            self._last = now
             self.beats += 1
 
         arguments = (lambda: self._alive, beat, self._wake[0])
@@ -163,7 +171,9 @@ HALF_BODY = HALF_HEADER + b"Content-Length: 10\r\n\r\nabc"
 def test_who_sends_slowly_is_told_and_hung_up_on_and_nobody_else_waits(
     begin: bytes, drip: bytes, status: int
 ) -> None:
-    with running(SOON, waiting=64) as server, ExitStack() as stack:
+    # Longer than a good client takes between its header and its body on a busy machine.
+    some = replace(SOON, header=1.5, body=1.5, idle=1.5)
+    with running(some, waiting=64) as server, ExitStack() as stack:
         slow = [stack.enter_context(client(server)) for _ in range(30)]
         for sock in slow:
             sock.sendall(begin)
@@ -257,6 +267,16 @@ def test_beyond_what_can_wait_requests_are_told_to_come_again_and_health_answers
         assert (healthy.status, json.loads(healthy.read())) == (200, {"status": "ok"})
         server.app.go_on.set()
         assert [status_of(all_of(sock)) for sock in busy[1:]] == [200, 200]
+
+
+def test_who_waits_for_a_thread_does_not_hang() -> None:
+    """Many that wait longer than an answer may take, and none that does."""
+    with running(replace(LONG, work=0.5), waiting=20) as server, ExitStack() as stack:
+        clients = [stack.enter_context(client(server)) for _ in range(12)]
+        for sock in clients:
+            sock.sendall(b"GET /slow HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert {status_of(all_of(sock)) for sock in clients} == {200}
+        assert server.longest_without_a_beat < 2 * 0.5
 
 
 def test_an_app_that_hangs_in_every_thread_has_no_pulse() -> None:

@@ -38,6 +38,8 @@ def upgrade() -> None:
         schema="ops",
     )
     op.create_index("serving_by_model", "serving", ["model", "entry_id"], schema="ops")
+    # What another release is publishing right now is waited for, not missed.
+    op.execute("LOCK TABLE ops.published IN SHARE MODE")
     op.execute(
         """
         INSERT INTO ops.serving (model, generation_id, serve_from, recorded_at)
