@@ -426,7 +426,7 @@ class Trained:
     booster: bytes | None
     manifest: dict[str, Any]
     files: dict[str, bytes] = field(default_factory=dict)
-    examples: Float32 = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    examples: Float32 = field(compare=False, default_factory=lambda: np.empty((0, 0), np.float32))
 
     @property
     def trees(self) -> bytes:

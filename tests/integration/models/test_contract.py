@@ -637,10 +637,10 @@ def test_the_examples_of_the_documentation_are_answered_as_it_says(day: Day) -> 
 
 def moved(request: dict[str, Any]) -> dict[str, Any]:
     """A request of the demo with its date as far from ``DAY`` as it is from the demo's last one."""
-    if "date" not in request:
+    if "target_date" not in request:
         return request
-    ahead = date.fromisoformat(request["date"]) - date(2026, 6, 30)
-    return request | {"date": (DAY + ahead).isoformat()}
+    ahead = date.fromisoformat(request["target_date"]) - date(2026, 6, 30)
+    return request | {"target_date": (DAY + ahead).isoformat()}
 
 
 def test_a_version_of_other_features_is_refused_by_batch_and_endpoint(own_day: Day) -> None:
@@ -654,14 +654,17 @@ def test_a_version_of_other_features_is_refused_by_batch_and_endpoint(own_day: D
     predictor = open_engine(day.runtime.registry.load(day.model.name, version), threads=1)
     with pytest.raises(NotReady, match=missing), begin(day.engine) as conn:
         score_shard(conn, day.model, predictor, generation, shard=0, first=0, last=1)
-    # Were it published all the same, the endpoint would not answer with it.
+    # Were it published all the same, the endpoint would go on with what answers.
     with begin(day.engine) as conn:
         generations.mark_staged(conn, generation.generation_id, 0, CUTOFF)
         generations.mark_audited(conn, generation.generation_id, CUTOFF)
         generations.publish(conn, generation.generation_id, CUTOFF)
-    status, answer = day.ask(day.client(), first_row(day))
-    assert (status, answer["error"]["code"]) == (503, "not_ready")
-    assert missing in answer["error"]["message"]
+    client = day.client()
+    status, answer = day.ask(client, first_row(day))
+    assert (status, answer["version"]) == (200, day.address["version"])
+    problem = client.get(f"/v1/models/{day.model.name}").get_json()["problem"]
+    assert problem["code"] == "not_ready"
+    assert missing in problem["message"]
 
 
 def test_an_altered_or_missing_file_is_refused_by_batch_and_endpoint(own_day: Day) -> None:

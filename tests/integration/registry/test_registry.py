@@ -336,7 +336,7 @@ def test_many_promotions_at_once_leave_one_entry(
 
 
 def test_only_a_registered_version_becomes_champion(warehouse: Engine) -> None:
-    with pytest.raises(NotFound, match="cannot be champion"):
+    with pytest.raises(NotFound, match="so it cannot answer"):
         enter(warehouse, "2026-01-31-00000000", 10)
 
 

@@ -276,7 +276,7 @@ def test_a_date_outside_the_horizon(staged: tuple[Engine, Generation], offset: i
     request = ForecastRequest(store="A", item="bread", date=small_shop.day(offset))
     with pytest.raises(OutsideHorizon, match="is not within 2026-03-11 to 2026-04-07") as error:
         ask(entity, request)
-    assert error.value.details["field"] == "date"
+    assert error.value.details["field"] == "target_date"
 
 
 def test_a_snapshot_of_another_layout_is_not_scored(staged: tuple[Engine, Generation]) -> None:

@@ -176,7 +176,7 @@ def test_an_unknown_entity_names_the_field(shop: Engine, key: tuple[str, str], f
         snapshot_id = write_snapshot(conn, MODEL, AS_OF, CUTOFF)
         with pytest.raises(NotFound, match=f"The {field} ") as error:
             read_entity(conn, MODEL, snapshot_id, DAY, key)
-        assert error.value.details["field"] == field
+        assert error.value.details["field"] == f"{field}_id"
 
 
 def test_known_apart_but_not_together(shop: Engine) -> None:
