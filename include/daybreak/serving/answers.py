@@ -32,8 +32,9 @@ AT_ONCE = 100
 MOST_PREDICTIONS = 10_000
 """Of one answer: some 2 MB of JSON."""
 
-MOST_SCORED = 50_000
-"""Rows that are scored together: a few for each item of a list, one for each forecast."""
+MOST_SCORED = 10_000
+"""Rows that are scored together: one for each forecast, some for each item of a list. With more,
+an answer that is going to be too long would be scored to its end first."""
 
 MOST_EXPLAINED = 100
 """Explaining a row takes some hundred times as long as scoring it."""
@@ -43,6 +44,10 @@ Json = dict[str, Any]
 
 class _TooMuch(InvalidRequest):
     """Of the request as a whole, whichever of its rows it is."""
+
+
+class _TooManyAtOnce(InvalidRequest):
+    """Never of one request, so nobody is told."""
 
 
 @dataclass(frozen=True)
@@ -144,11 +149,13 @@ class Answering:
 
     def _each(self, basis: Basis, asked: Sequence[BaseModel]) -> list[Json | DaybreakError]:
         answers: list[Json | DaybreakError] = []
-        rest = iter(asked)
+        rest, predictions = iter(asked), 0
         while some := list(islice(rest, AT_ONCE)):
             pass_on()  # so many rows take a while
-            answers += self._some(basis, some)
-            self._limit(_predictions(answers))
+            for found in self._some(basis, some):
+                answers.append(found)
+                predictions += _predictions([found])
+                self._limit(predictions)
         return answers
 
     def _head(self, basis: Basis) -> Json:
@@ -176,7 +183,7 @@ class Answering:
         given, place = self.inputs.of_many(self.model, basis.generation, asked)
         known = [n for n, row in enumerate(place) if row is not None]
         rows = np.array([place[n] for n in known], np.int64)
-        scored = iter(self._halved(basis, given, [asked[n] for n in known], rows))
+        scored = self._halved(basis, given, [asked[n] for n in known], rows)
         for one, row in zip(asked, place, strict=True):
             yield (
                 next(scored)
@@ -189,19 +196,18 @@ class Answering:
 
     def _halved(
         self, basis: Basis, given: Given, asked: Sequence[BaseModel], place: NDArray[np.int64]
-    ) -> list[Json | DaybreakError]:
-        """All together; where that fails, each half: so that who is at fault is found, and the
-        others are answered."""
+    ) -> Iterator[Json | DaybreakError]:
+        """All together; where that fails, one half and then the other: so that who is at fault is
+        found, and the others are answered. The second half waits until it is asked for."""
         if not asked:
-            return []
+            return
         found = _or_error(partial(self._scored, basis, given, asked, place))
         if len(asked) == 1 or not isinstance(found[0], DaybreakError):
-            return found
+            yield from found
+            return
         middle = len(asked) // 2
-        halves = (slice(middle), slice(middle, None))
-        return [
-            one for half in halves for one in self._halved(basis, given, asked[half], place[half])
-        ]
+        for half in (slice(middle), slice(middle, None)):
+            yield from self._halved(basis, given, asked[half], place[half])
 
     def _scored(
         self,
@@ -212,8 +218,8 @@ class Answering:
     ) -> list[Json]:
         rows = self.publication.scorer.rows(given, Questions.of(asked, place))
         features = rows.features
-        if len(features) > MOST_SCORED:
-            raise _too_much(f"leads to more than {MOST_SCORED} scores", MOST_SCORED)
+        if len(features) > MOST_SCORED and len(asked) > 1:
+            raise _TooManyAtOnce("They are too many at once.", remedy="Score them in halves.")
         answers = rows.answers(self.publication.engine.single(features))
         self._limit(len(answers))
         records = _records(prediction_columns(self.model), answers.columns)
@@ -249,17 +255,16 @@ class Answering:
         most = MOST_EXPLAINED if self.wanted.explain else MOST_PREDICTIONS
         if predictions > most:
             explained = ", each explained" if self.wanted.explain else ""
-            raise _too_much(f"would be answered by more than {most} predictions{explained}", most)
+            raise _TooMuch(
+                f"The request would be answered by more than {most} predictions{explained}.",
+                remedy="Ask for fewer at once.",
+                field="rows",
+                limit=most,
+            )
 
 
 def _predictions(answers: Iterable[Json | DaybreakError]) -> int:
     return sum(len(one["predictions"]) for one in answers if not isinstance(one, DaybreakError))
-
-
-def _too_much(fault: str, limit: int) -> _TooMuch:
-    return _TooMuch(
-        f"The request {fault}.", remedy="Ask for fewer at once.", field="rows", limit=limit
-    )
 
 
 def _or_error(answer: Callable[[], list[Json]]) -> list[Json | DaybreakError]:
