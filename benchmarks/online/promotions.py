@@ -43,8 +43,9 @@ from benchmarks.online.witness import (
 )
 from daybreak.jobs import trials
 from daybreak.jobs.publishing import publish, rollback
+from daybreak.jobs.registering import register_trained
 from daybreak.ledger.generations import mark_audited, mark_staged, open_generation
-from daybreak.models.base import Day
+from daybreak.models.base import Day, Trained
 from daybreak.models.sales_forecast.model import MODEL
 from daybreak.runtime import Runtime
 from daybreak.scoring.audit import audit_generation
@@ -146,7 +147,8 @@ def _versions(runtime: Runtime, engine: Engine, snapshot_id: int) -> list[str]:
             "trained_through": BUSINESS_DATE.isoformat(),
             "calibration": calibration,
         }
-        made.append(runtime.registry.register(MODEL.name, grown.booster, manifest))
+        trained = Trained(grown.booster, manifest, examples=rows.features)
+        made.append(register_trained(runtime, MODEL.name, trained))
     return made
 
 
