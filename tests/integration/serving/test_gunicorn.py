@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -178,7 +179,7 @@ def test_a_killed_worker_is_replaced_and_term_leaves_nobody(
         with calling(server, token) as caller:
             assert caller.ask(BODY)["source"] == "published"
 
-    folder = runtime.settings.state / "run" / "metrics" / str(parent.pid)
+    folder = runtime.settings.state / "run" / "metrics" / f"{socket.gethostname()}-{parent.pid}"
     wait_for(lambda: len(list(folder.glob("gauge_livesum_*.db"))) == count)
     assert not list(folder.glob(f"gauge_live*_{victim.pid}.db"))
     samples = metrics_of(server, token)

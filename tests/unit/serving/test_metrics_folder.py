@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -18,15 +19,21 @@ def no_folder_yet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_it_begins_empty_and_leaves_those_of_services_that_live(tmp_path: Path) -> None:
     services = tmp_path / "run" / "metrics"
-    own, parent, gone = (services / str(pid) for pid in (os.getpid(), os.getppid(), 2**22 + 1))
-    for folder in (own, parent, gone):
+    host = socket.gethostname()
+    own, parent, gone = (
+        services / f"{host}-{pid}" for pid in (os.getpid(), os.getppid(), 2**22 + 1)
+    )
+    elsewhere = services / f"another-{2**22 + 1}"  # whose processes nobody here can see
+    for folder in (own, parent, gone, elsewhere):
         folder.mkdir(parents=True)
         (folder / "counter_1.db").touch()
     share(tmp_path)
     assert os.environ[FOLDER] == str(own)
-    assert sorted(services.rglob("*")) == sorted([own, parent, parent / "counter_1.db"])
+    assert sorted(services.rglob("*")) == sorted(
+        [own, *(path for one in (parent, elsewhere) for path in (one, one / "counter_1.db"))]
+    )
     end()
-    assert list(services.iterdir()) == [parent]
+    assert sorted(services.iterdir()) == sorted([parent, elsewhere])
 
 
 def test_a_home_that_takes_no_folder_is_named_with_the_setting(tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ whichever is asked adds them up. It is chosen by a variable when that library is
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
+import socket
 from pathlib import Path
 
 import psutil
@@ -20,15 +22,17 @@ FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 def share(home: Path) -> None:
     """Let this process and those that it forks add up, from nothing. Before the app is imported.
 
-    Below ``run/metrics`` each service has a folder by the id of its first process; those of
-    services that are gone are removed. Raises ``ConfigError``.
+    Below ``run/metrics`` each service has a folder by its host and the id of its first process;
+    those of services of this host that are gone are removed. Containers that share a volume have
+    names of their own as hosts, though all their processes may be number 1. Raises ``ConfigError``.
     """
     services = home / "run" / "metrics"
-    own = services / str(os.getpid())
+    host = socket.gethostname()
+    own = services / f"{host}-{os.getpid()}"
     try:
         services.mkdir(parents=True, exist_ok=True)
-        others = {str(pid) for pid in psutil.pids()} - {own.name}
-        for folder in services.iterdir():
+        others = {f"{host}-{pid}" for pid in psutil.pids()} - {own.name}
+        for folder in services.glob(f"{glob.escape(host)}-*"):
             if folder.name not in others:
                 shutil.rmtree(folder, ignore_errors=True)
         own.mkdir(mode=0o700)
