@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,10 +18,11 @@ from daybreak.ledger.trials import Kind, Trial, served_trials
 from daybreak.models.base import AnyModel
 from daybreak.runtime import Runtime
 from daybreak.serving.loading import Loader, Wanted
-from daybreak.serving.publication import Canary, Publication
+from daybreak.serving.publication import Canary, Key, Publication
 from daybreak.serving.timeline import HOLDS, SharedClock, Step, Timeline
 from daybreak.warehouse.engine import connect
 
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 Ledger = Sequence[Change[Wanted | None]]
 """Changes by moment; None: nothing is published from then on."""
@@ -48,6 +50,7 @@ class Changes:
     def __call__(self, previous: Timeline[Publication] | None) -> Timeline[Publication]:
         """Look, and load what ``previous`` has not."""
         loaded = list(_loaded(previous.steps)) if previous else []
+        known = {one.key for one in loaded}
         with connect(self._runtime.engine) as conn:
             ledger, trials = self._ledger(conn), served_trials(conn, self._model.name)
             now = self._clock.look(conn)
@@ -55,10 +58,21 @@ class Changes:
             moments = {change.moment for change in ledger}
             moments |= {change.moment for changes in trials.values() for change in changes}
             steps = [Step(HOLDS, self._outcome(conn, ledger, trials, now, loaded))]
+            self._warn_where_late(steps[0].outcome, known)
             for moment in sorted(moment for moment in moments if now < moment <= ahead):
                 outcome = self._outcome(conn, ledger, trials, moment, loaded)
                 steps.append(Step(self._clock.span(moment), outcome))
         return Timeline(tuple(steps))
+
+    def _warn_where_late(self, found: Publication | DaybreakError, known: set[Key]) -> None:
+        """Other workers may have changed over while this one still loaded."""
+        if known and isinstance(found, Publication) and found.key not in known:
+            logger.warning(
+                "%s %s answers from now on, and was not loaded when its moment came: a client may "
+                "have seen it from another worker before",
+                self._model.name,
+                found.version,
+            )
 
     def _ledger(self, conn: Connection) -> Ledger:
         if self._model.nightly is None:

@@ -197,6 +197,19 @@ def test_what_another_release_published_is_followed_when_it_is_published_again(
     assert served(client_of(following)) == generation.generation_id
 
 
+def test_who_changes_over_late_says_so(
+    following: Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish_day(following)
+    client = client_of(following)
+    served(client)
+    served(client)
+    assert "not loaded when its moment came" not in caplog.text
+    second = publish_day(following, level=2.0, scale=3.0)  # at once, which leaves no time to load
+    served(client)
+    assert f"{second.version} answers from now on, and was not loaded" in caplog.text
+
+
 def test_the_first_answer_waits_for_nothing(following: Runtime) -> None:
     publish_day(following)
     publication = Publications(following, [TOY]).current("toy")
