@@ -34,7 +34,7 @@ from daybreak.serving.http.keys import (
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import begin, connect, make_engine
 from daybreak.warehouse.tables import api_key
-from toy import TOY
+from toy import TOY, publish_day
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 LATER = datetime(2026, 2, 2, tzinfo=UTC)
@@ -222,6 +222,25 @@ def test_a_key_opens_what_its_scopes_say(
     with begin(runtime.engine) as conn:
         token = create_key(conn, "shop", NOW, scopes=scopes).token
     assert client.get("/v1/models", headers=bearer(token)).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("scopes", "status"),
+    [(["predict"], 403), (["explain"], 403), (["predict", "explain"], 200), (["admin"], 200)],
+)
+def test_an_explanation_needs_a_scope_of_its_own(
+    runtime: Runtime, client: FlaskClient, scopes: list[str], status: int
+) -> None:
+    publish_day(runtime)
+    with begin(runtime.engine) as conn:
+        token = create_key(conn, "shop", NOW, scopes=scopes).token
+    body = {"store": "S1", "item": "pear", "date": "2026-02-03"}
+    for asked in (body, {"rows": [body]}):
+        answer = client.post(
+            "/v1/models/toy/predict?explain=true", json=asked, headers=bearer(token)
+        )
+        assert answer.status_code == status
+        assert (b'"explanation"' in answer.data) == (status == 200)
 
 
 def test_the_warehouse_holds_no_secret(runtime: Runtime) -> None:
