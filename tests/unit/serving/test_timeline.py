@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daybreak.errors import NotPublished
+from daybreak.serving import timeline
 from daybreak.serving.timeline import HOLDS, SharedClock, Span, Step, Timeline
 
 EPOCH = datetime(2026, 2, 1, tzinfo=UTC)
@@ -69,8 +70,12 @@ def test_what_answers_is_the_last_whose_moment_has_come() -> None:
     ]  # fmt: skip
 
 
-def test_a_moment_that_may_have_come_is_waited_for() -> None:
-    assert at(10.0, Step(Span(9.9999, 10.0001), "new")) == "new"
+def test_a_moment_that_may_have_come_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(timeline.time, "sleep", waited.append)
+    step = Step(Span(9.5, 10.25), "new")
+    assert [at(now, step) for now in (9.25, 9.5, 10.0, 10.25)] == ["old", "new", "new", "new"]
+    assert waited == [0.75, 0.25]
 
 
 def test_from_a_moment_on_there_may_be_nothing() -> None:
