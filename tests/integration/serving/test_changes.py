@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from daybreak.runtime import Runtime
 from daybreak.scoring.engines.golden import FILE, check_golden_rows, golden_rows, rows_of
 from daybreak.scoring.engines.opening import open_engine
 from daybreak.serving.app import create_app
+from daybreak.serving.loading import Loader, Wanted
 from daybreak.serving.publications import Publications
 from daybreak.serving.service import service_of
 from daybreak.types import Float32
@@ -210,9 +212,13 @@ def test_who_changes_over_late_says_so(
     assert f"{second.version} answers from now on, and was not loaded" in caplog.text
 
 
-def test_the_first_answer_waits_for_nothing(following: Runtime) -> None:
-    publish_day(following)
-    publication = Publications(following, [TOY]).current("toy")
+def test_the_first_answer_of_a_model_without_nights_waits_for_nothing(following: Runtime) -> None:
+    """That of one with nights is asked for when its day is loaded."""
+    version = publish_day(following).version
+    model = replace(TOY, nightly=None, scorer=lambda artifact, day: None)
+    with connect(following.engine) as conn:
+        loader = Loader(following, model, time.monotonic)
+        publication = loader.publication(conn, Wanted(version), [])
     assert "_twin" in publication.engine.__dict__
 
 
