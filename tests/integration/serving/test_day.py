@@ -106,6 +106,10 @@ def test_a_whole_series_and_a_grid_of_prices_are_the_answers_one_by_one(runtime:
     same = {name: again["predictions"][0][name] for name in one_by_one[0]}
     assert same == one_by_one[0]
 
+    both = [{"target_date": days[0], "price": 1234.5}, {"target_date": days[0]}]
+    mixed = client.post(path, json={"rows": [series | one for one in both]}).get_json()["answers"]
+    assert [one["predictions"] for one in mixed] == [[what_if], one_by_one[:1]]
+
     former = {"store": series["store_id"], "item": series["item_id"], "date": days[0]}
     assert client.post(path, json=former).get_json()["predictions"] == one_by_one[:1]
 
