@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from types import MappingProxyType
-from typing import Any, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -249,6 +249,37 @@ class Scorer(Protocol):
         A row depends on its own question and entity only, not on others in the batch. Raises
         ``OutsideHorizon`` and ``InvalidRequest`` for a question without an answer.
         """
+        ...
+
+
+class Row(Protocol):
+    """One row that answers one request, without notes."""
+
+    @property
+    def features(self) -> Float32:
+        """Float32 (1, F) in manifest order."""
+        ...
+
+    @property
+    def source(self) -> Source:
+        """As in ``Remarks``."""
+        ...
+
+    def prediction(self, margins: Float32) -> dict[str, Any] | None:
+        """Margins (1, K) to the row, its numbers single float32 values, all of them finite.
+
+        None where ``Scorer.rows`` has to say what it is.
+        """
+        ...
+
+
+@runtime_checkable
+class RowScorer(Scorer, Protocol):
+    """A scorer that has a shorter way to the answer of one request, with the same bits."""
+
+    def row(self, entity: SnapshotRows, request: Any) -> Row | None:
+        """The row that answers a request about an entity (n=1); None for one that ``rows`` has to
+        answer, or refuse."""
         ...
 
 

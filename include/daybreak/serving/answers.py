@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from itertools import chain, compress, islice
-from math import isfinite
+from itertools import compress, islice
 from operator import not_
 from typing import Any, NamedTuple
 
@@ -16,7 +15,7 @@ from pydantic import BaseModel
 from sqlalchemy import Table
 
 from daybreak.errors import DaybreakError, InvalidRequest, NotFound, OutsideHorizon
-from daybreak.models.base import AnyModel, Columns, Given, Questions
+from daybreak.models.base import AnyModel, Columns, Given, Questions, Source
 from daybreak.serving.explanations import explanations
 from daybreak.serving.http.encoding import json_values
 from daybreak.serving.inputs import Basis, Inputs
@@ -111,8 +110,23 @@ class Answering:
         """
         basis = self.inputs.basis(self.model, self.publication)
         given = self.inputs.of(self.model, basis, asked)
-        (found,) = self._scored(basis, given, [asked])
+        found = self._by_row(given, asked)
+        if found is None:
+            (found,) = self._scored(basis, given, [asked])
         return {**self._head(basis), **found}
+
+    def _by_row(self, given: Given, asked: BaseModel) -> Json | None:
+        """The same as `_scored`, in a third of the time; None where there is no shorter way."""
+        scorer = self.publication.row_scorer
+        if scorer is None or self.wanted != SCORES_ALONE:
+            return None
+        row = scorer.row(given.entities, asked)
+        if row is None:
+            return None
+        prediction = row.prediction(self.publication.engine.single(row.features))
+        if prediction is None:
+            return None
+        return {"source": self._source(row.source), "predictions": [prediction]}
 
     def many(self, asked: Sequence[BaseModel]) -> Json:
         """The answers to requests, in order: of each its own, or its error.
@@ -236,10 +250,13 @@ class Answering:
         found = []
         for question in range(len(asked)):
             remarks = rows.remarks(question)
-            source = remarks.source if self.publication.of_its_generation else "live"
             predictions = records[answers.rows(question)]
+            source = self._source(remarks.source)
             found.append({"source": source, "predictions": predictions, **remarks.notes})
         return found
+
+    def _source(self, found: Source) -> Source:
+        return found if self.publication.of_its_generation else "live"
 
     def _compare(self, basis: Basis, asked: Sequence[BaseModel], records: list[Json]) -> None:
         """Give each record the published row about the same."""
@@ -277,25 +294,26 @@ def _or_error(answer: Callable[[], list[Json]]) -> list[Json | DaybreakError]:
 
 
 def _records(names: Sequence[str], columns: Columns) -> list[Json]:
+    _check_finite(columns[name] for name in names)
     listed = {name: json_values(columns[name]) for name in names}
-    _check_finite(listed[name] for name in names if columns[name].dtype.char == "f")
     return [dict(zip(names, row, strict=True)) for row in zip(*listed.values(), strict=True)]
 
 
 def _add_extra(form: type[BaseModel], columns: Columns, records: list[Json]) -> None:
     """Add to each row what of these fields applies to it: what is neither None nor NaN."""
-    for name in form.model_fields.keys() & columns.keys():
+    for name in (name for name in form.model_fields if name in columns):
         values = json_values(columns[name])
         applies = [value is not None and value == value for value in values]  # noqa: PLR0124 (NaN)
-        _check_finite([list(compress(values, applies))] if columns[name].dtype.kind == "f" else [])
+        _check_finite([columns[name][applies]])
         for record, value in compress(zip(records, values, strict=True), applies):
             record[name] = value
 
 
-def _check_finite(scores: Iterable[list[float]]) -> None:
-    if not all(map(isfinite, chain.from_iterable(scores))):
-        raise InvalidRequest(
-            "The request leads to a score that is not a finite number.",
-            remedy="Give values of the size that the model has seen.",
-            field="body",
-        )
+def _check_finite(columns: Iterable[NDArray[Any]]) -> None:
+    for column in columns:
+        if column.dtype.kind == "f" and not np.isfinite(column).all():
+            raise InvalidRequest(
+                "The request leads to a score that is not a finite number.",
+                remedy="Give values of the size that the model has seen.",
+                field="body",
+            )

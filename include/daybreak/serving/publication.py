@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
@@ -10,7 +11,7 @@ from pydantic import BaseModel
 from daybreak.errors import DaybreakError
 from daybreak.ledger.generations import Generation
 from daybreak.ledger.verdicts import Gate
-from daybreak.models.base import AnyModel, Scorer
+from daybreak.models.base import AnyModel, RowScorer, Scorer
 from daybreak.scoring.engines.engine import Engine
 from daybreak.serving.canary import drawn
 
@@ -47,7 +48,12 @@ class Publication:
         chosen = drawn(canary.publication.version, entity(asked), canary.share)
         return canary.publication if chosen else self
 
-    @property
+    @cached_property
+    def row_scorer(self) -> RowScorer | None:
+        """Its scorer, where that has a shorter way for single requests."""
+        return self.scorer if isinstance(self.scorer, RowScorer) else None
+
+    @cached_property
     def of_its_generation(self) -> bool:
         """Whether its version scored the generation, so that the table has its answers."""
         return self.generation is None or self.generation.version == self.version

@@ -14,7 +14,7 @@ from daybreak.models.base import AnyModel
 from daybreak.runtime import Runtime
 from daybreak.serving.answers import MANY, SCORES_ALONE, Answered, Answering, Wanted
 from daybreak.serving.forms import Many
-from daybreak.serving.http.encoding import encoded
+from daybreak.serving.http.encoding import encoded_answer
 from daybreak.serving.inputs import Inputs
 from daybreak.serving.metrics.registry import ServiceMetrics
 from daybreak.serving.publications import Publication, Publications
@@ -71,7 +71,7 @@ class Service:
         publication = self.publications.current(model.name)
         if isinstance(asked, Many):
             found = Answering(model, publication, self.inputs, wanted).many(asked.rows)
-            return Answered(encoded(found), model.name, publication.version, MANY)
+            return Answered(encoded_answer(found), model.name, publication.version, MANY)
         if publication.canary is not None:
             publication = publication.answering(model, asked)
             side = "champion" if publication.canary else "canary"
@@ -79,7 +79,7 @@ class Service:
 
         def make() -> Answered:
             found = Answering(model, publication, self.inputs, wanted).one(asked)
-            return Answered(encoded(found), model.name, publication.version, found["source"])
+            return Answered(encoded_answer(found), model.name, publication.version, found["source"])
 
         if wanted != SCORES_ALONE:
             return make()

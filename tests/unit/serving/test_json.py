@@ -16,7 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from daybreak.errors import InvalidRequest
 from daybreak.models import get_model, model_names
 from daybreak.serving.http.body import DEEPEST, parse
-from daybreak.serving.http.encoding import json_response, json_values
+from daybreak.serving.http.encoding import (
+    encoded,
+    encoded_answer,
+    json_response,
+    json_values,
+)
 
 
 class Overrides(BaseModel):
@@ -209,14 +214,24 @@ def test_every_json_object_is_taken_or_refused(value: dict[str, object]) -> None
 def test_float32_comes_back_bit_for_bit_from_its_shortest_decimal(bits: list[int]) -> None:
     column = np.array(bits, np.uint32).view(np.float32)
     column = column[np.isfinite(column)]
-    text = json_response({"values": json_values(column)}).get_data(as_text=True)
+    text = encoded_answer({"values": json_values(column)})
+    assert json.loads(text) == json.loads(encoded({"values": json_values(column)}))
     back = np.array(json.loads(text)["values"], np.float32)
     assert back.view(np.uint32).tolist() == column.view(np.uint32).tolist()
 
 
 def test_float32_is_written_short() -> None:
     column = np.array([0.1, 16777216, 1e-45, -0.0, 3.4028235e38], np.float32)
-    assert json.dumps(json_values(column)) == "[0.1, 16777216.0, 1e-45, -0.0, 3.4028235e+38]"
+    written = b'{"values":[0.1,16777216.0,1e-45,-0.0,3.4028235e+38]}'
+    assert encoded({"values": json_values(column)}) == written
+    assert encoded_answer({"values": json_values(column)}) == written
+
+
+def test_what_is_no_text_of_unicode_is_written_all_the_same() -> None:
+    value = {"item_id": "\ud800", "p50": np.float32(0.1)}
+    assert encoded_answer(value) == encoded(value) == b'{"item_id":"\\ud800","p50":0.1}'
+    with pytest.raises(TypeError, match="int8 is no JSON"):
+        encoded({"horizon": np.int8(1)})
 
 
 def test_identity_columns_become_plain_json() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -111,6 +112,35 @@ class Link:
         # Not by the product: the sign of a zero may differ between one row and many.
         units[:, (features[:, _COLUMN["open"]] == 0) | (scale == 0)] = _ZERO
         return dict(zip(SCORES, units, strict=True))
+
+    def units_of_one(self, margins: Float32, features: Float32) -> list[np.float32] | None:
+        """As `link` of one row, in the order of ``SCORES``; None where that has to say what it is.
+
+        Single numbers take a tenth of the time of arrays. They are compared as float64, which
+        changes nothing: rounding to float32 at the end keeps their order.
+        """
+        row = features[0]
+        scale = row[_COLUMN["scale"]] * row[_COLUMN["day_factor"]]
+        if any(self.effects.values()):
+            scale = usual_units(features, self.effects)[0]
+        if row[_COLUMN["open"]] == 0 or scale == 0:
+            return [_ZERO] * len(SCORES)
+        day = int(row[_COLUMN["horizon"]])
+        if self.offsets is not None and day > len(self.offsets):
+            return None
+        on = _ZERO if self.offsets is None else self.offsets[day - 1]
+        margins = blended(margins, features, self.manifest)
+        found = np.maximum((margins + on) * scale, _ZERO)[0].tolist()
+        if not all(map(isfinite, found)):
+            return None
+        p10, p50, p90, mean = found
+        low, high = min(p10, p50), max(p10, p50)
+        units = np.array([min(low, p90), max(low, min(high, p90)), max(high, p90), 0], np.float32)
+        if self.whole:
+            units = np.floor(units + _HALF)
+        _, p50, p90, _ = units.tolist()
+        units[3] = max(mean, float(_HALF) * p50, float(_TENTH) * p90)
+        return list(units)
 
     def _on(self, days: Float32) -> Float32:
         """The offsets of rows so many days ahead, (m, 4); one 0 for all where there are none."""

@@ -31,6 +31,8 @@ from daybreak.models.sales_forecast.features.layout import (
 )
 from daybreak.models.sales_forecast.link import Link
 from daybreak.models.sales_forecast.options import Scope
+from daybreak.models.sales_forecast.request import ForecastRequest
+from daybreak.models.sales_forecast.row import ForecastRow, row_of
 from daybreak.registry.artifact import Artifact
 
 
@@ -106,7 +108,7 @@ class ForecastRows:
 
 
 class ForecastScorer:
-    """Implements ``models.base.Scorer``."""
+    """Implements ``models.base.RowScorer``."""
 
     def __init__(self, artifact: Artifact, day: Day) -> None:
         if day.business_date is None:
@@ -126,6 +128,12 @@ class ForecastScorer:
         return ForecastRows(
             self._link, self._business_date, self._scope, self._covariates, given.entities, asked
         )
+
+    def row(self, series: SnapshotRows, request: ForecastRequest) -> ForecastRow | None:
+        """One day as planned or at a price, without arrays."""
+        if self._scope.step != 1 or self._covariates is not None:
+            return None
+        return row_of(self._link, self._business_date, self._scope.slots, series, request)
 
 
 def _trained_slots(manifest: Mapping[str, Any], context: Context) -> tuple[int, ...] | None:

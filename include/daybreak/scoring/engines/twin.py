@@ -22,6 +22,7 @@ from onnx import AttributeProto, ModelProto, TensorProto, helper
 from daybreak.types import Float32
 
 PROBE_ROWS = 256
+_OUTPUTS = ["margins"]
 _OPSETS = [helper.make_opsetid("ai.onnx.ml", 3), helper.make_opsetid("", 17)]
 _IR_VERSION = 8  # goes with these opsets; every ONNX Runtime of recent years reads it
 
@@ -86,7 +87,7 @@ class Twin:
 
     def margins(self, X: Float32) -> Float32:
         """Float32 (m, F) to float32 (m, K)."""
-        margins: Float32 = self._session.run(None, {"X": X})[0]
+        margins: Float32 = self._session.run(_OUTPUTS, {"X": X})[0]
         return unsigned_zero(margins)
 
 
@@ -127,7 +128,7 @@ def build_graph(forest: Forest) -> ModelProto:
     node = helper.make_node(
         "TreeEnsembleRegressor",
         ["X"],
-        ["margins"],
+        _OUTPUTS,
         domain="ai.onnx.ml",
         n_targets=forest.outputs,
         aggregate_function="SUM",
