@@ -90,7 +90,8 @@ def prediction_columns(model: AnyModel) -> tuple[str, ...]:
 @lru_cache(maxsize=64)
 def score_columns(table: Table) -> tuple[str, ...]:
     """Identity and score columns of a score table, in its order."""
-    return tuple(column.name for column in table.columns if column.name not in NOT_PREDICTED)
+    # Texts of SQLAlchemy's own class are no keys to orjson.
+    return tuple(str(column.name) for column in table.columns if column.name not in NOT_PREDICTED)
 
 
 @dataclass(frozen=True)

@@ -220,6 +220,29 @@ def test_float32_comes_back_bit_for_bit_from_its_shortest_decimal(bits: list[int
     assert back.view(np.uint32).tolist() == column.view(np.uint32).tolist()
 
 
+bracketed = st.recursive(
+    st.none() | st.text("ab{[]}:,", max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text("{[", max_size=2), inner),
+    max_leaves=30,
+)
+
+
+def levels(value: object) -> int:
+    if not isinstance(value, dict | list):
+        return 0
+    return 1 + max(map(levels, value.values() if isinstance(value, dict) else value), default=0)
+
+
+@given(value=bracketed, more=st.integers(0, DEEPEST + 2), escaped=st.booleans())
+def test_brackets_within_texts_are_no_levels(value: object, more: int, escaped: bool) -> None:
+    for _ in range(more):
+        value = [value]
+    body = {"unknown": value, "text": "\n" if escaped else ""}
+    with pytest.raises(InvalidRequest) as raised:
+        parse(Asked, json.dumps(body).encode())
+    assert ("nested deeper" in raised.value.message) == (levels(body) > DEEPEST)
+
+
 def test_float32_is_written_short() -> None:
     column = np.array([0.1, 16777216, 1e-45, -0.0, 3.4028235e38], np.float32)
     written = b'{"values":[0.1,16777216.0,1e-45,-0.0,3.4028235e+38]}'

@@ -80,17 +80,19 @@ class ForecastRows:
     def remarks(self, question: int) -> Remarks:
         """The planned price given again is still the published row: the features decide, and all
         that differ follow from those that were given."""
-        these = self.asked.rows(question)
-        return Remarks("published" if self._as_planned[these].all() else "live")
+        return Remarks("published" if self._as_planned[question] else "live")
 
     @cached_property
-    def _as_planned(self) -> NDArray[np.bool_]:
-        """Of each row, whether what was given instead of the plan has the same bits, (m,)."""
+    def _as_planned(self) -> list[bool]:
+        """Of each question, whether what was given instead of the plan has the same bits."""
         same = np.ones(len(self.asked.place), np.bool_)
         for name in self.asked.overrides:
             taken = np.ascontiguousarray(self.features[:, FEATURES.index(name)])
             same &= taken.view(np.uint32) == self._planned[name].view(np.uint32)
-        return same
+        if self.asked.offsets is not None:
+            same = np.logical_and.reduceat(same, self.asked.offsets[:-1])
+        found: list[bool] = same.tolist()
+        return found
 
     @cached_property
     def _planned(self) -> Mapping[str, Float32]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Any, NoReturn, TypeVar
 
 from flask import Flask, Request
@@ -26,6 +27,9 @@ MOST_FAULTS = 20
 """Wrong fields that are named."""
 LONGEST_NAME = 200
 """Characters of a field's name that are shown."""
+_TEXT = re.compile(rb'"[^"]*"')
+_STEPS = bytes.maketrans(b"{[}]", b"\x01\x01\x00\x00")
+_NO_BRACKETS = bytes({*range(256)} - {*b"{[}]"})
 
 
 def limit_bodies(app: Flask, longest: int) -> None:
@@ -138,15 +142,27 @@ def _checked_json(body: bytes) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         _refuse(f"line {error.lineno}, column {error.colno}: {error.msg}")
     except RecursionError:
-        _refuse(f"it is nested deeper than {DEEPEST} levels")
+        _too_deep()
     except ValueError:
         _refuse("a number has too many digits")
     if not isinstance(value, dict):
         _refuse("it is not an object")
-    # NUL and surrogates are written with a backslash; and each level has a bracket.
-    if b"\\" in body or body.count(b"{") + body.count(b"[") > DEEPEST:
+    # NUL and half surrogates can only be written by a backslash, and levels need brackets.
+    if b"\\" in body:
         _check_values(value, 1)
+    elif body.count(b"{") + body.count(b"[") > DEEPEST and _levels(body) > DEEPEST:
+        _too_deep()
     return value
+
+
+def _levels(body: bytes) -> int:
+    """How deep valid JSON without a backslash is nested."""
+    brackets = _TEXT.sub(b"", body).translate(_STEPS, _NO_BRACKETS)
+    return max(accumulate(1 if one else -1 for one in brackets), default=0)
+
+
+def _too_deep() -> NoReturn:
+    _refuse(f"it is nested deeper than {DEEPEST} levels")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -184,7 +200,7 @@ def _check_values(value: Any, depth: int) -> None:
     if not isinstance(value, dict | list):
         return
     if depth > DEEPEST:
-        _refuse(f"it is nested deeper than {DEEPEST} levels")
+        _too_deep()
     if isinstance(value, dict):
         for name in value:
             _check_values(name, depth)

@@ -77,8 +77,9 @@ def _texts(branches: Iterable[Schema]) -> list[Written | None]:
 
 def _misses(value: str, written: Sequence[Written | None]) -> str | None:
     """How ``value`` should have been written; None where it is."""
-    if None in written or any(way and way[0].fullmatch(value) for way in written):
-        return None
+    for way in written:
+        if way is None or way[0].fullmatch(value):
+            return None
     return next((f"Write it as {way[1]}" for way in written if way), None)
 
 
