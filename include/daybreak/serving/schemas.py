@@ -163,8 +163,10 @@ class Explanation(Form):
     features: list[FeatureAdds] = Field(description="Those that add something, the most first.")
 
 
-def answer_forms(model: AnyModel) -> tuple[type[BaseModel], type[BaseModel]]:
-    """The answer to a request of ``model``, and to many at once."""
+def answer_forms(
+    model: AnyModel,
+) -> tuple[type[BaseModel], type[BaseModel], type[BaseModel]]:
+    """The answer to a request of ``model``, to many at once, and to one by its address."""
     name = _camel(model.name)
     head: dict[str, Any] = {
         "model": (Literal[model.name], ...),
@@ -185,8 +187,9 @@ def answer_forms(model: AnyModel) -> tuple[type[BaseModel], type[BaseModel]]:
     alone = create_model(f"{name}OneOfMany", __base__=Form, **scored, **of_canary)
     answers = Field(description="Of each row in order: its answer, or the error it would have got.")
     latency: Any = (float, Field(description="Time inside the service.", ge=0))
+    looked_up = create_model(f"{name}LookedUp", __base__=Form, **head, **scored)
     return (
-        create_model(f"{name}Answer", __base__=Form, **head, **scored, latency_ms=latency),
+        create_model(f"{name}Answer", __base__=looked_up, latency_ms=latency),
         create_model(
             f"{name}Answers",
             __base__=Form,
@@ -194,6 +197,7 @@ def answer_forms(model: AnyModel) -> tuple[type[BaseModel], type[BaseModel]]:
             answers=(list[alone | Failure], answers),
             latency_ms=latency,
         ),
+        looked_up,
     )
 
 

@@ -134,6 +134,52 @@ def test_an_answer_says_all_that_is_needed_to_find_it_again(
     assert response.headers["Cache-Control"] == "no-store"
 
 
+def test_an_answer_by_address_is_the_same_until_another_generation_answers(
+    runtime: Runtime, client: FlaskClient
+) -> None:
+    publish_day(runtime)
+
+    def look_up(**headers: str) -> Any:
+        return client.get(PREDICT, query_string=BODY, headers=headers)
+
+    first = look_up()
+    answer = client.post(PREDICT, json=BODY).get_json()
+    assert first.get_json() == {name: answer[name] for name in answer if name != "latency_ms"}
+    assert first.headers["Cache-Control"] == "private, no-cache"
+    assert (look_up().data, look_up().headers["ETag"]) == (first.data, first.headers["ETag"])
+
+    etag = first.headers["ETag"]
+    assert not etag.startswith("W/")
+    for named in (etag, "*", f'"other", {etag}'):
+        unchanged = look_up(**{"If-None-Match": named})
+        assert (unchanged.status_code, unchanged.data) == (304, b"")
+        assert unchanged.headers["ETag"] == etag
+        assert unchanged.headers["Cache-Control"] == "private, no-cache"
+    assert look_up(**{"If-None-Match": '"other"'}).data == first.data
+    elsewhere = client.get(PREDICT, query_string=BODY | {"item": "apple"})
+    assert elsewhere.headers["ETag"] != etag
+
+    publish_day(runtime, level=2.0, scale=3.0)
+    changed = look_up(**{"If-None-Match": etag})
+    assert changed.status_code == 200
+    assert changed.headers["ETag"] != etag
+    with begin(runtime.engine) as conn:
+        rollback(conn, "toy", DAY, runtime.clock())
+    # The version and generation of before answer again, with the very bytes.
+    assert look_up(**{"If-None-Match": etag}).status_code == 304
+
+
+def test_an_address_that_is_wrong_is_told_so(runtime: Runtime, client: FlaskClient) -> None:
+    publish_day(runtime)
+    wrong = client.get(PREDICT, query_string=BODY | {"prize": "3", "explain": "true"})
+    details = error_of(wrong, 400, "invalid_request")["details"]
+    assert [one["field"] for one in details["fields"]] == ["prize", "explain"]
+    error_of(client.get(PREDICT, query_string=BODY | {"item": "plum"}), 404, "not_found")
+    error_of(
+        client.get(PREDICT, query_string=BODY | {"date": "2027-01-01"}), 422, "outside_horizon"
+    )
+
+
 def test_each_of_many_has_its_own_answer_or_its_own_error(
     runtime: Runtime, client: FlaskClient
 ) -> None:
@@ -646,7 +692,7 @@ def test_health_depends_on_nothing_and_readiness_on_all(
         ("GET", "/", 404, "not_found"),
         ("GET", "/v1/nothing", 404, "not_found"),
         ("GET", "/v1//models", 404, "not_found"),
-        ("GET", PREDICT, 405, "method_not_allowed"),
+        ("PUT", PREDICT, 405, "method_not_allowed"),
         ("DELETE", "/v1/models", 405, "method_not_allowed"),
         ("POST", "/healthz", 405, "method_not_allowed"),
     ],

@@ -19,7 +19,8 @@ class Description:
 
     ``operation``: its id, which generated clients name a method by; of a view that answers for each
     model, the model's name is added. ``answer``: form of a 200; None: ``media`` is all that is said
-    of it. ``body``: form of the request. ``query``: of what its address may say. ``faults``:
+    of it. ``body``: form of the request. ``query``: of what its address may say. ``by_address``:
+    of a view that answers for each model, whose request is in the address. ``faults``:
     statuses beside those that follow from the rest (``openapi.faults``). ``waits``: for a thread of
     the app, so that it is refused where too many wait. ``links``: by operation that may follow, its
     parameters as runtime expressions.
@@ -32,6 +33,7 @@ class Description:
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     each_model: bool = False
+    by_address: bool = False
     faults: Sequence[int] = ()
     waits: bool = True
     links: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from typing import Any
 from flask import Flask
 
 from daybreak.models.base import AnyModel
+from daybreak.serving.address import address_parameters
 from daybreak.serving.http.auth import is_public
 from daybreak.serving.http.failures import failure, speaks_inference
 from daybreak.serving.inference.forms import InferenceFailure
@@ -35,6 +36,13 @@ ABOUT = (
     "`Content-Encoding: gzip`."
 )
 _CALLER: list[Json] = [{"bearer": []}, {"api_key": []}]
+_UNCHANGED: Json = {"description": "The answer is still the one that `If-None-Match` names."}
+_IF_NONE_MATCH: Json = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "The `ETag` of an answer that is there already.",
+    "schema": {"type": "string"},
+}
 _VARIABLE = re.compile(r"<(\w+)>")
 
 
@@ -127,7 +135,10 @@ def _forms(
     """Of the body and of the answer; a model has those of one request and of many."""
     if model is None:
         return [said.body] if said.body else [], [said.answer] if said.answer else []
-    return [model.endpoint.request, service.many[model.name]], answer_forms(model)
+    *answers, looked_up = answer_forms(model)
+    if said.by_address:
+        return [], [looked_up]
+    return [model.endpoint.request, service.many[model.name]], answers
 
 
 def _described(one: _Operation, forms: Forms, models: Iterable[str]) -> Json:
@@ -138,16 +149,23 @@ def _described(one: _Operation, forms: Forms, models: Iterable[str]) -> Json:
         "security": [] if one.public else _CALLER,
     }
     parameters = [_parameter(name, models) for name in one.variables]
-    if parameters := parameters + (query_parameters(one.said.query) if one.said.query else []):
+    if one.said.query:
+        parameters += query_parameters(one.said.query)
+    if one.said.by_address and one.model:
+        parameters += [*address_parameters(one.model.endpoint.request), _IF_NONE_MATCH]
+    if parameters:
         found["parameters"] = parameters
     if one.bodies:
         content: Json = {"schema": _one_of(map(forms.asked, one.bodies))}
         if one.model and one.model.endpoint.examples:
             content["examples"] = asked(one.model)
         found["requestBody"] = {"required": True, "content": {JSON: content}}
-    found["responses"] = {"200": _answer(one, forms)} | {
-        str(status): _fault(status, one.path, forms) for status in one.statuses
-    }
+    unchanged = {"304": _UNCHANGED} if one.said.by_address else {}
+    found["responses"] = (
+        {"200": _answer(one, forms)}
+        | unchanged
+        | {str(status): _fault(status, one.path, forms) for status in one.statuses}
+    )
     return found
 
 
@@ -158,7 +176,7 @@ def _answer(one: _Operation, forms: Forms) -> Json:
     else:
         content = {"schema": _one_of(map(forms.given, one.answers))}
         if one.model and one.model.endpoint.examples:
-            content["examples"] = given(one.model)
+            content["examples"] = given(one.model, by_address=one.said.by_address)
     found: Json = {"description": "OK", "content": {one.said.media: content}}
     if one.said.links:
         found["links"] = {

@@ -38,7 +38,7 @@ class Fault:
 
 FAULTS: Mapping[int, Fault] = {
     400: Fault(
-        "The body is not what is asked for, each wrong field is named; or this is no HTTP/1.1.",
+        "Body or address is not what is asked for: each wrong field is named. Or it is no HTTP.",
         InvalidRequest(
             "1 field(s) are wrong: item_id: Field required.",
             remedy="GET /v1/openapi.json says what each field takes.",

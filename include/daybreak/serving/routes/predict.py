@@ -1,11 +1,13 @@
-"""``POST /v1/models/<model>/predict``."""
+"""``/v1/models/<model>/predict``: by a body, or by the address alone."""
 
 from __future__ import annotations
 
+import hashlib
 import time
 
 from flask import Blueprint, Response
 
+from daybreak.serving.address import asked_by_address
 from daybreak.serving.forms import Query, wanted
 from daybreak.serving.http.auth import needs, require
 from daybreak.serving.http.body import parse, read_body
@@ -32,3 +34,21 @@ def predict(name: str) -> Response:
     here.answered = answered = service.predict(model, asked, beside)
     milliseconds = round((time.perf_counter() - here.started) * 1000, 3)
     return json_bytes(b'%b,"latency_ms":%a}' % (answered.json[:-1], milliseconds))
+
+
+@blueprint.get("/v1/models/<name>/predict")
+@needs("predict")
+@described("look_up", "Predictions", each_model=True, by_address=True, faults=(422,))
+def look_up(name: str) -> Response:
+    """One prediction by its address, which a cache may keep and ask about."""
+    service, request, here = current_service(), current_request(), known()
+    model = service.model(name)
+    asked = asked_by_address(model.endpoint.request, request.args)
+    here.answered = answered = service.predict(model, asked)
+    response = json_bytes(answered.json)
+    # A rollback may come at any moment, so it is asked about each time; the same bytes are the
+    # same answer, since nothing in it is of the moment.
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.set_etag(hashlib.sha256(answered.json).hexdigest()[:32])
+    response.make_conditional(request)
+    return response
