@@ -6,10 +6,10 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from benchmarks.environments import environment
 from daybreak.models.base import Progress
 
 HERE = Path(__file__).parent
@@ -18,27 +18,12 @@ FORECASTS = ("theta", "ets", "mlforecast_xgboost", "mlforecast_lightgbm")
 LISTS = ("bm25", "als", "ease")
 
 
-def environment(cache: Path, progress: Progress) -> Path:
-    """The interpreter with the versions of ``requirements.txt``; made where it is not there yet."""
-    pinned = HERE / "requirements.txt"
-    folder = cache / f"peers_{hashlib.sha256(pinned.read_bytes()).hexdigest()[:8]}"
-    python = folder / "bin" / "python"
-    if not (folder / "complete").exists():
-        progress("Making the environment of the other methods; one to three minutes")
-        # By pip, which reads its own configuration: an index, a proxy, a folder of wheels.
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([str(python), *install, "-r", str(pinned)], check=True)
-        (folder / "complete").touch()
-    return python
-
-
 def run(script: str, jobs: Sequence[dict[str, str]], cache: Path, progress: Progress) -> None:
     """Ask ``script`` of ``outside`` for what is not there yet. What fails leaves no file."""
     left = [job for job in jobs if not Path(job["out"]).exists()]
     if not left:
         return
-    python = environment(cache, progress)
+    python = environment(HERE / "requirements.txt", cache, "peers", progress)
     listed = cache / f"jobs_{os.getpid()}.json"
     listed.write_text(json.dumps(left), encoding="utf-8")
     try:
