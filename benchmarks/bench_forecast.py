@@ -86,13 +86,13 @@ def measure(
     }
 
 
-def grow(X: Float32, rounds: int = ROUNDS) -> Artifact:
+def grow(X: Float32, rounds: int = ROUNDS, depth: int = DEPTH) -> Artifact:
     """A booster of the size that training gives, on targets that follow the features."""
     rng = np.random.default_rng(2)
     sample = X[rng.integers(0, len(X), 10_000)]
     base = np.nan_to_num(sample[:, [FEATURES.index(n) for n in ("day_factor", "price", "open")]])
     y = base.sum(axis=1, keepdims=True) + rng.gamma(1.0, 2.0, (len(sample), OUTPUTS))
-    params = {"base_score": 0.0, "max_depth": DEPTH, "eta": 0.08, "max_bin": 64, "seed": 2}
+    params = {"base_score": 0.0, "max_depth": depth, "eta": 0.08, "max_bin": 64, "seed": 2}
     booster = xgboost.train(params, xgboost.QuantileDMatrix(sample, y, max_bin=64), rounds)
     manifest = {
         "features": [{"name": name, "dtype": "float32"} for name in FEATURES],
