@@ -89,3 +89,6 @@ lock: $(VENV)/.runtime ## resolve requirements*.in again for Python 3.11 to 3.13
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade requirements-dev.in -o requirements-dev.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade -c requirements.txt docker/requirements.in -o docker/requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade benchmarks/quality/requirements.in -o benchmarks/quality/requirements.txt
+	for peer in benchmarks/online/peers/requirements/*.in; do \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade $$peer -o $${peer%.in}.txt || exit 1; \
+	done

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.client import HTTPConnection
 from pathlib import Path
 
+import psutil
 import pytest
 from benchmarks import bench_forecast, bench_recommendations, bench_reports
 from benchmarks.online import promotions, rows, slow_clients
+from benchmarks.online.peers import load
+from benchmarks.online.peers.others import others
+from benchmarks.online.peers.ours import SCORED, ours
+from benchmarks.online.peers.report import tables
+from benchmarks.online.peers.rounds import measure_rounds
+from benchmarks.online.shop import Size
 
 from daybreak.runtime import Runtime
 from daybreak.serving.http.keys import create_key
@@ -92,3 +102,30 @@ def test_promotions_under_load() -> None:
     assert (result["failed"], result["mixed"], result["backward"]) == (0, 0, 0)
     assert result["answers"] > 0
     assert result["states_seen"].endswith("of 6")
+
+
+def test_beside_servers_that_our_own_environment_has(tmp_path: Path) -> None:
+    """Each is started, has to answer as the booster does, and is stopped. Where there is no wrk,
+    only the load is left out."""
+
+    def no_load(*_: object) -> load.Load:
+        return load.Load(1.0, 1.0, 1.0)
+
+    measure = load.measure if shutil.which("wrk") else no_load
+    before = psutil.Process().children(recursive=True)
+    said: list[str] = []
+    candidates = others(["bare", "fastapi"], lambda _: Path(sys.executable), tmp_path, trees=3)
+    with ours([SCORED], Size(rounds=2)) as scored:
+        candidates += scored
+        (found,) = measure_rounds(candidates, 1, 1, measure, said.append)
+
+    assert list(found) == ["bare", "fastapi", SCORED]
+    assert len(said) == len(found)
+    assert all(load.per_second > 0 for turn in found.values() for load in turn.loads.values())
+    assert found["bare"].worker.rss < found["fastapi"].worker.rss
+    about = {"date": "", "commit": "", "machine": "", "seconds": 1}
+    assert tables([found], {one.name: one.versions for one in candidates}, about)
+    wrong = replace(candidates[0], expected=[(2.0,)])
+    with pytest.raises(AssertionError, match="expected were"):
+        measure_rounds([wrong], 1, 1, measure, said.append)
+    assert psutil.Process().children(recursive=True) == before
