@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,17 +19,18 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from calling import PREDICT, calling
 from day_equality import assert_row_equals, published_rows
 from daybreak.runtime import Runtime
 from daybreak.serving.http.keys import create_key, revoke_key
 from daybreak.warehouse.engine import begin
 from gunicorn_server import Server, gunicorn
 from toy import DAY, HORIZON, KEYS, TOY, publish_day
+from waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
-PREDICT = "/v1/models/toy/predict"
 BODY = {"store": "S1", "item": "pear", "date": "2026-02-03"}
 
 
@@ -48,35 +49,6 @@ def published(runtime: Runtime) -> None:
 def server(runtime: Runtime, tmp_path: Path) -> Iterator[Server]:
     with gunicorn(runtime, tmp_path, env={"DAYBREAK_API_LOG_REQUESTS": "1"}) as running:
         yield running
-
-
-class Caller:
-    """Sends a key with every request, over one connection that is kept alive."""
-
-    def __init__(self, connection: http.client.HTTPConnection, token: str) -> None:
-        self.connection = connection
-        self.headers = {"X-API-Key": token, "Content-Type": "application/json"}
-
-    def send(
-        self, method: str, path: str, body: Any = None, **options: Any
-    ) -> tuple[int, dict[str, Any]]:
-        data = json.dumps(body) if isinstance(body, dict) else body
-        # The server may hang up before all is sent; its answer is there all the same.
-        with suppress(BrokenPipeError, ConnectionResetError):
-            self.connection.request(method, path, data, self.headers, **options)
-        response = self.connection.getresponse()
-        return response.status, json.loads(response.read())
-
-    def ask(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        status, answer = self.send("POST", PREDICT, dict(body))
-        assert status == 200, answer
-        return answer
-
-
-@contextmanager
-def calling(server: Server, token: str) -> Iterator[Caller]:
-    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
-        yield Caller(connection, token)
 
 
 def once(server: Server, token: str, method: str, path: str) -> tuple[int, dict[str, Any]]:
@@ -201,10 +173,3 @@ def workers(parent: psutil.Process, count: int) -> list[psutil.Process]:
     """The children of gunicorn's master, once there are as many as there should be."""
     wait_for(lambda: len(parent.children()) == count)
     return parent.children()
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
