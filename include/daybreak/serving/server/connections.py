@@ -39,7 +39,8 @@ ONCE = select.EPOLLONESHOT
 @dataclass(frozen=True)
 class Patience:
     """Seconds that a client may take: to send a whole header, then a whole body, to read a whole
-    answer, and to ask again. ``work``: that the app may take; ``drain``: to end with."""
+    answer, and to ask again. ``work``: that the app may take; ``drain``: to end with, and ``leave``
+    of that for one more request over a connection that is kept."""
 
     header: float = 10.0
     body: float = 10.0
@@ -48,6 +49,7 @@ class Patience:
     work: float = 30.0
     linger: float = 2.0
     drain: float = 15.0
+    leave: float = 1.0
 
 
 class State(Enum):
@@ -119,6 +121,7 @@ class Server:
         self._held: dict[int, Connection] = {}
         self._jobs: SimpleQueue[tuple[Connection, Request] | None] = SimpleQueue()
         self._draining = False
+        self._idle_until = math.inf
         self._load = 0
         self._counting = Lock()
         self._turn = Lock()
@@ -146,7 +149,7 @@ class Server:
                 if self._sweep(now) < len(self._threads):
                     beat()
             if not self._draining and not alive():
-                self._stop_accepting()
+                self._stop_accepting(now)
                 since, ends = now, now + self._patience.drain
             self._events(wake, door)
             # Another process may have handed something on before it saw that this one leaves.
@@ -224,10 +227,14 @@ class Server:
         if waiting:
             self._drop(min(waiting, key=lambda one: one.deadline))
 
-    def _stop_accepting(self) -> None:
+    def _stop_accepting(self, now: float) -> None:
+        """Let nobody else in. Who is connected may just be asking, or waits to be accepted: such
+        requests are answered, and that tells their clients to connect elsewhere."""
         self._draining = True
+        self._idle_until = now + self._patience.leave
         self._places.leave(self._place)
         for fd, listener in self._listeners.items():
+            self._accept(listener)
             self._epoll.unregister(fd)
             listener.close()
         self._listeners.clear()
@@ -451,7 +458,7 @@ class Server:
                         remedy="Send a request in one piece.",
                     )
                     self._refuse(connection, error)
-                case State.IDLE if overdue or self._draining:
+                case State.IDLE if overdue or now >= self._idle_until:
                     self._drop(connection)
                 case State.WRITE | State.LINGER if overdue:
                     self._drop(connection)

@@ -394,6 +394,29 @@ def test_what_was_begun_is_answered_before_the_end() -> None:
         assert b"Connection: close" in answer
 
 
+def test_who_is_connected_when_it_ends_may_ask_once_more() -> None:
+    with running(replace(LONG, leave=WAIT)) as server, ExitStack() as stack:
+        kept = [stack.enter_context(closing(client(server))) for _ in range(4)]
+        until(partial(has, server, 4))
+        server.stop()
+        for one in kept:  # which takes longer than until the next sweep
+            one.sendall(b"GET /slow HTTP/1.1\r\n\r\n")
+            answer = all_of(one)
+            assert status_of(answer) == 200
+            assert b"Connection: close" in answer
+
+
+def test_who_was_not_accepted_yet_when_it_ends_is_answered() -> None:
+    with closing(Places(1)) as places, socket.create_server(("127.0.0.1", 0)) as listener:
+        server = Running(App(), listener, places, 0)
+        with closing(client(server)) as early:
+            early.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            server.stop()
+            server.start(LONG)
+            assert status_of(all_of(early)) == 200
+            server.join()
+
+
 @contextmanager
 def two(patience: Patience = LONG) -> Iterator[tuple[Running, Running]]:
     """Two servers that share the work; only the first one accepts."""
