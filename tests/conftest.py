@@ -34,6 +34,7 @@ from daybreak.settings import Settings
 from daybreak.warehouse.engine import make_engine
 from daybreak.warehouse.migrate import migrate
 from daybreak.warehouse.tables import SERVICE_ROLE, WRITER_ROLE
+from programs import HAPROXY
 
 # The folder's name travels to the xdist workers, which inherit the environment.
 FOLDER = "PYTEST_DAYBREAK_POSTGRES"
@@ -78,12 +79,29 @@ LONGEST = ("recommendations/test_backtest.py", "e2e/test_demo.py", "e2e/test_sch
 """Files that take a worker many minutes: begun last, the others would wait for them at the end."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that use a database are slow, without a mark of their own; the longest come first."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests that use a database are slow, without a mark of their own; the longest come first.
+
+    Those of the balancer are left out where there is none, which the summary says.
+    """
+    if HAPROXY is None:
+        config.hook.pytest_deselected(items=[item for item in items if _needs_haproxy(item)])
+        items[:] = [item for item in items if not _needs_haproxy(item)]
     items.sort(key=lambda item: not item.path.as_posix().endswith(LONGEST))
     for item in items:
         if "postgres" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
+
+
+def _needs_haproxy(item: pytest.Item) -> bool:
+    return item.get_closest_marker("balancer") is not None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if HAPROXY is None:
+        terminalreporter.write_line(
+            "HAProxy is not installed: tests marked `balancer` were left out, see CONTRIBUTING.md"
+        )
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

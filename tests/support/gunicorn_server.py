@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from daybreak.runtime import Runtime
 
 _LISTENING = re.compile(r"Listening at: http://127\.0\.0\.1:(\d+)")
@@ -31,6 +33,11 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def workers(self) -> list[psutil.Process]:
+        """The processes that answer, as many as there are now."""
+        return psutil.Process(self.process.pid).children()
+
 
 @contextmanager
 def gunicorn(
@@ -39,8 +46,12 @@ def gunicorn(
     *,
     app: str = "toy_wsgi:app",
     env: Mapping[str, str] | None = None,
+    port: int = 0,
 ) -> Iterator[Server]:
-    """Serve ``app`` on the runtime's warehouse and registry until the end of the block."""
+    """Serve ``app`` on the runtime's warehouse and registry until the end of the block.
+
+    ``port``: 0 is any that is free.
+    """
     settings = runtime.settings
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(
@@ -54,7 +65,7 @@ def gunicorn(
     log = folder / "gunicorn.log"
     command = [
         *(sys.executable, "-m", "gunicorn", "--config", "python:daybreak.serving.gunicorn_conf"),
-        *("--bind", "127.0.0.1:0", app),
+        *("--bind", f"127.0.0.1:{port}", app),
     ]
     with log.open("wb") as output:
         process = subprocess.Popen(
