@@ -32,7 +32,14 @@ Days = NDArray[np.int64]
 
 @contextmanager
 def temporary_warehouse() -> Iterator[Engine]:
-    """An embedded server as ``daybreak up`` starts it, gone afterwards."""
+    """The warehouse of a `temporary_server`."""
+    with temporary_server() as (_, engine):
+        yield engine
+
+
+@contextmanager
+def temporary_server() -> Iterator[tuple[Postgres, Engine]]:
+    """An embedded server as ``daybreak up`` starts it, gone afterwards, and its warehouse."""
     # Right under /tmp: the path of a socket may have 107 bytes.
     with TemporaryDirectory(prefix="dbk-bench-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         settings = Settings(home=Path(folder), dataset="bench", warehouse_url=None)
@@ -44,7 +51,7 @@ def temporary_warehouse() -> Iterator[Engine]:
             server.create_databases(settings.warehouse_database)
             engine = make_engine(settings.dsn_for("migrations"))
             migrate(engine, relations=model_relations())
-            yield engine
+            yield server, engine
             engine.dispose()
         finally:
             server.stop()

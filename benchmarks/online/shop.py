@@ -13,13 +13,14 @@ import numpy as np
 from sqlalchemy import Engine, select
 
 from benchmarks.bench_forecast import DEPTH, grow
-from benchmarks.facts import AS_OF, BUSINESS_DATE, CUTOFF, fill, temporary_warehouse
+from benchmarks.facts import AS_OF, BUSINESS_DATE, CUTOFF, fill, temporary_server
 from benchmarks.online.witness import Question, Scores
 from daybreak.jobs.registering import register_trained
 from daybreak.ledger.generations import mark_audited, mark_staged, open_generation
 from daybreak.models.base import Day, Trained
 from daybreak.models.sales_forecast.link import SCORES
 from daybreak.models.sales_forecast.model import MODEL
+from daybreak.platform.postgres import Postgres
 from daybreak.runtime import Runtime
 from daybreak.scoring.audit import audit_generation
 from daybreak.scoring.batch import rows_of_a_night, score_shard
@@ -51,6 +52,7 @@ class Shop:
     """Versions of the forecast over one snapshot, and generations of them to be published."""
 
     runtime: Runtime
+    postgres: Postgres
     size: Size
     snapshot_id: int
     versions: list[str]
@@ -104,7 +106,7 @@ def shop(size: Size, offsets: Sequence[float] = (0.0,)) -> Iterator[Shop]:
     """Facts, a snapshot, and as many versions as there are ``offsets``: what each adds to its
     means, by which answers of one can be told from those of another."""
     with (
-        temporary_warehouse() as engine,
+        temporary_server() as (postgres, engine),
         TemporaryDirectory(prefix="dbk-bench-") as home,
     ):
         url = engine.url.render_as_string(hide_password=False)
@@ -113,7 +115,7 @@ def shop(size: Size, offsets: Sequence[float] = (0.0,)) -> Iterator[Shop]:
         with begin(engine) as conn:
             snapshot_id = write_snapshot(conn, MODEL, AS_OF, CUTOFF)
         versions = _versions(runtime, engine, size, snapshot_id, offsets)
-        yield Shop(runtime, size, snapshot_id, versions)
+        yield Shop(runtime, postgres, size, snapshot_id, versions)
         runtime.engine.dispose()
 
 
