@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
-from queue import SimpleQueue
 from socket import IPPROTO_TCP, SHUT_WR, TCP_NODELAY, socket
 from threading import Lock, Thread
 from typing import Any
@@ -24,6 +23,7 @@ from daybreak.errors import DaybreakError, Overloaded, RequestTimeout
 from daybreak.serving.server.refusals import answer, refusal
 from daybreak.serving.server.requests import Limits, Request, Requests
 from daybreak.serving.server.sharing import Places
+from daybreak.serving.server.waiting import Waiting
 from daybreak.serving.server.wsgi import App, answer_of, response, server_environ
 from daybreak.serving.turn import pass_on, take
 
@@ -32,6 +32,11 @@ SWEEP_SECONDS = 0.25
 READ_BYTES = 65_536
 MOST_AT_ONCE = 64
 FAILED = DaybreakError("The service failed to answer this request.", remedy="Its log says why.")
+OVERLOADED = Overloaded(
+    "More requests wait than can be answered in time.",
+    remedy="Try again after the seconds that Retry-After says.",
+    retry_after=1,
+)
 MOST_DISCARDED = 4_194_304
 ONCE = select.EPOLLONESHOT
 
@@ -86,8 +91,9 @@ class Server:
     """Serves a WSGI app on listening sockets until it is told to end.
 
     ``always``: answers by path that need no app, such as that the process lives. ``threads`` run
-    the app; ``waiting`` requests may wait for one, more are told to come again. ``most``
-    connections are held, and then the one whose deadline comes first goes.
+    the app; ``waiting`` requests may wait for one (fewer while more come than can be answered), and
+    others are told to come again. ``most`` connections are held, and then the one whose deadline
+    comes first goes.
     ``places``: of all processes that serve the same; this one has ``place``. ``refused`` is called
     with each error that no app answered.
     """
@@ -111,7 +117,6 @@ class Server:
         self._app = app
         self._limits = limits
         self._patience = patience
-        self._waiting = waiting
         self._most = most
         self._places = places
         self._place = place
@@ -119,7 +124,7 @@ class Server:
         self._refused = refused
         self._epoll = select.epoll()
         self._held: dict[int, Connection] = {}
-        self._jobs: SimpleQueue[tuple[Connection, Request] | None] = SimpleQueue()
+        self._jobs: Waiting[tuple[Connection, Request]] = Waiting(waiting)
         self._draining = False
         self._idle_until = math.inf
         self._load = 0
@@ -157,8 +162,7 @@ class Server:
                 break
         for connection in list(self._held.values()):
             self._drop(connection)
-        for _ in self._threads:
-            self._jobs.put(None)
+        self._jobs.end(len(self._threads))
         self._epoll.close()
 
     @property
@@ -169,7 +173,7 @@ class Server:
     @property
     def queued(self) -> int:
         """How many requests wait for a thread."""
-        return self._jobs.qsize()
+        return len(self._jobs)
 
     @property
     def busy(self) -> int:
@@ -302,18 +306,12 @@ class Server:
 
     def _queue(self, connection: Connection, request: Request) -> None:
         """Let it wait for a thread of this process."""
-        if self._jobs.qsize() >= self._waiting:
-            error = Overloaded(
-                "More requests wait than can be answered in time.",
-                remedy="Try again after the seconds that Retry-After says.",
-                retry_after=1,
-            )
-            self._refuse(connection, error, request)
-            return
         connection.state = State.APP
         connection.deadline = math.inf  # until a thread takes it: who waits does not hang
         self._count(1)
-        self._jobs.put((connection, request))
+        if not self._jobs.put((connection, request)):
+            self._count(-1)
+            self._refuse(connection, OVERLOADED, request)
 
     def _give_away(self, connection: Connection, request: Request) -> bool:
         """Hand a request to a process that has nothing to do, if this one has."""
@@ -444,6 +442,8 @@ class Server:
 
     def _sweep(self, now: float) -> int:
         """End what is overdue, or too much. In how many threads the app hangs."""
+        if not self._load:
+            self._jobs.rest()
         self._relieve()
         hanging = 0
         for connection in list(self._held.values()):
