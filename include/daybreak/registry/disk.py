@@ -48,12 +48,14 @@ class DiskStore:
                 partial.unlink(missing_ok=True)
 
     def read(self, path: str) -> bytes:
-        """All bytes of ``path``; raises ``ArtifactMissing``."""
+        """All bytes of ``path``; raises ``ArtifactMissing`` and ``RegistryUnavailable``."""
         target = self.root / checked_path(path)
         with self._failures(path):
             try:
                 return target.read_bytes()
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                if not self.root.is_dir():
+                    raise  # the folder of all versions is gone, as where it was not mounted
                 raise ArtifactMissing(
                     f"{path} is not in the registry at {self.root}.",
                     remedy="Restore it from a backup, or promote another version.",

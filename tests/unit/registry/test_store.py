@@ -101,8 +101,19 @@ def test_of_many_writers_one_wins_and_nobody_sees_a_mixture(store: ArtifactStore
 
 
 def test_what_is_not_there_is_missing(store: ArtifactStore) -> None:
+    store.write(f"{PATH}.other", b"")
     with pytest.raises(ArtifactMissing, match=r"model\.ubj is not in the registry"):
         store.read(PATH)
+
+
+def test_where_the_folder_of_all_versions_is_away_nothing_is_said_of_one(tmp_path: Path) -> None:
+    store = DiskStore(tmp_path / "registry")
+    store.write(PATH, b"x")
+    store.root.rename(tmp_path / "away")
+    with pytest.raises(RegistryUnavailable):
+        store.read(PATH)
+    (tmp_path / "away").rename(store.root)
+    assert store.read(PATH) == b"x"
 
 
 @pytest.mark.parametrize(
