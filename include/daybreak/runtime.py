@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
     from daybreak.monitoring.metrics import Metrics
     from daybreak.registry.registry import Registry
+    from daybreak.warehouse.asking import Asking
+
+
+ANSWER_SECONDS = 5
+"""That a statement of the service may take; each takes milliseconds."""
 
 
 def system_clock() -> datetime:
@@ -53,7 +58,15 @@ class Runtime:
         """SQLAlchemy engine on the warehouse, with the rights that this part needs."""
         from daybreak.warehouse.engine import make_engine
 
-        return make_engine(self.settings.dsn_for(self.part))
+        seconds = ANSWER_SECONDS if self.part == "service" else None
+        return make_engine(self.settings.dsn_for(self.part), within=seconds)
+
+    @cached_property
+    def asking(self) -> Asking:
+        """How requests read in the warehouse, so that not all of them wait where it hangs."""
+        from daybreak.warehouse.asking import Asking
+
+        return Asking(lambda: self.engine)
 
     @cached_property
     def registry(self) -> Registry:

@@ -178,7 +178,7 @@ class Settings(BaseSettings):
     api_port: int = Field(8793, ge=0, le=65535, description="Port of the prediction service.")
     api_workers: int = Field(2, ge=1, description="gunicorn workers of the prediction service.")
     api_threads: int = Field(
-        4, ge=1, description="Threads of each: one answers, others wait for the warehouse."
+        8, ge=1, description="Threads of each: one answers, others wait for the warehouse."
     )
     api_queue: int = Field(
         64,

@@ -17,7 +17,6 @@ from daybreak.scoring.snapshots import KNOWN
 from daybreak.serving.publications import Publication, Publications
 from daybreak.serving.rows import RowCache
 from daybreak.serving.turn import pass_on
-from daybreak.warehouse.engine import connect
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ class Inputs:
         if model.endpoint.default_key is not None:
             keys[model.endpoint.default_key] = None
         pass_on()
-        with connect(self.runtime.engine) as conn:
+        with self.runtime.asking.connect() as conn:
             return read_entities_scores(
                 conn,
                 night.score_table,
@@ -115,7 +114,7 @@ class Inputs:
         scores, identity = {}, {}
         for name, generation in basis.upstream.items():
             upstream = self.models[name]  # check_reads has checked it
-            with connect(self.runtime.engine) as conn:
+            with self.runtime.asking.connect() as conn:
                 scores[name] = read_entity_scores(
                     conn,
                     upstream.night.score_table,

@@ -14,7 +14,6 @@ from daybreak.models.base import AnyModel, Key, SnapshotRows
 from daybreak.runtime import Runtime
 from daybreak.scoring.snapshots import read_entities, read_entity
 from daybreak.serving.turn import pass_on
-from daybreak.warehouse.engine import connect
 
 CAPACITY = 16 << 20
 """Bytes of rows held a worker: some 16,000 rows of 1 kB."""
@@ -71,7 +70,7 @@ class RowCache:
         if not missing:
             return found
         pass_on()
-        with connect(self._runtime.engine) as conn:
+        with self._runtime.asking.connect() as conn:
             read = read_entities(
                 conn, model, generation.snapshot_id, generation.business_date, missing
             )
@@ -87,7 +86,7 @@ class RowCache:
     def _read(self, model: AnyModel, generation: Generation, key: Key) -> SnapshotRows:
         pass_on()
         try:
-            with connect(self._runtime.engine) as conn:
+            with self._runtime.asking.connect() as conn:
                 return read_entity(
                     conn, model, generation.snapshot_id, generation.business_date, key
                 )

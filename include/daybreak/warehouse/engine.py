@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
@@ -17,8 +17,11 @@ from daybreak.warehouse.faults import explained, hide_values, refused
 CONNECT_TIMEOUT_SECONDS = 10
 
 
-def make_engine(dsn: str) -> Engine:
+def make_engine(dsn: str, *, within: float | None = None) -> Engine:
     """Engine on a ``postgresql+psycopg://`` URL. Nothing connects before first use.
+
+    ``within``: seconds that the server may take for a statement; one that takes longer is taken for
+    one that hangs, and the connection is closed. None is any time.
 
     Sessions are in UTC, so that a timestamp never depends on the server's own time zone.
     Raises ``ConfigError`` where the URL cannot be read; the URL itself is never repeated.
@@ -31,7 +34,7 @@ def make_engine(dsn: str) -> Engine:
             remedy="Write it as postgresql://user:password@host:5432/database.",
             field="DAYBREAK_WAREHOUSE_URL",
         ) from None
-    return create_engine(
+    engine = create_engine(
         url,
         pool_pre_ping=True,
         hide_parameters=True,  # errors show statements, never values
@@ -41,6 +44,30 @@ def make_engine(dsn: str) -> Engine:
             "options": "-c timezone=UTC",
         },
     )
+    if within is not None:
+
+        @event.listens_for(engine, "do_connect")
+        def impatient(_dialect: Any, _record: Any, args: Any, options: Any) -> _Impatient:
+            found = _Impatient.connect(*args, **options)
+            found.seconds = within
+            return found
+
+    return engine
+
+
+class _Impatient(psycopg.Connection[Any]):
+    """Waits for its server so many ``seconds`` at a time: by the network alone, a server that hangs
+    or was cut off is waited for without end, or for a quarter of an hour."""
+
+    seconds: float | None = None
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        try:
+            return super().wait(gen, interval, self.seconds if timeout is None else timeout)
+        except psycopg.OperationalError:
+            if self.pgconn.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
+                self.close()  # what the server says next would be taken for another answer
+            raise
 
 
 @contextmanager

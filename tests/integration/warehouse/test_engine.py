@@ -1,6 +1,7 @@
 import traceback
 import uuid
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from daybreak.errors import (
     WarehouseOverloaded,
     WarehouseUnavailable,
 )
+from daybreak.warehouse.asking import MOST, Asking
 from daybreak.warehouse.bulk import copy_in
 from daybreak.warehouse.engine import begin, connect, make_engine
 from daybreak.warehouse.tables import item
@@ -50,6 +52,35 @@ def test_begin_commits_all_or_nothing(warehouse: Engine) -> None:
     with connect(warehouse) as connection:
         add(connection, "c")
     assert count(warehouse, item) == 1
+
+
+def test_a_statement_that_takes_too_long_is_given_up_and_the_next_one_answered(
+    warehouse: Engine,
+) -> None:
+    dsn = warehouse.url.render_as_string(hide_password=False)
+    impatient = make_engine(dsn, within=0.3)
+    try:
+        with pytest.raises(WarehouseUnavailable, match="timeout"), connect(impatient) as connection:
+            connection.execute(text("SELECT pg_sleep(60)"))
+        with connect(impatient) as connection:
+            assert connection.scalar(text("SELECT 1")) == 1
+    finally:
+        impatient.dispose()
+
+
+def test_where_those_who_asked_before_wait_for_the_warehouse_others_do_not(
+    warehouse: Engine,
+) -> None:
+    asking = Asking(lambda: warehouse)
+    with ExitStack() as stack:
+        for _ in range(MOST):
+            stack.enter_context(asking.connect())
+        for _ in range(2):
+            with pytest.raises(WarehouseUnavailable), asking.connect():
+                pass
+    for _ in range(MOST + 1):
+        with asking.connect() as connection:
+            assert connection.scalar(text("SELECT 1")) == 1
 
 
 @pytest.mark.parametrize("opened", [connect, begin])

@@ -17,7 +17,6 @@ from daybreak.serving.publications import Publication
 from daybreak.serving.schemas import Fault, ModelDetail, ModelList, ModelSummary, Published
 from daybreak.serving.service import Service, current_service
 from daybreak.serving.turn import pass_on
-from daybreak.warehouse.engine import connect
 
 blueprint = Blueprint("catalog", __name__)
 
@@ -102,7 +101,7 @@ def _fault(error: DaybreakError) -> Fault:
 
 def _champion(service: Service, model: AnyModel) -> str | None:
     pass_on()
-    with connect(service.runtime.engine) as conn:
+    with service.runtime.asking.connect() as conn:
         try:
             return champion_at(conn, model.name, service.runtime.clock())
         except NoChampion:

@@ -17,7 +17,6 @@ from daybreak.serving.openapi.description import described
 from daybreak.serving.schemas import Health, Readiness
 from daybreak.serving.service import Service, current_service
 from daybreak.serving.turn import pass_on
-from daybreak.warehouse.engine import connect
 from daybreak.warehouse.migrate import check_current
 
 blueprint = Blueprint("health", __name__)
@@ -72,7 +71,7 @@ def readyz() -> Response:
 def _warehouse(service: Service) -> DaybreakError | None:
     def answers() -> None:
         pass_on()
-        with connect(service.runtime.engine) as conn:
+        with service.runtime.asking.connect() as conn:
             conn.execute(select(1))
 
     return _outcome(service, answers)
