@@ -15,7 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 from benchmarks import bench_forecast, bench_recommendations, bench_reports
-from benchmarks.online import promotions, rows, slow_clients
+from benchmarks.online import faults, memory, overload, promotions, rows, slow_clients
+from benchmarks.online.drill import served
 from benchmarks.online.peers import load
 from benchmarks.online.peers.others import others
 from benchmarks.online.peers.ours import SCORED, ours
@@ -129,3 +130,24 @@ def test_beside_servers_that_our_own_environment_has(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="expected were"):
         measure_rounds([wrong], 1, 1, measure, said.append)
     assert psutil.Process().children(recursive=True) == before
+
+
+def test_drills() -> None:
+    """Each for a moment, over one service; which bars are kept is for a whole run to say."""
+    with served() as made:
+        loaded = overload.measure(made, seconds=1, calm=1)
+        flat = memory.measure(made, requests=80, warm=40, every=40)
+        away = faults.measure(made, seconds=1, calm=1)
+
+    json.dumps([loaded, flat, away])
+    assert loaded["answers"]["200"] > 0
+    assert loaded["held"]["health"]
+    assert overload.report(loaded).lower().count("held:") == 4
+    assert flat["answers"] == {"200": 40 + 56, "400": 8, "401": 8, "404": 8}
+    assert len(flat["growth"]) == 2
+    assert "no worker was replaced" in memory.report(flat)
+    assert [row["name"] for row in away["phases"]][::2] == [
+        *("undisturbed", "after it", "after it", "after it")
+    ]
+    assert away["held"]["no wrong answer"]
+    assert faults.report(away).count(" wrong, ") == 7
