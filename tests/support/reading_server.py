@@ -34,6 +34,7 @@ def serving(
             places=places,
             place=0,
             always={b"/healthz": Health().model_dump()},
+            probes=(),
             refused=lambda error: None,
         )
         port = listener.getsockname()[1]

@@ -11,7 +11,7 @@ import math
 import os
 import select
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -90,7 +90,8 @@ class Connection:
 class Server:
     """Serves a WSGI app on listening sockets until it is told to end.
 
-    ``always``: answers by path that need no app, such as that the process lives. ``threads`` run
+    ``always``: answers by path that need no app, such as that the process lives. ``probes``: paths
+    by which a load balancer asks, of which a few may wait where others are refused. ``threads`` run
     the app; ``waiting`` requests may wait for one (fewer while more come than can be answered), and
     others are told to come again. ``most`` connections are held, and then the one whose deadline
     comes first goes.
@@ -111,6 +112,7 @@ class Server:
         places: Places,
         place: int,
         always: Mapping[bytes, Mapping[str, Any]],
+        probes: Collection[bytes],
         refused: Callable[[DaybreakError], None],
     ) -> None:
         self._listeners = {one.fileno(): one for one in listeners}
@@ -121,6 +123,7 @@ class Server:
         self._places = places
         self._place = place
         self._always = always
+        self._probes = probes
         self._refused = refused
         self._epoll = select.epoll()
         self._held: dict[int, Connection] = {}
@@ -309,7 +312,7 @@ class Server:
         connection.state = State.APP
         connection.deadline = math.inf  # until a thread takes it: who waits does not hang
         self._count(1)
-        if not self._jobs.put((connection, request)):
+        if not self._jobs.put((connection, request), probe=request.target in self._probes):
             self._count(-1)
             self._refuse(connection, OVERLOADED, request)
 

@@ -46,6 +46,8 @@ class ReadingWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
             places=PLACES,
             place=self.place,
             always={b"/healthz": Health().model_dump()},
+            # Else a replica that is only busy would be taken out, and the others get its load.
+            probes={b"/readyz"},
             refused=service.metrics.refused,
         )
         with Reporter(service, server, worker=self.place):

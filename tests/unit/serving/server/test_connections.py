@@ -80,6 +80,7 @@ class Running:
             places=self.places,
             place=self.place,
             always=HEALTH,
+            probes={b"/ready"},
             refused=lambda error: self.refused.append(error.code),
             **settings,
         )
@@ -267,6 +268,17 @@ def test_beyond_what_can_wait_requests_are_told_to_come_again_and_health_answers
         assert (healthy.status, json.loads(healthy.read())) == (200, {"status": "ok"})
         server.app.go_on.set()
         assert [status_of(all_of(sock)) for sock in busy[1:]] == [200, 200]
+
+
+def test_whether_it_can_be_asked_is_answered_where_others_have_no_room() -> None:
+    """Else a load balancer would take out a replica that is only busy."""
+    with running(waiting=0) as server, ExitStack() as stack:
+        first, second = [stack.enter_context(client(server)) for _ in range(2)]
+        first.sendall(b"GET /ready HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert status_of(all_of(first)) == 200
+        assert server.ask()[0] == 503
+        second.sendall(b"GET /ready HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert status_of(all_of(second)) == 200
 
 
 def test_who_waits_for_a_thread_does_not_hang() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from daybreak.serving.server.waiting import FEW, Waiting
+from daybreak.serving.server.waiting import FEW, PROBES, Waiting
 
 MOST = 64
 
@@ -25,6 +25,15 @@ def test_a_burst_is_answered_in_its_order_and_one_more_is_refused() -> None:
     waiting = full()
     assert len(waiting) == MOST
     assert taken(waiting, MOST) == [*range(MOST)]
+
+
+def test_a_few_probes_may_wait_where_others_may_not() -> None:
+    waiting = full()
+    assert [waiting.put(0, probe=True) for _ in range(PROBES + 1)] == [True] * PROBES + [False]
+    taken(waiting, len(waiting))
+    assert all(waiting.put(0) for _ in range(FEW))
+    assert waiting.put(0, probe=True)
+    assert not waiting.put(0)
 
 
 def test_few_may_wait_once_there_was_no_room() -> None:
