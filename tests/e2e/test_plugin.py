@@ -15,6 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import pytest
 
@@ -173,7 +174,8 @@ def routes(runtime: Runtime) -> list[Route]:
     return [
         Route(
             method,
-            rule.rule.replace("<name>", "toy").replace("<version>", version),
+            rule.rule.replace("<name>", "toy").replace("<version>", version)
+            + (f"?{urlencode(BODY)}" if rule.endpoint.endswith("look_up") else ""),
             rule.rule in OPEN,
         )
         for rule in app.url_map.iter_rules()

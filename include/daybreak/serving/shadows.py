@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from daybreak.models.base import AnyModel
 from daybreak.runtime import Runtime
 from daybreak.serving.answers import Answering
+from daybreak.serving.http.encoding import encoded_answer
 from daybreak.serving.inputs import Inputs
 from daybreak.serving.publication import Publication
 
@@ -54,7 +55,8 @@ class Shadows:
             started = time.perf_counter()
             beside = Answering(model, shadow, self._inputs).one(asked)
             metrics.timing(f"{model.name}.shadow.latency", time.perf_counter() - started)
-            differing = difference(json.loads(answered)["predictions"], beside["predictions"])
+            both = (json.loads(one)["predictions"] for one in (answered, encoded_answer(beside)))
+            differing = difference(*both)
             metrics.timing(f"{model.name}.shadow.difference", differing)
         except Exception as error:
             metrics.incr(f"{model.name}.shadow.unanswered")
