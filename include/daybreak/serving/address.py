@@ -9,8 +9,7 @@ from functools import lru_cache
 from pydantic import BaseModel
 from werkzeug.datastructures import MultiDict
 
-from daybreak.errors import InvalidRequest
-from daybreak.serving.http.body import MOST_FAULTS, parse
+from daybreak.serving.http.body import parse, wrong_fields
 from daybreak.serving.openapi.forms import Form, Json, request_schema
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
@@ -22,18 +21,13 @@ def asked_by_address(form: type[BaseModel], said: MultiDict[str, str]) -> BaseMo
     A list is its name given again for each value. Raises ``InvalidRequest``, as of a body.
     """
     fields = fields_of(form)
-    faults = [
-        {"field": name, "message": "There is no such field"} for name in said if name not in fields
-    ]
+    wrong = {name: "There is no such field" for name in said if name not in fields}
     for name, values in said.lists():
         if name in fields and len(values) > 1 and "array" not in _types(fields[name]):
-            faults.append({"field": name, "message": "It is given twice"})
-    if faults := faults[:MOST_FAULTS]:
-        raise InvalidRequest(
-            "The address is wrong: "
-            + "; ".join(f"{one['field']}: {one['message']}" for one in faults),
-            remedy=f"It may say: {', '.join(fields)}.",
-            fields=faults,
+            wrong[name] = "It is given twice"
+    if wrong:
+        raise wrong_fields(
+            "The address is wrong", wrong, remedy=f"It may say: {', '.join(fields)}."
         )
     pairs = (f"{json.dumps(name)}:{_json(values, fields[name])}" for name, values in said.lists())
     return parse(form, f"{{{','.join(pairs)}}}".encode())

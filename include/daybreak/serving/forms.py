@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from daybreak.errors import ConfigError, InvalidRequest
 from daybreak.models.base import AnyModel
 from daybreak.serving.answers import SCORES_ALONE, Wanted
+from daybreak.serving.http.body import wrong_fields
 
 MOST_ROWS = 1000
 ROWS = "rows"
@@ -71,15 +72,14 @@ def wanted(model: AnyModel, request: Request) -> Wanted:
             }
         )
     except ValidationError as error:
-        faults = [
-            {"field": ".".join(map(str, fault["loc"])), "message": fault["msg"]}
+        wrong = {
+            ".".join(map(str, fault["loc"])): fault["msg"]
             for fault in error.errors(include_url=False, include_input=False)
-        ]
-        raise InvalidRequest(
-            "The address is wrong: "
-            + "; ".join(f"{one['field']}: {one['message']}" for one in faults),
+        }
+        raise wrong_fields(
+            "The address is wrong",
+            wrong,
             remedy="It may say compare=published and explain=true, each once.",
-            fields=faults,
         ) from None
     if query.compare and model.nightly is None:
         raise InvalidRequest(

@@ -117,17 +117,22 @@ def _typed(form: type[Typed], body: bytes, wrong: dict[str, str]) -> Typed:
     else:
         if not wrong:
             return typed
+    raise wrong_fields(
+        f"{len(wrong)} field(s) are wrong",
+        wrong,
+        remedy="GET /v1/openapi.json says what each field takes.",
+    )
+
+
+def wrong_fields(intro: str, wrong: Mapping[str, str], *, remedy: str) -> InvalidRequest:
+    """The error of fields that are ``wrong``: name to what is wrong. Of many, some are named."""
     faults = [
         {"field": field[:LONGEST_NAME], "message": message}
         for field, message in islice(wrong.items(), MOST_FAULTS)
     ]
     listing = "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults)
     more = ", and more" if len(wrong) > MOST_FAULTS else ""
-    raise InvalidRequest(
-        f"{len(wrong)} field(s) are wrong: {listing}{more}.",
-        remedy="GET /v1/openapi.json says what each field takes.",
-        fields=faults,
-    )
+    return InvalidRequest(f"{intro}: {listing}{more}.", remedy=remedy, fields=faults)
 
 
 def _checked_json(body: bytes) -> dict[str, Any]:
