@@ -63,8 +63,11 @@ from daybreak.scoring.engines.opening import open_engine
 from daybreak.scoring.snapshot_bytes import pack, unpack
 from daybreak.scoring.snapshot_shards import write_snapshot
 from daybreak.scoring.snapshots import read_day, read_snapshot
+from daybreak.serving.answers import Answering
 from daybreak.serving.app import create_app
+from daybreak.serving.http.body import parse
 from daybreak.serving.schemas import answer_forms
+from daybreak.serving.service import service_of
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import begin, connect, make_engine
 from daybreak.warehouse.tables import SERVICE_ROLE, WRITER_ROLE, sla, snapshot
@@ -574,6 +577,17 @@ def test_every_published_row_is_answered_bit_for_bit_and_in_order(day: Day) -> N
         assert said == expected
     entities = {tuple(row[name] for name in day.model.keys) for row in rows}
     assert len(entities) == day.address["rows"], "all were asked about"
+
+
+def test_what_another_version_than_that_of_the_night_answers_is_not_the_published_row(
+    day: Day,
+) -> None:
+    _, rows = published_rows(day.engine, day.model, DAY)
+    service = service_of(day.client().application)
+    publication = service.publications.current(day.model.name)
+    asked = parse(day.model.endpoint.request, json.dumps(day.case.request(rows[-1])).encode())
+    for by, source in ((publication, "published"), (replace(publication, version="x"), "live")):
+        assert Answering(day.model, by, service.inputs).one(asked)["source"] == source
 
 
 def test_many_at_once_are_answered_as_each_alone_and_explained(day: Day) -> None:

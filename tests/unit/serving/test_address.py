@@ -87,6 +87,13 @@ def test_what_is_missing_is_named() -> None:
         asked_by_address(Asked, MultiDict({"store": "S1"}))
 
 
+def test_former_names_are_for_bodies() -> None:
+    form = get_model("sales_forecast").endpoint.request
+    said = MultiDict({"store": "S1", "item_id": "I1", "target_date": "2026-02-01"})
+    with pytest.raises(InvalidRequest, match="store: There is no such field"):
+        asked_by_address(form, said)
+
+
 @pytest.mark.parametrize("name", model_names())
 def test_every_model_can_be_asked_by_an_address(name: str) -> None:
     endpoint = get_model(name).endpoint

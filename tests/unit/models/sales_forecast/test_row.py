@@ -36,7 +36,9 @@ MANIFESTS: dict[str, dict[str, Any]] = {
 }
 UNKNOWN = [np.nan, 0.0, 1e-30, 1e30]
 """What a price of a snapshot may be beside an ordinary one."""
-PLACES = {name: HISTORY.index(name) for name in ("reference_price", "price_now", "scale")}
+KNOWN = ("reference_price", "price_now", "scale", "item_slope", "price_effect")
+PLACES = {name: HISTORY.index(name) for name in KNOWN}
+MOVING = ("price", "promotion", "open", "season", "item_season")
 numbers = st.floats(0, 1e6, width=32)
 
 
@@ -72,10 +74,8 @@ def bits(values: Any) -> bytes:
     price=st.none() | numbers | st.just("plan"),
     promotion=st.none() | st.sampled_from([0.0, -0.0, 1.0, 0.3]),
     margins=st.lists(st.floats(-2.0, 1e4, width=32), min_size=4, max_size=4),
-    known=st.dictionaries(st.sampled_from(sorted(PLACES)), st.sampled_from(UNKNOWN)),
-    plan=st.dictionaries(
-        st.sampled_from(["price", "promotion", "open"]), st.just(np.nan) | numbers
-    ),
+    known=st.dictionaries(st.sampled_from(sorted(PLACES)), st.sampled_from(UNKNOWN) | st.just(0.7)),
+    plan=st.dictionaries(st.sampled_from(MOVING), st.just(np.nan) | numbers),
 )
 def test_a_row_has_the_bits_of_the_arrays(
     *,
