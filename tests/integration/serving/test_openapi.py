@@ -31,7 +31,7 @@ from daybreak.serving.app import create_app
 from daybreak.serving.http.auth import Caller
 from daybreak.serving.inference.forms import InferenceFailure
 from daybreak.serving.schemas import Failure
-from daybreak.serving.server.connections import Patience
+from daybreak.serving.server.client import Patience
 from reading_server import serving
 from toy import DAY, ITEMS, STORES, TOY, publish_day
 

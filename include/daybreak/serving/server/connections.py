@@ -13,15 +13,14 @@ import select
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import Enum, auto
 from socket import IPPROTO_TCP, SHUT_WR, TCP_NODELAY, socket
 from threading import Lock, Thread
 from typing import Any
 
-from daybreak.errors import DaybreakError, Overloaded, RequestTimeout
-from daybreak.serving.server.refusals import answer, refusal
-from daybreak.serving.server.requests import Limits, Request, Requests
+from daybreak.errors import DaybreakError, RequestTimeout
+from daybreak.serving.server.client import Connection, Patience, State
+from daybreak.serving.server.refusals import FAILED, OVERLOADED, answer, refusal
+from daybreak.serving.server.requests import Limits, Request
 from daybreak.serving.server.sharing import Places
 from daybreak.serving.server.waiting import Waiting
 from daybreak.serving.server.wsgi import App, answer_of, response, server_environ
@@ -31,60 +30,8 @@ logger = logging.getLogger("gunicorn.error")
 SWEEP_SECONDS = 0.25
 READ_BYTES = 65_536
 MOST_AT_ONCE = 64
-FAILED = DaybreakError("The service failed to answer this request.", remedy="Its log says why.")
-OVERLOADED = Overloaded(
-    "More requests wait than can be answered in time.",
-    remedy="Try again after the seconds that Retry-After says.",
-    retry_after=1,
-)
 MOST_DISCARDED = 4_194_304
 ONCE = select.EPOLLONESHOT
-
-
-@dataclass(frozen=True)
-class Patience:
-    """Seconds that a client may take: to send a whole header, then a whole body, to read a whole
-    answer, and to ask again. ``work``: that the app may take; ``drain``: to end with, and ``leave``
-    of that for one more request over a connection that is kept."""
-
-    header: float = 10.0
-    body: float = 10.0
-    write: float = 10.0
-    idle: float = 75.0
-    work: float = 30.0
-    linger: float = 2.0
-    drain: float = 15.0
-    leave: float = 1.0
-
-
-class State(Enum):
-    """What a connection is waiting for."""
-
-    IDLE = auto()
-    HEADER = auto()
-    BODY = auto()
-    APP = auto()
-    WRITE = auto()
-    LINGER = auto()
-
-
-class Connection:
-    """A client's connection. It belongs to the reading thread, but to the app's while in APP.
-
-    ``closing``: it ends when ``out`` is sent. ``discarded``: bytes read unseen while it lingers.
-    """
-
-    __slots__ = ("closing", "deadline", "discarded", "environ", "out", "requests", "sock", "state")
-
-    def __init__(self, sock: socket, limits: Limits, environ: dict[str, Any]) -> None:
-        self.sock = sock
-        self.requests = Requests(limits)
-        self.environ = environ
-        self.state = State.IDLE
-        self.deadline = 0.0
-        self.out = b""
-        self.closing = False
-        self.discarded = 0
 
 
 class Server:
@@ -277,25 +224,12 @@ class Server:
         if requests.ready:
             self._next(connection)
             return
-        self._unfinished(connection)
+        connection.wait_for_more(self._patience)
         if requests.awaits_continue:
             requests.awaits_continue = False
             with suppress(OSError):
                 connection.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._await(connection, select.EPOLLIN)
-
-    def _unfinished(self, connection: Connection) -> None:
-        """Set the deadline of what is being waited for; more of the same does not move it."""
-        requests, patience = connection.requests, self._patience
-        if requests.body_begun:
-            state, seconds = State.BODY, patience.body
-        elif requests.begun:
-            state, seconds = State.HEADER, patience.header
-        else:
-            state, seconds = State.IDLE, patience.idle
-        if state is not connection.state:
-            connection.state = state
-            connection.deadline = time.monotonic() + seconds
 
     def _next(self, connection: Connection) -> None:
         """Hand on the next whole request of a connection."""
@@ -400,7 +334,7 @@ class Server:
             self._next(connection)
         else:
             connection.state = State.APP  # whatever comes now has a deadline of its own
-            self._unfinished(connection)
+            connection.wait_for_more(self._patience)
             self._await(connection, select.EPOLLIN)
 
     def _end(self, connection: Connection) -> None:

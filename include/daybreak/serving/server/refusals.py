@@ -7,12 +7,19 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from daybreak.errors import DaybreakError
+from daybreak.errors import DaybreakError, Overloaded
 from daybreak.serving.http.envelope import HEADERS, request_id
 from daybreak.serving.http.failures import failure
 from daybreak.serving.http.tracing import valid_traceparent
 from daybreak.serving.server.requests import Request
 from daybreak.serving.server.wsgi import response
+
+FAILED = DaybreakError("The service failed to answer this request.", remedy="Its log says why.")
+OVERLOADED = Overloaded(
+    "More requests wait than can be answered in time.",
+    remedy="Try again after the seconds that Retry-After says.",
+    retry_after=1,
+)
 
 
 def refusal(

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from daybreak.errors import NotReady
-from daybreak.serving.server.connections import Patience, Server, State
+from daybreak.serving.server.client import Patience, State
+from daybreak.serving.server.connections import Server
 from daybreak.serving.server.requests import MOST_AHEAD, Limits, Request
 from daybreak.serving.server.sharing import Places
 from daybreak.serving.turn import pass_on
