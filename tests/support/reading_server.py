@@ -11,8 +11,8 @@ from typing import Any
 
 from daybreak.serving.schemas import Health
 from daybreak.serving.server.client import Patience
-from daybreak.serving.server.connections import Server
 from daybreak.serving.server.requests import Limits
+from daybreak.serving.server.serve import Server
 from daybreak.serving.server.sharing import Places
 from daybreak.serving.server.wsgi import App
 

@@ -21,8 +21,8 @@ processes.share(_settings.state)  # before anything imports prometheus_client
 bind = f"{_settings.api_host}:{_settings.api_port}"
 workers = _settings.api_workers
 
-# Requests are read whole by one thread before another runs the app (docs/adr/0014): a client that
-# sends or reads slowly holds up nobody.
+# Requests are read whole before the app sees them (docs/adr/0014): a client that sends or reads
+# slowly holds up nobody.
 worker_class = "daybreak.serving.server.worker.ReadingWorker"
 threads = _settings.api_threads
 keepalive = 75

@@ -34,7 +34,7 @@ from daybreak.serving.http.auth import Caller, needs, public, require
 from daybreak.serving.http.envelope import HEADERS
 from daybreak.serving.rows import OVERHEAD, RowCache
 from daybreak.serving.service import service_of
-from daybreak.serving.turn import pass_on, take
+from daybreak.serving.turn import Turn
 from daybreak.settings import Settings
 from daybreak.types import Float32
 from daybreak.warehouse.engine import begin, make_engine
@@ -627,14 +627,16 @@ def test_the_row_cache_holds_its_capacity_and_forgets_the_oldest(runtime: Runtim
 
 def test_who_reads_a_row_lets_others_answer(runtime: Runtime) -> None:
     generation = publish_day(runtime)
-    cache, turn = RowCache(runtime), threading.Lock()
-    take(turn)
+    cache, turn = RowCache(runtime), Turn()
+    turn.take()
+    turn.lend(now=0.0)
     first = cache.get(TOY, generation, KEYS[0])
-    assert not turn.locked()
-    take(turn)
+    assert not turn.back()
+    turn.take()
+    turn.lend(now=0.0)
     assert cache.get(TOY, generation, KEYS[0]) is first
-    assert turn.locked(), "of a row in memory nothing is waited for"
-    pass_on()
+    assert turn.back(), "of a row in memory nothing is waited for"
+    turn.leave()
 
 
 # The other routes

@@ -12,7 +12,7 @@ import pytest
 from daybreak.errors import ArtifactAltered, DaybreakError, WarehouseUnavailable
 from daybreak.serving import held as held_values
 from daybreak.serving.held import Held
-from daybreak.serving.turn import pass_on, take
+from daybreak.serving.turn import Turn
 
 
 class Source:
@@ -209,7 +209,7 @@ def test_a_refresh_holds_the_error_and_does_not_raise_it(clock: Clock) -> None:
 
 
 def test_whoever_reads_or_waits_for_a_read_lets_others_answer() -> None:
-    turn, reading, go_on = threading.Lock(), threading.Event(), threading.Event()
+    turn, reading, go_on = Turn(), threading.Event(), threading.Event()
 
     def read(_last: int | None) -> int:
         reading.set()
@@ -219,19 +219,19 @@ def test_whoever_reads_or_waits_for_a_read_lets_others_answer() -> None:
     held = Held(read, refresh=60, stale=60)
 
     def ask() -> int:
-        take(turn)
-        try:
-            return held.get()
-        finally:
-            pass_on()
+        turn.take()
+        turn.lend(now=0.0)
+        value = held.get()
+        assert not turn.back()
+        return value
 
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(ask)
         assert reading.wait(10)
         second = pool.submit(ask)
         for _ in range(2):  # the second one has it for a moment
-            assert turn.acquire(timeout=2), "nobody who waits keeps the turn"
-            turn.release()
+            turn.take()  # nobody who waits keeps it
+            turn.leave()
             time.sleep(0.05)
         go_on.set()
         assert (first.result(), second.result()) == (1, 1)

@@ -39,7 +39,7 @@ class State(Enum):
 
 
 class Connection:
-    """A client's connection. It belongs to the reading thread, but to the app's while in APP.
+    """A client's connection. It belongs to whose turn it is, but while in APP to who answers.
 
     ``closing``: it ends when ``out`` is sent. ``discarded``: bytes read unseen while it lingers.
     """

@@ -10,8 +10,8 @@ from gunicorn.workers.base import Worker
 from daybreak.runtime import get_runtime
 from daybreak.serving.schemas import Health
 from daybreak.serving.server.client import Patience
-from daybreak.serving.server.connections import Server
 from daybreak.serving.server.requests import Limits
+from daybreak.serving.server.serve import Server
 from daybreak.serving.server.sharing import Places
 
 MOST_CONNECTIONS = 2000

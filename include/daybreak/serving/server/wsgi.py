@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from daybreak.errors import InvalidRequest
+from daybreak.serving.http.body import WHOLE_BODY
 from daybreak.serving.server.requests import Request
 
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -67,6 +68,7 @@ def _environ(request: Request, server: dict[str, Any]) -> dict[str, Any]:
     environ = {
         **server,
         "wsgi.input": BytesIO(request.body),
+        WHOLE_BODY: request.body,
         "REQUEST_METHOD": request.method.decode("latin-1"),
         "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
         "QUERY_STRING": query.decode("latin-1"),
