@@ -18,6 +18,8 @@ class Turn:
         self._lock = Lock()
         self._lent: dict[int, float] = {}
         """Since when the thread whose turn it is answers. Who takes it out releases the lock."""
+        self._taken: dict[int, float] = {}
+        """Since when threads answer whose turn was taken away."""
 
     def take(self) -> None:
         """Wait until it is this thread's turn."""
@@ -35,13 +37,21 @@ class Turn:
     def back(self) -> bool:
         """The answer is there: whether it is still the turn of the thread that made it."""
         _mine.turn = None
-        return self._lent.pop(get_ident(), None) is not None
+        me = get_ident()
+        self._taken.pop(me, None)
+        return self._lent.pop(me, None) is not None
 
     def take_away(self, before: float) -> bool:
         """Pass on the turn of a thread that has been answering since ``before``."""
-        return any(
-            since < before and self.pass_on(thread) for thread, since in [*self._lent.items()]
-        )
+        for thread, since in [*self._lent.items()]:
+            if since < before and self.pass_on(thread):
+                self._taken[thread] = since
+                return True
+        return False
+
+    def taken(self, after: float) -> int:
+        """How many answers go on whose turn was taken away, that began ``after`` then."""
+        return sum(since > after for since in [*self._taken.values()])
 
     def pass_on(self, thread: int) -> bool:
         """Let another thread go on, if it is the turn of this one and it answers."""

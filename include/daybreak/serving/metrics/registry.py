@@ -72,7 +72,9 @@ class ServiceMetrics:
             "daybreak_queued_requests", "Requests that wait for a thread.", registry
         )
         self.busy = _of_a_worker(
-            "daybreak_busy_threads", "Threads that answer a request or wait for one.", registry
+            "daybreak_busy_threads",
+            "Requests in the app: answered, or waiting for the warehouse.",
+            registry,
         )
         self.memory = _of_a_worker(
             "daybreak_memory_bytes", "Resident memory of a process.", registry

@@ -65,5 +65,6 @@ class Connection:
         else:
             state, seconds = State.IDLE, patience.idle
         if state is not self.state:
-            self.state = state
+            # In this order: who sweeps meanwhile must not find the new state with an old deadline.
             self.deadline = time.monotonic() + seconds
+            self.state = state

@@ -70,9 +70,9 @@ class Connections:
         del self._watched[fd]
         self._epoll.unregister(fd)
 
-    def events(self, seconds: float) -> None:
-        """See to what came, or comes within so many seconds."""
-        for fd, _ in self._epoll.poll(seconds):
+    def events(self, seconds: float, most: int = -1) -> None:
+        """See to what came, or comes within so many seconds; to ``most`` of it."""
+        for fd, _ in self._epoll.poll(seconds, most):
             if fd in self._held:
                 self._event(self._held[fd])
             elif fd in self._watched:
@@ -119,7 +119,7 @@ class Connections:
         environ = server_environ(host, port, peer[0] if isinstance(peer, tuple) else "")
         connection = Connection(sock, self._limits, environ)
         self._held[sock.fileno()] = connection
-        self._epoll.register(sock.fileno(), 0)
+        self._epoll.register(sock.fileno(), ONCE)  # nothing yet; without, a reset would spin
         return connection
 
     def _make_room(self) -> None:
@@ -210,8 +210,8 @@ class Connections:
         if sent < len(data):
             connection.out, connection.closing = data[sent:], close
             if connection.state is not State.WRITE:
-                connection.state = State.WRITE
                 connection.deadline = time.monotonic() + self._patience.write
+                connection.state = State.WRITE
             self._await(connection, select.EPOLLOUT)
             return
         connection.out = b""
@@ -230,8 +230,8 @@ class Connections:
         if not connection.requests.begun:
             self._drop(connection)
             return
-        connection.state = State.LINGER
         connection.deadline = time.monotonic() + self._patience.linger
+        connection.state = State.LINGER
         with suppress(OSError):
             connection.sock.shutdown(SHUT_WR)
         self._await(connection, select.EPOLLIN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
@@ -25,8 +26,15 @@ from daybreak.serving.turn import Turn
 
 logger = logging.getLogger("gunicorn.error")
 SWEEP_SECONDS = 0.25
+ONE = (1).to_bytes(8, sys.byteorder)
 PATIENCE_SECONDS = 0.05
 """That an answer may take, without a word, before another thread reads and answers."""
+COMPUTING, COMPUTES_SECONDS = 2, 1.0
+"""So many answers that took longer at a time: more compete for the interpreter, and gain nothing.
+One that takes longer than this waits for something, and counts no more."""
+MOST_EVENTS = 32
+"""Seen to between two answers: without a bound, clients that ask again as soon as they are refused
+leave no time to answer anybody (docs/adr/0019)."""
 
 
 class Server:
@@ -78,7 +86,8 @@ class Server:
         self._counting = Lock()
         self._turn = Turn()
         self._swept, self._ends = 0.0, math.inf
-        self._more = os.eventfd(0, os.EFD_NONBLOCK)
+        # An object knows when it is closed; the number may be somebody else's by then.
+        self._more = os.fdopen(os.eventfd(0, os.EFD_NONBLOCK), "r+b", buffering=0)
         self._over = Event()
         self._failure: BaseException | None = None
 
@@ -93,14 +102,16 @@ class Server:
             self._connections.watch(listener.fileno(), partial(self._connections.accept, listener))
         self._connections.watch(self._places.door(self._place), self._take_over)
         self._connections.watch(wake, partial(os.read, wake, READ_BYTES))
-        self._connections.watch(self._more, partial(os.eventfd_read, self._more))
+        self._connections.watch(self._more.fileno(), partial(self._more.read, 8))
         self._places.busy(self._place, 0)
         for _ in range(self._may_answer + 1):
             Thread(target=self._work, args=(alive, beat), daemon=True).start()
         while not self._over.wait(PATIENCE_SECONDS):
             self._turn.take_away(time.monotonic() - PATIENCE_SECONDS)
+            if not (self._connections.ending or alive()):
+                self._wake()  # what came by `wake` may have been read before this was known
         self._connections.close()
-        os.close(self._more)
+        self._more.close()
         if self._failure is not None:
             raise self._failure
 
@@ -127,20 +138,29 @@ class Server:
                 self._turn.take()
                 self._lead(alive, beat)
         except BaseException as error:
-            self._failure = error
+            self._failure = self._failure or error
             self._over.set()
 
     def _lead(self, alive: Callable[[], bool], beat: Callable[[], None]) -> None:
         """Read and answer, until it is the turn of another thread."""
-        while not self._over.is_set():
+        while True:
             self._look_round(alive, beat)
-            at_once = self._waiting and self._answering < self._may_answer
-            self._connections.events(0.0 if at_once else SWEEP_SECONDS)
-            if self._answering >= self._may_answer:
-                continue  # who reads while all others wait does not answer itself
+            if self._over.is_set():
+                break
+            if self._waiting and self._has_room():
+                self._connections.events(0.0, MOST_EVENTS)
+            else:
+                self._connections.events(SWEEP_SECONDS)
+            if not self._has_room():
+                continue  # somebody has to read
             if (job := self._waiting.get()) is not None and not self._answer(*job):
                 return
         self._turn.leave()
+
+    def _has_room(self) -> bool:
+        """Whether whose turn it is may answer."""
+        computing = self._turn.taken(time.monotonic() - COMPUTES_SECONDS)
+        return self._answering < self._may_answer and computing < COMPUTING
 
     def _look_round(self, alive: Callable[[], bool], beat: Callable[[], None]) -> None:
         now = time.monotonic()
@@ -148,6 +168,7 @@ class Server:
             self._swept = now
             if not self._load:
                 self._waiting.rest()
+            self._say_load()
             if self._connections.sweep(now) < self._may_answer:
                 beat()
         if not self._connections.ending and not alive():
@@ -167,10 +188,11 @@ class Server:
         mine = self._turn.back()
         self._count(-1)  # before the client sees it: the next request may come at once
         self._connections.send(connection, data, close=close)
-        # Else who waits for this processor, the client perhaps, waits until the scheduler's next
-        # tick, and with it all whose requests are here.
-        os.sched_yield()
-        if not mine and self._waiting:
+        if mine:
+            # Else who waits for this processor, the client perhaps, waits until the scheduler's
+            # next tick, and with it all whose requests are here.
+            os.sched_yield()
+        elif self._waiting:
             self._wake()
         return mine
 
@@ -178,17 +200,17 @@ class Server:
         """What is sent, and whether the connection ends with it."""
         try:
             found = answer_of(self._app, request, connection.environ)
-        except Exception as error:
+            close = self._connections.ends(request)
+            return response(found, request, close=close), close
+        except BaseException as error:  # a panic of a library in Rust is no Exception
             if not isinstance(error, DaybreakError):
                 logger.exception("the app failed to answer a request")
                 error = FAILED
             self._refused(error)
             close = self._connections.ends(request)
             return refusal(error, request, close=close), close
-        close = self._connections.ends(request)
-        return response(found, request, close=close), close
 
-    # Whose turn it is
+    # In any thread: a request that was sent ahead comes from who answered the one before
 
     def _whole(self, connection: Connection, request: Request) -> None:
         if not self._give_away(connection, request):
@@ -223,14 +245,13 @@ class Server:
     def _stop_accepting(self, now: float) -> None:
         """Let nobody else in but who waits to be accepted."""
         self._ends = now + self._patience.drain
-        self._places.leave(self._place)
-        self._connections.end(now)
+        with self._counting:
+            self._connections.end(now)
+            self._places.leave(self._place)
         for listener in self._listeners:
             self._connections.accept(listener)
             self._connections.forget(listener.fileno())
             listener.close()
-
-    # In any thread
 
     @property
     def _load(self) -> int:
@@ -239,13 +260,15 @@ class Server:
     def _count(self, more: int) -> None:
         with self._counting:
             self._answering += more
-            self._say_load()
+        self._say_load()
 
     def _say_load(self) -> None:
-        if not self._connections.ending:
-            self._places.busy(self._place, self._load)
+        """Tell the other processes; after the end began, nothing."""
+        with self._counting:
+            if not self._connections.ending:
+                self._places.busy(self._place, self._load)
 
     def _wake(self) -> None:
         """Let the thread that reads see that another may answer."""
-        with suppress(OSError):  # closed, as all is over
-            os.eventfd_write(self._more, 1)
+        with suppress(OSError, ValueError):  # closed, as all is over
+            self._more.write(ONE)

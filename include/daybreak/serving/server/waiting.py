@@ -20,6 +20,9 @@ class Waiting(Generic[T]):
     wait are no help: as many are refused, and every answer comes as late as ``most`` others take.
     So once there was no room, ``FEW`` may wait, until the threads have caught up: until they have
     found nothing to do as often as one was refused, ``most`` times at most.
+
+    Who has the turn gets, and says when it looks round; others may put at the same time, and then
+    one too many may wait.
     """
 
     def __init__(self, most: int) -> None:

@@ -11,15 +11,16 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from http.client import HTTPConnection
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
 import pytest
 
 from daybreak.errors import NotReady
 from daybreak.serving.server.client import Patience, State
+from daybreak.serving.server.connections import Connections
 from daybreak.serving.server.requests import MOST_AHEAD, Limits, Request
-from daybreak.serving.server.serve import Server
+from daybreak.serving.server.serve import COMPUTING, Server
 from daybreak.serving.server.sharing import Places
 from daybreak.serving.turn import pass_on
 
@@ -38,6 +39,8 @@ class App:
     def __init__(self) -> None:
         self.begun, self.go_on = Event(), Event()
         self.answered = 0
+        self.inside = self.most_inside = 0
+        self.counting = Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         self.answered += 1
@@ -51,7 +54,17 @@ class App:
                 start_response("200 OK", [])
                 return [b"x" * 1_000_000]
             case "/slow":
+                with self.counting:
+                    self.inside += 1
+                    self.most_inside = max(self.most_inside, self.inside)
                 time.sleep(0.2)
+                with self.counting:
+                    self.inside -= 1
+            case "/panic":
+                raise BaseException("of the inside")
+            case "/header":
+                start_response("200 OK", [("X-Price", "9 \N{EURO SIGN}")])
+                return [b""]
             case "/fail":
                 raise OSError("of the inside")
             case "/unready":
@@ -332,6 +345,61 @@ def test_who_waits_for_others_lets_other_requests_be_answered() -> None:
         server.app.go_on.set()
         assert status_of(all_of(sock)) == 200
         assert server.ask("POST", body=b"hello") == (200, b"hello")
+
+
+@pytest.mark.parametrize("path", ["/panic", "/header"])
+def test_what_no_app_should_do_fails_one_request_and_no_other(path: str) -> None:
+    with running(threads=2) as server, closing(client(server)) as other:
+        other.sendall(b"GET /wait-for-others HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert server.app.begun.wait(WAIT)
+        status, body = server.ask(path=path)
+        assert (status, b"inside" in body) == (500, False)
+        server.app.go_on.set()
+        assert status_of(all_of(other)) == 200
+
+
+def test_of_answers_that_compute_for_long_two_go_on_at_a_time() -> None:
+    with running(threads=8) as server, ExitStack() as stack:
+        clients = [stack.enter_context(closing(client(server))) for _ in range(6)]
+        for sock in clients:
+            sock.sendall(b"GET /slow HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert {status_of(all_of(sock)) for sock in clients} == {200}
+        assert server.app.most_inside == COMPUTING
+
+
+def test_who_takes_too_long_to_be_computing_leaves_its_place() -> None:
+    with running(threads=COMPUTING + 1) as server, ExitStack() as stack:
+        for _ in range(COMPUTING):
+            stack.enter_context(closing(client(server))).sendall(b"GET /wait HTTP/1.1\r\n\r\n")
+        assert server.ask("POST", body=b"hello") == (200, b"hello")
+
+
+def test_between_two_answers_so_many_are_read_and_no_more() -> None:
+    """Clients that ask again as soon as they are refused would leave no time to answer."""
+    whole: list[Request] = []
+    connections = Connections(
+        limits=Limits(1000),
+        patience=LONG,
+        most=100,
+        always=HEALTH,
+        whole=lambda _, request: whole.append(request),
+        refused=lambda _: None,
+    )
+    with ExitStack() as stack:
+        stack.callback(connections.close)
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        listener.setblocking(False)
+        connections.watch(listener.fileno(), partial(connections.accept, listener))
+        clients = []
+        for _ in range(5):
+            sock = socket.create_connection(listener.getsockname())
+            clients.append(stack.enter_context(sock))
+        until(lambda: (connections.events(0.1), len(connections))[1] == 5)
+        for sock in clients:
+            sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        connections.events(WAIT, 3)
+        assert len(whole) <= 3
+        until(lambda: (connections.events(0.1), len(whole))[1] == 5)
 
 
 def test_failures_of_the_app_say_nothing_of_the_inside() -> None:
