@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any, cast
 
 import orjson
@@ -36,11 +37,14 @@ class Answers:
         self.remembered, self.made = Remembered(**options), 0
 
     def of(self, of: Publication, asked: BaseModel, model: str = "toy") -> bytes:
-        return self.remembered.answer(model, of, asked, self.make).json
+        make = partial(self.make, model, of.version)
+        answered = self.remembered.answer(model, of, asked, make)
+        assert answered[1:] == (model, of.version, "live"), "also where it was given before"
+        return answered.json
 
-    def make(self) -> Answered:
+    def make(self, model: str, version: str) -> Answered:
         self.made += 1
-        return Answered(b"%d" % self.made, "toy", "v1", "live")
+        return Answered(b"%d" % self.made, model, version, "live")
 
 
 def test_the_same_question_is_answered_once() -> None:

@@ -46,9 +46,11 @@ def test_it_is_taken_away_from_who_answers_for_long_and_from_nobody_else() -> No
     assert not turn.take_away(before=50.0)
     assert turn.take_away(before=50.1)
     assert not turn.take_away(before=50.1), "once"
+    assert (turn.taken(after=49.9), turn.taken(after=50.0)) == (1, 0)
     taken(turn, mine).join()
     assert mine.is_set()
     pass_on()
     assert not turn.back()
+    assert turn.taken(after=0.0) == 0
     turn.take()
     turn.leave()

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from daybreak.errors import NotReady
+from daybreak.serving.server import serve
 from daybreak.serving.server.client import Patience, State
 from daybreak.serving.server.connections import Connections
 from daybreak.serving.server.requests import MOST_AHEAD, Limits, Request
@@ -111,13 +112,13 @@ class Running:
             self._last = now
             self.beats += 1
 
-        def serve() -> None:
+        def run() -> None:
             try:
                 self.server.serve(lambda: self._alive, beat, self._wake[0])
             except OSError as error:
                 self.ended_by = error
 
-        self._thread = Thread(target=serve, daemon=True)
+        self._thread = Thread(target=run, daemon=True)
         self._thread.start()
 
     @property
@@ -400,6 +401,31 @@ def test_between_two_answers_so_many_are_read_and_no_more() -> None:
         connections.events(WAIT, 3)
         assert len(whole) <= 3
         until(lambda: (connections.events(0.1), len(whole))[1] == 5)
+
+
+def test_who_reads_is_woken_when_another_may_answer_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "SWEEP_SECONDS", 10 * WAIT)  # nothing else would wake it in time
+    with running() as server, ExitStack() as stack:
+        busy, late = [stack.enter_context(client(server)) for _ in range(2)]
+        busy.sendall(b"GET /wait HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert server.app.begun.wait(WAIT)
+        late.sendall(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+        until(lambda: server.queued == 1)
+        server.app.go_on.set()
+        assert status_of(all_of(late)) == 200
+        monkeypatch.undo()
+
+
+def test_it_ends_though_the_sign_was_read_before_it_was_true(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """gunicorn's signal writes at once; that it is over is known when the main thread runs."""
+    monkeypatch.setattr(serve, "SWEEP_SECONDS", 10 * WAIT)
+    with running() as server:
+        until(lambda: server.beats == 1)
+        server._alive = False
+        until(lambda: server.server._connections.ending)
+        monkeypatch.undo()
 
 
 def test_failures_of_the_app_say_nothing_of_the_inside() -> None:
