@@ -40,7 +40,7 @@ _IN_SCHEMA: dict[str, dict[str, frozenset[str]]] = {
         "report": _READ,
     },
     # Scores, because a model that only answers requests may stand on what another published.
-    SERVICE_ROLE: {"feature": _READ, "score": _READ, "ops": _NOTHING},
+    SERVICE_ROLE: {"raw": _NOTHING, "feature": _READ, "score": _READ, "ops": _NOTHING},
     READER_ROLE: {"report": _READ},
 }
 """What a role may do with the tables of a schema, and with those that will be made in it."""
@@ -53,6 +53,10 @@ _ON_TABLE: dict[str, dict[str, frozenset[str]]] = {
         "ops.trial": _APPEND,
         "ops.verdict": _APPEND,
         "ops.schema_version": _READ,
+        # Entries of a stream are appended by functions alone (revision 0014).
+        "raw.event": _READ,
+        "raw.event_id": _READ,
+        "raw.label": _READ,
     },
     SERVICE_ROLE: dict.fromkeys(
         (
@@ -64,8 +68,12 @@ _ON_TABLE: dict[str, dict[str, frozenset[str]]] = {
             "ops.schema_version",
             "ops.serving",
             "ops.snapshot",
+            "ops.stream",
             "ops.trial",
             "ops.verdict",
+            "raw.event",
+            "raw.event_id",
+            "raw.label",
         ),
         _READ,
     ),

@@ -1,0 +1,148 @@
+"""The log of a stream: what happened, what was said of it later, and when either became known.
+
+Two functions of the database append to it (revision 0014), under a lock of the stream. So entries
+become visible in the order of their sequence and of ``loaded_at``, and what was known at a
+watermark stays the same for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+
+import orjson
+from sqlalchemy import Connection, TextClause, select, text
+
+from daybreak.errors import Conflict
+from daybreak.signals.stream import Stream
+from daybreak.warehouse.tables import event, event_id
+
+AttributeValue = str | float | bool
+
+
+@dataclass(frozen=True)
+class Event:
+    """``event_at``: aware. ``amounts``: whole numbers of the smallest unit, 0 or more."""
+
+    event_id: str
+    event_at: datetime
+    keys: Mapping[str, str]
+    amounts: Mapping[str, int] = field(default_factory=dict)
+    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Label:
+    """What is said of an event: whether it was fraud. The last word counts."""
+
+    event_id: str
+    fraud: bool
+
+
+Outcome = Literal["new", "repeat", "waits", "conflict"]
+
+
+class Receipt(NamedTuple):
+    """What became of an entry.
+
+    ``outcome``: ``repeat``: it was there already; ``waits``: a label whose event is not known yet;
+    ``conflict``: its id is that of another event. ``sequence``, ``loaded_at``: of the entry that
+    holds, which became known then.
+    """
+
+    outcome: Outcome
+    sequence: int
+    loaded_at: datetime
+
+
+def append_events(
+    conn: Connection, stream: Stream, events: Sequence[Event], now: datetime
+) -> list[Receipt]:
+    """Append events that came now, of which each id counts once; in the order given.
+
+    Until the transaction ends nobody else appends to the stream. Those in conflict are left out.
+    """
+    rows = [event_row(stream, one) for one in events]
+    return _append(conn, _EVENTS, stream, rows, now)
+
+
+def append_labels(
+    conn: Connection, stream: Stream, labels: Sequence[Label], now: datetime
+) -> list[Receipt]:
+    """Append labels that came now, in the order given. One that changes nothing is a repeat."""
+    rows = [{"event_id": one.event_id, "fraud": one.fraud} for one in labels]
+    return _append(conn, _LABELS, stream, rows, now)
+
+
+def settle(conn: Connection, stream: Stream, now: datetime) -> None:
+    """From here on nothing is added to what is known by the watermark, so that it can be relied on.
+
+    Until then, past entries may be loaded with the times at which they became known, in any order.
+    """
+    append_events(conn, stream, [], now)
+
+
+def event_row(stream: Stream, one: Event) -> dict[str, Any]:
+    """An event as the columns of the log."""
+    return {
+        "event_id": one.event_id,
+        "event_at": one.event_at.isoformat(),
+        "business_date": stream.day_of(one.event_at).isoformat(),
+        **{stream.key_slot(name): value for name, value in one.keys.items()},
+        **{stream.amount_slot(name): value for name, value in one.amounts.items()},
+        "attributes": dict(one.attributes) or None,
+    }
+
+
+def held_event(conn: Connection, stream: Stream, id_of_event: str) -> Event | None:
+    """The event of that id, as the log has it."""
+    c, ids = event.c, event_id.c
+    query = (
+        select(event)
+        .join(event_id, (ids.loaded_at == c.loaded_at) & (ids.sequence == c.sequence))
+        .where(c.stream == stream.name, ids.stream == stream.name, ids.event_id == id_of_event)
+    )
+    row = conn.execute(query).mappings().one_or_none()
+    if row is None:
+        return None
+    keys = {name: row[stream.key_slot(name)] for name in stream.keys}
+    amounts = {name: row[stream.amount_slot(name)] for name in stream.amounts}
+    return Event(
+        row["event_id"],
+        row["event_at"],
+        {name: value for name, value in keys.items() if value is not None},
+        {name: value for name, value in amounts.items() if value is not None},
+        row["attributes"] or {},
+    )
+
+
+def conflict(given: Any, held: Any, place: int) -> Conflict:
+    """The error of an id that belongs to another event; both as JSON."""
+    return Conflict(
+        "An event of this id is known with other content.",
+        remedy="Give the event an id of its own. A correction of an event is an event, too.",
+        field=f"events.{place}.event_id",
+        given=given,
+        held=held,
+    )
+
+
+_CALL = (
+    "SELECT number, outcome, sequence, loaded_at"
+    " FROM ops.append_{}(:stream, CAST(:rows AS jsonb), :now, NULL)"
+)
+_EVENTS, _LABELS = text(_CALL.format("events")), text(_CALL.format("labels"))
+
+
+def _append(
+    conn: Connection,
+    call: TextClause,
+    stream: Stream,
+    rows: Sequence[Mapping[str, Any]],
+    now: datetime,
+) -> list[Receipt]:
+    asked = {"stream": stream.name, "rows": orjson.dumps(rows).decode(), "now": now}
+    found = conn.execute(call, asked).all()
+    return [Receipt(*row[1:]) for row in sorted(found, key=lambda row: row.number)]

@@ -1,0 +1,273 @@
+"""Signals of one moment, for the answer to a request: tiles for past days, the log for the rest.
+
+Tiles hold what was known when they were built, day by day. The events that they cannot answer for
+are read from the log: those of the day itself, those of exact windows, and whatever became known
+later. So the cost of a moment does not grow with history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import TupleRow
+from sqlalchemy import Connection
+
+from daybreak.signals.batch import MICROSECONDS, NOT_IN_LOG
+from daybreak.signals.declared import DAY, OF_AMOUNTS, Signal, Window
+from daybreak.signals.entries import AHEAD
+from daybreak.signals.fold import fold, integers
+from daybreak.signals.slots import NO_KEY
+from daybreak.signals.stream import Progress, Stream
+from daybreak.types import Float32
+from daybreak.warehouse.engine import driver_of
+from daybreak.warehouse.tables import KEY_SLOTS
+
+MICROSECOND = timedelta(microseconds=1)
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Moment(NamedTuple):
+    """What signals are asked of. ``sequence``: of its event, where that is in the log."""
+
+    at: datetime
+    keys: Mapping[str, str]
+    sequence: int = NOT_IN_LOG
+
+
+class Signals:
+    """The signals of a model on a stream, ready to be asked. Safe for many threads."""
+
+    def __init__(self, stream: Stream, signals: Sequence[Signal]) -> None:
+        self.stream = stream
+        self.signals = tuple(signals)
+        self._of_key = [
+            _OfKey(stream, key, tuple(one for one in signals if one.key == key))
+            for key in dict.fromkeys(one.key for one in signals)
+        ]
+
+    def of(self, conn: Connection, moment: Moment, progress: Progress) -> Float32:
+        """The value of each signal, float32 (S,), of what is known at ``progress.watermark``.
+
+        The log is settled, so that this is not going to change.
+        """
+        asked = [one for one in self._of_key if moment.keys.get(one.key) is not None]
+        driver = driver_of(conn)
+        found: dict[Signal, tuple[int, int]] = {}
+        with driver.pipeline():
+            read = [one.ask(driver, moment, progress) for one in asked]
+        for one, cursors in zip(asked, read, strict=True):
+            found |= one.fold(moment, progress, _Read(*(cursor.fetchall() for cursor in cursors)))
+        missing = (0, 0)  # 0 of 0 is NaN
+        pairs = integers([found.get(signal, missing) for signal in self.signals])
+        return fold(pairs[:, 0], pairs[:, 1])
+
+
+@dataclass
+class _Tally:
+    """What is counted of a window."""
+
+    events: int = 0
+    frauds: int = 0
+    last_at: datetime | None = None
+    sums: dict[str, int] = field(default_factory=dict)
+    most: dict[str, int] = field(default_factory=dict)
+    given: dict[str, int] = field(default_factory=dict)
+    others: dict[str, set[int]] = field(default_factory=dict)
+
+    def saw(self, at: datetime | None, events: int) -> None:
+        self.events += events
+        if at is not None and (self.last_at is None or at > self.last_at):
+            self.last_at = at
+
+    def amount(self, name: str, total: int | None, most: int | None, given: int) -> None:
+        if total is not None and most is not None:
+            self.sums[name] = self.sums.get(name, 0) + total
+            self.most[name] = max(self.most.get(name, most), most)
+            self.given[name] = self.given.get(name, 0) + given
+
+    def key(self, name: str, numbers: Iterable[int]) -> None:
+        self.others.setdefault(name, set()).update(numbers)
+
+    def integers(self, signal: Signal, at: datetime, scale: int) -> tuple[int, int]:
+        """What ``fold`` divides."""
+        name = signal.of or ""
+        match signal.measure:
+            case "count":
+                found = self.events, 1
+            case "sum":
+                found = self.sums.get(name, 0), scale
+            case "mean":
+                found = self.sums.get(name, 0), self.given.get(name, 0) * scale
+            case "max":
+                found = self.most.get(name, 0), scale if name in self.most else 0
+            case "distinct":
+                found = len(self.others.get(name, ())), 1
+            case "fraud_share":
+                found = self.frauds, self.events
+            case "since_last":
+                last = self.last_at
+                found = (0, 0) if last is None else ((at - last) // MICROSECOND, MICROSECONDS)
+        return found
+
+
+class _Read(NamedTuple):
+    """Rows about one key, as the statements of ``_OfKey`` select them."""
+
+    events: Sequence[TupleRow]
+    tiles: Sequence[TupleRow] = ()
+    changes: Sequence[TupleRow] = ()
+
+
+class _OfKey:
+    """The signals of one key, and the statements that read what they need."""
+
+    def __init__(self, stream: Stream, key: str, signals: tuple[Signal, ...]) -> None:
+        self.key = key
+        self._stream = stream
+        self._signals = signals
+        self._windows = {
+            window: [one for one in signals if one.window == window]
+            for window in dict.fromkeys(one.window for one in signals)
+        }
+        self._amounts = _measured(signals, OF_AMOUNTS)
+        self._others = _measured(signals, {"distinct"})
+        by_day = [window for window in self._windows if window.by_day]
+        self._days_back = max((one.days + one.delay_days for one in by_day), default=0)
+        self._labelled = any(one.measure == "fraud_share" for one in signals)
+
+    def ask(
+        self, driver: psycopg.Connection[Any], moment: Moment, progress: Progress
+    ) -> list[psycopg.Cursor[TupleRow]]:
+        """Cursors of the events, the tiles and the changes of labels."""
+        stream, key, day = self._stream.name, moment.keys[self.key], self._day(moment)
+        known, tiled = progress.watermark, progress.tiled_through
+        midnight = datetime.combine(day, time(), self._stream.zone)
+        since = min(moment.at - DAY, midnight) - AHEAD
+        if self._days_back:
+            first = midnight - timedelta(days=self._days_back) - AHEAD
+            since = min(since, first if tiled is None else tiled)
+        first_day = day - timedelta(days=self._days_back)
+        asked: list[tuple[sql.Composed, tuple[Any, ...]]] = [
+            (self._select_events, (stream, key, since, known, moment.at))
+        ]
+        if self._days_back:
+            slot = KEY_SLOTS.index(self._stream.key_slot(self.key)) + 1
+            asked.append((self._select_tiles, (stream, slot, key, first_day, day, tiled)))
+        if self._labelled:
+            asked.append((self._select_changes, (stream, key, tiled or BEGINNING, known)))
+        cursors = []
+        for statement, values in asked:
+            cursor = driver.cursor(binary=True)
+            cursor.execute(statement, values)
+            cursors.append(cursor)
+        return cursors
+
+    def fold(
+        self, moment: Moment, progress: Progress, read: _Read
+    ) -> dict[Signal, tuple[int, int]]:
+        """The integers of each signal."""
+        before = [row for row in read.events if row[:2] < (moment.at, moment.sequence)]
+        day, tiled = self._day(moment), progress.tiled_through
+        untiled = [row for row in before if row[3] == day or tiled is None or row[2] > tiled]
+        found = {}
+        for window, signals in self._windows.items():
+            tally = _Tally()
+            if window.by_day:
+                self._count_days(tally, window, day, read._replace(events=untiled))
+            else:
+                first = moment.at - window.length
+                self._count_events(tally, (row for row in before if row[0] >= first))
+            for signal in signals:
+                found[signal] = tally.integers(signal, moment.at, self._stream.scale)
+        return found
+
+    def _count_days(self, tally: _Tally, window: Window, day: date, read: _Read) -> None:
+        last = day - timedelta(days=window.delay_days + bool(window.delay))
+        first = day - timedelta(days=window.delay_days + window.days)
+        self._count_events(tally, (row for row in read.events if first <= row[3] <= last))
+        for of_day, seen, frauds, last_at, *values in read.tiles:
+            if first <= of_day <= last:
+                tally.saw(last_at, seen)
+                tally.frauds += frauds
+                rest = iter(values)
+                for name in self._amounts:
+                    tally.amount(name, next(rest), next(rest), next(rest))
+                for name in self._others:
+                    tally.key(name, next(rest) or ())
+        for of_day, fraud in read.changes:
+            if first <= of_day <= last:
+                tally.frauds += 1 if fraud else -1
+
+    def _count_events(self, tally: _Tally, events: Iterable[TupleRow]) -> None:
+        amounts = len(self._amounts)
+        for at, _, _, _, *values in events:
+            tally.saw(at, 1)
+            for name, amount in zip(self._amounts, values, strict=False):
+                tally.amount(name, amount, amount, 1)
+            for name, number in zip(self._others, values[amounts:], strict=False):
+                if number != NO_KEY and number is not None:
+                    tally.key(name, (number,))
+
+    def _day(self, moment: Moment) -> date:
+        return self._stream.day_of(moment.at)
+
+    @cached_property
+    def _select_events(self) -> sql.Composed:
+        values = [self._column(name, "amount") for name in self._amounts]
+        values += [
+            sql.SQL("('x' || left(md5({}), 16))::bit(64)::bigint").format(  # slots.key_number
+                sql.Identifier(self._stream.key_slot(name))
+            )
+            for name in self._others
+        ]
+        return sql.SQL(
+            "SELECT {columns} FROM raw.event"
+            " WHERE stream = %s AND {slot} = %s AND loaded_at > %s AND loaded_at <= %s"
+            " AND event_at <= %s"
+        ).format(
+            columns=_listed(["event_at", "sequence", "loaded_at", "business_date"], values),
+            slot=sql.Identifier(self._stream.key_slot(self.key)),
+        )
+
+    @cached_property
+    def _select_tiles(self) -> sql.Composed:
+        values = [
+            self._column(name, column)
+            for name in self._amounts
+            for column in ("sum", "most", "given")
+        ]
+        values += [
+            sql.Identifier(self._stream.key_slot(name).replace("key", "others"))
+            for name in self._others
+        ]
+        return sql.SQL(
+            "SELECT {columns} FROM feature.tile"
+            " WHERE stream = %s AND slot = %s AND key = %s AND business_date >= %s"
+            " AND business_date < %s AND through <= %s"
+        ).format(columns=_listed(["business_date", "events", "frauds", "last_at"], values))
+
+    @cached_property
+    def _select_changes(self) -> sql.Composed:
+        return sql.SQL(
+            "SELECT business_date, fraud FROM raw.label WHERE stream = %s AND {slot} = %s"
+            " AND loaded_at > %s AND loaded_at <= %s AND fraud <> was_fraud"
+            " AND business_date IS NOT NULL"
+        ).format(slot=sql.Identifier(self._stream.key_slot(self.key)))
+
+    def _column(self, amount: str, column: str) -> sql.Composable:
+        return sql.Identifier(self._stream.amount_slot(amount).replace("amount", column))
+
+
+def _measured(signals: Sequence[Signal], measures: Iterable[str]) -> tuple[str, ...]:
+    """What these measure, in the order of the columns that are read."""
+    return tuple(sorted({one.of for one in signals if one.measure in measures and one.of}))
+
+
+def _listed(names: Sequence[str], values: Sequence[sql.Composable]) -> sql.Composed:
+    return sql.SQL(", ").join([*map(sql.Identifier, names), *values])
