@@ -24,6 +24,7 @@ from daybreak.sources.parsing.transform import Transform
 from daybreak.sources.reading.origins import Origin, origins
 from daybreak.sources.reading.readers import Rows
 from daybreak.sources.report import FileReport, LoadReport
+from daybreak.sources.sections.kind import Declared
 from daybreak.sources.sections.table import kind_of
 from daybreak.types import Progress
 from daybreak.warehouse.engine import begin
@@ -80,6 +81,11 @@ def load_dataset(
         origin for section in spec.sections for origin in origins(spec, section, s3_endpoint_url)
     ]
     report = LoadReport(spec.name)
+    with begin(engine) as conn:
+        _wait_for_turn(conn, spec)
+        for section in spec.sections:
+            declared = Declared(now, spec.calendar.timezone)
+            kind_of(section).declare(conn, section, declared)
     for origin in found:
         with begin(engine) as conn:
             _wait_for_turn(conn, spec)
@@ -179,6 +185,7 @@ def _load_rows(conn: Connection, run: _Run, section: Section, rows: Rows) -> Fil
     transform.finish()
     run.progress(f"{section.kind} · {rows.uri}: merging {transform.tally.kept:,} rows")
     merged = kind.merge(merge, section, staged)
+    transform.finish()  # a merge may have found bad rows, too
     file = FileReport.of(section.kind, rows, transform.tally)
     file.load_id, file.loaded, file.planned = load_id, merged.loaded, merged.planned
     file.first_date, file.last_date = merged.first_date, merged.last_date

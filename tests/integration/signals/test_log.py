@@ -105,7 +105,8 @@ def test_history_is_known_as_it_was_while_nothing_relies_on_the_log(conn: Connec
     )
     early = event_row(STREAM, paid("early", NOW - DAY))
     loaded(conn, "events", [early | {"known_at": (NOW - 2 * DAY).isoformat()}])
-    loaded(conn, "labels", [{"event_id": "a", "fraud": True, "delay": "PT30M"}])
+    known_at = (NOW - 90 * MINUTE).isoformat()
+    loaded(conn, "labels", [{"event_id": "a", "fraud": True, "known_at": known_at}])
 
     assert known_rows(conn, "event") == [
         ("a", NOW - 2 * HOUR + MINUTE),

@@ -81,6 +81,12 @@ def test_a_plan_is_known_ahead_of_its_day(load: Load, rows: Rows) -> None:
     assert rows(PLAN) == [("x", 5, {"heat": 21}, ahead(D, 28))]  # an empty line says nothing
 
 
+def test_a_row_without_any_further_covariate_has_none(load: Load, rows: Rows) -> None:
+    load(PLANNED, {"plan.csv": "day,store,sku,price,heat\n2025-03-20,a,x,5,\n"})
+
+    assert rows(PLAN) == [("x", 5, None, ahead(D, 28))]
+
+
 def test_a_changed_plan_carries_what_it_does_not_say(load: Load, rows: Rows) -> None:
     load(PLANNED, {"plan.csv": "day,store,sku,price,heat\n2025-03-20,a,x,5,21\n"})
 

@@ -183,6 +183,8 @@ class Section(Strict):
 
     kind: ClassVar[str]
     own_columns: ClassVar[tuple[CanonicalColumn, ...]]
+    may_be_empty: ClassVar[bool] = False
+    """Whether it may read nothing, because its rows come in another way too."""
 
     files: str | list[str] | None = Field(None, description="paths, globs or s3:// URLs")
     query: str | None = Field(None, description="SQL, run on the database that `url_env` names")
@@ -224,7 +226,7 @@ class Section(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         origins = [name for name in ("files", "query", "generator") if getattr(self, name)]
-        if len(origins) != 1:
+        if len(origins) != 1 and (origins or not self.may_be_empty):
             raise ValueError("give exactly one of `files`, `query` and `generator`")
         if (self.query is None) != (self.url_env is None):
             raise ValueError("`query` and `url_env` go together")
@@ -238,7 +240,7 @@ class Section(Strict):
                 raise ValueError(f"`{name}` has one value, so it takes no `separator`")
             if source.values and known[name].kind is Kind.TEXTS:
                 raise ValueError(f"`{name}` takes no `values`")
-        if not self.generator:
+        if origins and not self.generator:
             required = [column.name for column in self.canonical if column.required]
             if missing := [name for name in required if name not in self.columns]:
                 raise ValueError(f"`columns` lacks {missing}")

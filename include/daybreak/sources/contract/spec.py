@@ -22,8 +22,10 @@ from daybreak.sources.contract.durations import Duration
 from daybreak.sources.contract.outline import dataset_file
 from daybreak.sources.contract.section import Facts, Name, Section, Strict
 from daybreak.sources.sections.kind import SectionKind
+from daybreak.sources.sections.labels import Labels
 from daybreak.sources.sections.plan import Plan
 from daybreak.sources.sections.sales import Sales
+from daybreak.sources.sections.streams import Streams
 from daybreak.sources.sections.table import FACTS, KINDS
 
 _S = TypeVar("_S", bound=Section)
@@ -74,6 +76,17 @@ class DatasetSpec(Strict):
                 raise ValueError(
                     f"`plan` gives {clash}, of which `sales.known_ahead` says false, never known "
                     "ahead: take it out of one of the two (a plan that maps no `columns` gives all)"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _labels_have_streams(self) -> Self:
+        names = [one.name for one in self._all(Streams)]
+        for number, labels in enumerate(self._all(Labels)):
+            if labels.stream not in names:
+                known = ", ".join(dict.fromkeys(names)) or "no stream"
+                raise ValueError(
+                    f"`labels` {number + 1} is of the stream {labels.stream!r}; there is {known}"
                 )
         return self
 

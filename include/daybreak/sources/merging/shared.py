@@ -102,7 +102,8 @@ def covariates_json(source: FromClause, names: Sequence[str]) -> ColumnElement[A
     """Extra covariates as one jsonb without nulls; NULL where there is none at all."""
     pairs = [part for name in names for part in (cast(name, Text), source.c[name])]
     built = func.jsonb_strip_nulls(func.jsonb_build_object(*pairs))
-    return type_coerce(func.nullif(built, cast("{}", JSONB)), JSONB)
+    empty = func.jsonb_build_object()  # cast("{}", JSONB) would be the JSON text "{}"
+    return type_coerce(func.nullif(built, empty), JSONB)
 
 
 def closed_dates(conn: Connection, dates: Sequence[date]) -> frozenset[date]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from math import ceil
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
-from sqlalchemy import Table
+from sqlalchemy import Connection, Table
 
 from daybreak.sources.arrow import Array, Mask
 from daybreak.sources.contract.canonical import CanonicalColumn
@@ -28,8 +28,19 @@ def _no_check(_section: Section, _column: CanonicalColumn, _values: Array) -> Se
     return ()
 
 
+def _nothing_to_declare(_conn: Connection, _section: Section, _declared: Declared) -> None:
+    """Does nothing."""
+
+
 def _all_dates(_section: Section, _through: date) -> date | None:
     return None
+
+
+class Declared(NamedTuple):
+    """When, and in which time zone, a section is declared."""
+
+    now: datetime
+    timezone: str
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,8 @@ class SectionKind(Generic[S]):
     ``by_period``: whether a row stands for a whole period of the calendar; ``date_column`` then
     becomes the last day of it.
     ``several``: whether the file may have a list of them.
+    ``declare(conn, section, declared)``: takes in what it says of itself, at each load and before
+    any file.
     """
 
     model: type[S]
@@ -60,6 +73,7 @@ class SectionKind(Generic[S]):
     last_date: Callable[[S, date], date | None] = _all_dates
     by_period: bool = False
     several: bool = False
+    declare: Callable[[Connection, S, Declared], None] = _nothing_to_declare
 
     @property
     def name(self) -> str:

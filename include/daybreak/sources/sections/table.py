@@ -13,11 +13,21 @@ from daybreak.sources.contract.section import Section
 from daybreak.sources.sections.interactions import INTERACTIONS
 from daybreak.sources.sections.items import ITEMS
 from daybreak.sources.sections.kind import SectionKind
+from daybreak.sources.sections.labels import LABELS
 from daybreak.sources.sections.plan import PLAN
 from daybreak.sources.sections.sales import SALES
 from daybreak.sources.sections.stores import STORES
+from daybreak.sources.sections.streams import STREAMS
 
-KINDS: tuple[SectionKind[Any], ...] = (SALES, PLAN, ITEMS, STORES, INTERACTIONS)
+KINDS: tuple[SectionKind[Any], ...] = (
+    SALES,
+    PLAN,
+    ITEMS,
+    STORES,
+    INTERACTIONS,
+    STREAMS,
+    LABELS,
+)
 """In the order in which sections are loaded."""
 
 BY_NAME = MappingProxyType({kind.name: kind for kind in KINDS})

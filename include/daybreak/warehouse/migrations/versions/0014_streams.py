@@ -320,11 +320,10 @@ _APPEND_LABELS = """
             SELECT it.*, event.event_at, event.business_date,
                 event.key_1, event.key_2, event.key_3, event.key_4, event.key_5, event.key_6,
                 newest.fraud AS last_fraud,
-                newest.sequence AS last_sequence, newest.loaded_at AS last_known,
-                coalesce(it.known_at, event.event_at + it.delay) AS nominal
+                newest.sequence AS last_sequence, newest.loaded_at AS last_known
             FROM ROWS FROM (jsonb_to_recordset(given) AS (
-                event_id text, fraud boolean, known_at timestamptz, delay interval
-            )) WITH ORDINALITY AS it (event_id, fraud, known_at, delay, number)
+                event_id text, fraud boolean, known_at timestamptz
+            )) WITH ORDINALITY AS it (event_id, fraud, known_at, number)
             LEFT JOIN raw.event_id AS known
                 ON known.stream = the_stream AND known.event_id = it.event_id
             LEFT JOIN raw.event AS event
@@ -339,10 +338,10 @@ _APPEND_LABELS = """
         ), timed AS (
             SELECT *,
                 CASE
-                    WHEN nominal IS NULL OR nominal > moment
-                        OR (log.live AND nominal <= log.watermark) THEN moment
+                    WHEN known_at IS NULL OR known_at > moment
+                        OR (log.live AND known_at <= log.watermark) THEN moment
                     -- Of one event a later label is known later.
-                    ELSE greatest(nominal, event_at, last_known + interval '1 microsecond')
+                    ELSE greatest(known_at, event_at, last_known + interval '1 microsecond')
                 END AS loaded_at
             FROM one
         ), placed AS (
