@@ -168,6 +168,14 @@ class OutsideHorizon(DaybreakError):
     final = True
 
 
+class InvalidEvent(DaybreakError):
+    """An event has what its stream does not, or happened when none is taken of."""
+
+    status = 422
+    code = "invalid_event"
+    final = True
+
+
 class NotReady(DaybreakError):
     """The service lives, but something it needs to answer predictions is missing."""
 

@@ -218,6 +218,9 @@ class Settings(BaseSettings):
     keep_versions_days: int = Field(
         365, ge=1, description="Days that the files of versions are kept which nothing needs."
     )
+    keep_events_days: int = Field(
+        400, ge=1, description="Days that events of streams are kept; older ones are not taken."
+    )
     keep_logs_days: int = Field(
         30, ge=1, description="Days that Airflow's task logs and metadata are kept."
     )

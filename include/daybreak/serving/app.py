@@ -20,9 +20,11 @@ from daybreak.serving.http.rates import Rates
 from daybreak.serving.inputs import Inputs, check_reads
 from daybreak.serving.publications import Publications
 from daybreak.serving.routes import catalog, health, inference, metrics, openapi, predict
+from daybreak.serving.routes import streams as stream_routes
 from daybreak.serving.rows import RowCache
 from daybreak.serving.service import Service, attach
 from daybreak.serving.shadows import Shadows
+from daybreak.serving.streams import Streams
 
 
 class _App(Flask):
@@ -54,13 +56,14 @@ def create_app(
     without = absent(runtime.settings.dataset)
     many = {name: many_form(model) for name, model in served.items()}
     shadows = Shadows(runtime, inputs)
-    service = Service(runtime, served, publications, inputs, shadows, many, without)
+    streams = Streams(runtime)
+    service = Service(runtime, served, publications, inputs, shadows, streams, many, without)
     attach(app, service)
     limit_bodies(app, runtime.settings.max_body_bytes)
     trace_requests(app)
     observe_requests(app, service.metrics, log=runtime.settings.api_log_requests)
     close_by_default(app, authenticator, Rates(runtime.settings.api_rate))
     answer_errors_as_json(app, runtime.settings.max_body_bytes)
-    for module in (health, catalog, predict, inference, openapi, metrics):
+    for module in (health, catalog, predict, stream_routes, inference, openapi, metrics):
         app.register_blueprint(module.blueprint)
     return app

@@ -143,6 +143,38 @@ _OF_A_MOMENT: dict[str, Any] = {
 }
 
 
+class TakenEntry(Form):
+    """What became of an event or a label."""
+
+    event_id: str
+    outcome: Literal["new", "repeat", "waits"] = Field(
+        description="repeat: it was there already; waits: a label whose event is not known yet."
+    )
+    sequence: int = Field(description="Of the entry in the log of the stream.")
+    known_at: datetime = Field(description="Since when it is known here.")
+
+
+class Taken(Form):
+    """What was taken, and will not be lost; in the order in which it was sent."""
+
+    model_config = example(
+        {
+            "stream": "payments",
+            "entries": [
+                {
+                    "event_id": "tx-81",
+                    "outcome": "new",
+                    "sequence": 81,
+                    "known_at": "2026-03-01T09:30:00.250000Z",
+                }
+            ],
+        }
+    )
+
+    stream: str
+    entries: list[TakenEntry]
+
+
 class FeatureAdds(Form):
     """What one feature added to a score."""
 

@@ -20,6 +20,7 @@ from daybreak.serving.metrics.registry import ServiceMetrics
 from daybreak.serving.publications import Publication, Publications
 from daybreak.serving.remembered import Remembered
 from daybreak.serving.shadows import Shadows
+from daybreak.serving.streams import Streams
 
 _EXTENSION = "daybreak"
 
@@ -37,6 +38,7 @@ class Service:
     publications: Publications
     inputs: Inputs
     shadows: Shadows
+    streams: Streams
     many: Mapping[str, type[Many]]
     absent: Mapping[str, str] = field(default_factory=dict)
     remembered: Remembered = field(default_factory=Remembered)

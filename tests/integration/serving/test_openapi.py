@@ -26,12 +26,14 @@ from schemathesis import Case, GenerationMode
 from schemathesis.config import SchemathesisConfig
 
 from daybreak.errors import Forbidden, TooManyRequests, Unauthenticated, WarehouseUnavailable
-from daybreak.runtime import Runtime
+from daybreak.runtime import Runtime, system_clock
 from daybreak.serving.app import create_app
 from daybreak.serving.http.auth import Caller
 from daybreak.serving.inference.forms import InferenceFailure
 from daybreak.serving.schemas import Failure
 from daybreak.serving.server.client import Patience
+from daybreak.signals.stream import Stream, declare
+from daybreak.warehouse.engine import begin
 from reading_server import serving
 from toy import DAY, ITEMS, STORES, TOY, publish_day
 
@@ -43,6 +45,18 @@ INFER = {
         {"name": name, "datatype": "BYTES", "shape": [1], "data": [value]}
         for name, value in BODY.items()
     ]
+}
+EVENTS = "/v1/streams/{stream}/events"
+EVENT = {
+    "event_id": "e",
+    "event_at": system_clock().isoformat(),
+    "keys": {"card": "c", "shop": "s"},
+    "amounts": {"amount": 1.5},
+}
+BODIES: dict[str, Any] = {
+    PREDICT: BODY,
+    EVENTS: {"events": [EVENT]},
+    "/v1/streams/{stream}/labels": {"labels": [{"event_id": "e", "fraud": True}]},
 }
 LATER = [*INFER["inputs"][:2], INFER["inputs"][2] | {"data": ["2027-01-01"]}]
 LIMIT = 5_000
@@ -144,7 +158,8 @@ def test_the_document_describes_every_route(app: Flask, schema: Any) -> None:
             method,
             rule.rule.replace("<name>/predict", "toy/predict")
             .replace("<name>", "{model}")
-            .replace("<version>", "{version}"),
+            .replace("<version>", "{version}")
+            .replace("<stream>", "{stream}"),
         )
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
@@ -204,11 +219,14 @@ def test_every_answer_keeps_to_the_document_and_every_status_is_reached(
 ) -> None:
     reached: Reached = defaultdict(set)
     predict = schema[PREDICT]["POST"]
+    with begin(runtime.engine) as conn:
+        stream = Stream("payments", ("card", "shop"), ("amount",), 2, {}, "UTC")
+        declare(conn, stream, runtime.clock())
 
     def each(version: str) -> Iterator[Case]:
         for method, path, _ in operations(schema.raw_schema):
-            named = {"model": "toy", "version": version}
-            body = {"POST": BODY if path == PREDICT else INFER}.get(method)
+            named = {"model": "toy", "version": version, "stream": "payments"}
+            body = {"POST": BODIES.get(path, INFER)}.get(method)
             yield schema[path][method].Case(
                 path_parameters={one: named[one] for one in named if f"{{{one}}}" in path},
                 **({"body": body, "media_type": JSON} if body else {}),
@@ -235,9 +253,14 @@ def test_every_answer_keeps_to_the_document_and_every_status_is_reached(
                 call(case, reached)
             case.query = BODY | {"item": "durian"}
             call(case, reached)
-        if "model" in case.path_parameters:
-            case.path_parameters["model"] = "x"
-            call(case, reached)
+        if case.body == BODIES[EVENTS]:
+            for change in ({"keys": {"card": "c"}}, {"event_at": "2020-01-01T00:00:00Z"}):
+                case.body = {"events": [EVENT | change]}
+                call(case, reached)
+        for name in ("model", "stream"):
+            if name in case.path_parameters:
+                case.path_parameters[name] = "x"
+                call(case, reached)
     asked = [schema[path][method] for method, path, _ in operations(schema.raw_schema)]
     modes = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 
@@ -251,6 +274,8 @@ def test_every_answer_keeps_to_the_document_and_every_status_is_reached(
         )
     )
     def any_request(case: Case) -> None:
+        if "stream" in case.path_parameters and case.meta.generation.mode is modes[0]:
+            case.path_parameters["stream"] = "payments"
         call(case, reached)
 
     @some

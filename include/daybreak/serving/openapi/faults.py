@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from daybreak.errors import (
+    Conflict,
     DaybreakError,
     Forbidden,
     HeadersTooLarge,
@@ -57,7 +58,7 @@ FAULTS: Mapping[int, Fault] = {
         Forbidden("This caller may not do this.", remedy="Ask for the right."),
     ),
     404: Fault(
-        "There is no such model or version, or the entity asked about is unknown.",
+        "There is no such model, version or stream, or the entity asked about is unknown.",
         NotFound(
             "There is no model of this name.",
             remedy="The models are: a_model, another_model.",
@@ -68,6 +69,14 @@ FAULTS: Mapping[int, Fault] = {
         "The header or the body did not come in time.",
         RequestTimeout(
             "The body of the request did not come in time.", remedy="Send a request in one piece."
+        ),
+    ),
+    409: Fault(
+        "The id of an event is that of another, which is known already. Nothing was taken.",
+        Conflict(
+            "An event of this id is known with other content.",
+            remedy="Give the event an id of its own. A correction of an event is an event, too.",
+            field="events.0.event_id",
         ),
     ),
     413: Fault(
@@ -87,7 +96,7 @@ FAULTS: Mapping[int, Fault] = {
         ),
     ),
     422: Fault(
-        "The date is outside the published horizon.",
+        "The date is outside the published horizon, or an event does not fit its stream.",
         OutsideHorizon(
             "The date 2026-08-30 is not within 2026-07-01 to 2026-07-28.",
             remedy="What is published covers 28 days after 2026-06-30.",

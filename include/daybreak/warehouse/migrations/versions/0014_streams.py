@@ -376,10 +376,12 @@ _APPEND_LABELS = """
                 WHEN placed.event_at IS NULL THEN 'waits'
                 ELSE 'new'
             END,
-            coalesce(fresh.sequence, placed.last_sequence),
-            coalesce(fresh.loaded_at, placed.last_known)
+            coalesce(max(fresh.sequence) OVER before, placed.last_sequence),
+            coalesce(max(fresh.loaded_at) OVER before, placed.last_known)
         FROM placed LEFT JOIN fresh ON fresh.number = placed.number
-        ORDER BY placed.number;
+        WINDOW before AS (
+            PARTITION BY placed.event_id ORDER BY placed.loaded_at, placed.number
+        );
     END
     $$
     """
