@@ -47,6 +47,7 @@ OTHER_NAMES = frozenset(
         "ONLINE_RETAIL",  # the data sets that ship here
         *(f"SYNTHETIC_{name}" for name in ("SEED", "STORES", "ITEMS", "START", "END")),
         *(f"SYNTHETIC_{name}" for name in ("USERS", "BASKETS")),
+        *(f"PAYMENTS_{name}" for name in ("SEED", "CARDS", "TERMINALS", "START", "END")),
     )
 )
 """Names with the prefix that are no settings, so that they are not taken for misspelt ones."""

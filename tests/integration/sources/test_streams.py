@@ -254,3 +254,25 @@ def test_a_check_reads_them_without_a_warehouse(tmp_path: Path) -> None:
     report = check_dataset(load_spec(tmp_path / "bank.yaml"), now=NOW)
 
     assert [file.rows for file in report.files] == [3, 3]
+
+
+def test_many_events_are_loaded_by_keys(warehouse: Engine, load: Load) -> None:
+    """Without statistics a plan may compare each with each; 20,000 then take a minute."""
+    drawn = """
+name: bank
+generators: {payments: {cards: 300, terminals: 60, start: 2026-01-01, end: 2026-01-31}}
+streams:
+  name: payments
+  generator: payments
+  keys: [card, terminal]
+  amounts: [amount]
+  attributes: {channel: text, distance: number}
+labels: {stream: payments, generator: payments}
+"""
+    report = load(drawn, {})
+
+    events, labels = report.files
+    assert events.rows > events.loaded > 10_000  # some come twice
+    assert (events.quarantined, labels.loaded) == (0, labels.rows)
+    known = rows(warehouse, "SELECT count(*) FROM raw.label WHERE event_at IS NOT NULL")
+    assert known == [(labels.rows,)]

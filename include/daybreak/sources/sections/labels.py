@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
-from sqlalchemy import ColumnElement, Table, and_, func, literal, select
+from sqlalchemy import ColumnElement, Table, func, literal, select, true
 
 from daybreak.signals.stream import read_stream
 from daybreak.sources.contract.canonical import CanonicalColumn, Kind
@@ -42,19 +42,30 @@ class Labels(Section):
 def merge_labels(merge: Merge, section: Labels, staged: Table) -> Merged:
     """Append what labels change; those that became known after the last date wait."""
     stream = read_stream(merge.conn, section.stream)
+    # Looked up one by one: a log that was just loaded has no statistics to plan a join by.
+    place = (
+        select(event_id.c.loaded_at, event_id.c.sequence)
+        .where(event_id.c.stream == stream.name, event_id.c.event_id == staged.c.event_id)
+        .limit(1)
+        .lateral()
+    )
+    of_event = (
+        select(event.c.event_at)
+        .where(
+            event.c.loaded_at == place.c.loaded_at,
+            event.c.stream == stream.name,
+            event.c.sequence == place.c.sequence,
+        )
+        .limit(1)
+        .lateral()
+    )
     known: ColumnElement[Any] = (
         staged.c.known_at if "known_at" in staged.c else literal(None, Instant)
     )
     if section.delay is not None:
-        known = func.coalesce(known, event.c.event_at + section.delay)
-    here = and_(event_id.c.stream == stream.name, event_id.c.event_id == staged.c.event_id)
-    there = and_(
-        event.c.loaded_at == event_id.c.loaded_at,
-        event.c.stream == stream.name,
-        event.c.sequence == event_id.c.sequence,
-    )
+        known = func.coalesce(known, of_event.c.event_at + section.delay)
     rows = select(staged, known.label("_known")).select_from(
-        staged.outerjoin(event_id, here).outerjoin(event, there)
+        staged.outerjoin(place, true()).outerjoin(of_event, true())
     )
     if merge.through is not None:
         end = merge.knowledge.ends(merge.through)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 import holidays
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -15,6 +15,9 @@ from daybreak.errors import DatasetError
 Share = Annotated[float, Field(ge=0, le=1)]
 Day = Annotated[date, BeforeValidator(written_date)]
 Weekday = Annotated[int, Field(ge=0, le=6)]
+
+
+Options = TypeVar("Options", bound=BaseModel)
 
 
 class ShopOptions(BaseModel):
@@ -75,13 +78,18 @@ class ShopOptions(BaseModel):
 
 def shop_options(values: Mapping[str, Any]) -> ShopOptions:
     """Options from a data set file. Raises ``DatasetError`` that names every wrong field."""
+    return checked_options(ShopOptions, values, "synthetic shop")
+
+
+def checked_options(form: type[Options], values: Mapping[str, Any], made: str) -> Options:
+    """Options of what is ``made``. Raises ``DatasetError`` that names every wrong field."""
     try:
-        return ShopOptions.model_validate(dict(values))
+        return form.model_validate(dict(values))
     except ValidationError as error:
         faults = {".".join(map(str, f["loc"])) or "options": f["msg"] for f in error.errors()}
         listing = "; ".join(f"{name}: {message}" for name, message in faults.items())
         raise DatasetError(
-            f"The options of the synthetic shop are wrong: {listing}.",
-            remedy="`daybreak.sources.synthetic.ShopOptions` lists them with their limits.",
+            f"The options of the {made} are wrong: {listing}.",
+            remedy=f"`{form.__module__}.{form.__name__}` lists them with their limits.",
             fields=sorted(faults),
         ) from None
