@@ -275,6 +275,11 @@ def _days_back(signals: Sequence[Signal]) -> int:
     )
 
 
+def microseconds(moment: datetime) -> int:
+    """Since 1970."""
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
 def _date(days: int) -> date:
     return EPOCH + timedelta(days=days)
 

@@ -153,7 +153,7 @@ class _OfKey:
             first = midnight - timedelta(days=self._days_back) - AHEAD
             since = min(since, first if tiled is None else tiled)
         first_day = day - timedelta(days=self._days_back)
-        asked: list[tuple[sql.Composed, tuple[Any, ...]]] = [
+        asked: list[tuple[bytes, tuple[Any, ...]]] = [
             (self._select_events, (stream, key, since, known, moment.at))
         ]
         if self._days_back:
@@ -218,7 +218,7 @@ class _OfKey:
         return self._stream.day_of(moment.at)
 
     @cached_property
-    def _select_events(self) -> sql.Composed:
+    def _select_events(self) -> bytes:
         values = [self._column(name, "amount") for name in self._amounts]
         values += [
             sql.SQL("('x' || left(md5({}), 16))::bit(64)::bigint").format(  # slots.key_number
@@ -226,17 +226,21 @@ class _OfKey:
             )
             for name in self._others
         ]
-        return sql.SQL(
-            "SELECT {columns} FROM raw.event"
-            " WHERE stream = %s AND {slot} = %s AND loaded_at > %s AND loaded_at <= %s"
-            " AND event_at <= %s"
-        ).format(
-            columns=_listed(["event_at", "sequence", "loaded_at", "business_date"], values),
-            slot=sql.Identifier(self._stream.key_slot(self.key)),
+        return (
+            sql.SQL(
+                "SELECT {columns} FROM raw.event"
+                " WHERE stream = %s AND {slot} = %s AND loaded_at > %s AND loaded_at <= %s"
+                " AND event_at <= %s"
+            )
+            .format(
+                columns=_listed(["event_at", "sequence", "loaded_at", "business_date"], values),
+                slot=sql.Identifier(self._stream.key_slot(self.key)),
+            )
+            .as_bytes()
         )
 
     @cached_property
-    def _select_tiles(self) -> sql.Composed:
+    def _select_tiles(self) -> bytes:
         values = [
             self._column(name, column)
             for name in self._amounts
@@ -246,19 +250,27 @@ class _OfKey:
             sql.Identifier(self._stream.key_slot(name).replace("key", "others"))
             for name in self._others
         ]
-        return sql.SQL(
-            "SELECT {columns} FROM feature.tile"
-            " WHERE stream = %s AND slot = %s AND key = %s AND business_date >= %s"
-            " AND business_date < %s AND through <= %s"
-        ).format(columns=_listed(["business_date", "events", "frauds", "last_at"], values))
+        return (
+            sql.SQL(
+                "SELECT {columns} FROM feature.tile"
+                " WHERE stream = %s AND slot = %s AND key = %s AND business_date >= %s"
+                " AND business_date < %s AND through <= %s"
+            )
+            .format(columns=_listed(["business_date", "events", "frauds", "last_at"], values))
+            .as_bytes()
+        )
 
     @cached_property
-    def _select_changes(self) -> sql.Composed:
-        return sql.SQL(
-            "SELECT business_date, fraud FROM raw.label WHERE stream = %s AND {slot} = %s"
-            " AND loaded_at > %s AND loaded_at <= %s AND fraud <> was_fraud"
-            " AND business_date IS NOT NULL"
-        ).format(slot=sql.Identifier(self._stream.key_slot(self.key)))
+    def _select_changes(self) -> bytes:
+        return (
+            sql.SQL(
+                "SELECT business_date, fraud FROM raw.label WHERE stream = %s AND {slot} = %s"
+                " AND loaded_at > %s AND loaded_at <= %s AND fraud <> was_fraud"
+                " AND business_date IS NOT NULL"
+            )
+            .format(slot=sql.Identifier(self._stream.key_slot(self.key)))
+            .as_bytes()
+        )
 
     def _column(self, amount: str, column: str) -> sql.Composable:
         return sql.Identifier(self._stream.amount_slot(amount).replace("amount", column))

@@ -3,7 +3,8 @@
 Cards pay at terminals near home, and some patterns are drawn into that: bursts of a stolen card,
 weeks of a terminal that copies cards, single high amounts, slow drains, takeovers at night. Each
 payment then is fraud by the *chance* of the pattern that it is part of, so not every payment of a
-pattern is: the order of the chances is the best that any detector can have.
+pattern is: the order of the chances is the best that any detector can have. A pattern begins with
+payments that are no frauds, as nobody could know of the first one.
 """
 
 from __future__ import annotations
@@ -56,6 +57,9 @@ SCHEMAS: Mapping[str, pa.Schema] = {name: pa.schema(columns) for name, columns i
 BATCH_ROWS = 65_536
 LONGEST = 28
 """Days that a pattern lasts at most."""
+QUIET = 2
+"""Days, or payments of a card, that a pattern is seen before its frauds begin: of the first nobody
+could know."""
 
 Floats = NDArray[np.float64]
 Day = Annotated[date, BeforeValidator(written_date)]
@@ -243,7 +247,7 @@ class Payments:
         favourite = self._favourites[card, rng.integers(0, self._favourites.shape[1], count)]
         elsewhere = rng.integers(0, self.options.terminals, count)
         terminal = np.where(rng.random(count) < 0.1, elsewhere, favourite)
-        seconds = np.clip(rng.normal(14, 4, count), 0, 23.99) * 3600
+        seconds = np.clip(rng.normal(14, 3, count), 0, 23.99) * 3600
         amount = self._spends[card] * rng.lognormal(-0.1, 0.5, count)
         zeros = np.zeros(count, np.int64)
         return _Drawn(zeros + number, card, terminal, seconds, amount, zeros)
@@ -253,7 +257,7 @@ class Payments:
         found = np.zeros(self.options.terminals, bool)
         for first in range(number - LONGEST + 1, number + 1):
             terminals, days = self._copies(first)
-            found[terminals[first + days > number]] = True
+            found[terminals[(first + QUIET <= number) & (number < first + days)]] = True
         return found
 
     def _copies(self, first: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -285,12 +289,14 @@ class Payments:
 
     def _bursts(self, rng: np.random.Generator, day: int) -> _Drawn:
         cards = self._begun(rng, 1 / 1500)
-        card = np.repeat(cards, 4 + rng.poisson(5, len(cards)))
+        card = np.repeat(cards, 5 + rng.poisson(5, len(cards)))
         begins = dict(zip(cards.tolist(), rng.uniform(6, 20, len(cards)), strict=True))
         hours = np.array([begins[one] for one in card.tolist()]) + rng.exponential(0.8, len(card))
         amount = self._spends[card] * rng.uniform(1.5, 4, len(card))
-        paid = _Paid(card, np.minimum(hours, 23.9), amount)
-        return self._anywhere(rng, day, paid, "burst")
+        drawn = self._anywhere(rng, day, _Paid(card, np.minimum(hours, 23.9), amount), "burst")
+        for one in cards.tolist():
+            drawn.kind[np.argsort(np.where(card == one, hours, np.inf))[:QUIET]] = 0
+        return drawn
 
     def _copied(self, rng: np.random.Generator, first: int) -> _Drawn:
         terminals, days = self._copies(first)
@@ -299,14 +305,14 @@ class Payments:
         times = rng.poisson(2 * usual, len(day))
         day, terminal = np.repeat(day, times), np.repeat(np.repeat(terminals, days), times)
         card = rng.integers(0, self.options.cards, len(day))
-        seconds = np.clip(rng.normal(14, 4, len(day)), 0, 23.99) * 3600
+        seconds = np.clip(rng.normal(14, 3, len(day)), 0, 23.99) * 3600
         amount = self._spends[card] * rng.lognormal(-0.1, 0.5, len(day))
-        kind = np.full(len(day), KINDS.index("terminal"))
-        return _Drawn(day, card, terminal, seconds, amount, kind)
+        # Which of these days have frauds, ``_copying`` says.
+        return _Drawn(day, card, terminal, seconds, amount, np.zeros(len(day), np.int64))
 
     def _high(self, rng: np.random.Generator, day: int) -> _Drawn:
         card = self._begun(rng, 1 / 500)
-        hours = np.clip(rng.normal(14, 4, len(card)), 0, 23.99)
+        hours = np.clip(rng.normal(14, 3, len(card)), 0, 23.99)
         amount = self._spends[card] * rng.uniform(8, 20, len(card))
         return self._anywhere(rng, day, _Paid(card, hours, amount), "high")
 
@@ -318,8 +324,9 @@ class Payments:
         card, terminal = np.repeat(cards, days), np.repeat(places, days)
         amount = np.repeat(rng.uniform(2, 6, len(cards)), days)
         seconds = rng.uniform(0, 86_399, len(card))
-        kind = np.full(len(card), KINDS.index("drain"))
-        return _Drawn(first + _counted(days), card, terminal, seconds, amount, kind)
+        place = _counted(days)
+        kind = np.where(place < QUIET, 0, KINDS.index("drain"))
+        return _Drawn(first + place, card, terminal, seconds, amount, kind)
 
     def _takeovers(self, rng: np.random.Generator, day: int) -> _Drawn:
         cards = self._begun(rng, 1 / 1500)

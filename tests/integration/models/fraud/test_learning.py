@@ -1,0 +1,211 @@
+"""Fraud is learned about as well as the truth of the payments allows, and chance is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import Engine
+
+from daybreak.clock import AsOf
+from daybreak.errors import InvalidRequest, NoData
+from daybreak.models.fraud.layout import Layout
+from daybreak.models.fraud.learn.examples import Examples, read_examples
+from daybreak.models.fraud.learn.gate import judge
+from daybreak.models.fraud.learn.learning import LEARNING
+from daybreak.models.fraud.learn.lineage import grown_of
+from daybreak.models.fraud.learn.measures import auc, average_precision
+from daybreak.models.fraud.learn.train import Trees, grow, trained
+from daybreak.registry.artifact import Artifact
+from daybreak.signals.batch import EPOCH
+from daybreak.sources.contract.spec import load_spec
+from daybreak.sources.load import load_dataset
+from daybreak.sources.synthetic.payments import KINDS, PaymentOptions, Payments
+from daybreak.warehouse.engine import connect, make_engine
+
+END = date(2026, 6, 30)
+AS_OF = AsOf(END, datetime(2026, 7, 1, 2, tzinfo=UTC))
+FAST = Trees(depth=4, eta=0.2, rounds=40, patience=10)
+
+
+@pytest.fixture(scope="module")
+def payments(postgres: Any) -> Iterator[Engine]:
+    """The data set ``payments``: 2,000 cards, 122 days, some 300,000 payments."""
+    with postgres.database("warehouse_template") as name:
+        engine = make_engine(postgres.url(name))
+        load_dataset(engine, load_spec("payments"), now=AS_OF.cutoff)
+        yield engine
+        engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def examples(payments: Engine) -> Examples:
+    with connect(payments) as conn:
+        return read_examples(conn, AS_OF)
+
+
+def test_examples_are_of_days_whose_frauds_are_known(examples: Examples) -> None:
+    last = EPOCH + timedelta(days=int(examples.day.max()))
+    delay = (END - last).days
+    assert 7 <= delay <= 14  # 95 % of the labels are known 4 days x e^(0.6 x 1.64) later
+    assert all(one.window.delay.days == delay for one in examples.layout.signals if
+               one.measure == "fraud_share")  # fmt: skip
+    truth = Payments(PaymentOptions())
+    recent = examples.where(examples.day >= examples.day.max() - 20)
+    frauds = {
+        name
+        for day in np.unique(recent.day)
+        for name, fraud in zip(*_truth(truth, int(day)), strict=True)
+        if fraud
+    }
+    known = set(recent.transactions.event_id[recent.fraud])
+    assert known <= frauds
+    assert len(known) > 0.9 * len(frauds)
+
+
+def _truth(payments: Payments, day: int) -> tuple[list[str], np.ndarray]:
+    ids, _, _, fraud = payments.chances(EPOCH + timedelta(days=day))
+    return ids, fraud
+
+
+def test_the_order_is_nearly_that_of_the_truth(examples: Examples) -> None:
+    """On days that it has not seen; and each kind of fraud is found more often than by chance."""
+    days = np.unique(examples.day)
+    first = days[int(len(days) * 0.8)]
+    learned, later = examples.where(examples.day < first), examples.where(examples.day >= first)
+    truth = Payments(PaymentOptions())
+    chance: dict[str, float] = {}
+    kind: dict[str, int] = {}
+    for day in np.unique(later.day):
+        ids, chances, kinds, _ = truth.chances(EPOCH + timedelta(days=int(day)))
+        chance |= dict(zip(ids, chances.tolist(), strict=True))
+        kind |= dict(zip(ids, kinds.tolist(), strict=True))
+    best = np.array([chance[one] for one in later.transactions.event_id])
+    of_kind = np.array([kind[one] for one in later.transactions.event_id])
+
+    found = grow(learned).probabilities(later)
+
+    assert auc(found, later.fraud) > auc(best, later.fraud) - 0.03
+    assert average_precision(found, later.fraud) > average_precision(best, later.fraud) - 0.03
+    queue = found >= np.sort(found)[-len(found) // 50]
+    for number, name in enumerate(KINDS[1:], start=1):
+        frauds = later.fraud & (of_kind == number)
+        assert frauds.sum() > 20, name
+        assert queue[frauds].mean() > 5 * queue.mean(), name
+
+
+def test_the_gate_lets_in_what_beats_the_simple_ways(examples: Examples) -> None:
+    verdict = judge(examples, AS_OF, version="v", trees=FAST)
+
+    assert verdict.passed, verdict.reason
+    assert verdict.headline is not None
+    assert verdict.headline.value > verdict.headline.baseline_value
+    assert set(verdict.evidence["baselines"]) == {"amount", "key_risk", "logistic"}
+
+
+def test_the_gate_refuses_what_learned_from_shuffled_labels(examples: Examples) -> None:
+    shuffled = np.random.default_rng(1).permutation(examples.fraud)
+    wrong = Examples(
+        examples.layout, replace(examples.transactions, fraud=shuffled), examples.signals
+    )
+
+    verdict = judge(wrong, AS_OF, trees=FAST)
+
+    assert not verdict.passed
+    assert "is not above that of" in verdict.reason
+
+
+def test_the_same_payments_give_the_same_version(examples: Examples) -> None:
+    some = examples.where(examples.day >= examples.day.max() - 40)
+    first, again = (trained(some, END, trees=FAST) for _ in range(2))
+    assert first == again
+    artifact = Artifact("fraud", "v", first.trees, first.manifest, first.files)
+    assert Layout.from_manifest(artifact.manifest) == examples.layout
+    found = grown_of(artifact)
+    margins = found.margins(some)
+    direct = grow(some, FAST).margins(some)
+    np.testing.assert_array_equal(margins.view(np.uint32), direct.view(np.uint32))
+
+
+def test_a_champion_is_compared_on_days_after_its_own(examples: Examples) -> None:
+    last = int(examples.day.max())
+    early = examples.where(examples.day <= last - 20)
+    champion = ("c", grow(early, FAST), EPOCH + timedelta(days=last - 20))
+
+    verdict = judge(examples, AS_OF, champion, trees=FAST)
+
+    compared = verdict.evidence["champion"]
+    assert compared["compared"]
+    assert compared["since"] == (EPOCH + timedelta(days=last - 19)).isoformat()
+    seen = ("c", champion[1], EPOCH + timedelta(days=last))
+    assert not judge(examples, AS_OF, seen, trees=FAST).evidence["champion"]["compared"]
+
+
+def test_thresholds_follow_costs_and_budgets(examples: Examples) -> None:
+    some = examples.where(examples.day >= examples.day.max() - 40)
+
+    def thresholds(**options: float) -> dict[str, float]:
+        found: dict[str, float] = trained(some, END, options, trees=FAST).manifest["thresholds"]
+        return found
+
+    usual, dear = thresholds(), thresholds(review_cost=10)
+    assert dear["review"] == pytest.approx(2 * usual["review"])
+    assert dear["block"] == usual["block"]
+    few = thresholds(alerts_per_day=5)
+    assert few["review"] > usual["review"]
+    with pytest.raises(InvalidRequest, match="alerts"):
+        thresholds(alerts=5)
+
+
+def test_too_little_to_learn_from_is_said(payments: Engine, warehouse: Engine) -> None:
+    early = AsOf(date(2026, 3, 20), datetime(2026, 3, 21, 2, tzinfo=UTC))
+    with connect(payments) as conn, pytest.raises(NoData, match="learned from 14 or more"):
+        LEARNING.train(conn, early)
+    with connect(warehouse) as conn, pytest.raises(NoData, match="No fraud is known"):
+        LEARNING.train(conn, AS_OF)
+
+
+def test_a_data_set_of_another_shape_is_learned_by_its_file_alone(
+    warehouse: Engine, tmp_path: Path
+) -> None:
+    """Log-ins: one key more, no amount, no labels for some weeks."""
+    rng = np.random.default_rng(3)
+    begin, rows, labels = datetime(2026, 3, 1, tzinfo=UTC), [], []
+    for number in range(12_000):
+        at = begin + timedelta(days=int(rng.integers(60)), seconds=int(rng.integers(86_400)))
+        stolen = rng.random() < 0.04
+        account = rng.integers(400)
+        device = f"new{number // 400}" if stolen else f"d{account}"
+        rows.append(f"{number},{at.isoformat()},a{account},{device},{rng.integers(90)},{stolen:d}")
+        if stolen and not 20 <= (at - begin).days < 40 and rng.random() < 0.8:
+            labels.append(f"{number},true,{(at + timedelta(days=3)).isoformat()}")
+    (tmp_path / "logins.csv").write_text("id,at,account,device,ip,vpn\n" + "\n".join(rows))
+    (tmp_path / "stolen.csv").write_text("id,fraud,known\n" + "\n".join(labels))
+    (tmp_path / "site.yaml").write_text("""
+name: site
+streams:
+  name: logins
+  files: ${HERE}/logins.csv
+  columns: {event_id: id, event_at: at, account: account, device: device, network: ip, vpn: vpn}
+  keys: [account, device, network]
+  attributes: {vpn: flag}
+labels:
+  stream: logins
+  files: ${HERE}/stolen.csv
+  columns: {event_id: id, fraud: fraud, known_at: known}
+""")
+    load_dataset(warehouse, load_spec(tmp_path / "site.yaml"), now=AS_OF.cutoff)
+    as_of = AsOf(date(2026, 4, 29), datetime(2026, 4, 30, 2, tzinfo=UTC))
+
+    with connect(warehouse) as conn:
+        found = LEARNING.train(conn, as_of, options={"alerts_per_day": 10})
+        artifact = Artifact("fraud", "v", found.trees, found.manifest, found.files)
+        verdict = LEARNING.judge(conn, as_of, artifact, None)
+
+    assert "device_fraud_share_7d_3d_ago" in [one["name"] for one in found.manifest["features"]]
+    assert verdict.evidence["challenger"]["auc"] > 0.9, verdict.reason
