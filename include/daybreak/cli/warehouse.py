@@ -120,7 +120,7 @@ def prune(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete old scores, snapshots and versions that nothing needs any more.
+    """Delete old scores, snapshots, versions and events that nothing needs any more.
 
     What is published stays, and whatever a rollback returns to; docs/settings.md says how long
     the rest is kept. Safe beside a night that publishes, and safe to stop and run again.
@@ -139,6 +139,9 @@ def prune(
     for one in found["versions"]:
         typer.echo(f"{one['model']}: files of version {one['version']} {verb}")
     counts = ", ".join(f"{len(found[kind]):,} {kind}" for kind in _PRUNED)
+    days = found["days_of_events"]
+    if days:
+        typer.echo(f"{len(days):,} days of events, {days[0]} to {days[-1]} {verb}")
     swept = "" if dry_run else f"; {found['swept_rows']:,} rows of rejected generations deleted"
     typer.echo(f"{counts} {verb}{swept}.")
 

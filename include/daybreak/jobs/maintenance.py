@@ -23,11 +23,13 @@ from daybreak.models import model_names, nightly_models
 from daybreak.registry.retention import expired_versions, prune_versions
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.settings import Settings
+from daybreak.signals.retention import expired_days, prune_days
 from daybreak.warehouse.engine import connect
 
 
 def prunable(runtime: Runtime | None = None) -> dict[str, Any]:
-    """What ``prune`` would take now: lists ``generations``, ``snapshots`` and ``versions``."""
+    """What ``prune`` would take now: lists of ``generations``, ``snapshots``, ``versions`` and
+    ``days_of_events``."""
     runtime = runtime or get_runtime()
     windows = _windows(runtime)
     with connect(runtime.engine) as conn:
@@ -36,22 +38,25 @@ def prunable(runtime: Runtime | None = None) -> dict[str, Any]:
         gone = [*(one.id for one in scores), *(one.generation_id for one in left)]
         features = retention.expired_snapshots(conn, model_names(), windows, gone)
         versions = expired_versions(conn, _versions_before(runtime), gone)
+        days = expired_days(conn, _kept_events(runtime))
     return {
         "generations": retention.as_json(scores),
         "snapshots": retention.as_json(features),
         "versions": _named(versions),
+        "days_of_events": [day.isoformat() for day in days],
     }
 
 
 def prune(runtime: Runtime | None = None) -> dict[str, Any]:
-    """Sweep, then take scores, snapshots and versions past their time; returns what went."""
+    """Sweep, then take scores, snapshots, versions and events past their time; returns what
+    went."""
     runtime = runtime or get_runtime()
     windows = _windows(runtime)
     models = nightly_models()
     scores = {model.name: model.night.score_table for model in models}
     features = {model.name: model.night.snapshot_table for model in models}
     swept = sweep(runtime)["rows"]
-    gone = {
+    gone: dict[str, list[Any]] = {
         "generations": retention.as_json(
             retention.prune_generations(runtime.engine, scores, windows)
         ),
@@ -59,6 +64,9 @@ def prune(runtime: Runtime | None = None) -> dict[str, Any]:
             retention.prune_snapshots(runtime.engine, features, windows)
         ),
         "versions": _named(prune_versions(runtime.registry, _versions_before(runtime))),
+        "days_of_events": [
+            day.isoformat() for day in prune_days(runtime.engine, _kept_events(runtime))
+        ],
     }
     for name, listed in gone.items():
         runtime.metrics.incr(f"prune.{name}", len(listed))
@@ -127,6 +135,10 @@ def _windows(runtime: Runtime) -> Windows:
         generations_before=_before(runtime, settings.keep_generations_days),
         snapshots_kept=settings.keep_snapshots,
     )
+
+
+def _kept_events(runtime: Runtime) -> timedelta:
+    return timedelta(days=runtime.settings.keep_events_days)
 
 
 def _versions_before(runtime: Runtime) -> datetime:

@@ -222,6 +222,7 @@ event_id = Table(
     Column("event_id", Text, primary_key=True),
     Column("sequence", BigInteger, nullable=False),
     Column("loaded_at", Instant, nullable=False),
+    Index("event_id_by_time", "loaded_at"),
     schema="raw",
 )
 """Where each event is: an id counts once, whichever day it comes again."""
@@ -260,6 +261,7 @@ label = Table(
     Column("loaded_at", Instant, nullable=False),
     *_by_key("label"),
     Index("label_by_event", "stream", "event_id", "sequence"),
+    Index("label_by_time", "loaded_at"),
     schema="raw",
 )
 """What was said of events, with the keys of each. ``ops.append_labels`` is the one way in.

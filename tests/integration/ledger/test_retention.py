@@ -241,8 +241,15 @@ def test_whatever_happened_nothing_that_is_needed_goes(history: History) -> None
     gone = maintenance.prune(runtime)
     assert needed(runtime) == before
     assert {kind: gone[kind] for kind in planned} == planned, "--dry-run says what will go"
-    assert all(len(planned[kind]) >= 3 for kind in planned), "else this proves little"
-    nothing = {"generations": [], "snapshots": [], "versions": [], "swept_rows": 0}
+    of_models = [planned[kind] for kind in planned if kind != "days_of_events"]
+    assert all(len(listed) >= 3 for listed in of_models), "else this proves little"
+    nothing = {
+        "generations": [],
+        "snapshots": [],
+        "versions": [],
+        "days_of_events": [],
+        "swept_rows": 0,
+    }
     assert maintenance.prune(runtime) == nothing
 
     # The rows that are left are those of generations that were not swept, and so for snapshots.

@@ -21,6 +21,7 @@ from daybreak.signals.log import (
     held_event,
     settle,
 )
+from daybreak.signals.retention import expired_days, prune_days
 from daybreak.signals.stream import Stream, declare, read_progress, read_stream
 from daybreak.signals.tiles import build_tiles, wrong_tiles
 from daybreak.warehouse.engine import begin, connect
@@ -267,3 +268,35 @@ def test_a_stream_that_became_another_is_refused(
     with pytest.raises(DatasetError) as caught:
         declare(conn, changed, NOW)
     assert caught.value.details["field"] == field
+
+
+def test_days_past_their_time_go_and_others_stay(warehouse: Engine) -> None:
+    with begin(warehouse) as conn:
+        declare(conn, STREAM, NOW)
+        for age in (400, 40, 39, 2, 0):
+            append_events(conn, STREAM, [paid(f"e{age}", NOW - age * DAY)], NOW - age * DAY)
+            append_labels(conn, STREAM, [Label(f"e{age}", True)], NOW - age * DAY)
+        build_tiles(conn, STREAM)
+
+    keep = 39 * DAY
+    with connect(warehouse) as conn:
+        assert expired_days(conn, 500 * DAY) == []
+        planned = expired_days(conn, keep)
+    assert planned == [(NOW - age * DAY).date() for age in (400, 40)]
+    with connect(warehouse) as reading, reading.begin():
+        reading.execute(text("SELECT * FROM raw.event_2025_01_26"))  # 400 days ago
+        assert prune_days(warehouse, keep) == planned[1:]
+    assert prune_days(warehouse, keep) == planned[:1]
+    assert prune_days(warehouse, keep) == []
+
+    with begin(warehouse) as conn:
+        for table in ("event", "event_id", "label"):
+            assert [one for one, _ in known_rows(conn, table)] == ["e39", "e2", "e0"]
+        oldest = conn.scalar(text("SELECT min(business_date) FROM feature.tile"))
+        assert oldest == (NOW - 40 * DAY).date()  # the day before the last that went
+        (again,) = append_events(conn, STREAM, [paid("e400", NOW - DAY)], NOW + HOUR)
+        assert again.outcome == "new"
+
+
+def test_nothing_is_past_its_time_where_there_is_no_stream(warehouse: Engine) -> None:
+    assert prune_days(warehouse, DAY) == []

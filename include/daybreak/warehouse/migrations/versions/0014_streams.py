@@ -26,7 +26,10 @@ def upgrade() -> None:
     op.execute(_ENSURE_DAY)
     op.execute(_APPEND_EVENTS)
     op.execute(_APPEND_LABELS)
+    op.execute(_DROP_DAY)
     op.execute("REVOKE ALL ON FUNCTION ops.ensure_day(text, date) FROM PUBLIC")
+    op.execute("REVOKE ALL ON FUNCTION ops.drop_day(date) FROM PUBLIC")
+    op.execute("GRANT EXECUTE ON FUNCTION ops.drop_day(date) TO daybreak_writer")
     for function in ("append_events", "append_labels"):
         signature = f"ops.{function}(text, jsonb, timestamptz, bigint)"
         op.execute(f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC")
@@ -132,6 +135,8 @@ def _indexes() -> None:
                 postgresql_where=sa.text(f"{name} IS NOT NULL"),
             )
     op.create_index("label_by_event", "label", ["stream", "event_id", "sequence"], schema="raw")
+    op.create_index("event_id_by_time", "event_id", ["loaded_at"], schema="raw")
+    op.create_index("label_by_time", "label", ["loaded_at"], schema="raw")
     op.create_index("tile_by_key", "tile", ["stream", "slot", "key"], schema="feature")
 
 
@@ -150,6 +155,21 @@ _ENSURE_DAY = """
         EXECUTE format('ALTER TABLE raw.%I ATTACH PARTITION raw.%I FOR VALUES FROM (%L) TO (%L)',
                        table_name, name, day::timestamp AT TIME ZONE 'UTC',
                        (day + 1)::timestamp AT TIME ZONE 'UTC');
+    END
+    $$
+    """
+
+_DROP_DAY = """
+    CREATE FUNCTION ops.drop_day(day date) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    DECLARE
+        since timestamptz := day::timestamp AT TIME ZONE 'UTC';
+        until timestamptz := (day + 1)::timestamp AT TIME ZONE 'UTC';
+    BEGIN
+        EXECUTE format('DROP TABLE IF EXISTS raw.%I', 'event' || to_char(day, '_YYYY_MM_DD'));
+        DELETE FROM raw.event_id WHERE loaded_at >= since AND loaded_at < until;
+        DELETE FROM raw.label WHERE loaded_at >= since AND loaded_at < until;
+        DELETE FROM feature.tile WHERE business_date < day;
     END
     $$
     """
