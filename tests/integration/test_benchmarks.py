@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 from benchmarks import bench_forecast, bench_recommendations, bench_reports
-from benchmarks.online import faults, memory, overload, promotions, rows, slow_clients
+from benchmarks.online import events, faults, memory, overload, promotions, rows, slow_clients
 from benchmarks.online.drill import served
 from benchmarks.online.peers import load
 from benchmarks.online.peers.others import others
@@ -135,11 +135,13 @@ def test_beside_servers_that_our_own_environment_has(tmp_path: Path) -> None:
 def test_drills() -> None:
     """Each for a moment, over one service; which bars are kept is for a whole run to say."""
     with served() as made:
+        sent = events.measure(made, events=60, each=20, connections=2)
         loaded = overload.measure(made, seconds=1, calm=1)
         flat = memory.measure(made, requests=80, warm=40, every=40)
         away = faults.measure(made, seconds=1, calm=1)
 
-    json.dumps([loaded, flat, away])
+    json.dumps([sent, loaded, flat, away])
+    assert sent["events"] == 60
     assert loaded["answers"]["200"] > 0
     assert loaded["held"]["health"]
     assert overload.report(loaded).lower().count("held:") == 4
