@@ -24,8 +24,10 @@ from daybreak.platform.airflow_env import airflow_env
 from daybreak.platform.components import python
 from daybreak.platform.folder import StateFolder
 from daybreak.platform.ports import choose
-from daybreak.runtime import Runtime
+from daybreak.runtime import Runtime, system_clock
 from daybreak.serving.app import create_app
+from daybreak.signals.stream import Stream, declare
+from daybreak.warehouse.engine import begin
 from open_routes import OPEN
 from toy import DAY, TOY, publish_day
 
@@ -34,6 +36,12 @@ pytestmark = pytest.mark.slow
 TESTS = Path(__file__).parents[1]
 SUPPORT = TESTS / "support"
 BODY = {"store": "S1", "item": "pear", "date": "2026-02-03"}
+EVENTS = {
+    "events": [
+        {"event_id": "e", "event_at": system_clock().isoformat(), "keys": {"card": "c"}},
+    ]
+}
+LABELS = {"labels": [{"event_id": "e", "fraud": True}]}
 TENSORS = {
     "inputs": [
         {"name": name, "datatype": "BYTES", "shape": [1], "data": [value]}
@@ -99,6 +107,8 @@ def runtime(make_runtime: Callable[..., Runtime]) -> Runtime:
 @pytest.fixture
 def airflow(postgres: Any, metadata_template: str, runtime: Runtime) -> Iterator[Airflow]:
     publish_day(runtime)
+    with begin(runtime.engine) as conn:
+        declare(conn, Stream("payments", ("card",), (), 2, {}, "UTC"), system_clock())
     with postgres.database(metadata_template) as name:
         settings = runtime.settings.model_copy(
             update={"airflow_database_url": _secret(postgres.url(name))}
@@ -174,7 +184,9 @@ def routes(runtime: Runtime) -> list[Route]:
     return [
         Route(
             method,
-            rule.rule.replace("<name>", "toy").replace("<version>", version)
+            rule.rule.replace("<name>", "toy")
+            .replace("<version>", version)
+            .replace("<stream>", "payments")
             + (f"?{urlencode(BODY)}" if rule.endpoint.endswith("look_up") else ""),
             rule.rule in OPEN,
         )
@@ -184,6 +196,8 @@ def routes(runtime: Runtime) -> list[Route]:
 
 
 def body_of(path: str) -> dict[str, Any]:
+    if path.startswith("/v1/streams/"):
+        return EVENTS if path.endswith("/events") else LABELS
     return TENSORS if path.endswith("/infer") else BODY
 
 
@@ -234,8 +248,8 @@ def who_may_not_see_the_dag_may_not_predict(airflow: Airflow, listed: Sequence[R
         return airflow.send(method, f"/daybreak{path}", body_of(path), bearer)
 
     for method, path, is_open in listed:
-        # Who only sees the DAG has no scope admin.
-        may = 403 if path == "/metrics" else 200
+        # Who only sees the DAG has neither the scope admin nor events.
+        may = 403 if path == "/metrics" or path.startswith("/v1/streams/") else 200
         assert send("daily_toy", method, path).status == may, (method, path)
         refused = send("nobody", method, path)
         assert refused.status == (200 if is_open else 403), (method, path, refused.text)

@@ -65,6 +65,7 @@ A_PERSON_FIRST = {
     "InputsLate",
     "InputsNotComing",
     "InvalidBooster",
+    "InvalidEvent",
     "InvalidRequest",
     "MethodNotAllowed",
     "NoBusinessDate",

@@ -68,7 +68,7 @@ def judge(
             learned.features(grown.rates), learned.fraud, judged.features(grown.rates)
         ),
     }
-    found = {name: measured(judged, values) for name, values in scores.items()}
+    found = {name: measures_of(judged, values) for name, values in scores.items()}
     evidence["challenger"] = {"version": version, **found["challenger"]}
     evidence["baselines"] = {name: found[name] for name in BASELINES}
     reasons = [
@@ -94,7 +94,7 @@ def judge(
     )
 
 
-def measured(judged: Examples, scores: Any) -> dict[str, float]:
+def measures_of(judged: Examples, scores: Any) -> dict[str, float]:
     """What an order of the transactions finds.
 
     ``card_precision``: of a hundred cards a day, or of a tenth of them where that is less, as among
@@ -121,8 +121,8 @@ def _against_champion(
         evidence["champion"] = {"version": version, "compared": False}
         return []
     rest = judged.where(later)
-    theirs: Mapping[str, float] = measured(rest, grown.probabilities(rest))
-    ours = measured(rest, challenger[later])
+    theirs: Mapping[str, float] = measures_of(rest, grown.probabilities(rest))
+    ours = measures_of(rest, challenger[later])
     since = EPOCH.fromordinal(EPOCH.toordinal() + int(rest.day.min()))
     evidence["champion"] = {"version": version, "compared": True, "since": since.isoformat()}
     evidence["champion"] |= {"champion": dict(theirs), "challenger": ours}
