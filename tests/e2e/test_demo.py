@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
@@ -180,6 +181,7 @@ def assert_the_examples_of_the_docs_work(installation: Installation, printed: st
     assert service is not None
     assert airflow is not None
     key = installation.must("keys", "create", "docs", "--scope", "admin").strip()
+    time.sleep(1.1)  # a new key opens within a second, which the docs say
     known = f"URL={service[1]} AIRFLOW={airflow[1]} KEY={key}\n"
 
     asked = 0
