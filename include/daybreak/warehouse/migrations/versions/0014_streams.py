@@ -146,7 +146,15 @@ _ENSURE_DAY = """
     DECLARE
         name text := table_name || to_char(day, '_YYYY_MM_DD');
     BEGIN
-        IF to_regclass(format('raw.%I', name)) IS NOT NULL THEN
+        IF EXISTS (SELECT FROM pg_class WHERE relname = name
+                   AND relnamespace = 'raw'::regnamespace) THEN
+            RETURN;
+        END IF;
+        -- Another stream may be making it. Looked up as a row: what a cache of names says is not
+        -- refreshed by having waited for an advisory lock.
+        PERFORM pg_advisory_xact_lock(hashtextextended('make raw.' || name, 0));
+        IF EXISTS (SELECT FROM pg_class WHERE relname = name
+                   AND relnamespace = 'raw'::regnamespace) THEN
             RETURN;
         END IF;
         -- Attached rather than created as a partition: that takes a lock which lets readers
