@@ -120,6 +120,20 @@ def test_the_gate_refuses_what_learned_from_shuffled_labels(examples: Examples) 
     assert "is not above that of" in verdict.reason
 
 
+def test_days_without_a_fraud_are_said(examples: Examples) -> None:
+    last = int(examples.day.max())
+    none = examples.transactions.fraud & (examples.day < last - 40)
+    quiet = Examples(examples.layout, replace(examples.transactions, fraud=none), examples.signals)
+    with pytest.raises(NoData, match=r"No fraud is known of 2026-0\d-\d\d to 2026-06-\d\d"):
+        trained(quiet, END, trees=FAST)
+    assert "only 0 frauds" in judge(quiet, AS_OF, trees=FAST).reason
+    early = examples.transactions.fraud & ((examples.day < last - 60) | (examples.day > last - 20))
+    gap = Examples(examples.layout, replace(examples.transactions, fraud=early), examples.signals)
+    verdict = judge(gap, AS_OF, trees=FAST)
+    assert not verdict.passed
+    assert "No fraud is known of" in verdict.reason
+
+
 def test_the_same_payments_give_the_same_version(examples: Examples) -> None:
     some = examples.where(examples.day >= examples.day.max() - 40)
     first, again = (trained(some, END, trees=FAST) for _ in range(2))
@@ -193,7 +207,7 @@ streams:
   files: ${HERE}/logins.csv
   columns: {event_id: id, event_at: at, account: account, device: device, network: ip, vpn: vpn}
   keys: [account, device, network]
-  attributes: {vpn: flag}
+  attributes: {vpn: flag, country: text, latency: number}  # two of which no file has
 labels:
   stream: logins
   files: ${HERE}/stolen.csv

@@ -35,7 +35,9 @@ def key_risk(examples: Examples) -> Floats:
 def logistic(learned: Float32, fraud: NDArray[np.bool_], asked: Float32) -> Floats:
     """Logistic regression on the same features: logarithms, standardised, missing ones as usual."""
     known, others = _logarithms(learned), _logarithms(asked)
-    usual = np.nan_to_num(np.nanmedian(known, axis=0))
+    given = ~np.isnan(known).all(axis=0)  # a column of nothing has no median
+    usual = np.zeros(known.shape[1])
+    usual[given] = np.nanmedian(known[:, given], axis=0)
     known, others = (np.where(np.isnan(X), usual, X) for X in (known, others))
     mean, scale = known.mean(axis=0), known.std(axis=0) + 1e-9
     known, others = (

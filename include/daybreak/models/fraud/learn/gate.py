@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from daybreak.clock import AsOf
+from daybreak.errors import NoData
 from daybreak.models.base import Headline, Progress, Verdict, quiet
 from daybreak.models.fraud.learn import baselines
 from daybreak.models.fraud.learn.examples import Examples, day_number
@@ -52,14 +53,14 @@ def judge(
         "transactions": len(judged),
         "frauds": int(judged.fraud.sum()),
     }
-    if judged.fraud.sum() < LEAST_FRAUDS or not learned.fraud.any():
-        return Verdict(
-            False,
-            f"Refused: of the last days only {int(judged.fraud.sum())} frauds are known.",
-            evidence,
-        )
+    if judged.fraud.sum() < LEAST_FRAUDS:
+        known = int(judged.fraud.sum())
+        return Verdict(False, f"Refused: of the last days only {known} frauds are known.", evidence)
     progress(f"Learning without the last {evidence['days']} days")
-    grown = grow(learned, trees, progress=progress)
+    try:
+        grown = grow(learned, trees, progress=progress)
+    except NoData as error:
+        return Verdict(False, f"Refused: {error.message}", evidence)
     scores: dict[str, Any] = {
         "challenger": grown.probabilities(judged),
         "amount": baselines.amount(judged),

@@ -20,6 +20,7 @@ import xgboost as xgb
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
+from daybreak.errors import NoData
 from daybreak.models.base import NO_OPTIONS, Options, Progress, Trained, quiet
 from daybreak.models.fraud.features import Rates
 from daybreak.models.fraud.learn.examples import Examples
@@ -109,7 +110,10 @@ class Grown:
 def grow(
     examples: Examples, trees: Trees | None = None, seed: int = SEED, progress: Progress = quiet
 ) -> Grown:
-    """Trees and their calibration. The same examples, the same bytes."""
+    """Trees and their calibration. The same examples, the same bytes.
+
+    Raises ``NoData`` where a part of the days has no fraud.
+    """
     trees = trees or Trees()
     first, second, last = _in_order(examples)
     rates = first.rates()
@@ -229,11 +233,22 @@ def _in_order(examples: Examples) -> tuple[Examples, Examples, Examples]:
     days = np.unique(examples.day)
     second = days[int(len(days) * (1 - CHOSEN_ON - CALIBRATED_ON))]
     last = days[int(len(days) * (1 - CALIBRATED_ON))]
-    return (
+    parts = (
         examples.where(examples.day < second),
         examples.where((examples.day >= second) & (examples.day < last)),
         examples.where(examples.day >= last),
     )
+    for part in parts:
+        if not part.fraud.any():
+            first, until = (
+                EPOCH + timedelta(days=int(n)) for n in (part.day.min(), part.day.max())
+            )
+            raise NoData(
+                f"No fraud is known of {first} to {until}, so nothing can be learned or chosen by "
+                "these days.",
+                remedy="Load the labels of these days, or choose another business date.",
+            )
+    return parts
 
 
 def _matrix(
