@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select
 
+from daybreak.errors import Conflict, InvalidEvent
 from daybreak.runtime import Runtime
 from daybreak.serving.held import Held
+from daybreak.serving.http.body import wrong_fields
 from daybreak.serving.turn import pass_on
-from daybreak.signals.incoming import EventForm, LabelForm, as_form, events_of, labels_of
-from daybreak.signals.log import (
-    Receipt,
-    append_events,
-    append_labels,
-    conflict,
-    held_event,
+from daybreak.signals.incoming import (
+    EventForm,
+    LabelForm,
+    as_form,
+    event_of,
+    faults_of,
+    label_of,
 )
+from daybreak.signals.log import Event, Receipt, append_events, append_labels, held_event
 from daybreak.signals.stream import Stream, read_stream
 from daybreak.warehouse.engine import connect
 from daybreak.warehouse.tables import stream as streams
@@ -54,17 +57,20 @@ class Streams:
         Raises ``NotFound``, ``InvalidEvent``, ``Conflict`` and ``WarehouseUnavailable``.
         """
         stream, now = self.stream(name), self._runtime.clock()
-        events = events_of(stream, forms, now, self._keep)
+        events = self._events(stream, forms, now)
         with self._asking() as conn, conn.begin() as transaction:
             receipts = append_events(conn, stream, events, now)
             for place, receipt in enumerate(receipts):
                 if receipt.outcome == "conflict":
                     held = held_event(conn, stream, events[place].event_id)
                     transaction.rollback()
-                    raise conflict(
-                        forms[place].model_dump(mode="json"),
-                        held and as_form(stream, held).model_dump(mode="json"),
-                        place,
+                    raise Conflict(
+                        "An event of this id is known with other content.",
+                        remedy="Give the event an id of its own. A correction of an event is an "
+                        "event, too.",
+                        field=f"events.{place}.event_id",
+                        given=forms[place].model_dump(mode="json"),
+                        held=held and as_form(stream, held).model_dump(mode="json"),
                     )
         return receipts
 
@@ -72,7 +78,26 @@ class Streams:
         """All of them. Raises ``NotFound`` and ``WarehouseUnavailable``."""
         stream = self.stream(name)
         with self._asking() as conn, conn.begin():
-            return append_labels(conn, stream, labels_of(forms), self._runtime.clock())
+            return append_labels(conn, stream, list(map(label_of, forms)), self._runtime.clock())
+
+    def _events(self, stream: Stream, forms: Sequence[EventForm], now: datetime) -> list[Event]:
+        wrong = {
+            f"events.{place}.{field}": fault
+            for place, form in enumerate(forms)
+            for field, fault in faults_of(stream, form, now, self._keep)
+        }
+        if wrong:
+            declared = (("keys", stream.keys), ("amounts", stream.amounts))
+            known = [*declared, ("attributes", stream.attributes)]
+            named = "; ".join(f"{what}: {', '.join(names) or 'none'}" for what, names in known)
+            raise wrong_fields(
+                f"{len(wrong)} field(s) do not fit the stream {stream.name!r}",
+                wrong,
+                remedy=f"Nothing was taken. The stream has {named}.",
+                error=InvalidEvent,
+                stream=stream.name,
+            )
+        return [event_of(stream, form) for form in forms]
 
     @contextmanager
     def _asking(self) -> Iterator[Connection]:

@@ -18,17 +18,12 @@ from sqlalchemy import Connection
 from daybreak.facts.names import numbered
 from daybreak.signals.declared import OF_AMOUNTS, Measure, Signal, Window
 from daybreak.signals.entries import Changes, Events, Reach, no_events, read_changes, stream_events
-from daybreak.signals.fold import fold
+from daybreak.signals.fold import Integers, fold
 from daybreak.signals.ranges import Known, Ranges
-from daybreak.signals.slots import ABSENT
+from daybreak.signals.slots import ABSENT, MICROSECONDS
 from daybreak.signals.stream import Stream
 from daybreak.types import Float32
 
-Integers = NDArray[np.int64]
-
-MICROSECONDS = 1_000_000
-NOT_IN_LOG = np.iinfo(np.int64).max
-"""The sequence of a moment whose event is not in the log: it is after all that happened then."""
 EPOCH = date(1970, 1, 1)
 KEYS_AT_ONCE = 20_000
 

@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Integer, cast, select
 
 from daybreak.facts.rows import among
+from daybreak.signals.fold import Integers
 from daybreak.signals.slots import amount_field, key_number
 from daybreak.signals.stream import Stream
 from daybreak.warehouse.packed import Field, Group, Packing, read_groups, stream_bytes
 from daybreak.warehouse.tables import event, label
-
-Integers = NDArray[np.int64]
 
 AHEAD = timedelta(minutes=5)
 """So far may the clock of a sender be ahead: no event is known earlier before it happened."""

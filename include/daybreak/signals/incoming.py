@@ -8,16 +8,13 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from daybreak.errors import InvalidEvent
 from daybreak.signals.entries import AHEAD
 from daybreak.signals.log import Event, Label
-from daybreak.signals.stream import Stream
+from daybreak.signals.stream import MOST_UNITS, OFF, OFF_OF_ALL, Stream
 
 MOST_AT_ONCE = 1000
-MOST_UNITS = 2**53
-"""Of an amount: float64 counts every whole number up to here."""
-MOST_FAULTS = 20
-"""That are named."""
+LARGEST_NUMBER = 1e30
+"""Of an attribute: float32 ends at 3.4e38."""
 
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Names = Annotated[str, Field(max_length=63)]
@@ -50,7 +47,7 @@ class EventForm(_Form):
     amounts: dict[Names, Annotated[float, Field(ge=0)]] = Field(
         default_factory=dict, description="By the stream's names."
     )
-    attributes: dict[Names, str | float | bool] = Field(
+    attributes: dict[Names, Annotated[str, Field(max_length=10_000)] | float | bool] = Field(
         default_factory=dict, description="By the stream's names; each of its kind."
     )
 
@@ -78,38 +75,10 @@ class LabelsForm(_Form):
     labels: list[LabelForm] = Field(min_length=1, max_length=MOST_AT_ONCE)
 
 
-def events_of(
-    stream: Stream,
-    forms: Sequence[EventForm],
-    now: datetime,
-    keep: timedelta,
-    field: str = "events",
-) -> list[Event]:
-    """The events as the log takes them.
-
-    Raises ``InvalidEvent`` with every fault, where one has what the stream does not, or happened
-    later than now or earlier than ``keep`` ago. ``field``: of the request, which holds them.
-    """
-    faults: list[tuple[str, str]] = []
-    events = []
-    for number, form in enumerate(forms):
-        own = list(_faults(stream, form, now, keep))
-        faults += [(f"{field}.{number}.{name}", fault) for name, fault in own]
-        if not own:
-            events.append(_event(stream, form))
-    if faults:
-        named = [{"field": name, "message": fault} for name, fault in faults[:MOST_FAULTS]]
-        listing = "; ".join(f"{one['field']}: {one['message']}" for one in named)
-        more = ", and more" if len(faults) > MOST_FAULTS else ""
-        raise InvalidEvent(
-            f"{len(faults)} field(s) do not fit the stream {stream.name!r}: {listing}{more}.",
-            remedy="Nothing was taken. The stream has the keys "
-            f"{_listed(stream.keys)}, amounts {_listed(stream.amounts)}, attributes "
-            f"{_listed(stream.attributes)}.",
-            fields=named,
-            stream=stream.name,
-        )
-    return events
+def event_of(stream: Stream, form: EventForm) -> Event:
+    """An event that has no ``faults_of``, as the log takes it."""
+    amounts = {name: round(value * stream.scale) for name, value in form.amounts.items()}
+    return Event(form.event_id, form.event_at, form.keys, amounts, form.attributes)
 
 
 def as_form(stream: Stream, event: Event) -> EventForm:
@@ -123,19 +92,18 @@ def as_form(stream: Stream, event: Event) -> EventForm:
     )
 
 
-def labels_of(forms: Sequence[LabelForm]) -> list[Label]:
-    """The labels as the log takes them."""
-    return [Label(one.event_id, one.fraud) for one in forms]
+def label_of(form: LabelForm) -> Label:
+    """A label as the log takes it."""
+    return Label(form.event_id, form.fraud)
 
 
-def _event(stream: Stream, form: EventForm) -> Event:
-    amounts = {name: round(value * stream.scale) for name, value in form.amounts.items()}
-    return Event(form.event_id, form.event_at, form.keys, amounts, form.attributes)
-
-
-def _faults(
+def faults_of(
     stream: Stream, form: EventForm, now: datetime, keep: timedelta
 ) -> Iterator[tuple[str, str]]:
+    """Fields of an event that its stream cannot take, each with what is wrong.
+
+    It has what the stream does not declare, or happened later than now or more than ``keep`` ago.
+    """
     if form.event_at > now + AHEAD:
         yield "event_at", f"is in the future: it is {now.isoformat(timespec='seconds')} here"
     elif form.event_at < now - keep:
@@ -149,13 +117,14 @@ def _faults(
         units = value * stream.scale
         if units > MOST_UNITS:
             yield f"amounts.{name}", f"is beyond 2^53 of {stream.decimals} decimals"
-        # What float64 itself is off by, 12.30 being 12.300000000000001, is no digit.
-        elif abs(units - round(units)) > 1e-6 + units * 2.0**-50:
+        elif abs(units - round(units)) > OFF + units * OFF_OF_ALL:
             yield f"amounts.{name}", f"has more than {stream.decimals} decimals"
     for name, given in form.attributes.items():
         kind = stream.attributes.get(name)
         if kind is not None and not _is_of_kind(given, kind):
             yield f"attributes.{name}", f"is no {kind}"
+        elif kind == "number" and abs(float(given)) > LARGEST_NUMBER:
+            yield f"attributes.{name}", "is beyond 1e30"
 
 
 def _unknown(
@@ -170,7 +139,3 @@ def _is_of_kind(given: str | float | bool, kind: str) -> bool:
     if kind == "number":
         return isinstance(given, float | int) and not isinstance(given, bool)
     return isinstance(given, str if kind == "text" else bool)
-
-
-def _listed(names: Sequence[str] | Mapping[str, object]) -> str:
-    return ", ".join(names) or "none"

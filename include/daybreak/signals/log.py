@@ -15,7 +15,6 @@ from typing import Any, Literal, NamedTuple
 import orjson
 from sqlalchemy import Connection, TextClause, select, text
 
-from daybreak.errors import Conflict
 from daybreak.signals.stream import Stream
 from daybreak.warehouse.tables import event, event_id
 
@@ -115,17 +114,6 @@ def held_event(conn: Connection, stream: Stream, id_of_event: str) -> Event | No
         {name: value for name, value in keys.items() if value is not None},
         {name: value for name, value in amounts.items() if value is not None},
         row["attributes"] or {},
-    )
-
-
-def conflict(given: Any, held: Any, place: int) -> Conflict:
-    """The error of an id that belongs to another event; both as JSON."""
-    return Conflict(
-        "An event of this id is known with other content.",
-        remedy="Give the event an id of its own. A correction of an event is an event, too.",
-        field=f"events.{place}.event_id",
-        given=given,
-        held=held,
     )
 
 

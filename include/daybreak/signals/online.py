@@ -18,11 +18,10 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 from sqlalchemy import Connection
 
-from daybreak.signals.batch import MICROSECONDS, NOT_IN_LOG
 from daybreak.signals.declared import DAY, OF_AMOUNTS, Signal, Window
 from daybreak.signals.entries import AHEAD
 from daybreak.signals.fold import fold, integers
-from daybreak.signals.slots import NO_KEY
+from daybreak.signals.slots import MICROSECONDS, NO_KEY, NOT_IN_LOG
 from daybreak.signals.stream import Progress, Stream
 from daybreak.types import Float32
 from daybreak.warehouse.engine import driver_of

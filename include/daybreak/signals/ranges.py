@@ -13,10 +13,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from daybreak.signals.fold import too_large
+from daybreak.signals.fold import Integers, too_large
 from daybreak.signals.slots import NO_KEY
-
-Integers = NDArray[np.int64]
 
 PAIRS_AT_ONCE = 1 << 22
 """Of a range and an entry in it, 16 bytes each."""

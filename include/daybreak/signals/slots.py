@@ -1,4 +1,4 @@
-"""Expressions over the columns of the log that several reads share."""
+"""Expressions over the columns of the log, and numbers that stand for what is not there."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ ABSENT = -1
 """Of an amount; others are 0 or more."""
 NO_KEY = 0
 """Of the number of a key."""
+NOT_IN_LOG = 2**63 - 1
+"""The sequence of a moment whose event is not in the log: it is after all that happened then."""
+MICROSECONDS = 1_000_000
+"""Of a second, the denominator of a time."""
 
 
 def key_number(slot: str) -> ColumnElement[int]:

@@ -16,6 +16,11 @@ from daybreak.errors import DatasetError, NotFound
 from daybreak.warehouse.tables import AMOUNT_SLOTS, KEY_SLOTS
 from daybreak.warehouse.tables import stream as streams
 
+MOST_UNITS = 2**53
+"""Of an amount, in its smallest unit: float64 counts every one up to here."""
+OFF, OFF_OF_ALL = 1e-6, 2.0**-50
+"""So much, and such a part of it, may float64 itself be off by: 12.30 is 12.300000000000001."""
+
 AttributeKind = Literal["text", "number", "flag"]
 
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Select, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from daybreak.signals.batch import EPOCH, Integers, Moments, microseconds
+from daybreak.signals.batch import EPOCH, Moments, microseconds
 from daybreak.signals.entries import Reach
+from daybreak.signals.fold import Integers
 from daybreak.signals.slots import ABSENT
 from daybreak.signals.stream import Stream
 from daybreak.warehouse.tables import event, label

@@ -126,6 +126,7 @@ def test_a_conflict_says_both_and_takes_nothing(runtime: Runtime, client: FlaskC
         ({"amounts": {"amount": 90071992547409.93}}, "amounts.amount", "beyond 2^53"),
         ({"attributes": {"color": "red"}}, "attributes.color", "none of the stream's"),
         ({"attributes": {"distance": True}}, "attributes.distance", "no number"),
+        ({"attributes": {"distance": -1.1e30}}, "attributes.distance", "beyond 1e30"),
         ({"attributes": {"channel": 1}}, "attributes.channel", "no text"),
         ({"attributes": {"app": "yes"}}, "attributes.app", "no flag"),
         ({"event_at": "2026-03-02T15:00:00Z"}, "event_at", "future: it is 2026-03-02T12:00:00"),
@@ -163,6 +164,7 @@ def test_an_event_that_does_not_fit_its_stream(
         ({"amounts": {"amount": "12"}}, "amounts.amount"),
         ({"amounts": {"amount": True}}, "amounts.amount"),
         ({"attributes": {"channel": None}}, "attributes.channel"),
+        ({"attributes": {"channel": "x" * 10_001}}, "attributes.channel"),
         ({"label": 1}, "label"),
     ],
 )

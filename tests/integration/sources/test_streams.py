@@ -224,6 +224,7 @@ interactions:
         (("distance: number", "distance: money"), "text', 'number' or 'flag'"),
         (("shop: shop, ", "till: shop, "), "knows .*'shop'"),
         (("keys: [card, shop]", "keys: [Card]"), "match pattern"),
+        (("files: ${HERE}/events*.csv", "longest_text: 100"), "nothing is read: add `files`"),
     ],
 )
 def test_a_wrong_section_is_named(tmp_path: Path, change: tuple[str, str], fault: str) -> None:

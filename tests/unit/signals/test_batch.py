@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daybreak.errors import InvalidRequest
-from daybreak.signals.batch import NOT_IN_LOG, KeyMoments, fold_moments
+from daybreak.signals.batch import KeyMoments, fold_moments
 from daybreak.signals.declared import DAY, Signal, Window
 from daybreak.signals.entries import Changes, Events
-from daybreak.signals.slots import ABSENT, NO_KEY
+from daybreak.signals.slots import ABSENT, NO_KEY, NOT_IN_LOG
 from signal_oracle import Entry, Moment, Said, value_of
 
 HOUR = 3_600_000_000

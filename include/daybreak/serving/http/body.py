@@ -13,7 +13,12 @@ from typing import Any, NoReturn, TypeVar
 from flask import Flask, Request
 from pydantic import BaseModel, ValidationError
 
-from daybreak.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
+from daybreak.errors import (
+    DaybreakError,
+    InvalidRequest,
+    RequestTooLarge,
+    UnsupportedMediaType,
+)
 from daybreak.serving.http.compression import decoded
 from daybreak.serving.http.moments import miswritten
 
@@ -128,7 +133,14 @@ def _typed(form: type[Typed], body: bytes, wrong: dict[str, str]) -> Typed:
     )
 
 
-def wrong_fields(intro: str, wrong: Mapping[str, str], *, remedy: str) -> InvalidRequest:
+def wrong_fields(
+    intro: str,
+    wrong: Mapping[str, str],
+    *,
+    remedy: str,
+    error: type[DaybreakError] = InvalidRequest,
+    **details: Any,
+) -> DaybreakError:
     """The error of fields that are ``wrong``: name to what is wrong. Of many, some are named."""
     faults = [
         {"field": field[:LONGEST_NAME], "message": message}
@@ -136,7 +148,7 @@ def wrong_fields(intro: str, wrong: Mapping[str, str], *, remedy: str) -> Invali
     ]
     listing = "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults)
     more = ", and more" if len(wrong) > MOST_FAULTS else ""
-    return InvalidRequest(f"{intro}: {listing}{more}.", remedy=remedy, fields=faults)
+    return error(f"{intro}: {listing}{more}.", remedy=remedy, fields=faults, **details)
 
 
 def _checked_json(body: bytes) -> dict[str, Any]:

@@ -253,6 +253,12 @@ class Section(Strict):
             raise ValueError("two filters have the same name")
         return self
 
+    @model_validator(mode="after")
+    def _columns_are_of_something(self) -> Self:
+        if self.columns and not (self.files or self.query or self.generator):
+            raise ValueError("`columns` says what is where, and nothing is read: add `files`")
+        return self
+
     @property
     def canonical(self) -> tuple[CanonicalColumn, ...]:
         """The canonical columns this section may fill, extra covariates included."""

@@ -9,7 +9,15 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Field, model_validator
 from sqlalchemy import BigInteger, Connection, Date, Interval, Table, cast, func, literal, select
 
-from daybreak.signals.stream import AttributeKind, Stream, declare, read_stream
+from daybreak.signals.stream import (
+    MOST_UNITS,
+    OFF,
+    OFF_OF_ALL,
+    AttributeKind,
+    Stream,
+    declare,
+    read_stream,
+)
 from daybreak.sources.arrow import Array, as_mask
 from daybreak.sources.arrow import compute as pc
 from daybreak.sources.contract.canonical import CanonicalColumn, Kind
@@ -24,8 +32,6 @@ from daybreak.sources.merging.shared import Merge, Merged, covariates_json
 from daybreak.sources.sections.kind import Check, Declared, SectionKind
 from daybreak.warehouse.tables import event
 
-MOST = 2.0**53
-"""Of an amount, in its smallest unit: float64 counts every unit up to here."""
 _KINDS = {"text": Kind.TEXT, "number": Kind.NUMBER, "flag": Kind.FLAG}
 
 EVENT_ID = CanonicalColumn("event_id", Kind.TEXT, required=True, key=True)
@@ -127,10 +133,9 @@ def _checks(section: Streams, column: CanonicalColumn, values: Array) -> list[Ch
         return []
     units = pc.multiply(values, float(10**section.decimals))
     off = pc.abs(pc.subtract(units, pc.round(units)))
-    # What a float64 of this size can be off by itself, 12.30 being 12.300000000000001, is no digit.
-    tolerance = pc.add(1e-6, pc.multiply(pc.abs(units), 2.0**-50))
+    tolerance = pc.add(OFF, pc.multiply(pc.abs(units), OFF_OF_ALL))
     return [
-        (as_mask(pc.greater(units, MOST)), "is beyond 2^53 of its smallest unit"),
+        (as_mask(pc.greater(units, float(MOST_UNITS))), "is beyond 2^53 of its smallest unit"),
         (as_mask(pc.greater(off, tolerance)), f"has more than {section.decimals} decimals"),
     ]
 
