@@ -23,6 +23,7 @@ def upgrade() -> None:
     """Add the tables, and two functions that append to the log with their owner's rights."""
     _tables()
     _indexes()
+    op.execute(_KNOWN_FROM)
     op.execute(_ENSURE_DAY)
     op.execute(_APPEND_EVENTS)
     op.execute(_APPEND_LABELS)
@@ -140,6 +141,19 @@ def _indexes() -> None:
     op.create_index("tile_by_key", "tile", ["stream", "slot", "key"], schema="feature")
 
 
+_KNOWN_FROM = """
+    -- Since when an entry is known: as it was given, where nobody can have relied on its absence.
+    CREATE FUNCTION ops.known_from(
+        known_at timestamptz, earliest timestamptz, moment timestamptz, log ops.stream
+    ) RETURNS timestamptz LANGUAGE sql IMMUTABLE AS $$
+        SELECT CASE
+            WHEN known_at IS NULL OR known_at > moment
+                OR (log.live AND known_at <= log.watermark) THEN moment
+            ELSE greatest(known_at, earliest)
+        END
+    $$
+    """
+
 _ENSURE_DAY = """
     CREATE FUNCTION ops.ensure_day(table_name text, day date) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -207,11 +221,7 @@ _APPEND_EVENTS = """
         moment := greatest(now, log.watermark + interval '1 microsecond');
         PERFORM ops.ensure_day('event', day) FROM (
             SELECT DISTINCT (
-                CASE
-                    WHEN one.known_at IS NULL OR one.known_at > moment
-                        OR (log.live AND one.known_at <= log.watermark) THEN moment
-                    ELSE greatest(one.known_at, one.event_at)
-                END AT TIME ZONE 'UTC'
+                ops.known_from(one.known_at, one.event_at, moment, log) AT TIME ZONE 'UTC'
             )::date AS day
             FROM jsonb_to_recordset(given) AS one (event_at timestamptz, known_at timestamptz)
         ) AS days;
@@ -219,11 +229,7 @@ _APPEND_EVENTS = """
         WITH one AS (
             SELECT *,
                 row_number() OVER (PARTITION BY event_id ORDER BY number) = 1 AS is_first,
-                CASE
-                    WHEN known_at IS NULL OR known_at > moment
-                        OR (log.live AND known_at <= log.watermark) THEN moment
-                    ELSE greatest(known_at, event_at)
-                END AS loaded_at
+                ops.known_from(known_at, event_at, moment, log) AS loaded_at
             FROM ROWS FROM (jsonb_to_recordset(given) AS (
                 event_id text, event_at timestamptz, business_date date, known_at timestamptz,
                 key_1 text, key_2 text, key_3 text, key_4 text, key_5 text, key_6 text,
@@ -385,13 +391,10 @@ _APPEND_LABELS = """
                 ORDER BY label.sequence DESC LIMIT 1
             ) AS newest ON true
         ), timed AS (
-            SELECT *,
-                CASE
-                    WHEN known_at IS NULL OR known_at > moment
-                        OR (log.live AND known_at <= log.watermark) THEN moment
-                    -- Of one event a later label is known later.
-                    ELSE greatest(known_at, event_at, last_known + interval '1 microsecond')
-                END AS loaded_at
+            -- Of one event a later label is known later.
+            SELECT *, ops.known_from(
+                known_at, greatest(event_at, last_known + interval '1 microsecond'), moment, log
+            ) AS loaded_at
             FROM one
         ), placed AS (
             SELECT *, coalesce(
