@@ -120,18 +120,31 @@ def test_the_gate_refuses_what_learned_from_shuffled_labels(examples: Examples) 
     assert "is not above that of" in verdict.reason
 
 
-def test_days_without_a_fraud_are_said(examples: Examples) -> None:
+def _labelled(examples: Examples, days: np.ndarray) -> Examples:
+    """Frauds are known of these days only."""
+    fraud = examples.fraud & days
+    return Examples(examples.layout, replace(examples.transactions, fraud=fraud), examples.signals)
+
+
+def test_weeks_without_labels_are_no_part_of_their_own(examples: Examples) -> None:
     last = int(examples.day.max())
-    none = examples.transactions.fraud & (examples.day < last - 40)
-    quiet = Examples(examples.layout, replace(examples.transactions, fraud=none), examples.signals)
-    with pytest.raises(NoData, match=r"No fraud is known of 2026-0\d-\d\d to 2026-06-\d\d"):
-        trained(quiet, END, trees=FAST)
-    assert "only 0 frauds" in judge(quiet, AS_OF, trees=FAST).reason
-    early = examples.transactions.fraud & ((examples.day < last - 60) | (examples.day > last - 20))
-    gap = Examples(examples.layout, replace(examples.transactions, fraud=early), examples.signals)
+    gap = _labelled(examples, (examples.day < last - 50) | (examples.day > last - 24))
+
     verdict = judge(gap, AS_OF, trees=FAST)
-    assert not verdict.passed
-    assert "No fraud is known of" in verdict.reason
+
+    assert verdict.passed, verdict.reason
+    assert grow(gap, FAST).rounds > 1
+
+
+def test_too_few_days_with_frauds_are_said(examples: Examples) -> None:
+    last = int(examples.day.max())
+    two = _labelled(examples, (examples.day == last) | (examples.day == last - 60))
+    with pytest.raises(NoData, match="are known of 2 days"):
+        trained(two, END, trees=FAST)
+    early = _labelled(examples, examples.day == last - 60)
+    assert "only 0 frauds are known" in judge(early, AS_OF, trees=FAST).reason
+    late = _labelled(examples, (examples.day > last - 10) | (examples.day == last - 60))
+    assert "are known of 1 days" in judge(late, AS_OF, trees=FAST).reason
 
 
 def test_the_same_payments_give_the_same_version(examples: Examples) -> None:

@@ -53,9 +53,9 @@ def judge(
         "transactions": len(judged),
         "frauds": int(judged.fraud.sum()),
     }
-    if judged.fraud.sum() < LEAST_FRAUDS:
-        known = int(judged.fraud.sum())
-        return Verdict(False, f"Refused: of the last days only {known} frauds are known.", evidence)
+    if judged.fraud.sum() < LEAST_FRAUDS or not learned.fraud.any():
+        known = f"{int(judged.fraud.sum())} frauds are known, and {int(learned.fraud.sum())} before"
+        return Verdict(False, f"Refused: of the last days only {known}.", evidence)
     progress(f"Learning without the last {evidence['days']} days")
     try:
         grown = grow(learned, trees, progress=progress)
