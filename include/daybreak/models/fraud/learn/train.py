@@ -2,9 +2,9 @@
 
 The days are cut in order of time, by their frauds. Trees are grown on the first, and how many is
 chosen on the next; as many are grown on both, and on the last days, which none of these has seen,
-their margins become probabilities. Then as many are grown on all days, as the newest kinds of fraud are in the last:
-average precision on later days rose by 0.011 and 0.005 on two drawn sets, and fell by 0.001 on two
-others (docs/fraud-model.md).
+their margins become probabilities. Then as many are grown on all days, as the newest kinds of
+fraud are in the last: average precision on later days rose by 0.011 and 0.005 on two drawn sets,
+and fell by 0.001 on two others (docs/fraud-model.md).
 """
 
 from __future__ import annotations
