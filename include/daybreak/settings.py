@@ -296,6 +296,11 @@ class Settings(BaseSettings):
         """Folder or ``s3://`` URL that holds every version."""
         return self.registry_url or str(self.state / "registry")
 
+    @property
+    def spool(self) -> Path:
+        """Folder of decisions that are on their way to the warehouse."""
+        return self.state / "spool"
+
     def anchored(self) -> Settings:
         """The same settings for a process in another folder: relative paths become absolute."""
         moved: dict[str, Any] = {"home": self.state}

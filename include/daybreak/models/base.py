@@ -1,7 +1,8 @@
 """What the platform asks of a model: a name, and the facets that it has.
 
-Every model has an endpoint and a scorer. One that is scored nightly has the facet ``Nightly``,
-one that learns has ``Learning``, in modules that neither scoring nor serving imports.
+Every model has an endpoint and a scorer. One that is scored nightly has the facet ``Nightly``, one
+whose answers are decisions about events has ``Deciding``, one that learns has ``Learning``, in
+modules that neither scoring nor serving imports.
 Nothing outside ``models/`` knows a model by name.
 
 Shapes: ``n`` entities, ``S`` snapshot values, ``R`` values a record, ``q`` questions, ``m`` rows to
@@ -17,7 +18,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from types import MappingProxyType
-from typing import Any, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import (
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    NamedTuple,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    runtime_checkable,
+)
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +40,8 @@ from daybreak.clock import AsOf
 from daybreak.errors import InvalidRequest, NotFound
 from daybreak.models.schedule import DAILY, Schedule, ScoresOf
 from daybreak.registry.artifact import Artifact
+from daybreak.signals.declared import Signal
+from daybreak.signals.transactions import EventRows
 from daybreak.warehouse.reports.view import View
 
 logger = logging.getLogger(__name__)
@@ -120,19 +133,22 @@ class Given:
     ``entities``: the snapshot rows that the questions are about; none where the model has no
     snapshot. ``scores``: by upstream model, its published rows of those entities, as columns of its
     score table. ``identity``: what each of them is (``snapshot_id``, ``generation_id`` by model),
-    as JSON.
+    as JSON. ``events``: for a model that decides, the events that the questions are about, and
+    their signals.
     """
 
     entities: SnapshotRows = NO_ENTITIES
     scores: Mapping[str, Columns] = field(default_factory=dict)
     identity: Mapping[str, Any] = field(default_factory=dict)
+    events: EventRows | None = None
 
 
 @dataclass(frozen=True)
 class Questions:
     """``q`` requests as columns: what a nightly run, a caller and another model all ask with.
 
-    ``entity``: int64 (q,), the row of ``Given.entities`` that each is about. ``columns``: (q,) by
+    ``entity``: int64 (q,), the row of ``Given.entities``, or of ``Given.events``, that each is
+    about. ``columns``: (q,) by
     field of the request. None, or NaN in a column of numbers, means that it was not given; so does
     a field that has no column.
     """
@@ -444,6 +460,36 @@ class Nightly(ABC):
         return {}
 
 
+class LooksAt(NamedTuple):
+    """What a version asks of a stream, by name."""
+
+    stream: str
+    signals: tuple[Signal, ...]
+
+
+class Deciding(ABC):
+    """Answers that are decisions about events of a stream.
+
+    A request is an event (``signals.incoming.DecisionForm``); the scorer is given it with the
+    signals of its keys, as ``Given.events``. Each answer is kept with what it was made from, and
+    the night makes it again from the log, by the batch fold: same features, same answer, bit for
+    bit. The version in force answers; no business date has to be published.
+    """
+
+    @abstractmethod
+    def looks_at(self, artifact: Artifact) -> LooksAt:
+        """The stream and the signals of a version. Raises ``ArtifactAltered``."""
+
+    def notes(self, artifact: Artifact, features: Float32, added: Float32) -> list[dict[str, Any]]:
+        """What an answer says beside its decision, in the form of ``Endpoint.notes``, such as the
+        strongest reasons; no part of what is proven.
+
+        ``features``: (m, F). ``added``: (m, F + 1), what each of them added to the margin, and the
+        base.
+        """
+        return [{} for _ in features]
+
+
 @dataclass(frozen=True)
 class Trained:
     """A candidate version before it is registered.
@@ -574,7 +620,7 @@ class Model(Generic[RequestT]):
 
     ``scorer``: makes the scorer of a version and a day; called once for each, may be costly.
     ``features``: names of the F features of the engine, in order; none for a formula. A function
-    where they follow from the options that a version was trained with.
+    of a version's manifest where they follow from it.
     ``learning``: ``package.module:OBJECT`` of the facet ``Learning``, imported where it is used.
     ``views``: its report views. ``reads``: the inputs of a model that is not scored
     nightly; else its schedule has them.
@@ -583,8 +629,9 @@ class Model(Generic[RequestT]):
     name: str
     endpoint: Endpoint[RequestT]
     scorer: Callable[[Artifact, Day], Scorer]
-    features: tuple[str, ...] | Callable[[Options], tuple[str, ...]] = ()
+    features: tuple[str, ...] | Callable[[Mapping[str, Any]], tuple[str, ...]] = ()
     nightly: Nightly | None = None
+    deciding: Deciding | None = None
     learning: str | None = None
     views: tuple[View, ...] = ()
     reads: tuple[ScoresOf, ...] = ()
@@ -607,10 +654,12 @@ class Model(Generic[RequestT]):
 
     def features_of(self, manifest: Mapping[str, Any]) -> tuple[str, ...]:
         """The features that a version has to have been trained on."""
-        if not callable(self.features):
-            return self.features
-        options = manifest.get("options")
-        return self.features(options if isinstance(options, Mapping) else {})
+        return self.features(manifest) if callable(self.features) else self.features
+
+    @property
+    def answers_from_a_day(self) -> bool:
+        """Whether requests are about a published business date, whose version answers them."""
+        return self.nightly is not None and self.deciding is None
 
     @property
     def inputs(self) -> tuple[ScoresOf, ...]:

@@ -237,7 +237,7 @@ class Answering:
             raise _TooManyAtOnce("They are too many at once.", remedy="Score them in halves.")
         answers = rows.answers(self.publication.engine.single(features))
         self._limit(len(answers))
-        records = _records(prediction_columns(self.model), answers.columns)
+        records = records_of(prediction_columns(self.model), answers.columns)
         if self.model.endpoint.extra is not None:
             _add_extra(self.model.endpoint.extra, answers.columns, records)
         if self.wanted.compare:
@@ -264,7 +264,7 @@ class Answering:
         columns = self.inputs.published(self.model, basis, asked)
         table = self.model.night.score_table
         names = [c.name for c in table.primary_key if c.name not in NOT_PREDICTED]
-        rows = _records(score_columns(table), columns)
+        rows = records_of(score_columns(table), columns)
         published = {tuple(row[name] for name in names): row for row in rows}
         for record in records:
             record["published"] = published.get(tuple(record[name] for name in names))
@@ -294,7 +294,8 @@ def _or_error(answer: Callable[[], list[Json]]) -> list[Json | DaybreakError]:
         return [error]
 
 
-def _records(names: Sequence[str], columns: Columns) -> list[Json]:
+def records_of(names: Sequence[str], columns: Columns) -> list[Json]:
+    """Rows of an answer. Raises ``InvalidRequest`` for a number that is not finite."""
     _check_finite(columns[name] for name in names)
     listed = {name: json_values(columns[name]) for name in names}
     return [dict(zip(names, row, strict=True)) for row in zip(*listed.values(), strict=True)]

@@ -11,6 +11,7 @@ from daybreak.models import get_model, model_names
 from daybreak.models.base import AnyModel
 from daybreak.models.offered import absent
 from daybreak.runtime import Runtime
+from daybreak.serving.decisions import Decisions
 from daybreak.serving.forms import many_form
 from daybreak.serving.http.auth import Authenticator, close_by_default
 from daybreak.serving.http.body import limit_bodies
@@ -57,7 +58,10 @@ def create_app(
     many = {name: many_form(model) for name, model in served.items()}
     shadows = Shadows(runtime, inputs)
     streams = Streams(runtime)
-    service = Service(runtime, served, publications, inputs, shadows, streams, many, without)
+    decisions = Decisions(runtime, streams)
+    service = Service(
+        runtime, served, publications, inputs, shadows, streams, decisions, many, without
+    )
     attach(app, service)
     limit_bodies(app, runtime.settings.max_body_bytes)
     trace_requests(app)

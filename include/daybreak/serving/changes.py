@@ -75,7 +75,7 @@ class Changes:
             )
 
     def _ledger(self, conn: Connection) -> Ledger:
-        if self._model.nightly is None:
+        if not self._model.answers_from_a_day:
             return [
                 Change(moment, Wanted(version))
                 for moment, version in served_versions(conn, self._model.name)
@@ -144,7 +144,7 @@ class Changes:
         return found
 
     def _nothing(self) -> DaybreakError:
-        if self._model.nightly is None:
+        if not self._model.answers_from_a_day:
             return no_champion(self._model.name, self._runtime.clock())
         return not_published(self._model.name)
 

@@ -85,6 +85,7 @@ def post_worker_init(worker: Any) -> None:
         except Exception as error:
             logging.getLogger("gunicorn.error").warning("%s is not served yet: %s", name, error)
     service.publications.follow()
+    service.decisions.spool.follow()
 
 
 def worker_exit(_server: Any, _worker: Any) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 from flask import Flask, current_app
 from pydantic import BaseModel
 
-from daybreak.errors import NotFound
+from daybreak.errors import DaybreakError, NotFound
 from daybreak.models.base import AnyModel
 from daybreak.runtime import Runtime
 from daybreak.serving.answers import MANY, SCORES_ALONE, Answered, Answering, Wanted
+from daybreak.serving.decisions import Decisions, listed
 from daybreak.serving.forms import Many
 from daybreak.serving.http.encoding import encoded_answer
 from daybreak.serving.inputs import Inputs
@@ -39,6 +40,7 @@ class Service:
     inputs: Inputs
     shadows: Shadows
     streams: Streams
+    decisions: Decisions
     many: Mapping[str, type[Many]]
     absent: Mapping[str, str] = field(default_factory=dict)
     remembered: Remembered = field(default_factory=Remembered)
@@ -67,13 +69,29 @@ class Service:
         return self.publications.current(model.name)
 
     def predict(
-        self, model: AnyModel, asked: BaseModel | Many, wanted: Wanted = SCORES_ALONE
+        self,
+        model: AnyModel,
+        asked: BaseModel | Many,
+        wanted: Wanted = SCORES_ALONE,
+        started: float = 0.0,
     ) -> Answered:
-        """The answer to one typed request, or to many, wholly from one publication."""
+        """The answer to one typed request, or to many, wholly from one publication.
+
+        ``started``: when the request came, by ``time.perf_counter``.
+        """
         publication = self.publications.current(model.name)
+        if model.deciding is not None:
+            forms: list[Any] = asked.rows if isinstance(asked, Many) else [asked]
+            found = self.decisions.of(model, publication, forms, wanted, started)
+            if isinstance(asked, Many):
+                json = listed(model, publication, found)
+                return Answered(json, model.name, publication.version, MANY)
+            if isinstance(found[0], DaybreakError):
+                raise found[0]
+            return Answered(found[0], model.name, publication.version, "live")
         if isinstance(asked, Many):
-            found = Answering(model, publication, self.inputs, wanted).many(asked.rows)
-            return Answered(encoded_answer(found), model.name, publication.version, MANY)
+            answers = Answering(model, publication, self.inputs, wanted).many(asked.rows)
+            return Answered(encoded_answer(answers), model.name, publication.version, MANY)
         if publication.canary is not None:
             publication = publication.answering(model, asked)
             side = "champion" if publication.canary else "canary"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select
 
-from daybreak.errors import Conflict, InvalidEvent
+from daybreak.errors import Conflict, DaybreakError, InvalidEvent
 from daybreak.runtime import Runtime
 from daybreak.serving.held import Held
 from daybreak.serving.http.body import wrong_fields
@@ -64,14 +64,7 @@ class Streams:
                 if receipt.outcome == "conflict":
                     held = held_event(conn, stream, events[place].event_id)
                     transaction.rollback()
-                    raise Conflict(
-                        "An event of this id is known with other content.",
-                        remedy="Give the event an id of its own. A correction of an event is an "
-                        "event, too.",
-                        field=f"events.{place}.event_id",
-                        given=forms[place].model_dump(mode="json"),
-                        held=held and as_form(stream, held).model_dump(mode="json"),
-                    )
+                    raise conflict(stream, forms[place], held, f"events.{place}.")
         return receipts
 
     def take_labels(self, name: str, forms: Sequence[LabelForm]) -> list[Receipt]:
@@ -80,6 +73,16 @@ class Streams:
         with self._asking() as conn, conn.begin():
             return append_labels(conn, stream, list(map(label_of, forms)), self._runtime.clock())
 
+    def fault_of(self, stream: Stream, form: EventForm, now: datetime) -> DaybreakError | None:
+        """Why an event does not fit its stream; None where it does."""
+        wrong = dict(faults_of(stream, form, now, self._keep))
+        return _misfit(stream, wrong) if wrong else None
+
+    def held(self, stream: Stream, event_id: str) -> Event | None:
+        """The event of that id. Raises ``WarehouseUnavailable``."""
+        with self._asking() as conn:
+            return held_event(conn, stream, event_id)
+
     def _events(self, stream: Stream, forms: Sequence[EventForm], now: datetime) -> list[Event]:
         wrong = {
             f"events.{place}.{field}": fault
@@ -87,16 +90,7 @@ class Streams:
             for field, fault in faults_of(stream, form, now, self._keep)
         }
         if wrong:
-            declared = (("keys", stream.keys), ("amounts", stream.amounts))
-            known = [*declared, ("attributes", stream.attributes)]
-            named = "; ".join(f"{what}: {', '.join(names) or 'none'}" for what, names in known)
-            raise wrong_fields(
-                f"{len(wrong)} field(s) do not fit the stream {stream.name!r}",
-                wrong,
-                remedy=f"Nothing was taken. The stream has {named}.",
-                error=InvalidEvent,
-                stream=stream.name,
-            )
+            raise _misfit(stream, wrong)
         return [event_of(stream, form) for form in forms]
 
     @contextmanager
@@ -109,3 +103,27 @@ class Streams:
         with connect(self._runtime.engine) as conn:
             names = conn.scalars(select(streams.c.stream)).all()
             return {name: read_stream(conn, name) for name in names}
+
+
+def conflict(stream: Stream, form: EventForm, held: Event | None, prefix: str = "") -> Conflict:
+    """The error of an event whose id is that of another one, ``held``."""
+    return Conflict(
+        "An event of this id is known with other content.",
+        remedy="Give the event an id of its own. A correction of an event is an event, too.",
+        field=f"{prefix}event_id",
+        given=form.model_dump(mode="json", include=set(EventForm.model_fields)),
+        held=held and as_form(stream, held).model_dump(mode="json"),
+    )
+
+
+def _misfit(stream: Stream, wrong: Mapping[str, str]) -> DaybreakError:
+    declared = (("keys", stream.keys), ("amounts", stream.amounts))
+    known = [*declared, ("attributes", stream.attributes)]
+    named = "; ".join(f"{what}: {', '.join(names) or 'none'}" for what, names in known)
+    return wrong_fields(
+        f"{len(wrong)} field(s) do not fit the stream {stream.name!r}",
+        wrong,
+        remedy=f"Nothing was taken. The stream has {named}.",
+        error=InvalidEvent,
+        stream=stream.name,
+    )

@@ -52,6 +52,30 @@ class EventForm(_Form):
     )
 
 
+class DecisionForm(EventForm):
+    """An event that a decision is asked about."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "event_id": "tx-82",
+                    "event_at": "2026-03-01T09:31:00Z",
+                    "keys": {"card": "c-17", "terminal": "t-9"},
+                    "amounts": {"amount": 812.0},
+                    "record": True,
+                }
+            ]
+        }
+    )
+
+    record: bool = Field(
+        False,
+        description="Append it to the stream once it is decided; asked again, it has the same "
+        "answer, and counts once.",
+    )
+
+
 class EventsForm(_Form):
     """Events, all of which are taken or none."""
 

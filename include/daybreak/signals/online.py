@@ -39,6 +39,20 @@ class Moment(NamedTuple):
     sequence: int = NOT_IN_LOG
 
 
+class Head(NamedTuple):
+    """What was read of one key: enough for its signals at ``moment``, and at later ones with what
+    was known then. ``rows``: of it, by which its size is told."""
+
+    moment: datetime
+    progress: Progress
+    read: _Read
+
+    @property
+    def rows(self) -> int:
+        """How many rows it holds."""
+        return sum(map(len, self.read))
+
+
 class Signals:
     """The signals of a model on a stream, ready to be asked. Safe for many threads."""
 
@@ -55,16 +69,41 @@ class Signals:
 
         The log is settled, so that this is not going to change.
         """
-        asked = [one for one in self._of_key if moment.keys.get(one.key) is not None]
+        return self.fold(moment, self.read(conn, [moment], progress)[0])
+
+    def read(
+        self, conn: Connection, moments: Sequence[Moment], progress: Progress
+    ) -> list[dict[str, Head]]:
+        """What each moment needs of each of its keys, by the key's name; in one round trip."""
         driver = driver_of(conn)
-        found: dict[Signal, tuple[int, int]] = {}
         with driver.pipeline():
-            read = [one.ask(driver, moment, progress) for one in asked]
-        for one, cursors in zip(asked, read, strict=True):
-            found |= one.fold(moment, progress, _Read(*(cursor.fetchall() for cursor in cursors)))
+            asked = [
+                {one.key: one.ask(driver, moment, progress) for one in self._of(moment)}
+                for moment in moments
+            ]
+        return [
+            {
+                key: Head(moment.at, progress, _Read(*(cursor.fetchall() for cursor in cursors)))
+                for key, cursors in of_keys.items()
+            }
+            for moment, of_keys in zip(moments, asked, strict=True)
+        ]
+
+    def fold(self, moment: Moment, heads: Mapping[str, Head]) -> Float32:
+        """The value of each signal, float32 (S,), by what was read before.
+
+        A key of the moment that has no head is one of which nothing is known.
+        """
+        found: dict[Signal, tuple[int, int]] = {}
+        for one in self._of(moment):
+            head = heads.get(one.key, _NOTHING)
+            found |= one.fold(moment, head.progress, head.read)
         missing = (0, 0)  # 0 of 0 is NaN
         pairs = integers([found.get(signal, missing) for signal in self.signals])
         return fold(pairs[:, 0], pairs[:, 1])
+
+    def _of(self, moment: Moment) -> list[_OfKey]:
+        return [one for one in self._of_key if moment.keys.get(one.key) is not None]
 
 
 @dataclass
@@ -118,9 +157,12 @@ class _Tally:
 class _Read(NamedTuple):
     """Rows about one key, as the statements of ``_OfKey`` select them."""
 
-    events: Sequence[TupleRow]
+    events: Sequence[TupleRow] = ()
     tiles: Sequence[TupleRow] = ()
     changes: Sequence[TupleRow] = ()
+
+
+_NOTHING = Head(BEGINNING, Progress(None, None, live=False), _Read())
 
 
 class _OfKey:
@@ -153,11 +195,11 @@ class _OfKey:
             since = min(since, first if tiled is None else tiled)
         first_day = day - timedelta(days=self._days_back)
         asked: list[tuple[bytes, tuple[Any, ...]]] = [
-            (self._select_events, (stream, key, since, known, moment.at))
+            (self._select_events, (stream, key, since, known))
         ]
         if self._days_back:
             slot = KEY_SLOTS.index(self._stream.key_slot(self.key)) + 1
-            asked.append((self._select_tiles, (stream, slot, key, first_day, day, tiled)))
+            asked.append((self._select_tiles, (stream, slot, key, first_day, tiled)))
         if self._labelled:
             asked.append((self._select_changes, (stream, key, tiled or BEGINNING, known)))
         cursors = []
@@ -191,7 +233,7 @@ class _OfKey:
         first = day - timedelta(days=window.delay_days + window.days)
         self._count_events(tally, (row for row in read.events if first <= row[3] <= last))
         for of_day, seen, frauds, last_at, *values in read.tiles:
-            if first <= of_day <= last:
+            if first <= of_day <= last and of_day != day:  # of which each event is there
                 tally.saw(last_at, seen)
                 tally.frauds += frauds
                 rest = iter(values)
@@ -229,7 +271,6 @@ class _OfKey:
             sql.SQL(
                 "SELECT {columns} FROM raw.event"
                 " WHERE stream = %s AND {slot} = %s AND loaded_at > %s AND loaded_at <= %s"
-                " AND event_at <= %s"
             )
             .format(
                 columns=_listed(["event_at", "sequence", "loaded_at", "business_date"], values),
@@ -253,7 +294,7 @@ class _OfKey:
             sql.SQL(
                 "SELECT {columns} FROM feature.tile"
                 " WHERE stream = %s AND slot = %s AND key = %s AND business_date >= %s"
-                " AND business_date < %s AND through <= %s"
+                " AND through <= %s"
             )
             .format(columns=_listed(["business_date", "events", "frauds", "last_at"], values))
             .as_bytes()

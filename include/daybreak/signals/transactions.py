@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Select, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from daybreak.facts.rows import among
 from daybreak.signals.batch import EPOCH, Moments, microseconds
 from daybreak.signals.entries import Reach
 from daybreak.signals.fold import Integers
 from daybreak.signals.slots import ABSENT
 from daybreak.signals.stream import Stream
+from daybreak.types import Float32
 from daybreak.warehouse.tables import event, label
 
 ROWS_AT_ONCE = 50_000
@@ -57,11 +59,40 @@ class Transactions:
             self.fraud[rows],
         )
 
+    def known_at(self, moment: int) -> Transactions:
+        """The same with what was known then, microseconds since 1970."""
+        known = np.full(len(self), moment, np.int64)
+        return replace(self, moments=replace(self.moments, known=known))
+
+
+@dataclass(frozen=True)
+class EventRows:
+    """Events of a stream, and the signals of each, float32 (n, S)."""
+
+    transactions: Transactions
+    signals: Float32
+
+    def __len__(self) -> int:
+        return len(self.transactions)
+
+    def where(self, rows: NDArray[Any]) -> EventRows:
+        """Some of them, by a mask or by place."""
+        return EventRows(self.transactions.where(rows), self.signals[rows])
+
 
 def read_transactions(
-    conn: Connection, stream: Stream, first_day: date, last_day: date, known_by: datetime
+    conn: Connection,
+    stream: Stream,
+    first_day: date,
+    last_day: date,
+    known_by: datetime,
+    *,
+    event_ids: Sequence[str] | None = None,
 ) -> Transactions:
-    """Events that happened on these days, and labels of them, known by ``known_by``."""
+    """Events that happened on these days, and labels of them, known by ``known_by``.
+
+    ``event_ids``: only these of them.
+    """
     c = event.c
     query = (
         select(
@@ -81,7 +112,9 @@ def read_transactions(
         )
         .order_by(c.event_at, c.sequence)
     )
-    rows = list(conn.execution_options(yield_per=ROWS_AT_ONCE).execute(query))
+    if event_ids is not None:
+        query = query.where(among(c.event_id, event_ids))
+    rows = list(conn.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}))
     frauds = set(conn.scalars(_known_frauds(stream, first_day, last_day, known_by)))
     columns = list(zip(*rows, strict=True)) or [()] * (6 + len(stream.keys) + len(stream.amounts))
     ids, at, sequence, known, day, attributes = columns[:6]
@@ -104,6 +137,37 @@ def read_transactions(
         },
         np.fromiter((one in frauds for one in ids), bool, len(ids)),
     )
+
+
+def event_keys(
+    conn: Connection, stream: Stream, day: date, known_by: datetime
+) -> list[tuple[str, str]]:
+    """The first key ('' where it has none) and the id of each event of a day, in their order."""
+    c = event.c
+    query = select(func.coalesce(c[stream.key_slot(stream.keys[0])], ""), c.event_id).where(
+        c.stream == stream.name, c.business_date == day, *Reach(day, known_by).on(c.loaded_at)
+    )
+    # Sorted here: by code point, whatever the collation of the database.
+    return sorted((key, name) for key, name in conn.execute(query))
+
+
+def text_values(
+    conn: Connection, stream: Stream, attribute: str, day: date, known_by: datetime
+) -> list[str]:
+    """Values that a text attribute has on a day, in order."""
+    c = event.c
+    value = c.attributes[attribute].astext
+    query = (
+        select(value)
+        .where(
+            c.stream == stream.name,
+            c.business_date == day,
+            value.is_not(None),
+            *Reach(day, known_by).on(c.loaded_at),
+        )
+        .distinct()
+    )
+    return sorted(conn.scalars(query))
 
 
 def label_delays(

@@ -53,15 +53,17 @@ _ON_TABLE: dict[str, dict[str, frozenset[str]]] = {
         "ops.trial": _APPEND,
         "ops.verdict": _APPEND,
         "ops.schema_version": _READ,
-        # Entries of a stream are appended by functions alone (revision 0014).
+        # Entries of a stream are appended by functions alone (revisions 0014, 0015).
         "raw.event": _READ,
         "raw.event_id": _READ,
         "raw.label": _READ,
+        "ops.decision": _READ,
     },
     SERVICE_ROLE: dict.fromkeys(
         (
             "ops.api_key",
             "ops.champion",
+            "ops.decision",
             "ops.generation",
             "ops.model_version",
             "ops.published",

@@ -7,7 +7,6 @@ float32 and divisions only.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from daybreak.models.fraud.layout import Layout
 from daybreak.signals.fold import Integers, fold
 from daybreak.signals.slots import ABSENT
+from daybreak.signals.transactions import EventRows
 from daybreak.types import Float32
 
 HOUR = 3_600_000_000
@@ -29,30 +29,21 @@ MONDAY = 3
 Objects = NDArray[np.object_]
 
 
-@dataclass(frozen=True)
-class Asked:
-    """``q`` transactions. ``at``: microseconds since 1970, int64. ``amounts``: int64 by name, in
-    the smallest unit (``ABSENT``). ``attributes``: object by name (None)."""
-
-    at: Integers
-    amounts: Mapping[str, Integers]
-    attributes: Mapping[str, Objects]
-
-
 Rates = Mapping[str, Mapping[str, float]]
 """Of a text attribute: its values with the share of frauds among them, as learned."""
 
 
-def assemble(layout: Layout, asked: Asked, signals: Float32, rates: Rates) -> Float32:
-    """Features float32 (q, F) in the order of ``layout.features``. ``signals``: (q, S)."""
-    count = len(asked.at)
+def assemble(layout: Layout, rows: EventRows, rates: Rates) -> Float32:
+    """Features float32 (n, F) in the order of ``layout.features``, whose signals ``rows`` have."""
+    asked, at, signals = rows.transactions, rows.transactions.moments.at, rows.signals
+    count = len(at)
     scale = np.full(count, 10**layout.decimals, np.int64)
     nothing = np.full(count, ABSENT, np.int64)
     amounts = {}
     for name in layout.amounts:
         units = asked.amounts.get(name, nothing)
         amounts[name] = fold(units, np.where(units == ABSENT, 0, scale))
-    local = _local(asked.at, layout.timezone)
+    local = _local(at, layout.timezone)
     hour = fold(local % DAY, np.full(count, HOUR, np.int64))
     weekday = ((local // DAY + MONDAY) % 7).astype(np.float32)
     empty = np.full(count, None, object)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from daybreak.models.base import Endpoint, Example, Key, Model, Options
+from collections.abc import Mapping
+from typing import Any
+
+from daybreak.models.base import Endpoint, Example, Key, Model
 from daybreak.models.sales_forecast.features.layout import features
 from daybreak.models.sales_forecast.nightly import ForecastNightly
 from daybreak.models.sales_forecast.options import Scope
@@ -15,8 +18,9 @@ def _series(request: ForecastRequest) -> Key:
     return (request.store_id, request.item_id)
 
 
-def _features(options: Options) -> tuple[str, ...]:
-    return features(Scope.of(options).slots)
+def _features(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    options = manifest.get("options")
+    return features(Scope.of(options if isinstance(options, Mapping) else {}).slots)
 
 
 _DAY = {"store_id": "S001", "item_id": "I0001", "target_date": "2026-07-02"}

@@ -31,7 +31,7 @@ def predict(name: str) -> Response:
     beside = wanted(model, request)
     if beside.explain:
         require("explain")
-    here.answered = answered = service.predict(model, asked, beside)
+    here.answered = answered = service.predict(model, asked, beside, here.started)
     milliseconds = round((time.perf_counter() - here.started) * 1000, 3)
     return json_bytes(b'%b,"latency_ms":%a}' % (answered.json[:-1], milliseconds))
 

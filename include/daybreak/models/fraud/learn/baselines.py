@@ -28,7 +28,7 @@ def key_risk(examples: Examples) -> Floats:
         for place, signal in enumerate(examples.layout.signals)
         if signal.measure == "fraud_share" and signal.window.length == MONTH.length
     ]
-    shares = np.nan_to_num(examples.signals[:, places].astype(np.float64))
+    shares = np.nan_to_num(examples.rows.signals[:, places].astype(np.float64))
     return np.asarray(shares.max(axis=1, initial=0.0))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
 from typing import Any
@@ -15,13 +15,14 @@ from sqlalchemy import Connection, func, select
 from daybreak.clock import AsOf
 from daybreak.errors import NoData
 from daybreak.models.base import Progress, quiet
-from daybreak.models.fraud.features import Asked, Rates, assemble
+from daybreak.models.fraud.features import Rates, assemble
 from daybreak.models.fraud.layout import Layout
+from daybreak.models.fraud.stream import stream_of_frauds
 from daybreak.signals.batch import EPOCH, signals_of
-from daybreak.signals.stream import Stream, read_stream
-from daybreak.signals.transactions import Transactions, label_delays, read_transactions
+from daybreak.signals.stream import Stream
+from daybreak.signals.transactions import EventRows, Transactions, label_delays, read_transactions
 from daybreak.types import Float32
-from daybreak.warehouse.tables import event, label
+from daybreak.warehouse.tables import event
 
 LEAST_FRAUDS = 20
 LEAST_DAYS = 14
@@ -37,14 +38,22 @@ SMOOTHED_BY = 50
 
 @dataclass(frozen=True)
 class Examples:
-    """Transactions in order of time, with their signals float32 (n, S)."""
+    """Transactions in order of time, each as it was when it became known.
+
+    ``delay_days``: after which their frauds are known.
+    """
 
     layout: Layout
-    transactions: Transactions
-    signals: Float32
+    rows: EventRows
+    delay_days: int
 
     def __len__(self) -> int:
-        return len(self.transactions)
+        return len(self.rows)
+
+    @property
+    def transactions(self) -> Transactions:
+        """Without their signals."""
+        return self.rows.transactions
 
     @property
     def fraud(self) -> NDArray[np.bool_]:
@@ -65,13 +74,11 @@ class Examples:
 
     def where(self, rows: NDArray[Any]) -> Examples:
         """Some of them."""
-        return Examples(self.layout, self.transactions.where(rows), self.signals[rows])
+        return replace(self, rows=self.rows.where(rows))
 
     def features(self, rates: Rates) -> Float32:
         """As the trees see them."""
-        own = self.transactions
-        asked = Asked(own.moments.at, own.amounts, own.attributes)
-        return assemble(self.layout, asked, self.signals, rates)
+        return assemble(self.layout, self.rows, rates)
 
     def rates(self) -> dict[str, dict[str, float]]:
         """The share of frauds of each value of a text attribute that is not rare, float32."""
@@ -92,32 +99,12 @@ class Examples:
         return found
 
 
-def stream_to_learn_from(conn: Connection, as_of: AsOf) -> Stream:
-    """The stream with the most known frauds. Raises ``NoData`` where there are none."""
-    c = label.c
-    query = (
-        select(c.stream)
-        .where(c.fraud, c.loaded_at <= as_of.cutoff, c.business_date <= as_of.business_date)
-        .group_by(c.stream)
-        .order_by(func.count().desc(), c.stream)
-        .limit(1)
-    )
-    name = conn.scalar(query)
-    if name is None:
-        raise NoData(
-            f"No fraud is known of any stream up to {as_of.business_date}.",
-            remedy="Load `labels`, or choose a later business date.",
-            business_date=as_of.business_date.isoformat(),
-        )
-    return read_stream(conn, name)
-
-
 def read_examples(conn: Connection, as_of: AsOf, progress: Progress = quiet) -> Examples:
     """Transactions of days whose frauds are known by the cutoff, ``MOST_DAYS`` at most.
 
     Raises ``NoData`` where there are too few days, or too few frauds.
     """
-    stream = stream_to_learn_from(conn, as_of)
+    stream = stream_of_frauds(conn, as_of)
     first = max(_first_day(conn, stream), as_of.business_date - timedelta(days=MOST_DAYS))
     delay = delay_of(label_delays(conn, stream, first, as_of.cutoff))
     last = as_of.business_date - timedelta(days=delay)
@@ -141,7 +128,7 @@ def read_examples(conn: Connection, as_of: AsOf, progress: Progress = quiet) -> 
     layout = Layout.of(stream, delay)
     progress(f"Folding {len(layout.signals)} signals of {len(transactions):,} transactions")
     signals = signals_of(conn, stream, layout.signals, transactions.moments)
-    return Examples(layout, transactions, signals)
+    return Examples(layout, EventRows(transactions, signals), delay)
 
 
 def delay_of(delays: NDArray[np.float64]) -> int:

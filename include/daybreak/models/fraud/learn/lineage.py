@@ -7,8 +7,9 @@ from datetime import date
 import orjson
 import xgboost as xgb
 
-from daybreak.models.fraud.learn.train import RATES, Grown
+from daybreak.models.fraud.learn.train import Grown
 from daybreak.models.fraud.probability import FILE, Calibration
+from daybreak.models.fraud.scorer import RATES
 from daybreak.registry.artifact import Artifact
 
 

@@ -15,7 +15,6 @@ from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
-import orjson
 import xgboost as xgb
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
@@ -24,26 +23,17 @@ from daybreak.errors import NoData
 from daybreak.models.base import NO_OPTIONS, Options, Progress, Trained, quiet
 from daybreak.models.fraud.features import Rates
 from daybreak.models.fraud.learn.examples import Examples
+from daybreak.models.fraud.options import DELAY, OPTIONS
 from daybreak.models.fraud.probability import FILE, Calibration, Thresholds
-from daybreak.models.options import Option, chosen
+from daybreak.models.fraud.scorer import RATES, json_of
+from daybreak.models.options import chosen
 from daybreak.signals.batch import EPOCH
 from daybreak.types import Float32
 
-RATES = "rates.json"
 SEED = 7
 CHOSEN_ON, CALIBRATED_ON = 0.15, 0.15
 """Of the frauds, and the days that they are of."""
 MOST_PARTS = 200
-
-
-OPTIONS: dict[str, float | Option] = {
-    "review_cost": Option(5.0, least=0),
-    "block_cost": Option(50.0, least=0),
-    "alerts_per_day": Option(0, least=0, whole=True),
-}
-"""``review_cost``, ``block_cost``: of looking at a transaction, and of blocking a good one, in the
-unit of the amount. ``alerts_per_day``: instead, so many transactions a day are reviewed; 0 is by
-costs."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +150,7 @@ def trained(
     manifest = {
         "features": [{"name": name, "dtype": "float32"} for name in examples.layout.features],
         "layout": examples.layout.as_json(),
+        "options": {DELAY: examples.delay_days},
         "trained_through": through.isoformat(),
         "objective": {"name": "binary:logistic", "base_score": 0, "target": "known as fraud"},
         "thresholds": asdict(thresholds),
@@ -174,7 +165,7 @@ def trained(
     }
     files = {
         FILE: grown.calibration.to_bytes(),
-        RATES: orjson.dumps(grown.rates, option=orjson.OPT_SORT_KEYS),
+        RATES: json_of(grown.rates),
     }
     some = examples.where(np.arange(max(0, len(examples) - 1000), len(examples)))
     return Trained(

@@ -1,0 +1,7 @@
+"""What analysts see of decisions about events, one ``.sql`` file a view."""
+
+from __future__ import annotations
+
+from daybreak.warehouse.reports.view import views_of
+
+VIEWS = views_of(__name__)

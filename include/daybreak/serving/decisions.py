@@ -1,0 +1,247 @@
+"""Answers that are decisions about events: read, scored, and kept with what they were made from.
+
+An event is scored by what is known of its keys at the watermark of its stream, and then appended to
+it, where that is asked for, in one transaction with its decision. Asked about again, it has the
+answer that it had. Other decisions go to a spool. While the warehouse is down, decisions are made
+from what was read of the keys before, are marked ``stale``, and record nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import orjson
+
+from daybreak.errors import DaybreakError, WarehouseUnavailable
+from daybreak.models.base import AnyModel, Deciding, Given, Questions
+from daybreak.runtime import Runtime
+from daybreak.serving.answers import Wanted, prediction_columns, records_of
+from daybreak.serving.explanations import explanations
+from daybreak.serving.heads import Heads
+from daybreak.serving.http.encoding import encoded_answer
+from daybreak.serving.journal import Entry, Journal, Recorded
+from daybreak.serving.publication import Publication
+from daybreak.serving.seen import Seen, read_seen, remembered, rows_of
+from daybreak.serving.spool import Spool
+from daybreak.serving.streams import Streams, conflict
+from daybreak.serving.turn import pass_on
+from daybreak.signals.incoming import DecisionForm
+from daybreak.signals.log import event_row
+from daybreak.signals.online import Moment, Signals
+from daybreak.signals.stream import Stream
+
+logger = logging.getLogger(__name__)
+Json = dict[str, Any]
+
+
+class Decisions:
+    """Decides about events. Safe for many threads."""
+
+    def __init__(self, runtime: Runtime, streams: Streams) -> None:
+        self.spool = Spool(runtime)
+        self._runtime = runtime
+        self._streams = streams
+        self._journal = Journal(runtime)
+        self._heads = Heads(runtime.settings.stale_seconds)
+        self._signals: dict[str, Signals] = {}
+
+    def of(
+        self,
+        model: AnyModel,
+        publication: Publication,
+        forms: Sequence[DecisionForm],
+        wanted: Wanted,
+        started: float,
+    ) -> list[bytes | DaybreakError]:
+        """Of each its answer, as JSON without ``latency_ms``, or the error that it gets.
+
+        ``started``: when the request came, by ``time.perf_counter``. Events of one request do not
+        see each other. Raises ``NotFound`` where the data set has no such stream, and
+        ``WarehouseUnavailable``, after which some may have been recorded: asked again, those have
+        the answer that they had.
+        """
+        signals = self._signals_of(_facet(model), publication)
+        now = self._runtime.clock()
+        found: list[bytes | DaybreakError | None] = [
+            self._streams.fault_of(signals.stream, form, now) for form in forms
+        ]
+        fitting = [form for form, fault in zip(forms, found, strict=True) if fault is None]
+        if fitting:
+            seen, stale = self._seen(model, signals, publication.version, fitting)
+            making = _Making(model, publication, signals, wanted, now, stale=stale)
+            answers = iter(self._recorded(making, seen, started))
+            found = [next(answers) if one is None else one for one in found]
+        return [one for one in found if one is not None]
+
+    def _signals_of(self, deciding: Deciding, publication: Publication) -> Signals:
+        looks_at = deciding.looks_at(publication.engine.artifact)
+        stream = self._streams.stream(looks_at.stream)
+        held = self._signals.get(publication.version)
+        if held is None or held.stream != stream:
+            held = Signals(stream, looks_at.signals)
+            self._signals = {publication.version: held}
+        return held
+
+    def _seen(
+        self, model: AnyModel, signals: Signals, version: str, forms: Sequence[DecisionForm]
+    ) -> tuple[list[Seen], bool]:
+        """What the log says of the events, and whether that is only what is remembered of it."""
+        pass_on()
+        try:
+            with self._runtime.asking.connect() as conn:
+                seen = read_seen(conn, model.name, signals, forms, self._runtime.clock())
+        except WarehouseUnavailable:
+            heads = [self._heads.of(version, Moment(one.event_at, one.keys)) for one in forms]
+            if not any(heads):
+                raise
+            return remembered(signals.stream, forms, heads), True
+        for one in seen:
+            self._heads.keep(version, one.moment, one.heads)
+        return seen, False
+
+    def _recorded(
+        self, making: _Making, seen: Sequence[Seen], started: float
+    ) -> list[bytes | DaybreakError]:
+        """The answers, once nothing of them can be lost."""
+        found: dict[int, bytes | DaybreakError] = {}
+        for place, one in enumerate(seen):
+            if one.conflict is not None:
+                found[place] = conflict(making.signals.stream, one.form, one.conflict)
+            elif one.decided is not None:
+                found[place] = one.decided.encode()
+        places = [place for place in range(len(seen)) if place not in found]
+        made = making.entries([seen[place] for place in places], started)
+        recording = [n for n, one in enumerate(made) if one.event is not None]
+        if recording:
+            outcomes = self._journal.record([made[n] for n in recording])
+            for n, outcome in zip(recording, outcomes, strict=True):
+                found[places[n]] = self._outcome(making, seen[places[n]], made[n], outcome)
+        spooled = [n for n, one in enumerate(made) if one.event is None]
+        if spooled:
+            self._spool([made[n] for n in spooled])
+            found |= {places[n]: made[n].answer.encode() for n in spooled}
+        return [found[place] for place in range(len(seen))]
+
+    def _outcome(
+        self, making: _Making, one: Seen, entry: Entry, outcome: Recorded
+    ) -> bytes | DaybreakError:
+        """Another request about the same event may have come first."""
+        if outcome.conflict:
+            held = self._streams.held(making.signals.stream, one.event.event_id)
+            return conflict(making.signals.stream, one.form, held)
+        return (outcome.answer or entry.answer).encode()
+
+    def _spool(self, entries: Sequence[Entry]) -> None:
+        try:
+            self.spool.append(entries)
+        except OSError as error:
+            logger.warning("decisions go to the warehouse at once, not to a file: %s", error)
+            self._journal.record(entries)
+
+
+class _Making:
+    """Makes answers of one publication."""
+
+    def __init__(
+        self,
+        model: AnyModel,
+        publication: Publication,
+        signals: Signals,
+        wanted: Wanted,
+        now: datetime,
+        *,
+        stale: bool,
+    ) -> None:
+        self.signals = signals
+        self._now = now
+        self._model = model
+        self._publication = publication
+        self._wanted = wanted
+        self._stale = stale
+
+    def entries(self, seen: Sequence[Seen], started: float) -> list[Entry]:
+        """Decisions as they are kept."""
+        if not seen:
+            return []
+        engine = self._publication.engine
+        rows = self._publication.scorer.rows(
+            Given(events=rows_of(self.signals, seen)), Questions(np.arange(len(seen)))
+        )
+        features = rows.features
+        answers = rows.answers(engine.single(features))
+        records = records_of(prediction_columns(self._model), answers.columns)
+        notes = _facet(self._model).notes(
+            engine.artifact, features, engine.contributions(features)[:, 0]
+        )
+        if self._wanted.explain:
+            for record, why in zip(records, explanations(engine, features), strict=True):
+                record["explanation"] = why
+        stream = self.signals.stream
+        packed = features.astype("<f4")
+        return [
+            self._entry(stream, one, row.tobytes(), {"predictions": [record], **beside}, started)
+            for one, row, record, beside in zip(seen, packed, records, notes, strict=True)
+        ]
+
+    def _entry(
+        self,
+        stream: Stream,
+        one: Seen,
+        features: bytes,
+        found: Json,
+        started: float,
+    ) -> Entry:
+        records = one.form.record and not self._stale
+        known = one.known
+        watermarks = [moment for moment in known.values() if moment is not None]
+        answer = {
+            "model": self._model.name,
+            "version": self._publication.version,
+            "gate": self._publication.gate,
+            "watermark": min(watermarks) if watermarks else None,
+            "source": "live",
+            **found,
+            "recorded": records,
+            "stale": self._stale,
+        }
+        return Entry(
+            model=self._model.name,
+            version=self._publication.version,
+            stream=stream.name,
+            business_date=stream.day_of(one.event.event_at),
+            event_id=one.event.event_id,
+            event_at=one.event.event_at,
+            sequence=one.sequence,
+            known=known,
+            stale=self._stale,
+            request=one.form.model_dump_json(),
+            features=features,
+            answer=encoded_answer(answer).decode(),
+            latency_ms=round(1000 * (time.perf_counter() - started), 3),
+            event=event_row(stream, one.event) if records else None,
+            decided_at=None if records else self._now,
+        )
+
+
+def listed(
+    model: AnyModel, publication: Publication, found: Sequence[bytes | DaybreakError]
+) -> bytes:
+    """The answers to many requests, each with what it would have had alone."""
+    head = {"model": model.name, "version": publication.version, "gate": publication.gate}
+    answers = []
+    for one in found:
+        answer = one.as_json() if isinstance(one, DaybreakError) else orjson.loads(one)
+        answer.pop("model", None)
+        answers.append(answer)
+    return encoded_answer({**head, "answers": answers})
+
+
+def _facet(model: AnyModel) -> Deciding:
+    if model.deciding is None:
+        raise TypeError(f"{model.name} does not decide")
+    return model.deciding

@@ -1,0 +1,142 @@
+"""What a decision is made from: an event, its place in the log, and what is known of its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from sqlalchemy import Connection, select
+
+from daybreak.signals.batch import EPOCH, Moments, microseconds
+from daybreak.signals.incoming import DecisionForm, event_of
+from daybreak.signals.log import Event, held_event, sequences_of, settle
+from daybreak.signals.online import Head, Moment, Signals
+from daybreak.signals.slots import ABSENT, NOT_IN_LOG
+from daybreak.signals.stream import Progress, Stream, read_progress
+from daybreak.signals.transactions import EventRows, Transactions
+from daybreak.types import Float32
+from daybreak.warehouse.tables import decision
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An event that is asked about. ``heads``: by key, what was read of it.
+
+    ``decided``: the answer of the decision that was recorded about it before, as JSON.
+    ``conflict``: the other event that has its id.
+    """
+
+    form: DecisionForm
+    event: Event
+    moment: Moment
+    heads: Mapping[str, Head]
+    decided: str | None = None
+    conflict: Event | None = None
+
+    @property
+    def sequence(self) -> int | None:
+        """Its place in the log, where it is there."""
+        return None if self.moment.sequence == NOT_IN_LOG else self.moment.sequence
+
+    @property
+    def known(self) -> dict[str, datetime | None]:
+        """By key, the watermark that it was read at; None: nothing was."""
+        heads = {key: self.heads.get(key) for key in self.moment.keys}
+        return {key: head and head.progress.watermark for key, head in heads.items()}
+
+
+def read_seen(
+    conn: Connection, model: str, signals: Signals, forms: Sequence[DecisionForm], now: datetime
+) -> list[Seen]:
+    """What the log of a stream says of events and their keys, all at one watermark."""
+    stream = signals.stream
+    progress = _settled(conn, stream, now)
+    events = [event_of(stream, form) for form in forms]
+    there = sequences_of(conn, stream, [event.event_id for event in events])
+    moments = [
+        Moment(event.event_at, event.keys, there.get(event.event_id, NOT_IN_LOG))
+        for event in events
+    ]
+    heads = signals.read(conn, moments, progress)
+    found = [Seen(*one) for one in zip(forms, events, moments, heads, strict=True)]
+    return [one if one.sequence is None else _known(conn, model, stream, one) for one in found]
+
+
+def remembered(
+    stream: Stream, forms: Sequence[DecisionForm], heads: Sequence[Mapping[str, Head]]
+) -> list[Seen]:
+    """The same by heads that were read before, of what the log says now nothing is known."""
+    found = []
+    for form, of_keys in zip(forms, heads, strict=True):
+        event = event_of(stream, form)
+        found.append(Seen(form, event, Moment(event.event_at, event.keys), of_keys))
+    return found
+
+
+def rows_of(signals: Signals, seen: Sequence[Seen]) -> EventRows:
+    """Events and their signals as a scorer is given them."""
+    stream, values = signals.stream, [signals.fold(one.moment, one.heads) for one in seen]
+    events = [one.event for one in seen]
+    days = [(stream.day_of(event.event_at) - EPOCH).days for event in events]
+    moments = Moments(
+        {key: _objects([event.keys.get(key) for event in events]) for key in stream.keys},
+        np.array([microseconds(event.event_at) for event in events], np.int64),
+        np.array([one.moment.sequence for one in seen], np.int64),
+        np.zeros(len(seen), np.int64),  # each key has its own watermark
+        np.array(days, np.int64),
+    )
+    transactions = Transactions(
+        _objects([event.event_id for event in events]),
+        moments,
+        {
+            name: np.array([event.amounts.get(name, ABSENT) for event in events], np.int64)
+            for name in stream.amounts
+        },
+        {
+            name: _objects([event.attributes.get(name) for event in events])
+            for name in stream.attributes
+        },
+        np.zeros(len(seen), bool),
+    )
+    found: Float32 = np.stack(values) if values else np.empty((0, len(signals.signals)), np.float32)
+    return EventRows(transactions, found)
+
+
+def _settled(conn: Connection, stream: Stream, now: datetime) -> Progress:
+    """How far the log is known, from which on nothing is added to that."""
+    progress = read_progress(conn, stream.name)
+    if not progress.live:
+        settle(conn, stream, now)
+        conn.commit()
+        progress = read_progress(conn, stream.name)
+    return progress
+
+
+def _known(conn: Connection, model: str, stream: Stream, one: Seen) -> Seen:
+    """An event that is in the log: whether it is the same one, and what was decided."""
+    held = held_event(conn, stream, one.event.event_id)
+    if held != one.event:
+        return Seen(one.form, one.event, one.moment, one.heads, conflict=held)
+    if not one.form.record:
+        return one
+    c = decision.c
+    query = (
+        select(c.answer)
+        .where(
+            c.stream == stream.name,
+            c.event_id == one.event.event_id,
+            c.model == model,
+            c.recorded,
+        )
+        .order_by(c.decided_at, c.decision_id)
+        .limit(1)
+    )
+    return Seen(one.form, one.event, one.moment, one.heads, decided=conn.scalar(query))
+
+
+def _objects(values: Sequence[object]) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
+    found = np.empty(len(values), object)
+    found[:] = values
+    return found
