@@ -1,8 +1,7 @@
 """What the platform asks of a model: a name, and the facets that it has.
 
 Every model has an endpoint and a scorer. One that is scored nightly has the facet ``Nightly``, one
-whose answers are decisions about events has ``Deciding``, one that learns has ``Learning``, in
-modules that neither scoring nor serving imports.
+that learns has ``Learning``, in modules that neither scoring nor serving imports.
 Nothing outside ``models/`` knows a model by name.
 
 Shapes: ``n`` entities, ``S`` snapshot values, ``R`` values a record, ``q`` questions, ``m`` rows to
@@ -299,6 +298,36 @@ class RowScorer(Scorer, Protocol):
         ...
 
 
+class LooksAt(NamedTuple):
+    """What a version asks of a stream, by name."""
+
+    stream: str
+    signals: tuple[Signal, ...]
+
+
+@runtime_checkable
+class DecidingScorer(Scorer, Protocol):
+    """A scorer whose answers are decisions about events of a stream.
+
+    It is given events with their signals, as ``Given.events``, one margin a row, and has one row
+    of the answer a question. It is made without a day.
+    """
+
+    @property
+    def looks_at(self) -> LooksAt:
+        """The stream and the signals of its version."""
+        ...
+
+    def notes(self, features: Float32, added: Float32) -> list[dict[str, Any]]:
+        """What answers say beside their decisions, in the form of ``Endpoint.notes``, such as the
+        strongest reasons; no part of what is proven.
+
+        ``features``: (m, F). ``added``: (m, F + 1), what each of them added to the margin, and the
+        base.
+        """
+        ...
+
+
 # The facets.
 
 
@@ -460,36 +489,6 @@ class Nightly(ABC):
         return {}
 
 
-class LooksAt(NamedTuple):
-    """What a version asks of a stream, by name."""
-
-    stream: str
-    signals: tuple[Signal, ...]
-
-
-class Deciding(ABC):
-    """Answers that are decisions about events of a stream.
-
-    A request is an event (``signals.incoming.DecisionForm``); the scorer is given it with the
-    signals of its keys, as ``Given.events``. Each answer is kept with what it was made from, and
-    the night makes it again from the log, by the batch fold: same features, same answer, bit for
-    bit. The version in force answers; no business date has to be published.
-    """
-
-    @abstractmethod
-    def looks_at(self, artifact: Artifact) -> LooksAt:
-        """The stream and the signals of a version. Raises ``ArtifactAltered``."""
-
-    def notes(self, artifact: Artifact, features: Float32, added: Float32) -> list[dict[str, Any]]:
-        """What an answer says beside its decision, in the form of ``Endpoint.notes``, such as the
-        strongest reasons; no part of what is proven.
-
-        ``features``: (m, F). ``added``: (m, F + 1), what each of them added to the margin, and the
-        base.
-        """
-        return [{} for _ in features]
-
-
 @dataclass(frozen=True)
 class Trained:
     """A candidate version before it is registered.
@@ -622,6 +621,10 @@ class Model(Generic[RequestT]):
     ``features``: names of the F features of the engine, in order; none for a formula. A function
     of a version's manifest where they follow from it.
     ``learning``: ``package.module:OBJECT`` of the facet ``Learning``, imported where it is used.
+    ``decides``: its requests are events of a stream (``signals.incoming.DecisionForm``) and its
+    scorer is a ``DecidingScorer``. Each answer is kept with what it was made from, and the night
+    makes it again from the log by the batch fold: same features, same answer, bit for bit. The
+    version in force answers; no business date has to be published.
     ``views``: its report views. ``reads``: the inputs of a model that is not scored
     nightly; else its schedule has them.
     """
@@ -631,7 +634,7 @@ class Model(Generic[RequestT]):
     scorer: Callable[[Artifact, Day], Scorer]
     features: tuple[str, ...] | Callable[[Mapping[str, Any]], tuple[str, ...]] = ()
     nightly: Nightly | None = None
-    deciding: Deciding | None = None
+    decides: bool = False
     learning: str | None = None
     views: tuple[View, ...] = ()
     reads: tuple[ScoresOf, ...] = ()
@@ -659,7 +662,7 @@ class Model(Generic[RequestT]):
     @property
     def answers_from_a_day(self) -> bool:
         """Whether requests are about a published business date, whose version answers them."""
-        return self.nightly is not None and self.deciding is None
+        return self.nightly is not None and not self.decides
 
     @property
     def inputs(self) -> tuple[ScoresOf, ...]:

@@ -18,7 +18,7 @@ import numpy as np
 import orjson
 
 from daybreak.errors import DaybreakError, WarehouseUnavailable
-from daybreak.models.base import AnyModel, Deciding, Given, Questions
+from daybreak.models.base import AnyModel, Given, Questions
 from daybreak.runtime import Runtime
 from daybreak.serving.answers import Wanted, prediction_columns, records_of
 from daybreak.serving.explanations import explanations
@@ -65,7 +65,7 @@ class Decisions:
         ``WarehouseUnavailable``, after which some may have been recorded: asked again, those have
         the answer that they had.
         """
-        signals = self._signals_of(_facet(model), publication)
+        signals = self._signals_of(publication)
         now = self._runtime.clock()
         found: list[bytes | DaybreakError | None] = [
             self._streams.fault_of(signals.stream, form, now) for form in forms
@@ -78,8 +78,8 @@ class Decisions:
             found = [next(answers) if one is None else one for one in found]
         return [one for one in found if one is not None]
 
-    def _signals_of(self, deciding: Deciding, publication: Publication) -> Signals:
-        looks_at = deciding.looks_at(publication.engine.artifact)
+    def _signals_of(self, publication: Publication) -> Signals:
+        looks_at = publication.decider.looks_at
         stream = self._streams.stream(looks_at.stream)
         held = self._signals.get(publication.version)
         if held is None or held.stream != stream:
@@ -175,9 +175,8 @@ class _Making:
         features = rows.features
         answers = rows.answers(engine.single(features))
         records = records_of(prediction_columns(self._model), answers.columns)
-        notes = _facet(self._model).notes(
-            engine.artifact, features, engine.contributions(features)[:, 0]
-        )
+        added = engine.path_contributions(features)[:, 0]
+        notes = self._publication.decider.notes(features, added)
         if self._wanted.explain:
             for record, why in zip(records, explanations(engine, features), strict=True):
                 record["explanation"] = why
@@ -239,9 +238,3 @@ def listed(
         answer.pop("model", None)
         answers.append(answer)
     return encoded_answer({**head, "answers": answers})
-
-
-def _facet(model: AnyModel) -> Deciding:
-    if model.deciding is None:
-        raise TypeError(f"{model.name} does not decide")
-    return model.deciding

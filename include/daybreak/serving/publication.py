@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from daybreak.errors import DaybreakError
 from daybreak.ledger.generations import Generation
 from daybreak.ledger.verdicts import Gate
-from daybreak.models.base import AnyModel, RowScorer, Scorer
+from daybreak.models.base import AnyModel, DecidingScorer, RowScorer, Scorer
 from daybreak.scoring.engines.engine import Engine
 from daybreak.serving.canary import drawn
 
@@ -52,6 +52,13 @@ class Publication:
     def row_scorer(self) -> RowScorer | None:
         """Its scorer, where that has a shorter way for single requests."""
         return self.scorer if isinstance(self.scorer, RowScorer) else None
+
+    @cached_property
+    def decider(self) -> DecidingScorer:
+        """Its scorer, where its model decides. Raises ``TypeError`` where it does not."""
+        if not isinstance(self.scorer, DecidingScorer):
+            raise TypeError(f"the scorer of {self.engine.artifact.model} does not decide")
+        return self.scorer
 
     @cached_property
     def of_its_generation(self) -> bool:

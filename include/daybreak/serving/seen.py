@@ -11,10 +11,10 @@ from sqlalchemy import Connection, select
 
 from daybreak.signals.batch import EPOCH, Moments, microseconds
 from daybreak.signals.incoming import DecisionForm, event_of
-from daybreak.signals.log import Event, held_event, sequences_of, settle
-from daybreak.signals.online import Head, Moment, Signals
+from daybreak.signals.log import Event, held_event, settle
+from daybreak.signals.online import Head, Moment, Signals, read_state
 from daybreak.signals.slots import ABSENT, NOT_IN_LOG
-from daybreak.signals.stream import Progress, Stream, read_progress
+from daybreak.signals.stream import Stream
 from daybreak.signals.transactions import EventRows, Transactions
 from daybreak.types import Float32
 from daybreak.warehouse.tables import decision
@@ -52,9 +52,13 @@ def read_seen(
 ) -> list[Seen]:
     """What the log of a stream says of events and their keys, all at one watermark."""
     stream = signals.stream
-    progress = _settled(conn, stream, now)
     events = [event_of(stream, form) for form in forms]
-    there = sequences_of(conn, stream, [event.event_id for event in events])
+    ids = [event.event_id for event in events]
+    progress, there = read_state(conn, stream.name, ids)
+    if not progress.live:  # from here on nothing is added to what is known by the watermark
+        settle(conn, stream, now)
+        conn.commit()
+        progress, there = read_state(conn, stream.name, ids)
     moments = [
         Moment(event.event_at, event.keys, there.get(event.event_id, NOT_IN_LOG))
         for event in events
@@ -102,16 +106,6 @@ def rows_of(signals: Signals, seen: Sequence[Seen]) -> EventRows:
     )
     found: Float32 = np.stack(values) if values else np.empty((0, len(signals.signals)), np.float32)
     return EventRows(transactions, found)
-
-
-def _settled(conn: Connection, stream: Stream, now: datetime) -> Progress:
-    """How far the log is known, from which on nothing is added to that."""
-    progress = read_progress(conn, stream.name)
-    if not progress.live:
-        settle(conn, stream, now)
-        conn.commit()
-        progress = read_progress(conn, stream.name)
-    return progress
 
 
 def _known(conn: Connection, model: str, stream: Stream, one: Seen) -> Seen:

@@ -80,7 +80,7 @@ class Service:
         ``started``: when the request came, by ``time.perf_counter``.
         """
         publication = self.publications.current(model.name)
-        if model.deciding is not None:
+        if model.decides:
             forms: list[Any] = asked.rows if isinstance(asked, Many) else [asked]
             found = self.decisions.of(model, publication, forms, wanted, started)
             if isinstance(asked, Many):

@@ -95,13 +95,6 @@ def event_row(stream: Stream, one: Event) -> dict[str, Any]:
     }
 
 
-def sequences_of(conn: Connection, stream: Stream, event_ids: Sequence[str]) -> dict[str, int]:
-    """The place in the log of each of these events that is there."""
-    c = event_id.c
-    query = select(c.event_id, c.sequence).where(c.stream == stream.name, c.event_id.in_(event_ids))
-    return {row.event_id: row.sequence for row in conn.execute(query)}
-
-
 def held_event(conn: Connection, stream: Stream, id_of_event: str) -> Event | None:
     """The event of that id, as the log has it."""
     c, ids = event.c, event_id.c

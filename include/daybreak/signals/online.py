@@ -53,6 +53,25 @@ class Head(NamedTuple):
         return sum(map(len, self.read))
 
 
+def read_state(
+    conn: Connection, stream: str, event_ids: Sequence[str]
+) -> tuple[Progress, dict[str, int]]:
+    """How far the log of a stream has come, and the place in it of each of these events that is
+    there; in one round trip."""
+    driver = driver_of(conn)
+    with driver.pipeline():
+        progress = driver.execute(_SELECT_PROGRESS, (stream,), binary=True)
+        sequences = driver.execute(_SELECT_SEQUENCES, (stream, list(event_ids)), binary=True)
+    watermark, tiled_through, live = progress.fetchall()[0]
+    return Progress(watermark, tiled_through, live), dict(sequences.fetchall())
+
+
+_SELECT_PROGRESS = b"SELECT watermark, tiled_through, live FROM ops.stream WHERE stream = %s"
+_SELECT_SEQUENCES = (
+    b"SELECT event_id, sequence FROM raw.event_id WHERE stream = %s AND event_id = ANY (%s)"
+)
+
+
 class Signals:
     """The signals of a model on a stream, ready to be asked. Safe for many threads."""
 

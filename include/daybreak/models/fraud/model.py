@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from daybreak.models.base import Endpoint, Example, Model
-from daybreak.models.fraud.deciding import FraudDeciding, Notes
 from daybreak.models.fraud.layout import Layout
 from daybreak.models.fraud.nightly import FraudNightly
+from daybreak.models.fraud.reasons import Notes
 from daybreak.models.fraud.scorer import FraudScorer
 from daybreak.models.fraud.views import VIEWS
 from daybreak.signals.incoming import DecisionForm
@@ -48,7 +48,7 @@ MODEL = Model(
     scorer=FraudScorer,
     features=_features,
     nightly=FraudNightly(),
-    deciding=FraudDeciding(),
+    decides=True,
     learning="daybreak.models.fraud.learn.learning:LEARNING",
     views=VIEWS,
 )

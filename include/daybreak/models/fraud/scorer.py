@@ -11,10 +11,20 @@ import orjson
 from numpy.typing import NDArray
 
 from daybreak.errors import NotReady
-from daybreak.models.base import Answers, Context, Day, Given, Questions, Remarks, SnapshotRows
+from daybreak.models.base import (
+    Answers,
+    Context,
+    Day,
+    Given,
+    LooksAt,
+    Questions,
+    Remarks,
+    SnapshotRows,
+)
 from daybreak.models.fraud.features import Rates, assemble
 from daybreak.models.fraud.layout import Layout
 from daybreak.models.fraud.probability import DECISIONS, FILE, Calibration, Thresholds
+from daybreak.models.fraud.reasons import reasons_of
 from daybreak.registry.artifact import Artifact
 from daybreak.types import Float32
 
@@ -28,7 +38,7 @@ _DECISIONS = np.array(DECISIONS, object)
 
 
 class FraudScorer:
-    """Implements ``Scorer`` for a version: about events of a day's snapshot, or as they are given.
+    """Implements ``DecidingScorer``: about events of a day's snapshot, or as they are given.
 
     Raises ``ArtifactAltered`` where the manifest does not say what the version looks at, and
     ``NotReady`` for a day that lacks some of it.
@@ -54,6 +64,15 @@ class FraudScorer:
         key, event_id = given.entities.keys
         features = self._columns.features(given.entities)[questions.entity]
         return self._rows(features, key[questions.entity], event_id[questions.entity])
+
+    @property
+    def looks_at(self) -> LooksAt:
+        """As the manifest says."""
+        return LooksAt(self.layout.stream, self.layout.signals)
+
+    def notes(self, features: Float32, added: Float32) -> list[dict[str, Any]]:
+        """The strongest reasons of each."""
+        return [{"reasons": one} for one in reasons_of(self.layout, features, added)]
 
     def _rows(
         self, features: Float32, key: NDArray[np.object_], event_id: NDArray[np.object_]

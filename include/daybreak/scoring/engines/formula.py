@@ -29,3 +29,5 @@ class Formula:
     def contributions(self, X: Float32) -> Float32:
         """Float32 (m, 0, F + 1)."""
         return np.empty((len(X), 0, X.shape[1] + 1), np.float32)
+
+    path_contributions = contributions
