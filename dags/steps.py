@@ -13,6 +13,7 @@ from airflow.sdk import PokeReturnValue, task
 
 from assets import scores_of
 from common import (
+    SCHEDULES,
     SETTINGS,
     SHOWN,
     errors_shown,
@@ -25,8 +26,14 @@ from common import (
 
 
 def score_a_day(model: str) -> None:
-    """Wait for the day, take its features and score them in shards, audit, publish, record."""
-    to_read = plan_snapshot(wait_for_inputs(model))
+    """Wait for the day, take its features and score them in shards, audit, publish, record.
+
+    Where its model decides about events, make the decisions again beside that.
+    """
+    day = wait_for_inputs(model)
+    if SCHEDULES[model].proves:
+        prove(day)
+    to_read = plan_snapshot(day)
     snapshot = to_read["snapshot"]
     to_build = share_snapshot(snapshot)
     read_shard.partial(snapshot=snapshot).expand(shard=to_read) >> to_build
@@ -60,6 +67,16 @@ def wait_for_inputs(model):
         look = look_for_inputs(run, waiting_since(), ingest_is_coming)
     show(look.text + left_out(these_events(), day_of(run)))
     return PokeReturnValue(look.ready, run)
+
+
+@task(do_xcom_push=False, map_index_template=SHOWN)
+def prove(run):
+    """Make the decisions of the day again from the log, and compare tiles with it."""
+    from daybreak.jobs import proving
+
+    with errors_shown():
+        found = proving.prove_decisions(run)
+    show(f"{found['decisions']:,} decisions proven")
 
 
 @task

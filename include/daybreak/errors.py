@@ -323,6 +323,13 @@ class AuditFailed(DaybreakError):
     final = True
 
 
+class DecisionsDiffer(DaybreakError):
+    """Decisions, or the tiles that they are made from, are not what the log makes of them."""
+
+    code = "decisions_differ"
+    final = True
+
+
 # The embedded platform
 
 

@@ -9,8 +9,9 @@ from typing import Any
 from daybreak.jobs import publishing, scoring, snapshots
 from daybreak.jobs.addresses import run_address
 from daybreak.jobs.inputs import as_of
+from daybreak.jobs.proving import prove_decisions
 from daybreak.jobs.waiting import look_for_inputs
-from daybreak.models import get_nightly
+from daybreak.models import get_model, get_nightly
 from daybreak.models.base import Progress, logged
 from daybreak.models.offered import expect_carried
 from daybreak.runtime import Runtime, get_runtime
@@ -51,6 +52,8 @@ def score_day(
         )
     look_for_inputs(run, runtime=runtime)
 
+    if get_model(model).decides:
+        prove_decisions(run, progress, runtime)
     progress(f"Taking the features of {business_date}")
     snapshot = snapshots.build_snapshot(run, runtime, progress)
     generation = scoring.open_generation(snapshot, runtime)

@@ -642,6 +642,8 @@ class Model(Generic[RequestT]):
     def __post_init__(self) -> None:
         if self.nightly is not None and self.reads:
             raise ValueError(f"{self.name} is scored nightly: its schedule says what it reads")
+        if self.nightly is not None and self.nightly.schedule.proves != self.decides:
+            raise ValueError(f"`proves` of the schedule of {self.name} is to be as it `decides`")
 
     @property
     def night(self) -> Nightly:

@@ -25,7 +25,8 @@ class Schedule:
     ``dag_id``: None: ``daily_<model>``. ``description``: a sentence for Airflow's list of DAGs.
     ``inputs``: published scores that a run stands on; its DAG runs when they are out. ``needs``:
     the kinds of sections that a data set has to have for it. ``interval``: which business dates
-    are scored; ``DAYBREAK_SCHEDULE_BY_MODEL`` overrides it.
+    are scored; ``DAYBREAK_SCHEDULE_BY_MODEL`` overrides it. ``proves``: the model decides about
+    events, and its decisions of the day are made again.
     """
 
     dag_id: str | None = None
@@ -33,6 +34,7 @@ class Schedule:
     inputs: tuple[ScoresOf, ...] = ()
     needs: tuple[str, ...] = ()
     interval: Interval = interval.DAILY
+    proves: bool = False
 
     def dag_id_of(self, model: str) -> str:
         """The id of the nightly DAG of ``model``, whose schedule this is."""

@@ -175,6 +175,34 @@ def record_miss(
     return True
 
 
+def record_unproven(
+    conn: Connection, *, run_key: str, due: datetime, now: datetime, expected: bool = True
+) -> bool:
+    """Write down that decisions of the day could not be proven; returns whether it is a miss.
+
+    A backfill is none. Whenever the run lands, before or after, it stays a miss.
+    """
+    ran = conn.execute(select(run).where(run.c.run_key == run_key)).one()
+    begun_at = ran.queued_at or ran.started_at
+    if not is_counted(ran.run_type, begun_at, due, landed_before=False, expected=expected):
+        return False
+    statement = insert(sla).values(
+        model=ran.model,
+        business_date=ran.business_date,
+        run_key=run_key,
+        run_type=ran.run_type,
+        due_at=due,
+        status=Status.MISSED.value,
+        recorded_at=now,
+    )
+    conn.execute(
+        statement.on_conflict_do_update(
+            index_elements=list(sla.primary_key), set_={"status": Status.MISSED.value}
+        )
+    )
+    return True
+
+
 def send_landing(metrics: Metrics, row: dict[str, Any]) -> None:
     """The row as statsd metrics. Gauges of freshness come from counted runs only."""
     model, status = row["model"], row["status"]

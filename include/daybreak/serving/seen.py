@@ -9,14 +9,12 @@ from datetime import datetime
 import numpy as np
 from sqlalchemy import Connection, select
 
-from daybreak.signals.batch import EPOCH, Moments, microseconds
 from daybreak.signals.incoming import DecisionForm, event_of
 from daybreak.signals.log import Event, held_event, settle
 from daybreak.signals.online import Head, Moment, Signals, read_state
-from daybreak.signals.slots import ABSENT, NOT_IN_LOG
+from daybreak.signals.slots import NOT_IN_LOG
 from daybreak.signals.stream import Stream
-from daybreak.signals.transactions import EventRows, Transactions
-from daybreak.types import Float32
+from daybreak.signals.transactions import EventRows, as_transactions
 from daybreak.warehouse.tables import decision
 
 
@@ -80,32 +78,11 @@ def remembered(
 
 
 def rows_of(signals: Signals, seen: Sequence[Seen]) -> EventRows:
-    """Events and their signals as a scorer is given them."""
-    stream, values = signals.stream, [signals.fold(one.moment, one.heads) for one in seen]
-    events = [one.event for one in seen]
-    days = [(stream.day_of(event.event_at) - EPOCH).days for event in events]
-    moments = Moments(
-        {key: _objects([event.keys.get(key) for event in events]) for key in stream.keys},
-        np.array([microseconds(event.event_at) for event in events], np.int64),
-        np.array([one.moment.sequence for one in seen], np.int64),
-        np.zeros(len(seen), np.int64),  # each key has its own watermark
-        np.array(days, np.int64),
-    )
-    transactions = Transactions(
-        _objects([event.event_id for event in events]),
-        moments,
-        {
-            name: np.array([event.amounts.get(name, ABSENT) for event in events], np.int64)
-            for name in stream.amounts
-        },
-        {
-            name: _objects([event.attributes.get(name) for event in events])
-            for name in stream.attributes
-        },
-        np.zeros(len(seen), bool),
-    )
-    found: Float32 = np.stack(values) if values else np.empty((0, len(signals.signals)), np.float32)
-    return EventRows(transactions, found)
+    """Events, one at least, and their signals as a scorer is given them."""
+    values = [signals.fold(one.moment, one.heads) for one in seen]
+    sequences = [one.moment.sequence for one in seen]
+    transactions = as_transactions(signals.stream, [one.event for one in seen], sequences)
+    return EventRows(transactions, np.stack(values))
 
 
 def _known(conn: Connection, model: str, stream: Stream, one: Seen) -> Seen:
@@ -128,9 +105,3 @@ def _known(conn: Connection, model: str, stream: Stream, one: Seen) -> Seen:
         .limit(1)
     )
     return Seen(one.form, one.event, one.moment, one.heads, decided=conn.scalar(query))
-
-
-def _objects(values: Sequence[object]) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
-    found = np.empty(len(values), object)
-    found[:] = values
-    return found

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from daybreak.errors import Conflict, DaybreakError, InvalidEvent
 from daybreak.runtime import Runtime
@@ -22,9 +22,8 @@ from daybreak.signals.incoming import (
     label_of,
 )
 from daybreak.signals.log import Event, Receipt, append_events, append_labels, held_event
-from daybreak.signals.stream import Stream, read_stream
+from daybreak.signals.stream import Stream, read_stream, read_streams
 from daybreak.warehouse.engine import connect
-from daybreak.warehouse.tables import stream as streams
 
 
 class Streams:
@@ -101,8 +100,7 @@ class Streams:
 
     def _read(self, _previous: dict[str, Stream] | None) -> dict[str, Stream]:
         with connect(self._runtime.engine) as conn:
-            names = conn.scalars(select(streams.c.stream)).all()
-            return {name: read_stream(conn, name) for name in names}
+            return {stream.name: stream for stream in read_streams(conn)}
 
 
 def conflict(stream: Stream, form: EventForm, held: Event | None, prefix: str = "") -> Conflict:

@@ -98,6 +98,12 @@ def read_stream(conn: Connection, name: str) -> Stream:
     )
 
 
+def read_streams(conn: Connection) -> list[Stream]:
+    """All streams, by name."""
+    names = conn.scalars(select(streams.c.stream).order_by(streams.c.stream)).all()
+    return [read_stream(conn, name) for name in names]
+
+
 def read_progress(conn: Connection, name: str) -> Progress:
     """How far the log of a stream has come, which exists."""
     c = streams.c

@@ -58,6 +58,14 @@ class WrongTile(NamedTuple):
     in_tiles: Any
     in_log: Any
 
+    @property
+    def text(self) -> str:
+        """In a sentence."""
+        return (
+            f"{self.key} {self.value!r} on {self.business_date} has {self.column} {self.in_tiles} "
+            f"in its tiles, and {self.in_log} in the log"
+        )
+
 
 def build_tiles(conn: Connection, stream: Stream) -> Built:
     """Fold what became known since the last build, up to the watermark of a settled stream.

@@ -16,6 +16,7 @@ from daybreak.facts.rows import among
 from daybreak.signals.batch import EPOCH, Moments, microseconds
 from daybreak.signals.entries import Reach
 from daybreak.signals.fold import Integers
+from daybreak.signals.log import Event
 from daybreak.signals.slots import ABSENT
 from daybreak.signals.stream import Stream
 from daybreak.types import Float32
@@ -136,6 +137,33 @@ def read_transactions(
             for name in stream.attributes
         },
         np.fromiter((one in frauds for one in ids), bool, len(ids)),
+    )
+
+
+def as_transactions(
+    stream: Stream, events: Sequence[Event], sequences: Sequence[int]
+) -> Transactions:
+    """Events that may not be in the log, as columns; ``known`` is 0: the caller says what is."""
+    days = [(stream.day_of(event.event_at) - EPOCH).days for event in events]
+    moments = Moments(
+        {key: _objects([event.keys.get(key) for event in events]) for key in stream.keys},
+        _integers([microseconds(event.event_at) for event in events]),
+        _integers(sequences),
+        np.zeros(len(events), np.int64),
+        _integers(days),
+    )
+    return Transactions(
+        _objects([event.event_id for event in events]),
+        moments,
+        {
+            name: _integers([event.amounts.get(name, ABSENT) for event in events])
+            for name in stream.amounts
+        },
+        {
+            name: _objects([event.attributes.get(name) for event in events])
+            for name in stream.attributes
+        },
+        np.zeros(len(events), bool),
     )
 
 

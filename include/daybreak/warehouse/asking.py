@@ -12,7 +12,7 @@ from daybreak.errors import WarehouseUnavailable
 from daybreak.warehouse.engine import connect
 from daybreak.warehouse.faults import UNAVAILABLE
 
-MOST = 2
+MOST = 4
 """Threads of a process that ask at a time."""
 LONGEST_WAIT = 1.0
 """Seconds that a request waits until fewer ask."""

@@ -8,4 +8,5 @@ SCHEDULE = Schedule(
     "daily_fraud",
     "Proves the decisions of one business date, scores its events, and lists what to review.",
     needs=("streams", "labels"),
+    proves=True,
 )
