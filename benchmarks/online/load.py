@@ -193,17 +193,19 @@ def at_rate(
     *,
     keep: bool = False,
     first: int = 0,
+    connections: int = CONNECTIONS,
 ) -> Seen:
     """Ask ``rate`` times a second on average, at moments of a Poisson process.
 
-    ``keep``: the bodies of answers. ``first``: the number of the first request.
+    ``keep``: the bodies of answers. ``first``: the number of the first request. Where all
+    ``connections`` wait for an answer, the next request waits for one of them, which counts.
     """
 
     async def all_at_once() -> Seen:
         draw = np.random.default_rng(first)
         gaps = draw.exponential(1 / rate, round(rate * seconds))
         load = _Load(asking, lambda place: make(first + place), len(gaps), keep=keep)
-        await asyncio.gather(*(load.open() for _ in range(CONNECTIONS)))
+        await asyncio.gather(*(load.open() for _ in range(connections)))
         began, processor = time.monotonic(), time.process_time()
         load.moment = began + np.cumsum(gaps)
         for place, moment in enumerate(load.moment.tolist()):
@@ -226,13 +228,14 @@ def in_turn(
     *,
     count: int | None = None,
     first: int = 0,
+    keep: bool = False,
 ) -> Seen:
     """Ask over so many connections, each time as soon as the last answer came: for ``seconds``, or
     ``count`` times."""
 
     async def all_at_once() -> Seen:
         most = round(MOST_A_SECOND * seconds) if count is None else count
-        load = _Load(asking, lambda place: make(first + place), most, keep=False)
+        load = _Load(asking, lambda place: make(first + place), most, keep=keep)
         places, began, processor = iter(range(most)), time.monotonic(), time.process_time()
 
         def again() -> int | None:

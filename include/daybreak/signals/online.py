@@ -125,17 +125,20 @@ class Signals:
         return [one for one in self._of_key if moment.keys.get(one.key) is not None]
 
 
-@dataclass
 class _Tally:
-    """What is counted of a window."""
+    """What is counted of windows that end alike, from the shortest to the longest of them.
 
-    events: int = 0
-    frauds: int = 0
-    last_at: datetime | None = None
-    sums: dict[str, int] = field(default_factory=dict)
-    most: dict[str, int] = field(default_factory=dict)
-    given: dict[str, int] = field(default_factory=dict)
-    others: dict[str, set[int]] = field(default_factory=dict)
+    ``amounts``, ``others``: which of the columns that are read are measured.
+    """
+
+    def __init__(self, amounts: Sequence[str], others: Sequence[str]) -> None:
+        self.events = 0
+        self.frauds = 0
+        self.last_at: datetime | None = None
+        self.sums = dict.fromkeys(amounts, 0)
+        self.given = dict.fromkeys(amounts, 0)
+        self.most: dict[str, int] = {}
+        self.others: dict[str, set[int]] = {name: set() for name in others}
 
     def saw(self, at: datetime | None, events: int) -> None:
         self.events += events
@@ -144,12 +147,10 @@ class _Tally:
 
     def amount(self, name: str, total: int | None, most: int | None, given: int) -> None:
         if total is not None and most is not None:
-            self.sums[name] = self.sums.get(name, 0) + total
-            self.most[name] = max(self.most.get(name, most), most)
-            self.given[name] = self.given.get(name, 0) + given
-
-    def key(self, name: str, numbers: Iterable[int]) -> None:
-        self.others.setdefault(name, set()).update(numbers)
+            self.sums[name] += total
+            self.given[name] += given
+            if most > self.most.get(name, -1):
+                self.most[name] = most
 
     def integers(self, signal: Signal, at: datetime, scale: int) -> tuple[int, int]:
         """What ``fold`` divides."""
@@ -158,13 +159,13 @@ class _Tally:
             case "count":
                 found = self.events, 1
             case "sum":
-                found = self.sums.get(name, 0), scale
+                found = self.sums[name], scale
             case "mean":
-                found = self.sums.get(name, 0), self.given.get(name, 0) * scale
+                found = self.sums[name], self.given[name] * scale
             case "max":
                 found = self.most.get(name, 0), scale if name in self.most else 0
             case "distinct":
-                found = len(self.others.get(name, ())), 1
+                found = len(self.others[name]), 1
             case "fraud_share":
                 found = self.frauds, self.events
             case "since_last":
@@ -181,6 +182,46 @@ class _Read(NamedTuple):
     changes: Sequence[TupleRow] = ()
 
 
+@dataclass
+class _OfDay:
+    """Rows about one day: events that no tile has, tiles, and what labels changed since these."""
+
+    events: list[TupleRow] = field(default_factory=list)
+    tiles: list[TupleRow] = field(default_factory=list)
+    frauds: int = 0
+
+
+def _by_day(day: date, tiled: datetime | None, read: _Read) -> dict[date, _OfDay]:
+    """What is counted of each day; that of the moment has all of its events, and no tile."""
+    found: dict[date, _OfDay] = {}
+    for row in read.events:
+        if row[3] == day or tiled is None or row[2] > tiled:
+            found.setdefault(row[3], _OfDay()).events.append(row)
+    for row in read.tiles:
+        if row[0] != day:
+            found.setdefault(row[0], _OfDay()).tiles.append(row)
+    for of_day, fraud in read.changes:
+        found.setdefault(of_day, _OfDay()).frauds += 1 if fraud else -1
+    return found
+
+
+class _Nested:
+    """Windows that end alike, the shortest first, and the signals of each."""
+
+    def __init__(self, signals: Sequence[Signal], windows: Sequence[Window]) -> None:
+        self.windows = windows
+        self.signals = [[one for one in signals if one.window == window] for window in windows]
+        listed = [one for of_window in self.signals for one in of_window]
+        self._amounts = _measured(listed, OF_AMOUNTS)
+        self._others = _measured(listed, {"distinct"})
+
+    def tally(self) -> _Tally:
+        return _Tally(self._amounts, self._others)
+
+
+_VALUES = 4
+"""Before the amounts and the other keys of an event: its moment, place, knowledge and day."""
+
 _NOTHING = Head(BEGINNING, Progress(None, None, live=False), _Read())
 
 
@@ -191,13 +232,17 @@ class _OfKey:
         self.key = key
         self._stream = stream
         self._signals = signals
-        self._windows = {
-            window: [one for one in signals if one.window == window]
-            for window in dict.fromkeys(one.window for one in signals)
-        }
+        windows = sorted({one.window for one in signals}, key=lambda one: one.length)
+        exact = [one for one in windows if not one.by_day]
+        delays = sorted({one.delay for one in windows if one.by_day})
+        self._exact = _Nested(signals, exact)
+        self._by_day = [
+            _Nested(signals, [one for one in windows if one.by_day and one.delay == delay])
+            for delay in delays
+        ]
         self._amounts = _measured(signals, OF_AMOUNTS)
         self._others = _measured(signals, {"distinct"})
-        by_day = [window for window in self._windows if window.by_day]
+        by_day = [one for one in windows if one.by_day]
         self._days_back = max((one.days + one.delay_days for one in by_day), default=0)
         self._labelled = any(one.measure == "fraud_share" for one in signals)
 
@@ -233,46 +278,64 @@ class _OfKey:
     ) -> dict[Signal, tuple[int, int]]:
         """The integers of each signal."""
         before = [row for row in read.events if row[:2] < (moment.at, moment.sequence)]
-        day, tiled = self._day(moment), progress.tiled_through
-        untiled = [row for row in before if row[3] == day or tiled is None or row[2] > tiled]
-        found = {}
-        for window, signals in self._windows.items():
-            tally = _Tally()
-            if window.by_day:
-                self._count_days(tally, window, day, read._replace(events=untiled))
-            else:
-                first = moment.at - window.length
-                self._count_events(tally, (row for row in before if row[0] >= first))
-            for signal in signals:
-                found[signal] = tally.integers(signal, moment.at, self._stream.scale)
+        tally = self._exact.tally()
+        found: dict[Signal, tuple[int, int]] = {}
+        for rows, signals in zip(self._within(moment.at, before), self._exact.signals, strict=True):
+            self._count_events(tally, rows)
+            found |= {one: tally.integers(one, moment.at, self._stream.scale) for one in signals}
+        day = self._day(moment)
+        days = _by_day(day, progress.tiled_through, read._replace(events=before))
+        for nested in self._by_day:
+            tally = nested.tally()
+            counted = nested.windows[0].delay_days + bool(nested.windows[0].delay)
+            for window, signals in zip(nested.windows, nested.signals, strict=True):
+                first = window.delay_days + window.days
+                for back in range(counted, first + 1):
+                    if (of_day := days.get(day - timedelta(days=back))) is not None:
+                        self._count_day(tally, of_day)
+                counted = first + 1
+                for one in signals:
+                    found[one] = tally.integers(one, moment.at, self._stream.scale)
         return found
 
-    def _count_days(self, tally: _Tally, window: Window, day: date, read: _Read) -> None:
-        last = day - timedelta(days=window.delay_days + bool(window.delay))
-        first = day - timedelta(days=window.delay_days + window.days)
-        self._count_events(tally, (row for row in read.events if first <= row[3] <= last))
-        for of_day, seen, frauds, last_at, *values in read.tiles:
-            if first <= of_day <= last and of_day != day:  # of which each event is there
-                tally.saw(last_at, seen)
-                tally.frauds += frauds
-                rest = iter(values)
-                for name in self._amounts:
-                    tally.amount(name, next(rest), next(rest), next(rest))
-                for name in self._others:
-                    tally.key(name, next(rest) or ())
-        for of_day, fraud in read.changes:
-            if first <= of_day <= last:
-                tally.frauds += 1 if fraud else -1
+    def _within(self, at: datetime, events: Sequence[TupleRow]) -> list[list[TupleRow]]:
+        """Of each exact window, the events that the one before it does not have."""
+        bounds = [at - window.length for window in self._exact.windows]
+        found: list[list[TupleRow]] = [[] for _ in bounds]
+        for row in events:
+            for place, bound in enumerate(bounds):
+                if row[0] >= bound:
+                    found[place].append(row)
+                    break
+        return found
 
-    def _count_events(self, tally: _Tally, events: Iterable[TupleRow]) -> None:
-        amounts = len(self._amounts)
-        for at, _, _, _, *values in events:
-            tally.saw(at, 1)
-            for name, amount in zip(self._amounts, values, strict=False):
-                tally.amount(name, amount, amount, 1)
-            for name, number in zip(self._others, values[amounts:], strict=False):
-                if number != NO_KEY and number is not None:
-                    tally.key(name, (number,))
+    def _count_day(self, tally: _Tally, of_day: _OfDay) -> None:
+        tally.frauds += of_day.frauds
+        self._count_events(tally, of_day.events)
+        for _, seen, frauds, last_at, *values in of_day.tiles:
+            tally.saw(last_at, seen)
+            tally.frauds += frauds
+            for place, name in enumerate(self._amounts):
+                if name in tally.sums:
+                    tally.amount(name, *values[3 * place : 3 * place + 3])
+            for place, name in enumerate(self._others, 3 * len(self._amounts)):
+                if name in tally.others and values[place]:
+                    tally.others[name].update(values[place])
+
+    def _count_events(self, tally: _Tally, rows: Sequence[TupleRow]) -> None:
+        if not rows:
+            return
+        tally.saw(max(row[0] for row in rows), len(rows))
+        for place, name in enumerate(self._amounts, _VALUES):
+            if name in tally.sums:
+                given = [row[place] for row in rows if row[place] is not None]
+                if given:
+                    tally.amount(name, sum(given), max(given), len(given))
+        for place, name in enumerate(self._others, _VALUES + len(self._amounts)):
+            if name in tally.others:
+                tally.others[name].update(
+                    row[place] for row in rows if row[place] not in {None, NO_KEY}
+                )
 
     def _day(self, moment: Moment) -> date:
         return self._stream.day_of(moment.at)

@@ -12,7 +12,7 @@ from daybreak.errors import WarehouseUnavailable
 from daybreak.warehouse.engine import connect
 from daybreak.warehouse.faults import UNAVAILABLE
 
-MOST = 4
+MOST = 2
 """Threads of a process that ask at a time."""
 LONGEST_WAIT = 1.0
 """Seconds that a request waits until fewer ask."""
@@ -44,5 +44,6 @@ class Asking:
             with connect(self._engine()) as conn:
                 self._hangs = False  # a connection of the pool was tried, or is new
                 yield conn
+                conn.commit()  # after a rollback, psycopg forgets its prepared statements
         finally:
             self._free.release()
