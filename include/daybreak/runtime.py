@@ -62,6 +62,13 @@ class Runtime:
         return make_engine(self.settings.dsn_for(self.part), within=seconds)
 
     @cached_property
+    def lone_statements(self) -> Engine:
+        """An engine whose statements are a transaction each, for what is asked in one."""
+        from daybreak.warehouse.engine import make_engine
+
+        return make_engine(self.settings.dsn_for(self.part), within=ANSWER_SECONDS, alone=True)
+
+    @cached_property
     def asking(self) -> Asking:
         """How requests read in the warehouse, so that not all of them wait where it hangs."""
         from daybreak.warehouse.asking import Asking

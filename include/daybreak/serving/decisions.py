@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import orjson
+from sqlalchemy import Connection
 
 from daybreak.errors import DaybreakError, WarehouseUnavailable
 from daybreak.models.base import AnyModel, Given, Questions
@@ -31,9 +32,12 @@ from daybreak.serving.spool import Spool
 from daybreak.serving.streams import Streams, conflict
 from daybreak.serving.turn import pass_on
 from daybreak.signals.incoming import DecisionForm
-from daybreak.signals.log import event_row
-from daybreak.signals.online import Moment, Signals
+from daybreak.signals.log import event_row, settle
+from daybreak.signals.online import Signals
+from daybreak.signals.reading import Moment
 from daybreak.signals.stream import Stream
+from daybreak.warehouse.asking import Asking
+from daybreak.warehouse.engine import begin
 
 logger = logging.getLogger(__name__)
 Json = dict[str, Any]
@@ -48,6 +52,7 @@ class Decisions:
         self._streams = streams
         self._journal = Journal(runtime)
         self._heads = Heads(runtime.settings.stale_seconds)
+        self._asking = Asking(lambda: runtime.lone_statements)
         self._signals: dict[str, Signals] = {}
 
     def of(
@@ -91,10 +96,17 @@ class Decisions:
         self, model: AnyModel, signals: Signals, version: str, forms: Sequence[DecisionForm]
     ) -> tuple[list[Seen], bool]:
         """What the log says of the events, and whether that is only what is remembered of it."""
+
+        def read(conn: Connection) -> tuple[list[Seen], bool]:
+            return read_seen(conn, model.name, signals, forms)
+
         pass_on()
         try:
-            with self._runtime.asking.connect() as conn:
-                seen = read_seen(conn, model.name, signals, forms, self._runtime.clock())
+            seen, settled = self._asking.repeatable(read)
+            if not settled:
+                with begin(self._runtime.engine) as conn:
+                    settle(conn, signals.stream, self._runtime.clock())
+                seen, _ = self._asking.repeatable(read)
         except WarehouseUnavailable:
             heads = [self._heads.of(version, Moment(one.event_at, one.keys)) for one in forms]
             if not any(heads):

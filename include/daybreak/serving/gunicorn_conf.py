@@ -90,7 +90,9 @@ def post_worker_init(worker: Any) -> None:
 
 def worker_exit(_server: Any, _worker: Any) -> None:
     """Close the connections to the warehouse at once."""
-    get_runtime("service").engine.dispose()
+    runtime = get_runtime("service")
+    for engine in (runtime.engine, runtime.lone_statements):
+        engine.dispose()
 
 
 def on_exit(_server: Any) -> None:

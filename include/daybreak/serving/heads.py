@@ -9,7 +9,7 @@ from threading import Lock
 
 from cachetools import LRUCache
 
-from daybreak.signals.online import Head, Moment
+from daybreak.signals.reading import Head, Moment
 
 CAPACITY = 32 << 20
 """Bytes of heads held a worker: some 5,000 of 20 rows."""

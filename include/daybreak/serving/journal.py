@@ -16,12 +16,12 @@ from threading import Event, Lock
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine
 
 from daybreak.errors import DaybreakError, WarehouseUnavailable
 from daybreak.runtime import Runtime
 from daybreak.serving.turn import pass_on
-from daybreak.warehouse.engine import begin
+from daybreak.warehouse.engine import driver_of, repeatable
 from daybreak.warehouse.faults import UNAVAILABLE
 
 MOST_AT_ONCE = 500
@@ -30,9 +30,7 @@ PATIENCE = 1.0
 LONGEST_WAIT = 6.0
 """Seconds that one waits for its own; a statement of the service may take five."""
 
-_RECORD = text(
-    "SELECT number, outcome, answer FROM ops.record_decisions(:stream, CAST(:rows AS jsonb), :now)"
-)
+_RECORD = b"SELECT number, outcome, answer FROM ops.record_decisions(%s, %s::text::jsonb, %s)"
 
 
 @dataclass(frozen=True)
@@ -150,7 +148,7 @@ class Journal:
         try:
             rows = [one.entry for one in some]
             found = record_decisions(
-                self._runtime.engine, rows, self._runtime.clock(), self._commit_ms
+                self._runtime.lone_statements, rows, self._runtime.clock(), self._commit_ms
             )
             for one, outcome in zip(some, found, strict=True):
                 one.outcome = outcome
@@ -172,16 +170,19 @@ def record_decisions(
 ) -> list[Recorded]:
     """Write decisions of one stream in one transaction, of which no two record the same event.
 
-    Raises ``WarehouseUnavailable``.
+    ``engine``: that of lone statements. Raises ``WarehouseUnavailable``.
     """
-    rows = orjson.dumps([one.as_json(commit_ms) for one in entries], option=orjson.OPT_NAIVE_UTC)
-    asked = {"stream": entries[0].stream, "rows": rows.decode(), "now": now}
-    with begin(engine) as conn:
-        found = {row.number: row for row in conn.execute(_RECORD, asked)}
-    return [
-        Recorded(found[number].outcome == "conflict", found[number].answer)
-        for number in range(1, len(entries) + 1)
-    ]
+    rows = orjson.dumps([one.as_json(commit_ms) for one in entries])
+    asked = (entries[0].stream, rows.decode(), now)
+
+    def record(conn: Connection) -> list[Any]:
+        return driver_of(conn).execute(_RECORD, asked).fetchall()
+
+    found = {
+        number: Recorded(what == "conflict", answer)
+        for number, what, answer in repeatable(engine, record)
+    }
+    return [found[number] for number in range(1, len(entries) + 1)]
 
 
 def _together(waiting: Sequence[_Waiting]) -> tuple[list[_Waiting], list[_Waiting]]:

@@ -10,11 +10,13 @@ import numpy as np
 from sqlalchemy import Connection, select
 
 from daybreak.signals.incoming import DecisionForm, event_of
-from daybreak.signals.log import Event, held_event, settle
-from daybreak.signals.online import Head, Moment, Signals, read_state
+from daybreak.signals.log import Event, held_event
+from daybreak.signals.online import Signals
+from daybreak.signals.reading import Head, Moment
 from daybreak.signals.slots import NOT_IN_LOG
 from daybreak.signals.stream import Stream
 from daybreak.signals.transactions import EventRows, as_transactions
+from daybreak.warehouse.engine import driver_of
 from daybreak.warehouse.tables import decision
 
 
@@ -46,24 +48,25 @@ class Seen:
 
 
 def read_seen(
-    conn: Connection, model: str, signals: Signals, forms: Sequence[DecisionForm], now: datetime
-) -> list[Seen]:
-    """What the log of a stream says of events and their keys, all at one watermark."""
-    stream = signals.stream
-    events = [event_of(stream, form) for form in forms]
+    conn: Connection, model: str, signals: Signals, forms: Sequence[DecisionForm]
+) -> tuple[list[Seen], bool]:
+    """What the log of a stream says of events and their keys; and whether the stream is live, so
+    that this can be relied on.
+
+    Each at the watermark that it found: an event that comes meanwhile is known to the later ones.
+    """
+    events = [event_of(signals.stream, form) for form in forms]
     ids = [event.event_id for event in events]
-    progress, there = read_state(conn, stream.name, ids)
-    if not progress.live:  # from here on nothing is added to what is known by the watermark
-        settle(conn, stream, now)
-        conn.commit()
-        progress, there = read_state(conn, stream.name, ids)
-    moments = [
-        Moment(event.event_at, event.keys, there.get(event.event_id, NOT_IN_LOG))
-        for event in events
-    ]
-    heads = signals.read(conn, moments, progress)
-    found = [Seen(*one) for one in zip(forms, events, moments, heads, strict=True)]
-    return [one if one.sequence is None else _known(conn, model, stream, one) for one in found]
+    moments = [Moment(event.event_at, event.keys) for event in events]
+    found = signals.read(driver_of(conn), moments, ids)
+    seen = []
+    for form, event, moment, one in zip(forms, events, moments, found, strict=True):
+        if one.sequence is None:
+            seen.append(Seen(form, event, moment, one.heads))
+        else:
+            there = moment._replace(sequence=one.sequence)
+            seen.append(_known(conn, model, signals.stream, Seen(form, event, there, one.heads)))
+    return seen, all(one.progress.live for one in found)
 
 
 def remembered(

@@ -123,7 +123,7 @@ class Spool:
             listed = list(of_stream)
             for first in range(0, len(listed), MOST_AT_ONCE):
                 some = listed[first : first + MOST_AT_ONCE]
-                record_decisions(self._runtime.engine, some, self._runtime.clock())
+                record_decisions(self._runtime.lone_statements, some, self._runtime.clock())
         return len(entries)
 
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, TextClause, select, text
+from sqlalchemy import Connection, TextClause, func, select, text, update
 
 from daybreak.signals.stream import Stream
 from daybreak.warehouse.tables import event, event_id
+from daybreak.warehouse.tables import stream as streams
 
 AttributeValue = str | float | bool
 
@@ -81,6 +82,30 @@ def settle(conn: Connection, stream: Stream, now: datetime) -> None:
     Until then, past entries may be loaded with the times at which they became known, in any order.
     """
     append_events(conn, stream, [], now)
+
+
+def advance(conn: Connection, name: str, moment: datetime) -> None:
+    """Move the watermark of a live stream up to a moment that has passed.
+
+    Waits for who appends now; whatever is appended later is known after ``moment``. The clock alone
+    does not say so: an entry is stamped before it is committed, perhaps by another machine.
+    """
+    conn.execute(
+        update(streams)
+        .where(
+            streams.c.stream == name,
+            streams.c.live,
+            func.coalesce(streams.c.watermark < moment, True),
+        )
+        .values(watermark=moment)
+    )
+
+
+def first_day(conn: Connection, name: str) -> date | None:
+    """The earliest day with an event that a stream has; None where it has none. Reads all of it."""
+    query = select(func.min(event.c.business_date)).where(event.c.stream == name)
+    found: date | None = conn.scalar(query)
+    return found
 
 
 def event_row(stream: Stream, one: Event) -> dict[str, Any]:

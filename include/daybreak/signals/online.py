@@ -1,75 +1,41 @@
-"""Signals of one moment, for the answer to a request: tiles for past days, the log for the rest.
-
-Tiles hold what was known when they were built, day by day. The events that they cannot answer for
-are read from the log: those of the day itself, those of exact windows, and whatever became known
-later. So the cost of a moment does not grow with history.
-"""
+"""Signals of one moment, for the answer to a request, from what ``reading`` read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
-from functools import cached_property
-from typing import Any, NamedTuple
+from datetime import date, datetime, timedelta
+from typing import Any
 
 import psycopg
-from psycopg import sql
 from psycopg.rows import TupleRow
 from sqlalchemy import Connection
 
-from daybreak.signals.declared import DAY, OF_AMOUNTS, Signal, Window
-from daybreak.signals.entries import AHEAD
+from daybreak.signals.declared import OF_AMOUNTS, Signal, Window
 from daybreak.signals.fold import fold, integers
-from daybreak.signals.slots import MICROSECONDS, NO_KEY, NOT_IN_LOG
+from daybreak.signals.reading import (
+    AT,
+    COUNT,
+    DAY_OF,
+    FRAUDS,
+    KNOWN,
+    NO_HEAD,
+    VALUES,
+    Found,
+    Head,
+    Moment,
+    Read,
+    Reader,
+    measured,
+)
+from daybreak.signals.slots import MICROSECONDS, NO_KEY
 from daybreak.signals.stream import Progress, Stream
 from daybreak.types import Float32
 from daybreak.warehouse.engine import driver_of
-from daybreak.warehouse.tables import KEY_SLOTS
 
 MICROSECOND = timedelta(microseconds=1)
-BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Moment(NamedTuple):
-    """What signals are asked of. ``sequence``: of its event, where that is in the log."""
-
-    at: datetime
-    keys: Mapping[str, str]
-    sequence: int = NOT_IN_LOG
-
-
-class Head(NamedTuple):
-    """What was read of one key: enough for its signals at ``moment``, and at later ones with what
-    was known then. ``rows``: of it, by which its size is told."""
-
-    moment: datetime
-    progress: Progress
-    read: _Read
-
-    @property
-    def rows(self) -> int:
-        """How many rows it holds."""
-        return sum(map(len, self.read))
-
-
-def read_state(
-    conn: Connection, stream: str, event_ids: Sequence[str]
-) -> tuple[Progress, dict[str, int]]:
-    """How far the log of a stream has come, and the place in it of each of these events that is
-    there; in one round trip."""
-    driver = driver_of(conn)
-    with driver.pipeline():
-        progress = driver.execute(_SELECT_PROGRESS, (stream,), binary=True)
-        sequences = driver.execute(_SELECT_SEQUENCES, (stream, list(event_ids)), binary=True)
-    watermark, tiled_through, live = progress.fetchall()[0]
-    return Progress(watermark, tiled_through, live), dict(sequences.fetchall())
-
-
-_SELECT_PROGRESS = b"SELECT watermark, tiled_through, live FROM ops.stream WHERE stream = %s"
-_SELECT_SEQUENCES = (
-    b"SELECT event_id, sequence FROM raw.event_id WHERE stream = %s AND event_id = ANY (%s)"
-)
+_OF_AMOUNT = 3
+"""Columns of an amount."""
 
 
 class Signals:
@@ -78,35 +44,33 @@ class Signals:
     def __init__(self, stream: Stream, signals: Sequence[Signal]) -> None:
         self.stream = stream
         self.signals = tuple(signals)
-        self._of_key = [
-            _OfKey(stream, key, tuple(one for one in signals if one.key == key))
-            for key in dict.fromkeys(one.key for one in signals)
-        ]
+        of_keys: dict[str, list[Signal]] = {}
+        for signal in signals:
+            of_keys.setdefault(signal.key, []).append(signal)
+        self._reader = Reader(stream, of_keys)
+        self._of_key = {
+            key: _OfKey(stream, self._reader, listed) for key, listed in of_keys.items()
+        }
 
     def of(self, conn: Connection, moment: Moment, progress: Progress) -> Float32:
         """The value of each signal, float32 (S,), of what is known at ``progress.watermark``.
 
         The log is settled, so that this is not going to change.
         """
-        return self.fold(moment, self.read(conn, [moment], progress)[0])
+        (found,) = self._reader.read(driver_of(conn), [moment], [""], progress)
+        return self.fold(moment, found.heads)
 
     def read(
-        self, conn: Connection, moments: Sequence[Moment], progress: Progress
-    ) -> list[dict[str, Head]]:
-        """What each moment needs of each of its keys, by the key's name; in one round trip."""
-        driver = driver_of(conn)
-        with driver.pipeline():
-            asked = [
-                {one.key: one.ask(driver, moment, progress) for one in self._of(moment)}
-                for moment in moments
-            ]
-        return [
-            {
-                key: Head(moment.at, progress, _Read(*(cursor.fetchall() for cursor in cursors)))
-                for key, cursors in of_keys.items()
-            }
-            for moment, of_keys in zip(moments, asked, strict=True)
-        ]
+        self,
+        driver: psycopg.Connection[Any],
+        moments: Sequence[Moment],
+        event_ids: Sequence[str],
+    ) -> list[Found]:
+        """What each moment needs of each of its keys, and where the event of that id is.
+
+        Raises ``NotFound`` where the stream is gone.
+        """
+        return self._reader.read(driver, moments, event_ids)
 
     def fold(self, moment: Moment, heads: Mapping[str, Head]) -> Float32:
         """The value of each signal, float32 (S,), by what was read before.
@@ -114,15 +78,13 @@ class Signals:
         A key of the moment that has no head is one of which nothing is known.
         """
         found: dict[Signal, tuple[int, int]] = {}
-        for one in self._of(moment):
-            head = heads.get(one.key, _NOTHING)
-            found |= one.fold(moment, head.progress, head.read)
+        for key, of_key in self._of_key.items():
+            if moment.keys.get(key) is not None:
+                head = heads.get(key, NO_HEAD)
+                found |= of_key.fold(moment, head.progress, head.read)
         missing = (0, 0)  # 0 of 0 is NaN
         pairs = integers([found.get(signal, missing) for signal in self.signals])
         return fold(pairs[:, 0], pairs[:, 1])
-
-    def _of(self, moment: Moment) -> list[_OfKey]:
-        return [one for one in self._of_key if moment.keys.get(one.key) is not None]
 
 
 class _Tally:
@@ -174,14 +136,6 @@ class _Tally:
         return found
 
 
-class _Read(NamedTuple):
-    """Rows about one key, as the statements of ``_OfKey`` select them."""
-
-    events: Sequence[TupleRow] = ()
-    tiles: Sequence[TupleRow] = ()
-    changes: Sequence[TupleRow] = ()
-
-
 @dataclass
 class _OfDay:
     """Rows about one day: events that no tile has, tiles, and what labels changed since these."""
@@ -191,17 +145,17 @@ class _OfDay:
     frauds: int = 0
 
 
-def _by_day(day: date, tiled: datetime | None, read: _Read) -> dict[date, _OfDay]:
+def _by_day(day: date, tiled: datetime | None, read: Read) -> dict[date, _OfDay]:
     """What is counted of each day; that of the moment has all of its events, and no tile."""
     found: dict[date, _OfDay] = {}
     for row in read.events:
-        if row[3] == day or tiled is None or row[2] > tiled:
-            found.setdefault(row[3], _OfDay()).events.append(row)
+        if row[DAY_OF] == day or tiled is None or row[KNOWN] > tiled:
+            found.setdefault(row[DAY_OF], _OfDay()).events.append(row)
     for row in read.tiles:
-        if row[0] != day:
-            found.setdefault(row[0], _OfDay()).tiles.append(row)
-    for of_day, fraud in read.changes:
-        found.setdefault(of_day, _OfDay()).frauds += 1 if fraud else -1
+        if row[DAY_OF] != day:
+            found.setdefault(row[DAY_OF], _OfDay()).tiles.append(row)
+    for row in read.changes:
+        found.setdefault(row[DAY_OF], _OfDay()).frauds += row[FRAUDS]
     return found
 
 
@@ -212,72 +166,31 @@ class _Nested:
         self.windows = windows
         self.signals = [[one for one in signals if one.window == window] for window in windows]
         listed = [one for of_window in self.signals for one in of_window]
-        self._amounts = _measured(listed, OF_AMOUNTS)
-        self._others = _measured(listed, {"distinct"})
+        self._amounts = measured(listed, OF_AMOUNTS)
+        self._others = measured(listed, {"distinct"})
 
     def tally(self) -> _Tally:
         return _Tally(self._amounts, self._others)
 
 
-_VALUES = 4
-"""Before the amounts and the other keys of an event: its moment, place, knowledge and day."""
-
-_NOTHING = Head(BEGINNING, Progress(None, None, live=False), _Read())
-
-
 class _OfKey:
-    """The signals of one key, and the statements that read what they need."""
+    """The signals of one key."""
 
-    def __init__(self, stream: Stream, key: str, signals: tuple[Signal, ...]) -> None:
-        self.key = key
+    def __init__(self, stream: Stream, reader: Reader, signals: Sequence[Signal]) -> None:
         self._stream = stream
-        self._signals = signals
+        self._amounts = reader.amounts
+        self._others = reader.others
         windows = sorted({one.window for one in signals}, key=lambda one: one.length)
-        exact = [one for one in windows if not one.by_day]
         delays = sorted({one.delay for one in windows if one.by_day})
-        self._exact = _Nested(signals, exact)
+        self._exact = _Nested(signals, [one for one in windows if not one.by_day])
         self._by_day = [
             _Nested(signals, [one for one in windows if one.by_day and one.delay == delay])
             for delay in delays
         ]
-        self._amounts = _measured(signals, OF_AMOUNTS)
-        self._others = _measured(signals, {"distinct"})
-        by_day = [one for one in windows if one.by_day]
-        self._days_back = max((one.days + one.delay_days for one in by_day), default=0)
-        self._labelled = any(one.measure == "fraud_share" for one in signals)
 
-    def ask(
-        self, driver: psycopg.Connection[Any], moment: Moment, progress: Progress
-    ) -> list[psycopg.Cursor[TupleRow]]:
-        """Cursors of the events, the tiles and the changes of labels."""
-        stream, key, day = self._stream.name, moment.keys[self.key], self._day(moment)
-        known, tiled = progress.watermark, progress.tiled_through
-        midnight = datetime.combine(day, time(), self._stream.zone)
-        since = min(moment.at - DAY, midnight) - AHEAD
-        if self._days_back:
-            first = midnight - timedelta(days=self._days_back) - AHEAD
-            since = min(since, first if tiled is None else tiled)
-        first_day = day - timedelta(days=self._days_back)
-        asked: list[tuple[bytes, tuple[Any, ...]]] = [
-            (self._select_events, (stream, key, since, known))
-        ]
-        if self._days_back:
-            slot = KEY_SLOTS.index(self._stream.key_slot(self.key)) + 1
-            asked.append((self._select_tiles, (stream, slot, key, first_day, tiled)))
-        if self._labelled:
-            asked.append((self._select_changes, (stream, key, tiled or BEGINNING, known)))
-        cursors = []
-        for statement, values in asked:
-            cursor = driver.cursor(binary=True)
-            cursor.execute(statement, values)
-            cursors.append(cursor)
-        return cursors
-
-    def fold(
-        self, moment: Moment, progress: Progress, read: _Read
-    ) -> dict[Signal, tuple[int, int]]:
+    def fold(self, moment: Moment, progress: Progress, read: Read) -> dict[Signal, tuple[int, int]]:
         """The integers of each signal."""
-        before = [row for row in read.events if row[:2] < (moment.at, moment.sequence)]
+        before = [row for row in read.events if row[AT:KNOWN] < (moment.at, moment.sequence)]
         tally = self._exact.tally()
         found: dict[Signal, tuple[int, int]] = {}
         for rows, signals in zip(self._within(moment.at, before), self._exact.signals, strict=True):
@@ -304,7 +217,7 @@ class _OfKey:
         found: list[list[TupleRow]] = [[] for _ in bounds]
         for row in events:
             for place, bound in enumerate(bounds):
-                if row[0] >= bound:
+                if row[AT] >= bound:
                     found[place].append(row)
                     break
         return found
@@ -312,26 +225,28 @@ class _OfKey:
     def _count_day(self, tally: _Tally, of_day: _OfDay) -> None:
         tally.frauds += of_day.frauds
         self._count_events(tally, of_day.events)
-        for _, seen, frauds, last_at, *values in of_day.tiles:
-            tally.saw(last_at, seen)
-            tally.frauds += frauds
+        lists = VALUES + _OF_AMOUNT * len(self._amounts) + len(self._others)
+        for row in of_day.tiles:
+            tally.saw(row[AT], row[COUNT])
+            tally.frauds += row[FRAUDS]
             for place, name in enumerate(self._amounts):
                 if name in tally.sums:
-                    tally.amount(name, *values[3 * place : 3 * place + 3])
-            for place, name in enumerate(self._others, 3 * len(self._amounts)):
-                if name in tally.others and values[place]:
-                    tally.others[name].update(values[place])
+                    tally.amount(name, *row[VALUES + _OF_AMOUNT * place :][:_OF_AMOUNT])
+            for place, name in enumerate(self._others, lists):
+                if name in tally.others and row[place]:
+                    tally.others[name].update(row[place])
 
     def _count_events(self, tally: _Tally, rows: Sequence[TupleRow]) -> None:
         if not rows:
             return
-        tally.saw(max(row[0] for row in rows), len(rows))
-        for place, name in enumerate(self._amounts, _VALUES):
+        tally.saw(max(row[AT] for row in rows), len(rows))
+        for number, name in enumerate(self._amounts):
             if name in tally.sums:
+                place = VALUES + _OF_AMOUNT * number
                 given = [row[place] for row in rows if row[place] is not None]
                 if given:
                     tally.amount(name, sum(given), max(given), len(given))
-        for place, name in enumerate(self._others, _VALUES + len(self._amounts)):
+        for place, name in enumerate(self._others, VALUES + _OF_AMOUNT * len(self._amounts)):
             if name in tally.others:
                 tally.others[name].update(
                     row[place] for row in rows if row[place] not in {None, NO_KEY}
@@ -339,69 +254,3 @@ class _OfKey:
 
     def _day(self, moment: Moment) -> date:
         return self._stream.day_of(moment.at)
-
-    @cached_property
-    def _select_events(self) -> bytes:
-        values = [self._column(name, "amount") for name in self._amounts]
-        values += [
-            sql.SQL("('x' || left(md5({}), 16))::bit(64)::bigint").format(  # slots.key_number
-                sql.Identifier(self._stream.key_slot(name))
-            )
-            for name in self._others
-        ]
-        return (
-            sql.SQL(
-                "SELECT {columns} FROM raw.event"
-                " WHERE stream = %s AND {slot} = %s AND loaded_at > %s AND loaded_at <= %s"
-            )
-            .format(
-                columns=_listed(["event_at", "sequence", "loaded_at", "business_date"], values),
-                slot=sql.Identifier(self._stream.key_slot(self.key)),
-            )
-            .as_bytes()
-        )
-
-    @cached_property
-    def _select_tiles(self) -> bytes:
-        values = [
-            self._column(name, column)
-            for name in self._amounts
-            for column in ("sum", "most", "given")
-        ]
-        values += [
-            sql.Identifier(self._stream.key_slot(name).replace("key", "others"))
-            for name in self._others
-        ]
-        return (
-            sql.SQL(
-                "SELECT {columns} FROM feature.tile"
-                " WHERE stream = %s AND slot = %s AND key = %s AND business_date >= %s"
-                " AND through <= %s"
-            )
-            .format(columns=_listed(["business_date", "events", "frauds", "last_at"], values))
-            .as_bytes()
-        )
-
-    @cached_property
-    def _select_changes(self) -> bytes:
-        return (
-            sql.SQL(
-                "SELECT business_date, fraud FROM raw.label WHERE stream = %s AND {slot} = %s"
-                " AND loaded_at > %s AND loaded_at <= %s AND fraud <> was_fraud"
-                " AND business_date IS NOT NULL"
-            )
-            .format(slot=sql.Identifier(self._stream.key_slot(self.key)))
-            .as_bytes()
-        )
-
-    def _column(self, amount: str, column: str) -> sql.Composable:
-        return sql.Identifier(self._stream.amount_slot(amount).replace("amount", column))
-
-
-def _measured(signals: Sequence[Signal], measures: Iterable[str]) -> tuple[str, ...]:
-    """What these measure, in the order of the columns that are read."""
-    return tuple(sorted({one.of for one in signals if one.measure in measures and one.of}))
-
-
-def _listed(names: Sequence[str], values: Sequence[sql.Composable]) -> sql.Composed:
-    return sql.SQL(", ").join([*map(sql.Identifier, names), *values])

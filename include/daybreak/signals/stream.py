@@ -111,6 +111,11 @@ def read_progress(conn: Connection, name: str) -> Progress:
     return Progress(row.watermark, row.tiled_through, row.live)
 
 
+def is_live(conn: Connection, name: str) -> bool:
+    """Whether somebody relies on the log of a stream; False where it is not declared yet."""
+    return bool(conn.scalar(select(streams.c.live).where(streams.c.stream == name)))
+
+
 def declare(conn: Connection, stream: Stream, now: datetime) -> Stream:
     """Take a stream in as its data set's file has it; what it has by now.
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import BoundedSemaphore
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 
 from daybreak.errors import WarehouseUnavailable
-from daybreak.warehouse.engine import connect
+from daybreak.warehouse.engine import connect, repeatable
 from daybreak.warehouse.faults import UNAVAILABLE
+
+T = TypeVar("T")
 
 MOST = 2
 """Threads of a process that ask at a time."""
@@ -35,15 +38,26 @@ class Asking:
     def connect(self) -> Iterator[Connection]:
         """As ``warehouse.engine.connect``. Raises ``WarehouseUnavailable`` also where as many as
         may wait for it."""
+        with self._turn(), connect(self._engine()) as conn:
+            self._hangs = False  # a connection of the pool was tried, or is new
+            yield conn
+            conn.commit()  # after a rollback, psycopg forgets its prepared statements
+
+    def repeatable(self, work: Callable[[Connection], T]) -> T:
+        """As ``warehouse.engine.repeatable``, within the same limits."""
+        with self._turn():
+            found = repeatable(self._engine(), work)
+            self._hangs = False
+            return found
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
         if not self._free.acquire(timeout=0 if self._hangs else LONGEST_WAIT):
             self._hangs = True
             raise WarehouseUnavailable(
                 "The warehouse has not answered those who asked before.", remedy=UNAVAILABLE
             )
         try:
-            with connect(self._engine()) as conn:
-                self._hangs = False  # a connection of the pool was tried, or is new
-                yield conn
-                conn.commit()  # after a rollback, psycopg forgets its prepared statements
+            yield
         finally:
             self._free.release()

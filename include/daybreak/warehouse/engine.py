@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from daybreak.errors import ConfigError
+from daybreak.errors import ConfigError, WarehouseUnavailable
 from daybreak.warehouse.faults import explained, hide_values, refused
 
+T = TypeVar("T")
+
 CONNECT_TIMEOUT_SECONDS = 10
+QUICK = 0.5
+"""Seconds within which a broken connection shows; who waited longer is not to wait again."""
 _BY_KEYS = " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off"
 """Planned once: to plan a look into a table of a hundred days takes longer than the look. And by an
 index, as a plan may be made on the day's first row and kept while it grows."""
 
 
-def make_engine(dsn: str, *, within: float | None = None) -> Engine:
+def make_engine(dsn: str, *, within: float | None = None, alone: bool = False) -> Engine:
     """Engine on a ``postgresql+psycopg://`` URL. Nothing connects before first use.
 
     ``within``: for a service, which looks rows up by their keys: seconds that the server may take
     for a statement; one that takes longer is taken for one that hangs, and the connection is
-    closed. None: for a job, which may take any time.
+    closed. None: for a job, which may take any time. ``alone``: each statement is a transaction of
+    its own, and is sent over a connection that was not tried before (see ``repeatable``).
 
     Sessions are in UTC, so that a timestamp never depends on the server's own time zone.
     Raises ``ConfigError`` where the URL cannot be read; the URL itself is never repeated.
@@ -40,7 +46,8 @@ def make_engine(dsn: str, *, within: float | None = None) -> Engine:
         ) from None
     engine = create_engine(
         url,
-        pool_pre_ping=True,
+        pool_pre_ping=not alone,
+        isolation_level="AUTOCOMMIT" if alone else None,
         hide_parameters=True,  # errors show statements, never values
         connect_args={
             "application_name": "daybreak",
@@ -102,6 +109,24 @@ def begin(engine: Engine) -> Iterator[Connection]:
     """
     with connect(engine) as connection, connection.begin():
         yield connection
+
+
+def repeatable(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """What ``work`` makes of a connection, on which it does what may be done twice.
+
+    Where the connection broke before, as all of a pool do when their server starts anew, it is
+    done over a new one. Raises what ``connect`` raises.
+    """
+    began = time.monotonic()
+    try:
+        with connect(engine) as conn:
+            return work(conn)
+    except WarehouseUnavailable:
+        if time.monotonic() - began > QUICK:
+            raise
+    engine.dispose()
+    with connect(engine) as conn:
+        return work(conn)
 
 
 def _open(engine: Engine) -> Connection:
