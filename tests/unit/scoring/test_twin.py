@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from daybreak.scoring.engines.paths import Paths
 from daybreak.scoring.engines.twin import (
     Forest,
     NotCompilableError,
@@ -178,3 +179,24 @@ def test_pruned_nodes_are_left_out() -> None:
     for tree in forest.trees:
         children = np.concatenate([tree.left[~tree.is_leaf], tree.right[~tree.is_leaf]])
         assert sorted([0, *children]) == tree.node.tolist()
+
+
+ONE_OUTPUT = [one for one in OBJECTIVES if "quantile_alpha" not in one]
+
+
+@pytest.mark.parametrize("params", ONE_OUTPUT, ids=lambda one: str(sorted(one.items())))
+def test_paths_are_those_of_xgboost(params: dict[str, Any]) -> None:
+    booster = train(params, seed=3, trees=20, depth=5)
+    forest = read_forest(booster)
+    X = features(64, seed=4)
+    X[~np.isfinite(X)] = np.nan  # XGBoost takes no infinity in a matrix of its own
+    found = Paths(forest).contributions(X)
+    theirs = booster.predict(
+        xgboost.DMatrix(X), pred_contribs=True, approx_contribs=True, strict_shape=True
+    )
+    np.testing.assert_allclose(found, theirs, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        found[:, 0].sum(axis=1), Twin(forest).margins(X)[:, 0], rtol=1e-4, atol=1e-5
+    )
+    alone = np.concatenate([Paths(forest).contributions(row[None]) for row in X[:5]])
+    np.testing.assert_array_equal(alone, found[:5])

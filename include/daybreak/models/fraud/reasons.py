@@ -1,4 +1,7 @@
-"""The strongest reasons of a decision, in words and numbers."""
+"""The strongest reasons of a decision, in words and numbers.
+
+By the paths of the trees, which takes microseconds; ``?explain=true`` says what TreeSHAP says.
+"""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Engine(Protocol):
         ...
 
     def path_contributions(self, X: Float32) -> Float32:
-        """The same in a third of the time, along the path of each tree alone."""
+        """The same in a hundredth of the time, along the path of each tree alone."""
         ...
 
 

@@ -16,6 +16,7 @@ from daybreak.scoring.engines.golden import rows_of
 from daybreak.types import Float32
 
 if TYPE_CHECKING:
+    from daybreak.scoring.engines.paths import Paths
     from daybreak.scoring.engines.twin import Twin
 
 log = logging.getLogger(__name__)
@@ -58,19 +59,35 @@ class Predictor:
 
     def path_contributions(self, X: Float32) -> Float32:
         """By how much the mean of a node is that of its child (Saabas, Interpreting random forests,
-        2014), which XGBoost implements too. What it says of features that a tree splits by early
-        is weaker than TreeSHAP would say."""
-        return self._contributions(X, by_path=True)
+        2014). What it says of features that a tree splits by early is weaker than what TreeSHAP
+        says."""
+        if self._paths is None:
+            return self._contributions(X, by_path=True)
+        return self._paths.contributions(X)
 
     def _contributions(self, X: Float32, *, by_path: bool) -> Float32:
         found: Float32 = self._booster.predict(
-            DMatrix(X, nthread=1),
+            DMatrix(X),
             pred_contribs=True,
             approx_contribs=by_path,
             strict_shape=True,
             validate_features=False,
         )
         return found
+
+    @cached_property
+    def _paths(self) -> Paths | None:
+        from daybreak.scoring.engines.paths import Paths  # noqa: PLC0415
+        from daybreak.scoring.engines.twin import read_forest  # noqa: PLC0415
+
+        if self._twin is None:
+            return None
+        try:
+            forest = read_forest(self._booster)
+            return Paths(forest) if forest.outputs == 1 else None
+        except Exception as error:  # the booster can say the same
+            log.warning("%s has no paths: %s", self.artifact.version, error)
+            return None
 
     @cached_property
     def _twin(self) -> Twin | None:

@@ -36,6 +36,7 @@ class Tree:
     """One tree without the nodes that pruning cut off; node arrays are (nodes,).
 
     ``output``: which margin it adds to. ``value``: threshold of a split, weight of a leaf.
+    ``cover``: sum of the hessians of the rows that came by in training.
     """
 
     output: int
@@ -46,6 +47,7 @@ class Tree:
     feature: NDArray[np.int64]
     value: Float32
     missing_left: NDArray[np.int64]
+    cover: Float32
 
 
 @dataclass(frozen=True)
@@ -77,13 +79,7 @@ class Twin:
     """
 
     def __init__(self, forest: Forest) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
-            build_graph(forest).SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = session_of(build_graph(forest))
 
     def margins(self, X: Float32) -> Float32:
         """Float32 (m, F) to float32 (m, K)."""
@@ -110,19 +106,37 @@ def read_forest(booster: xgboost.Booster) -> Forest:
     )
 
 
+@dataclass(frozen=True)
+class Targets:
+    """What leaves add to outputs, (targets,) each: tree, its leaf, the output, the weight."""
+
+    tree: NDArray[np.int64]
+    leaf: NDArray[np.int64]
+    output: NDArray[np.int64]
+    weight: Float32
+
+
 def build_graph(forest: Forest) -> ModelProto:
     """One ``TreeEnsembleRegressor`` from ``X`` (m, F) to ``margins`` (m, K)."""
+    leaves = [tree.node[tree.is_leaf] for tree in forest.trees]
+    counts = [*map(len, leaves)]
+    targets = Targets(
+        np.repeat(np.arange(len(leaves)), counts),
+        np.concatenate(leaves),
+        np.repeat([tree.output for tree in forest.trees], counts),
+        np.concatenate([tree.value[tree.is_leaf] for tree in forest.trees]),
+    )
+    return tree_graph(forest, targets, forest.outputs)
+
+
+def tree_graph(forest: Forest, targets: Targets, outputs: int) -> ModelProto:
+    """The trees of a forest, each of whose leaves adds to some of so many ``margins``."""
     trees = forest.trees
     nodes = [len(tree.node) for tree in trees]
-    leaves = [tree.node[tree.is_leaf] for tree in trees]
     split = [np.where(tree.is_leaf, 0, 1) for tree in trees]
-    tree_numbers = np.arange(len(trees))
 
     def flat(arrays: Iterator[NDArray[Any]]) -> list[Any]:
         return list(np.concatenate([*arrays]).tolist())
-
-    def leaf_weights() -> Iterator[NDArray[Any]]:
-        return (tree.value[tree.is_leaf] for tree in trees)
 
     modes = np.array([b"LEAF", b"BRANCH_LT"], object)
     node = helper.make_node(
@@ -130,13 +144,13 @@ def build_graph(forest: Forest) -> ModelProto:
         ["X"],
         _OUTPUTS,
         domain="ai.onnx.ml",
-        n_targets=forest.outputs,
+        n_targets=outputs,
         aggregate_function="SUM",
         post_transform="NONE",
     )
     node.attribute.extend(
         [
-            _integers("nodes_treeids", np.repeat(tree_numbers, nodes).tolist()),
+            _integers("nodes_treeids", np.repeat(np.arange(len(trees)), nodes).tolist()),
             _integers("nodes_nodeids", flat(tree.node for tree in trees)),
             _integers("nodes_featureids", flat(tree.feature for tree in trees)),
             _integers("nodes_truenodeids", flat(tree.left for tree in trees)),
@@ -147,22 +161,30 @@ def build_graph(forest: Forest) -> ModelProto:
                 flat(np.where(tree.is_leaf, np.float32(0), tree.value) for tree in trees),
             ),
             _texts("nodes_modes", list(chain.from_iterable(modes[kind] for kind in split))),
-            _integers("target_treeids", np.repeat(tree_numbers, [*map(len, leaves)]).tolist()),
-            _integers("target_nodeids", flat(iter(leaves))),
-            _integers(
-                "target_ids",
-                np.repeat([tree.output for tree in trees], [*map(len, leaves)]).tolist(),
-            ),
-            _floats("target_weights", flat(leaf_weights())),
+            _integers("target_treeids", targets.tree.tolist()),
+            _integers("target_nodeids", targets.leaf.tolist()),
+            _integers("target_ids", targets.output.tolist()),
+            _floats("target_weights", targets.weight.tolist()),
         ]
     )
     graph = helper.make_graph(
         [node],
         "twin",
         [helper.make_tensor_value_info("X", TensorProto.FLOAT, ["m", forest.features])],
-        [helper.make_tensor_value_info("margins", TensorProto.FLOAT, ["m", forest.outputs])],
+        [helper.make_tensor_value_info("margins", TensorProto.FLOAT, ["m", outputs])],
     )
     return helper.make_model(graph, opset_imports=_OPSETS, ir_version=_IR_VERSION)
+
+
+def session_of(graph: ModelProto) -> onnxruntime.InferenceSession:
+    """A graph on one thread, ready to be run."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(
+        graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
 
 
 def probe_rows(forest: Forest, rows: int = PROBE_ROWS) -> Float32:
@@ -232,6 +254,7 @@ def _read_tree(tree: dict[str, Any], output: int) -> Tree:
         feature=np.where(is_leaf, 0, np.array(tree["split_indices"], np.int64)[node]),
         value=np.array(tree["split_conditions"], np.float32)[node],
         missing_left=np.where(is_leaf, 0, np.array(tree["default_left"], np.int64)[node]),
+        cover=np.array(tree["sum_hessian"], np.float32)[node],
     )
 
 
