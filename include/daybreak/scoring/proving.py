@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import lru_cache
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -154,6 +155,7 @@ def _differences(
 def _events(
     conn: Connection, stream: Stream, scorer: DecidingScorer, rows: Sequence[Row[Any]]
 ) -> EventRows:
+    known_at = lru_cache(maxsize=100_000)(_known)  # the keys of a decision are mostly read at once
     events = [event_of(stream, DecisionForm.model_validate_json(row.request)) for row in rows]
     sequences = [NOT_IN_LOG if row.sequence is None else row.sequence for row in rows]
     transactions = as_transactions(stream, events, sequences)
@@ -161,7 +163,7 @@ def _events(
     values = np.full((len(rows), len(signals)), np.nan, np.float32)
     for key in dict.fromkeys(signal.key for signal in signals):
         columns = [place for place, signal in enumerate(signals) if signal.key == key]
-        known = np.array([_known(row.known.get(key)) for row in rows], np.int64)
+        known = np.array([known_at(row.known.get(key)) for row in rows], np.int64)
         moments = replace(transactions.moments, known=known)
         of_key = [signals[place] for place in columns]
         values[:, columns] = signals_of(conn, stream, of_key, moments)
