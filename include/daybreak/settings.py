@@ -206,6 +206,11 @@ class Settings(BaseSettings):
         ge=0,
         description="How long the service answers from memory while the warehouse is down.",
     )
+    spool_dir: Path | None = Field(
+        None,
+        description="Folder of decisions that are on their way to the warehouse; default: `spool` "
+        "in the home. Processes that share it write what others of them left behind.",
+    )
 
     entities_per_shard: int = Field(2000, ge=1, description="Entities scored by one mapped task.")
     threads: int = Field(0, ge=0, description="Threads for training and scoring; 0: all cores.")
@@ -299,13 +304,15 @@ class Settings(BaseSettings):
     @property
     def spool(self) -> Path:
         """Folder of decisions that are on their way to the warehouse."""
-        return self.state / "spool"
+        return self.spool_dir.expanduser().absolute() if self.spool_dir else self.state / "spool"
 
     def anchored(self) -> Settings:
         """The same settings for a process in another folder: relative paths become absolute."""
         moved: dict[str, Any] = {"home": self.state}
         if self.dataset.endswith(DATASET_SUFFIXES):
             moved["dataset"] = _absolute(self.dataset)
+        if self.spool_dir is not None:
+            moved["spool_dir"] = self.spool
         for name in ("dataset_path", "registry_url"):
             value = getattr(self, name)
             if value is not None and "://" not in value:

@@ -205,6 +205,7 @@ OTHER_THAN_DEFAULT = {
     "warehouse_service_url": 'postgresql://me:p%40ss=w"ord@db/w',
     "airflow_database_url": "postgresql://me:$ecret@db/airflow",
     "registry_url": "s3://bucket/versions",
+    "spool_dir": "/srv/day break/spool",
     "s3_endpoint_url": "http://objects:9000",
     "timezone": "Europe/Berlin",
     "run_at": time(3, 30),

@@ -26,7 +26,7 @@ from daybreak.signals.reading import (
     Moment,
     Read,
     Reader,
-    measured,
+    measured_by,
 )
 from daybreak.signals.slots import MICROSECONDS, NO_KEY
 from daybreak.signals.stream import Progress, Stream
@@ -166,8 +166,8 @@ class _Nested:
         self.windows = windows
         self.signals = [[one for one in signals if one.window == window] for window in windows]
         listed = [one for of_window in self.signals for one in of_window]
-        self._amounts = measured(listed, OF_AMOUNTS)
-        self._others = measured(listed, {"distinct"})
+        self._amounts = measured_by(listed, OF_AMOUNTS)
+        self._others = measured_by(listed, {"distinct"})
 
     def tally(self) -> _Tally:
         return _Tally(self._amounts, self._others)

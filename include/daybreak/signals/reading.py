@@ -93,8 +93,8 @@ class Wanted(NamedTuple):
         return cls(
             max((one.days + one.delay_days for one in by_day), default=0),
             any(one.measure == "fraud_share" for one in signals),
-            frozenset(measured(signals, OF_AMOUNTS)),
-            frozenset(measured(signals, {"distinct"})),
+            frozenset(measured_by(signals, OF_AMOUNTS)),
+            frozenset(measured_by(signals, {"distinct"})),
         )
 
 
@@ -102,8 +102,8 @@ class Reader:
     """Reads a stream for some signals. ``amounts``, ``others``: what a row has, in order."""
 
     def __init__(self, stream: Stream, signals: Mapping[str, Sequence[Signal]]) -> None:
-        self.amounts = measured([one for each in signals.values() for one in each], OF_AMOUNTS)
-        self.others = measured([one for each in signals.values() for one in each], {"distinct"})
+        self.amounts = measured_by([one for each in signals.values() for one in each], OF_AMOUNTS)
+        self.others = measured_by([one for each in signals.values() for one in each], {"distinct"})
         self._stream = stream
         self._wanted = {key: Wanted.of(of_key) for key, of_key in signals.items()}
         self._tiled: datetime | None = None
@@ -313,6 +313,6 @@ def _listed(
     return "".join(f", {column}" for column in columns)
 
 
-def measured(signals: Sequence[Signal], measures: Iterable[str]) -> tuple[str, ...]:
+def measured_by(signals: Sequence[Signal], measures: Iterable[str]) -> tuple[str, ...]:
     """What these measure, in the order of the columns that are read."""
     return tuple(sorted({one.of for one in signals if one.measure in measures and one.of}))
