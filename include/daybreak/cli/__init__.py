@@ -12,7 +12,17 @@ import sys
 import typer
 
 from daybreak import __version__
-from daybreak.cli import data, export, generations, keys, models, platform, runs, warehouse
+from daybreak.cli import (
+    data,
+    export,
+    generations,
+    keys,
+    models,
+    platform,
+    runs,
+    streams,
+    warehouse,
+)
 from daybreak.cli.demo import command as demo
 from daybreak.errors import DaybreakError
 from daybreak.platform.recall import recall_environment
@@ -30,6 +40,7 @@ for _module in (platform, demo, runs, models, export):
 app.add_typer(data.app, name="data")
 app.add_typer(warehouse.app, name="warehouse")
 app.add_typer(generations.app, name="generations")
+app.add_typer(streams.app, name="streams")
 app.add_typer(keys.app, name="keys")
 
 

@@ -165,11 +165,12 @@ def _missing(conn: Connection, day: date, runtime: Runtime) -> str:
         spec = dataset(runtime)
     except DatasetError as error:  # the ingest reports it too
         return f"the data set cannot be read ({error.message})"
-    lacking = awaited(conn, spec, day)
+    lacking = awaited(conn, spec, day, runtime.clock())
     if not lacking:
         loaded = " and ".join(spec.closing)
         return f"its {loaded} are loaded, but the ingest that closes the day has not ended well"
-    return f"no file with its {' or '.join(lacking)} is loaded"
+    live = ", and it is not over for one that is live" if "streams" in lacking else ""
+    return f"no file with its {' or '.join(lacking)} is loaded{live}"
 
 
 def _refuse_in_vain(

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.partitions import DROP_PATIENCE
+from daybreak.warehouse.tables import event_id, label
 from daybreak.warehouse.tables import stream as streams
 
 _DAYS = text(
@@ -53,3 +54,22 @@ def prune_days(engine: Engine, keep: timedelta) -> list[date]:
             raise
         gone.append(day)
     return gone
+
+
+def first_whole_day(conn: Connection, stream: str) -> date | None:
+    """The first business date of which the log of a stream has whatever it ever had; None where
+    nothing of the stream has gone.
+
+    Of the days before it, tiles say more than what is left of the log.
+    """
+    c = streams.c
+    appended = conn.scalar(select(c.sequence).where(c.stream == stream)) or 0
+    kept = sum(
+        conn.scalar(select(func.count()).where(table.c.stream == stream)) or 0
+        for table in (event_id, label)
+    )
+    first: date | None = next(iter(conn.scalars(_DAYS)), None)
+    if kept == appended or first is None:
+        return None
+    # What became known on the day (UTC) before may be of the next one where clocks are ahead.
+    return first + timedelta(days=1)

@@ -8,6 +8,7 @@ and the most of two maxima is the most of all.
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -15,11 +16,15 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     DateTime,
+    FromClause,
     Integer,
+    Select,
     SmallInteger,
     Subquery,
     and_,
     cast,
+    column,
+    delete,
     distinct,
     func,
     insert,
@@ -27,10 +32,12 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    table,
     union_all,
     update,
 )
 
+from daybreak.errors import DaybreakError
 from daybreak.signals.slots import key_number
 from daybreak.signals.stream import Stream, read_progress
 from daybreak.warehouse.locks import hold
@@ -39,6 +46,9 @@ from daybreak.warehouse.tables import AMOUNT_SLOTS, KEY_SLOTS, event, label, til
 from daybreak.warehouse.tables import stream as streams
 
 IDENTITY = ("business_date", "key")
+PASSES = 3
+"""After so many of them tiles that are still wrong are not going to be right."""
+_WRONG = "wrong_tiles"
 
 
 class Built(NamedTuple):
@@ -72,28 +82,17 @@ def build_tiles(conn: Connection, stream: Stream) -> Built:
 
     In the caller's transaction; another build of the stream waits for its end.
     """
-    hold(conn, f"daybreak.tiles.{stream.name}")
+    _hold(conn, stream)
     progress = read_progress(conn, stream.name)
     since, through = progress.tiled_through, progress.watermark
     if through is None or since == through:
         return Built(0, through)
     for month in _months(conn, stream, since, through):
         ensure_partition(conn, tile, month)
-    made = 0
-    for number, slot in enumerate(KEY_SLOTS[: len(stream.keys)], start=1):
-        folded = _folded(stream, slot, since, through)
-        columns = [column for column in folded.c if column.name not in IDENTITY]
-        names = [*IDENTITY, "stream", "slot", "through", *(column.name for column in columns)]
-        rows = select(
-            folded.c.business_date,
-            folded.c.key,
-            literal(stream.name),
-            literal(number, SmallInteger),
-            literal(through, DateTime(timezone=True)),
-            *columns,
-        )
-        statement = insert(tile).from_select(names, rows)
-        made += conn.execute(statement.execution_options(preserve_rowcount=True)).rowcount
+    made = sum(
+        _insert(conn, stream, slot, through, _folded(stream, slot, since, through))
+        for slot in _slots(stream)
+    )
     conn.execute(
         update(streams).where(streams.c.stream == stream.name).values(tiled_through=through)
     )
@@ -108,45 +107,156 @@ def wrong_tiles(
     found: list[WrongTile] = []
     if through is None:
         return found
-    for key, slot in zip(stream.keys, KEY_SLOTS, strict=False):
-        number = KEY_SLOTS.index(slot) + 1
-        logged = _folded(stream, slot, None, through, first_day)
-        merged = _merged(stream, number, through, first_day)
-        names = [column.name for column in logged.c if column.name not in IDENTITY]
-        differs = or_(*(logged.c[name].is_distinct_from(merged.c[name]) for name in names))
-        both = and_(logged.c.key == merged.c.key, logged.c.business_date == merged.c.business_date)
-        day = func.coalesce(logged.c.business_date, merged.c.business_date)
-        value = func.coalesce(logged.c.key, merged.c.key)
-        query = (
-            select(day, value, *(logged.c[n] for n in names), *(merged.c[n] for n in names))
-            .select_from(logged.join(merged, both, full=True))
-            .where(differs)
-            .order_by(day, value)
-            .limit(most - len(found))
-        )
-        for row in conn.execute(query):
-            in_log, in_tiles = row[2 : 2 + len(names)], row[2 + len(names) :]
+    for key, slot in zip(stream.keys, _slots(stream), strict=True):
+        sides = _Sides.of(stream, slot, through, first_day)
+        names = sides.names
+        both = [side.c[name] for side in (sides.logged, sides.merged) for name in names]
+        query = sides.differing(*both).order_by(sides.day, sides.value).limit(most - len(found))
+        for day, value, *columns in conn.execute(query):
+            in_log, in_tiles = columns[: len(names)], list(map(_whole, columns[len(names) :]))
             place = next(n for n in range(len(names)) if in_log[n] != in_tiles[n])
-            found.append(
-                WrongTile(key, row[1], row[0], names[place], in_tiles[place], in_log[place])
-            )
+            found.append(WrongTile(key, value, day, names[place], in_tiles[place], in_log[place]))
         if len(found) == most:
             break
     return found
+
+
+def mend_tiles(conn: Connection, stream: Stream, first_day: date) -> int:
+    """Make tiles of days from ``first_day`` on anew where they differ from the log; of how many
+    days of a key.
+
+    Each of these has one tile then, of all that is known by ``tiled_through``, or none where the
+    log has nothing of it. In the caller's transaction; a build of the stream waits for its end.
+
+    Raises ``DaybreakError`` where tiles are wrong however often they are made.
+    """
+    _hold(conn, stream)
+    through = read_progress(conn, stream.name).tiled_through
+    if through is None:
+        return 0
+    mended = 0
+    for _ in range(PASSES):
+        found = sum(_mend(conn, stream, slot, through, first_day) for slot in _slots(stream))
+        if not found:
+            return mended
+        mended += found
+    raise DaybreakError(
+        f"Tiles of {stream.name} differ from the log again as soon as they are made.",
+        remedy="Nothing was changed. See that the database itself is whole: "
+        "`REINDEX TABLE feature.tile`, then mend again.",
+        stream=stream.name,
+    )
+
+
+def _mend(conn: Connection, stream: Stream, slot: str, through: datetime, first_day: date) -> int:
+    """What ``mend_tiles`` does, of one kind of key."""
+    sides = _Sides.of(stream, slot, through, first_day)
+    # Kept in a table: the log is folded once, and a tile has to be gone before its place is taken.
+    compiled = sides.differing(*(sides.logged.c[name] for name in sides.names)).compile(
+        dialect=conn.dialect
+    )
+    statement = f"CREATE TEMPORARY TABLE {_WRONG} ON COMMIT DROP AS {compiled}"
+    conn.exec_driver_sql(statement, compiled.params)
+    conn.exec_driver_sql(f"ANALYZE {_WRONG}")
+    wrong = table(_WRONG, *(column(name, tile.c[name].type) for name in (*IDENTITY, *sides.names)))
+    found = conn.scalar(select(func.count()).select_from(wrong)) or 0
+    if found:
+        logged = select(wrong).where(wrong.c.events.is_not(None)).subquery()
+        for month in conn.scalars(select(_month(logged.c.business_date)).distinct()).all():
+            ensure_partition(conn, tile, month)
+        same = [tile.c[name] == wrong.c[name] for name in IDENTITY]
+        of_slot = [tile.c.stream == stream.name, tile.c.slot == _number(slot)]
+        conn.execute(delete(tile).where(*of_slot, *same))
+        _insert(conn, stream, slot, through, logged)
+    conn.exec_driver_sql(f"DROP TABLE {_WRONG}")
+    return found
+
+
+class _Sides(NamedTuple):
+    """What the log says of each key and day, and what its tiles say."""
+
+    logged: Subquery
+    merged: Subquery
+
+    @classmethod
+    def of(cls, stream: Stream, slot: str, through: datetime, first_day: date) -> _Sides:
+        """Both of one kind of key, of days from ``first_day`` on."""
+        return cls(
+            _folded(stream, slot, None, through, first_day),
+            _merged(stream, _number(slot), through, first_day),
+        )
+
+    @property
+    def names(self) -> list[str]:
+        """Of the columns that are compared."""
+        return [name for name in self.logged.c.keys() if name not in IDENTITY]  # noqa: SIM118
+
+    @property
+    def day(self) -> ColumnElement[Any]:
+        return func.coalesce(self.logged.c.business_date, self.merged.c.business_date)
+
+    @property
+    def value(self) -> ColumnElement[Any]:
+        return func.coalesce(self.logged.c.key, self.merged.c.key)
+
+    def differing(self, *columns: ColumnElement[Any]) -> Select[Any]:
+        """The day, the key, and these, where the two differ."""
+        logged, merged = self.logged.c, self.merged.c
+        both = and_(*(logged[name] == merged[name] for name in IDENTITY))
+        differs = or_(*(logged[name].is_distinct_from(merged[name]) for name in self.names))
+        identity = [self.day.label("business_date"), self.value.label("key")]
+        joined = self.logged.join(self.merged, both, full=True)
+        return select(*identity, *columns).select_from(joined).where(differs)
+
+
+def _insert(
+    conn: Connection, stream: Stream, slot: str, through: datetime, folded: FromClause
+) -> int:
+    """Write tiles; how many."""
+    columns = [one for one in folded.c if one.name not in IDENTITY]
+    names = [*IDENTITY, "stream", "slot", "through", *(one.name for one in columns)]
+    rows = select(
+        *(folded.c[name] for name in IDENTITY),
+        literal(stream.name),
+        literal(_number(slot), SmallInteger),
+        literal(through, DateTime(timezone=True)),
+        *columns,
+    )
+    statement = insert(tile).from_select(names, rows)
+    return conn.execute(statement.execution_options(preserve_rowcount=True)).rowcount
+
+
+def _hold(conn: Connection, stream: Stream) -> None:
+    """Keep others from writing tiles of the stream until the transaction ends."""
+    hold(conn, f"daybreak.tiles.{stream.name}")
+
+
+def _slots(stream: Stream) -> tuple[str, ...]:
+    return KEY_SLOTS[: len(stream.keys)]
+
+
+def _number(slot: str) -> int:
+    return KEY_SLOTS.index(slot) + 1
+
+
+def _month(day: ColumnElement[Any]) -> ColumnElement[date]:
+    return cast(func.date_trunc("month", day), event.c.business_date.type)
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, Decimal) else value
 
 
 def _months(
     conn: Connection, stream: Stream, since: datetime | None, through: datetime
 ) -> list[date]:
     months: set[date] = set()
-    for table in (event, label):
-        month = cast(func.date_trunc("month", table.c.business_date), event.c.business_date.type)
+    for entries in (event, label):
+        dated = entries.c.business_date.is_not(None)
         query = (
-            select(month)
+            select(_month(entries.c.business_date))
             .distinct()
-            .where(
-                *_known_between(stream, table, since, through), table.c.business_date.is_not(None)
-            )
+            .where(*_known_between(stream, entries, since, through), dated)
         )
         months.update(conn.scalars(query))
     return sorted(months)
@@ -204,7 +314,10 @@ def _folded(
 
 
 def _merged(stream: Stream, slot: int, through: datetime, first_day: date) -> Subquery:
-    """All tiles of each key and day as one."""
+    """All tiles of each key and day as one.
+
+    Sums are numeric: those of wrong tiles may be larger than any that the log can have.
+    """
     c = tile.c
     others = [name.replace("key", "others") for name in KEY_SLOTS[: len(stream.keys)]]
     others.remove(f"others_{slot}")
@@ -218,9 +331,7 @@ def _merged(stream: Stream, slot: int, through: datetime, first_day: date) -> Su
     def numbers(name: str) -> ColumnElement[Any]:
         inner = tile.alias()
         number = func.unnest(inner.c[name]).label("number")
-        same = [
-            inner.c[column] == c[column] for column in ("stream", "slot", "key", "business_date")
-        ]
+        same = [inner.c[one] == c[one] for one in ("stream", "slot", "key", "business_date")]
         listed = select(number).where(*same, inner.c.through <= through).correlate(tile).subquery()
         return select(_numbers(listed.c.number)).scalar_subquery()
 
@@ -228,13 +339,13 @@ def _merged(stream: Stream, slot: int, through: datetime, first_day: date) -> Su
         select(
             c.business_date,
             c.key,
-            _total(c.events).label("events"),
-            _total(c.frauds).label("frauds"),
+            func.sum(c.events).label("events"),
+            func.sum(c.frauds).label("frauds"),
             func.max(c.last_at).label("last_at"),
             *(
-                (func.max(c[name]) if column == "most" else _total(c[name])).label(name)
-                for column in ("sum", "most", "given")
-                for name in (_named(slot_name, column) for slot_name in AMOUNT_SLOTS)
+                (func.max if what == "most" else func.sum)(c[name]).label(name)
+                for what in ("sum", "most", "given")
+                for name in (_named(slot_name, what) for slot_name in AMOUNT_SLOTS)
             ),
             *(numbers(name).label(name) for name in others),
         )
@@ -245,22 +356,22 @@ def _merged(stream: Stream, slot: int, through: datetime, first_day: date) -> Su
 
 
 def _known_between(
-    stream: Stream, table: Any, since: datetime | None, through: datetime
+    stream: Stream, entries: Any, since: datetime | None, through: datetime
 ) -> list[ColumnElement[bool]]:
-    known = [table.c.stream == stream.name, table.c.loaded_at <= through]
-    return known if since is None else [*known, table.c.loaded_at > since]
+    known = [entries.c.stream == stream.name, entries.c.loaded_at <= through]
+    return known if since is None else [*known, entries.c.loaded_at > since]
 
 
-def _total(column: ColumnElement[Any]) -> ColumnElement[int]:
+def _total(values: ColumnElement[Any]) -> ColumnElement[int]:
     """PostgreSQL sums bigint as numeric; back, with its error where it does not fit."""
-    return cast(func.sum(column), BigInteger)
+    return cast(func.sum(values), BigInteger)
 
 
-def _numbers(column: ColumnElement[Any]) -> ColumnElement[Any]:
+def _numbers(values: ColumnElement[Any]) -> ColumnElement[Any]:
     """Distinct ones in order; NULL where there are none."""
-    listed = func.array_agg(distinct(column)).filter(column.is_not(None))
+    listed = func.array_agg(distinct(values)).filter(values.is_not(None))
     return listed
 
 
-def _named(slot: str, column: str) -> str:
-    return slot.replace("amount", column)
+def _named(slot: str, what: str) -> str:
+    return slot.replace("amount", what)

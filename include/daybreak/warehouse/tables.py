@@ -214,7 +214,10 @@ stream = Table(
     Column("declared_at", Instant, nullable=False),
     schema="ops",
 )
-"""A log of events and labels. Its row is locked by who appends, so that there is one writer."""
+"""A log of events and labels. Its row is locked by who appends, so that there is one writer.
+
+The watermark moves with entries, and to the closing of a day, so that none is known by then later.
+"""
 
 event_id = Table(
     "event_id",
@@ -341,7 +344,8 @@ load = Table(
     UniqueConstraint("dataset", "source", "sha256", "reading", name="load_once"),
     schema="ops",
 )
-"""One row a file that was loaded wholly. The same bytes are never loaded in the same way again."""
+"""One row a file that was loaded wholly; the same bytes are never loaded in the same way again. And
+one for each live stream, which says from which day on it covers days without files."""
 
 snapshot = Table(
     "snapshot",

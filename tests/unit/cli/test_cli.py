@@ -49,6 +49,7 @@ def test_the_commands_of_the_first_day_are_there() -> None:
         *("data check", "data load", "warehouse migrate"),
         *("models list", "models promote", "models history"),
         *("generations list", "generations show"),
+        *("streams list", "streams check"),
         *("keys create", "keys list", "keys revoke"),
     }
 

@@ -74,6 +74,10 @@ class FraudScorer:
         """The strongest reasons of each."""
         return [{"reasons": one} for one in reasons_of(self.layout, features, added)]
 
+    def probability_of(self, margins: Float32) -> Float32:
+        """Of margins (m, 1), float32 (m,)."""
+        return self._calibration.of(margins[:, 0])
+
     def _rows(
         self, features: Float32, key: NDArray[np.object_], event_id: NDArray[np.object_]
     ) -> FraudRows:

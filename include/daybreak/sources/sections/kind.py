@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from math import ceil
-from typing import Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from sqlalchemy import Connection, Table
 
@@ -36,11 +36,33 @@ def _all_dates(_section: Section, _through: date) -> date | None:
     return None
 
 
+def _one_of_its_kind(_section: Section) -> str:
+    return ""
+
+
+def _by_files_only(_conn: Connection, _section: Section) -> None:
+    """Nothing else brings rows."""
+
+
 class Declared(NamedTuple):
     """When, and in which time zone, a section is declared."""
 
     now: datetime
     timezone: str
+
+
+class Live(Protocol):
+    """Rows of a section that come by themselves, without a file."""
+
+    @property
+    def address(self) -> str:
+        """Where they come to."""
+
+    def first_day(self, conn: Connection) -> date | None:
+        """The earliest day of all rows there are; None where there is none."""
+
+    def seal(self, conn: Connection, moment: datetime) -> None:
+        """See to it that whatever comes from now on is known after ``moment``, which has passed."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +82,10 @@ class SectionKind(Generic[S]):
     ``by_period``: whether a row stands for a whole period of the calendar; ``date_column`` then
     becomes the last day of it.
     ``several``: whether the file may have a list of them.
+    ``part(section)``: which of several it is; sections that give the same are about the same rows.
     ``declare(conn, section, declared)``: takes in what it says of itself, at each load and before
     any file.
+    ``live(conn, section)``: how its rows come by themselves; None while they come by files only.
     """
 
     model: type[S]
@@ -73,7 +97,9 @@ class SectionKind(Generic[S]):
     last_date: Callable[[S, date], date | None] = _all_dates
     by_period: bool = False
     several: bool = False
+    part: Callable[[S], str] = _one_of_its_kind
     declare: Callable[[Connection, S, Declared], None] = _nothing_to_declare
+    live: Callable[[Connection, S], Live | None] = _by_files_only
 
     @property
     def name(self) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 from sqlalchemy import BigInteger, Connection, Date, Interval, Table, cast, func, literal, select
 
+from daybreak.signals.log import advance, first_day
 from daybreak.signals.stream import (
     MOST_UNITS,
     OFF,
@@ -16,6 +18,7 @@ from daybreak.signals.stream import (
     AttributeKind,
     Stream,
     declare,
+    is_live,
     read_stream,
 )
 from daybreak.sources.arrow import Array, as_mask
@@ -96,6 +99,31 @@ def declare_stream(conn: Connection, section: Streams, declared: Declared) -> No
     declare(conn, section.stream(declared.timezone), declared.now)
 
 
+@dataclass(frozen=True)
+class LiveStream:
+    """The events that a stream gets over HTTP."""
+
+    name: str
+
+    @property
+    def address(self) -> str:
+        """The route that takes them."""
+        return f"/v1/streams/{self.name}/events"
+
+    def first_day(self, conn: Connection) -> date | None:
+        """Of the event that happened first."""
+        return first_day(conn, self.name)
+
+    def seal(self, conn: Connection, moment: datetime) -> None:
+        """Move the watermark up to ``moment``."""
+        advance(conn, self.name, moment)
+
+
+def live_stream(conn: Connection, section: Streams) -> LiveStream | None:
+    """The stream once it is live, which it stays."""
+    return LiveStream(section.name) if is_live(conn, section.name) else None
+
+
 def merge_events(merge: Merge, section: Streams, staged: Table) -> Merged:
     """Append the events that the log does not have; those whose id has another are bad rows."""
     stream = read_stream(merge.conn, section.name)
@@ -144,6 +172,10 @@ def _last_date(_: Streams, through: date) -> date:
     return through
 
 
+def _name(section: Streams) -> str:
+    return section.name
+
+
 STREAMS = SectionKind(
     model=Streams,
     table=event,
@@ -152,5 +184,7 @@ STREAMS = SectionKind(
     checks=_checks,
     last_date=_last_date,
     several=True,
+    part=_name,
     declare=declare_stream,
+    live=live_stream,
 )
