@@ -4,6 +4,8 @@ An event is scored by what is known of its keys at the watermark of its stream, 
 it, where that is asked for, in one transaction with its decision. Asked about again, it has the
 answer that it had. Other decisions go to a spool. While the warehouse is down, decisions are made
 from what was read of the keys before, are marked ``stale``, and record nothing.
+
+What waits at once is read, scored and recorded together.
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -25,11 +29,12 @@ from daybreak.serving.answers import Wanted, prediction_columns, records_of
 from daybreak.serving.explanations import explanations
 from daybreak.serving.heads import Heads
 from daybreak.serving.http.encoding import encoded_answer
-from daybreak.serving.journal import Entry, Journal, Recorded
+from daybreak.serving.journal import Entry, Recorded, record_decisions
 from daybreak.serving.publication import Publication
 from daybreak.serving.seen import Seen, read_seen, remembered, rows_of
 from daybreak.serving.spool import Spool
 from daybreak.serving.streams import Streams, conflict
+from daybreak.serving.together import Together
 from daybreak.serving.turn import pass_on
 from daybreak.signals.incoming import DecisionForm
 from daybreak.signals.log import event_row, settle
@@ -42,6 +47,31 @@ from daybreak.warehouse.engine import begin
 logger = logging.getLogger(__name__)
 Json = dict[str, Any]
 
+TOGETHER = 16
+"""Events that are answered together; more of one request are answered beside the others."""
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A request, or some of the events of one. ``started``: when it came, by
+    ``time.perf_counter``."""
+
+    model: AnyModel
+    publication: Publication
+    forms: Sequence[DecisionForm]
+    wanted: Wanted
+    started: float
+
+    def goes_with(self, others: Sequence[_Asked]) -> bool:
+        """Whether all can be answered together: alike, not too many, no event twice."""
+        first, mine = others[0], {form.event_id for form in self.forms}
+        return (
+            first.publication is self.publication
+            and first.wanted == self.wanted
+            and sum(len(one.forms) for one in others) + len(self.forms) <= TOGETHER
+            and not any(form.event_id in mine for one in others for form in one.forms)
+        )
+
 
 class Decisions:
     """Decides about events. Safe for many threads."""
@@ -50,10 +80,13 @@ class Decisions:
         self.spool = Spool(runtime)
         self._runtime = runtime
         self._streams = streams
-        self._journal = Journal(runtime)
         self._heads = Heads(runtime.settings.stale_seconds)
         self._asking = Asking(lambda: runtime.lone_statements)
         self._signals: dict[str, Signals] = {}
+        self._together: Together[_Asked, list[bytes | DaybreakError]] = Together(
+            self._answered, lambda chosen, one: one.goes_with(chosen)
+        )
+        self._commit_ms = 0.0
 
     def of(
         self,
@@ -66,22 +99,37 @@ class Decisions:
         """Of each its answer, as JSON without ``latency_ms``, or the error that it gets.
 
         ``started``: when the request came, by ``time.perf_counter``. Events of one request do not
-        see each other. Raises ``NotFound`` where the data set has no such stream, and
-        ``WarehouseUnavailable``, after which some may have been recorded: asked again, those have
-        the answer that they had.
+        see each other, unless one is there twice. Raises ``NotFound`` where the data set has no
+        such stream, and ``WarehouseUnavailable``, after which some may have been recorded: asked
+        again, those have the answer that they had.
         """
         signals = self._signals_of(publication)
         now = self._runtime.clock()
         found: list[bytes | DaybreakError | None] = [
             self._streams.fault_of(signals.stream, form, now) for form in forms
         ]
-        fitting = [form for form, fault in zip(forms, found, strict=True) if fault is None]
-        if fitting:
-            seen, stale = self._seen(model, signals, publication.version, fitting)
-            making = _Making(model, publication, signals, wanted, now, stale=stale)
-            answers = iter(self._recorded(making, seen, started))
-            found = [next(answers) if one is None else one for one in found]
+        places = [place for place, fault in enumerate(found) if fault is None]
+        while places:
+            some, places = _distinct(forms, places)
+            asked = _Asked(model, publication, [forms[place] for place in some], wanted, started)
+            # So many events take a while, and no other request is to wait for them.
+            alone = len(some) > TOGETHER
+            answers = self._answered([asked])[0] if alone else self._together.do(asked)
+            for place, answer in zip(some, answers, strict=True):
+                found[place] = answer
         return [one for one in found if one is not None]
+
+    def _answered(self, asked: Sequence[_Asked]) -> list[list[bytes | DaybreakError]]:
+        """The answers to requests that can be answered together."""
+        first = asked[0]
+        signals = self._signals_of(first.publication)
+        forms = [form for one in asked for form in one.forms]
+        started = [one.started for one in asked for _ in one.forms]
+        seen, stale = self._seen(first.model, signals, first.publication.version, forms)
+        now = self._runtime.clock()
+        making = _Making(first.model, first.publication, signals, first.wanted, now, stale=stale)
+        answers = iter(self._recorded(making, seen, started))
+        return [list(islice(answers, len(one.forms))) for one in asked]
 
     def _signals_of(self, publication: Publication) -> Signals:
         looks_at = publication.decider.looks_at
@@ -117,7 +165,7 @@ class Decisions:
         return seen, False
 
     def _recorded(
-        self, making: _Making, seen: Sequence[Seen], started: float
+        self, making: _Making, seen: Sequence[Seen], started: Sequence[float]
     ) -> list[bytes | DaybreakError]:
         """The answers, once nothing of them can be lost."""
         found: dict[int, bytes | DaybreakError] = {}
@@ -127,10 +175,12 @@ class Decisions:
             elif one.decided is not None:
                 found[place] = one.decided.encode()
         places = [place for place in range(len(seen)) if place not in found]
-        made = making.entries([seen[place] for place in places], started)
+        made = making.entries(
+            [seen[place] for place in places], [started[place] for place in places]
+        )
         recording = [n for n, one in enumerate(made) if one.event is not None]
         if recording:
-            outcomes = self._journal.record([made[n] for n in recording])
+            outcomes = self._record([made[n] for n in recording])
             for n, outcome in zip(recording, outcomes, strict=True):
                 found[places[n]] = self._outcome(making, seen[places[n]], made[n], outcome)
         spooled = [n for n, one in enumerate(made) if one.event is None]
@@ -148,12 +198,19 @@ class Decisions:
             return conflict(making.signals.stream, one.form, held)
         return (outcome.answer or entry.answer).encode()
 
+    def _record(self, entries: Sequence[Entry]) -> list[Recorded]:
+        begun = time.perf_counter()
+        engine, now = self._runtime.lone_statements, self._runtime.clock()
+        recorded = record_decisions(engine, entries, now, self._commit_ms)
+        self._commit_ms = 1000 * (time.perf_counter() - begun)
+        return recorded
+
     def _spool(self, entries: Sequence[Entry]) -> None:
         try:
             self.spool.append(entries)
         except OSError as error:
             logger.warning("decisions go to the warehouse at once, not to a file: %s", error)
-            self._journal.record(entries)
+            self._record(entries)
 
 
 class _Making:
@@ -176,7 +233,7 @@ class _Making:
         self._wanted = wanted
         self._stale = stale
 
-    def entries(self, seen: Sequence[Seen], started: float) -> list[Entry]:
+    def entries(self, seen: Sequence[Seen], started: Sequence[float]) -> list[Entry]:
         """Decisions as they are kept."""
         if not seen:
             return []
@@ -195,8 +252,10 @@ class _Making:
         stream = self.signals.stream
         packed = features.astype("<f4")
         return [
-            self._entry(stream, one, row.tobytes(), {"predictions": [record], **beside}, started)
-            for one, row, record, beside in zip(seen, packed, records, notes, strict=True)
+            self._entry(stream, one, row.tobytes(), {"predictions": [record], **beside}, when)
+            for one, row, record, beside, when in zip(
+                seen, packed, records, notes, started, strict=True
+            )
         ]
 
     def _entry(
@@ -250,3 +309,15 @@ def listed(
         answer.pop("model", None)
         answers.append(answer)
     return encoded_answer({**head, "answers": answers})
+
+
+def _distinct(forms: Sequence[DecisionForm], places: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Places of different events, and those of events that are there already."""
+    some: list[int] = []
+    rest: list[int] = []
+    seen: set[str] = set()
+    for place in places:
+        event_id = forms[place].event_id
+        (rest if event_id in seen else some).append(place)
+        seen.add(event_id)
+    return some, rest

@@ -23,10 +23,11 @@ from pydantic import TypeAdapter
 
 from daybreak.errors import DaybreakError
 from daybreak.runtime import Runtime
-from daybreak.serving.journal import MOST_AT_ONCE, Entry, record_decisions
+from daybreak.serving.journal import Entry, record_decisions
 
 logger = logging.getLogger(__name__)
 
+MOST_AT_ONCE = 500
 SECONDS = 1.0
 """Between two batches."""
 _ENTRY = TypeAdapter(Entry)
