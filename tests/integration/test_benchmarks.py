@@ -15,7 +15,17 @@ from pathlib import Path
 import psutil
 import pytest
 from benchmarks import bench_forecast, bench_recommendations, bench_reports
-from benchmarks.online import events, faults, memory, overload, promotions, rows, slow_clients
+from benchmarks.online import (
+    decisions,
+    events,
+    faults,
+    memory,
+    overload,
+    promotions,
+    rows,
+    slow_clients,
+)
+from benchmarks.online.bank import Books
 from benchmarks.online.drill import served
 from benchmarks.online.peers import load
 from benchmarks.online.peers.others import others
@@ -153,3 +163,19 @@ def test_drills() -> None:
     ]
     assert away["held"]["no wrong answer"]
     assert faults.report(away).count(" wrong, ") == 7
+
+
+@pytest.mark.slow
+def test_decisions_are_made_disturbed_and_made_again() -> None:
+    """Of a small bank; which bars are kept is for a whole run to say."""
+    books = Books(cards=300, terminals=60, days=40, rounds=10)
+    found = decisions.measure(books, seconds=1.0, decisions=600, after=0.3, times=2)
+
+    json.dumps(found)
+    assert found["held"]["none differs, is lost or there twice"]
+    assert found["decisions"] > 600
+    assert found["differing"] == found["lost"] == found["twice"] == 0
+    assert found["sustained"]["failed"] == 0
+    assert set(found["history"]["ms_by_days"]) == {40, 80}
+    text = "\n".join(decisions.report(found))
+    assert text.lower().count("held:") == 7

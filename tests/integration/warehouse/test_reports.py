@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, insert, text
 
+import fraud_days
 import recommendation_lists
 from daybreak.errors import ConfigError
 from daybreak.interval import WEEKDAYS, weekly
@@ -125,6 +126,7 @@ def fill(conn: Connection) -> None:
         )
     )  # fmt: skip
     recommend(conn)
+    review(conn)
 
 
 def recommend(conn: Connection) -> None:
@@ -134,6 +136,18 @@ def recommend(conn: Connection) -> None:
     days = [first + n * DAY for n in range(1, 8)]
     close(conn, *days)
     recommendation_lists.buy(conn, "u1", "i2", (days[0] - recommendation_lists.MONDAY).days)
+
+
+def review(conn: Connection) -> None:
+    """A day with a known fraud, the newest one without, and a decision that was not proven."""
+    fraud_days.begin_stream(conn, delay_days=2)
+    for day in (MARCH_1, MARCH_1 + 2 * DAY):
+        scored = [fraud_days.Scored(f"card {n}", f"{day} {n}", n / 8) for n in range(4)]
+        fraud_days.happen(conn, scored, day)
+        fraud_days.publish(conn, scored, day)
+        fraud_days.decide(conn, fraud_days.noon(day), day.day)
+    fraud_days.say(conn, True, f"{MARCH_1} 3")
+    fraud_days.prove(conn, MARCH_1, "r", fraud_days.cutoff_of(MARCH_1))
 
 
 def version(conn: Connection, name: str, **manifest: Any) -> None:

@@ -4,4 +4,10 @@ from __future__ import annotations
 
 from daybreak.warehouse.reports.view import views_of
 
-VIEWS = views_of(__name__)
+VIEWS = views_of(
+    __name__,
+    "fraud_queue",
+    "fraud_quality",
+    "fraud_latency",
+    "fraud_proof",
+)
