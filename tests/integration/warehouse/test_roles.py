@@ -36,6 +36,7 @@ DIFFERS = {
     SERVICE: {
         "ops.api_key": "S",
         "ops.champion": "S",
+        "ops.decision": "S",
         "ops.generation": "S",
         "ops.model_version": "S",
         "ops.published": "S",
@@ -52,6 +53,7 @@ DIFFERS = {
     WRITER: {
         "raw.calendar": "SIU",
         "ops.champion": "SI",
+        "ops.decision": "S",
         "ops.schema_version": "S",
         "raw.event": "S",
         "raw.event_id": "S",
