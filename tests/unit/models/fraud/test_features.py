@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -12,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daybreak.errors import ArtifactAltered, ConfigError
-from daybreak.models.fraud.features import Asked, assemble
+from daybreak.models.fraud.features import assemble
 from daybreak.models.fraud.layout import Layout
-from daybreak.signals.batch import microseconds
 from daybreak.signals.declared import check_signals
-from daybreak.signals.slots import ABSENT
+from daybreak.signals.log import Event
+from daybreak.signals.slots import NOT_IN_LOG
 from daybreak.signals.stream import Stream
+from daybreak.signals.transactions import EventRows, as_transactions
 
 STREAM = Stream(
     "payments",
@@ -32,23 +32,17 @@ RATES = {"channel": {"web": 0.5}}
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
-def objects(*values: Any) -> np.ndarray:
-    return np.array([*values, None], object)[:-1]
+def rows(stream: Stream, layout: Layout, *events: Event) -> EventRows:
+    """Events whose signals are 0, 1, 2 …"""
+    transactions = as_transactions(stream, events, [NOT_IN_LOG] * len(events))
+    signals = np.arange(len(layout.signals), dtype=np.float32)[None]
+    return EventRows(transactions, signals.repeat(len(events), axis=0))
 
 
 def assembled(*moments: datetime) -> np.ndarray:
-    count = len(moments)
-    asked = Asked(
-        np.array([microseconds(one) for one in moments]),
-        {"amount": np.full(count, 1234), "fee": np.full(count, ABSENT)},
-        {
-            "channel": objects(*["web"] * count),
-            "distance": objects(*[2.5] * count),
-            "app": objects(*[None] * count),
-        },
-    )
-    signals = np.arange(len(LAYOUT.signals), dtype=np.float32)[None].repeat(count, axis=0)
-    return assemble(LAYOUT, asked, signals, RATES)
+    keys, attributes = {"card": "c-1"}, {"channel": "web", "distance": 2.5}
+    events = [Event("x", one, keys, {"amount": 1234}, attributes) for one in moments]
+    return assemble(LAYOUT, rows(STREAM, LAYOUT, *events), RATES)
 
 
 def test_all_features_in_their_place() -> None:
@@ -103,8 +97,9 @@ def test_signals_of_another_stream_are_named() -> None:
 
 
 def test_a_stream_of_one_key_and_no_amount_has_features_too() -> None:
-    layout = Layout.of(Stream("logins", ("account",), (), 0, {}, "UTC"), 1)
+    stream = Stream("logins", ("account",), (), 0, {}, "UTC")
+    layout = Layout.of(stream, 1)
     assert layout.features[:3] == ("hour", "weekday", "account_count_15m")
-    asked = Asked(np.array([0]), {}, {})
-    signals = np.zeros((1, len(layout.signals)), np.float32)
-    assert assemble(layout, asked, signals, {}).shape == (1, len(layout.features))
+    event = Event("x", datetime(2026, 3, 2, tzinfo=UTC), {"account": "a-1"})
+    found = assemble(layout, rows(stream, layout, event), {})
+    assert found.shape == (1, len(layout.features))
