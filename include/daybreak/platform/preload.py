@@ -12,6 +12,7 @@ import sys
 from importlib import import_module
 
 LIBRARIES = (
+    "orjson",
     "psycopg",
     "pydantic_settings",
     "sqlalchemy.dialects.postgresql.psycopg",

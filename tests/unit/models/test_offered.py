@@ -108,7 +108,10 @@ def test_a_model_needs_what_those_need_whose_scores_it_stands_on() -> None:
 
 def test_only_what_the_data_set_can_carry_has_a_schedule(ratings: str) -> None:
     assert list(carried(OWN, ratings)) == ["recommendations", "clockwork"]
-    assert absent(ratings) == {"sales_forecast": "needs sales"}
+    assert absent(ratings) == {
+        "fraud": "needs streams and labels",
+        "sales_forecast": "needs sales",
+    }
     expect_carried("recommendations", ratings)
     with pytest.raises(NotCarried, match="sales_forecast needs sales, which the data set"):
         expect_carried("sales_forecast", ratings)

@@ -56,6 +56,11 @@ class FraudNightly(Nightly):
         """Names of what is always there."""
         return (NAMES,)
 
+    def entities(self, warehouse: Connection, as_of: AsOf, options: Options = NO_OPTIONS) -> None:
+        """One shard has all events. Raises ``NoData``, and ``InvalidRequest`` for options."""
+        delay_of_day(options)
+        stream_of_frauds(warehouse, as_of)
+
     def shared(
         self, warehouse: Connection, as_of: AsOf, options: Options, parts: Sequence[Part]
     ) -> Shared:

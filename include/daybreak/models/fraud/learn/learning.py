@@ -11,6 +11,8 @@ from daybreak.models.fraud.learn.examples import read_examples
 from daybreak.models.fraud.learn.gate import judge
 from daybreak.models.fraud.learn.lineage import grown_of, learned_through
 from daybreak.models.fraud.learn.train import trained
+from daybreak.models.fraud.options import OPTIONS
+from daybreak.models.options import chosen
 from daybreak.registry.artifact import Artifact
 
 
@@ -25,6 +27,7 @@ class FraudLearning(Learning):
         options: Options = NO_OPTIONS,
     ) -> Trained:
         """Raises ``NoData`` where too little is known, and ``InvalidRequest``."""
+        chosen(options, OPTIONS)
         examples = read_examples(warehouse, as_of, progress)
         return trained(examples, as_of.business_date, options, progress=progress)
 
