@@ -57,6 +57,7 @@ A_PERSON_FIRST = {
     "ConfigError",
     "Conflict",
     "DatasetError",
+    "DecisionsDiffer",
     "Forbidden",
     "GateRefused",
     "GoldenRowsDiffer",

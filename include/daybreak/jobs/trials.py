@@ -9,6 +9,7 @@ from daybreak.jobs.promoting import checked_reason
 from daybreak.ledger import trials
 from daybreak.ledger.trials import Kind, Trial
 from daybreak.models import get_model
+from daybreak.models.base import AnyModel
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.warehouse.engine import begin, connect
 
@@ -24,10 +25,11 @@ def canary(
 ) -> bool:
     """Let a version answer for ``percent`` of the entities; whether that is new.
 
-    Raises ``NotFound`` for an unknown model or version, ``InvalidRequest`` where the model's
-    requests are about no entity, without a reason, and for a share that is none.
+    Raises ``NotFound`` for an unknown model or version, ``InvalidRequest`` where the model decides
+    about events, where its requests are about no entity, without a reason, and for a share that is
+    none.
     """
-    if get_model(model).endpoint.entity is None:
+    if _tried(model).endpoint.entity is None:
         raise InvalidRequest(
             f"Requests of {model} are about no entity, so there is no share of them.",
             remedy=f"`daybreak models shadow {model} {version}` asks it beside the champion.",
@@ -47,7 +49,7 @@ def shadow(
     model: str, version: str, reason: str, *, actor: str, runtime: Runtime | None = None
 ) -> bool:
     """Ask a version beside what answers; whether that is new. Raises as ``canary`` does."""
-    get_model(model)
+    _tried(model)
     return _start(model, "shadow", Trial(version, 1.0), reason, actor=actor, runtime=runtime)
 
 
@@ -76,6 +78,22 @@ def listed(model: str | None = None, runtime: Runtime | None = None) -> list[dic
         get_model(model)
     with connect(runtime.engine) as conn:
         return trials.listed_trials(conn, model)
+
+
+def _tried(model: str) -> AnyModel:
+    """The model, where versions of it can be tried.
+
+    A decision is kept, and answers whoever asks about the event again: one of a version that is
+    only tried would be the decision about its event for good.
+    """
+    found = get_model(model)
+    if found.decides:
+        raise InvalidRequest(
+            f"{model} decides about events, and models that decide take no trials yet.",
+            remedy=f"`daybreak models promote {model} VERSION` puts a version in force.",
+            field="model",
+        )
+    return found
 
 
 def _start(

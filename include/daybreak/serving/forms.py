@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from daybreak.errors import ConfigError, InvalidRequest
 from daybreak.models.base import AnyModel
-from daybreak.serving.answers import SCORES_ALONE, Wanted
+from daybreak.serving.answers import MOST_EXPLAINED, SCORES_ALONE, Wanted
 from daybreak.serving.http.body import wrong_fields
 
 MOST_ROWS = 1000
@@ -60,6 +60,11 @@ def many_form(model: AnyModel) -> type[Many]:
     return made
 
 
+def query_of(model: AnyModel) -> tuple[str, ...]:
+    """What of ``Query`` the address of a prediction of this model may say."""
+    return tuple(Query.model_fields) if model.answers_from_a_day else ("explain",)
+
+
 def wanted(model: AnyModel, request: Request) -> Wanted:
     """What the address asks for. Raises ``InvalidRequest``, naming the parameter."""
     if not request.environ.get("QUERY_STRING"):
@@ -81,10 +86,23 @@ def wanted(model: AnyModel, request: Request) -> Wanted:
             wrong,
             remedy="It may say compare=published and explain=true, each once.",
         ) from None
-    if query.compare and model.nightly is None:
+    if query.compare and not model.answers_from_a_day:
+        why = "answers about events as they come" if model.decides else "is not scored nightly"
         raise InvalidRequest(
-            f"{model.name} is not scored nightly, so there is nothing to compare with.",
+            f"{model.name} {why}, so there is nothing to compare with.",
             remedy="Leave compare out.",
             field="compare",
         )
     return Wanted(compare=query.compare is not None, explain=query.explain == "true")
+
+
+def expect_few(asked: BaseModel) -> None:
+    """Raise ``InvalidRequest`` where more events are to be explained than one answer explains."""
+    if isinstance(asked, Many) and len(asked.rows) > MOST_EXPLAINED:
+        raise InvalidRequest(
+            f"The request would be answered by more than {MOST_EXPLAINED} predictions, each "
+            "explained.",
+            remedy="Ask for fewer at once.",
+            field=ROWS,
+            limit=MOST_EXPLAINED,
+        )

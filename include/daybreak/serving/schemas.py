@@ -99,7 +99,7 @@ class ModelSummary(Form):
     model: str
     champion: str | None = Field(description="The version in force now.")
     published: Published | None = Field(
-        description="null: nothing is, or the model only answers requests, by its champion."
+        description="null: nothing is, or the champion answers, whatever is published."
     )
     problem: Fault | None = Field(
         description="Why nothing is published or served, or why a newer version stays out."
@@ -129,7 +129,9 @@ class ModelDetail(ModelSummary):
         }
     )
 
-    keys: list[str] = Field(description="Fields that say which entity a request is about.")
+    keys: list[str] = Field(
+        description="Fields that say which entity a request is about; none of one about an event."
+    )
     request: dict[str, Any] = Field(description="JSON Schema of a prediction request.")
     manifest: dict[str, Any] | None = Field(description="Manifest of the served version.")
 
@@ -138,8 +140,32 @@ _OF_A_GENERATION: dict[str, Any] = {
     "generation": (int, Field(description="Its row in ops.generation.")),
     "business_date": (date, Field(description="The last day whose facts are known.")),
 }
+_WATERMARK = "Nothing that became known later is in it"
 _OF_A_MOMENT: dict[str, Any] = {
-    "watermark": (datetime, Field(description="Nothing that became known later is in it.")),
+    "watermark": (datetime, Field(description=f"{_WATERMARK}.")),
+}
+_OF_AN_EVENT: dict[str, Any] = {
+    "watermark": (
+        datetime | None,
+        Field(
+            description=f"{_WATERMARK}. Of a stale answer that of the oldest key; null: nothing "
+            "was remembered of its keys."
+        ),
+    ),
+}
+_KEPT: dict[str, Any] = {
+    "recorded": (bool, Field(description="Whether the event was appended to its stream.")),
+    "stale": (
+        bool,
+        Field(
+            description="Whether the warehouse was down: answered by what was read of the keys "
+            "before. Whether the event is in the stream was not looked at."
+        ),
+    ),
+}
+_OF_A_CANARY: dict[str, Any] = {
+    "version": (str, Field("", description="Only where a canary answered: its version.")),
+    "gate": (Gate, Field("passed", description=f"Only where a canary answered. {GATE}")),
 }
 
 
@@ -204,7 +230,6 @@ def answer_forms(
         "model": (Literal[model.name], ...),
         "version": (str, Field(description="The version that answered.")),
         "gate": (Gate, Field(description=GATE)),
-        **(_OF_A_GENERATION if model.nightly else _OF_A_MOMENT),
     }
     notes = model.endpoint.notes
     scored: dict[str, Any] = {
@@ -212,11 +237,14 @@ def answer_forms(
         "predictions": (list[_prediction_form(model)], ...),  # type: ignore[misc]  # made here
         **(_fields_of(notes) if notes else {}),
     }
-    of_canary: dict[str, Any] = {
-        "version": (str, Field("", description="Only where a canary answered: its version.")),
-        "gate": (Gate, Field("passed", description=f"Only where a canary answered. {GATE}")),
-    }
-    alone = create_model(f"{name}OneOfMany", __base__=Form, **scored, **of_canary)
+    if model.decides:
+        # Each answer is kept as it is, and comes back as it is: of many, too, it says all of it.
+        scored = _OF_AN_EVENT | scored | _KEPT
+        beside = {"version": head["version"], "gate": head["gate"]}
+    else:
+        head |= _OF_A_GENERATION if model.answers_from_a_day else _OF_A_MOMENT
+        beside = _OF_A_CANARY
+    alone = create_model(f"{name}OneOfMany", __base__=Form, **scored, **beside)
     answers = Field(description="Of each row in order: its answer, or the error it would have got.")
     latency: Any = (float, Field(description="Time inside the service.", ge=0))
     looked_up = create_model(f"{name}LookedUp", __base__=Form, **head, **scored)
@@ -242,7 +270,7 @@ def _prediction_form(model: AnyModel) -> type[BaseModel]:
     beside: dict[str, Any] = _fields_of(endpoint.extra) if endpoint.extra else {}
     explained = Field(None, description="Only with `?explain=true`.")
     beside["explanation"] = (Explanation, explained)
-    if model.nightly is not None:
+    if model.answers_from_a_day:
         published = Field(
             None,
             description="Only with `?compare=published`: the row of the published generation about "

@@ -85,7 +85,10 @@ def test_the_largest_field_that_a_schema_allows_fits_into_a_body(name: str) -> N
     assert taken >= example.keys()
 
 
-FORECAST = {"store": "S001", "item": "I0001", "date": "2026-07-02"}
+LEAST: dict[str, dict[str, Any]] = {
+    "sales_forecast": {"store": "S001", "item": "I0001", "date": "2026-07-02"},
+    "fraud": {"event_id": "e", "event_at": "2026-03-01T09:31:00Z", "keys": {"card": "c"}},
+}
 
 
 @pytest.mark.parametrize(
@@ -110,13 +113,24 @@ FORECAST = {"store": "S001", "item": "I0001", "date": "2026-07-02"}
         ("recommendations", {"session": None}, False),
         ("recommendations", {"allow": None}, True),
         ("recommendations", {"allow": ["I0001", "a\x00b"]}, False),
+        ("fraud", {"keys": {"a\x00b": "c"}}, False),
+        ("fraud", {"keys": {"a" * 64: "c"}}, False),
+        ("fraud", {"keys": {str(n): "c" for n in range(1000)}}, True),
+        ("fraud", {"keys": {str(n): "c" for n in range(1001)}}, False),
+        ("fraud", {"keys": {}}, True),  # what a stream asks for is said as 422
+        ("fraud", {"amounts": {"amount": -0.01}}, False),
+        ("fraud", {"amounts": {"amount": True}}, False),
+        ("fraud", {"attributes": {"channel": None}}, False),
+        ("fraud", {"event_at": "2026-03-01T09:31:00"}, False),
+        ("fraud", {"event_at": "2026-03-01T09:31:00+02:00"}, True),
+        ("fraud", {"record": None}, False),
     ],
 )
 def test_what_is_at_the_edge_is_taken_by_both_or_by_neither(
     name: str, fields: dict[str, Any], taken: bool
 ) -> None:
     form = get_model(name).endpoint.request
-    body = (FORECAST if name == "sales_forecast" else {}) | fields
+    body = LEAST.get(name, {}) | fields
     by_schema = Draft202012Validator(
         request_schema(form), format_checker=Draft202012Validator.FORMAT_CHECKER
     )
@@ -126,16 +140,21 @@ def test_what_is_at_the_edge_is_taken_by_both_or_by_neither(
 
 
 def largest(schema: dict[str, Any]) -> Any:
-    """The longest text or list, the largest number."""
-    (schema,) = [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
+    """The longest text or list, the largest number; of an object, one field, as a stream says how
+    many there are."""
+    (schema, *_) = [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
     if "const" in schema:
         return schema["const"]
     match schema["type"]:
         case "array":
             return [largest(schema["items"])] * schema["maxItems"]
         case "string":
-            return "2026-07-02" if schema.get("format") == "date" else "x" * schema["maxLength"]
+            written = {"date": "2026-07-02", "date-time": "2026-07-02T09:00:00.000001+02:00"}
+            return written.get(schema.get("format", "")) or "x" * schema["maxLength"]
+        case "object":
+            name = largest({"type": "string", **schema["propertyNames"]})
+            return {name: largest(schema["additionalProperties"])}
         case "boolean":
             return True
         case _:
-            return schema["maximum"]
+            return schema.get("maximum", 1e308)

@@ -89,6 +89,8 @@ def answer_errors_as_json(app: Flask, max_body_bytes: int) -> None:
             response.headers["WWW-Authenticate"] = 'Bearer realm="daybreak"'
         if "retry_after" in error.details:
             response.headers["Retry-After"] = str(error.details["retry_after"])
+        if "allow" in error.details:
+            response.headers["Allow"] = error.details["allow"]
         if "accept_encoding" in error.details:
             response.headers["Accept-Encoding"] = error.details["accept_encoding"]
         return response

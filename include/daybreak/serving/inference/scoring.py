@@ -71,6 +71,32 @@ def in_force(service: Service, model: AnyModel, version: str | None) -> Publicat
     return publication
 
 
+def offered(service: Service) -> list[str]:
+    """Names of the models that can be asked with tensors."""
+    return sorted(name for name, model in service.models.items() if not model.decides)
+
+
+def model_of(service: Service, name: str) -> AnyModel:
+    """Raises ``NotFound``, also for a model whose requests are events: their fields are objects,
+    which are no tensors."""
+    known = offered(service)
+    if name in known:
+        return service.models[name]
+    if name in service.models:
+        raise NotFound(
+            f"{name} is asked about events, which are no tensors.",
+            remedy=f"POST /v1/models/{name}/predict takes them.",
+            field="model",
+            models=known,
+        )
+    raise NotFound(
+        "There is no model of this name.",
+        remedy=f"The models are: {', '.join(known)}.",
+        field="model",
+        models=known,
+    )
+
+
 @contextmanager
 def _named(row: int) -> Iterator[None]:
     """Let an error say which row it is about."""

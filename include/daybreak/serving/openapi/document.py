@@ -13,15 +13,18 @@ from flask import Flask
 
 from daybreak.models.base import AnyModel
 from daybreak.serving.address import address_parameters
+from daybreak.serving.forms import query_of
 from daybreak.serving.http.auth import is_public
 from daybreak.serving.http.failures import failure, speaks_inference
 from daybreak.serving.inference.forms import InferenceFailure
+from daybreak.serving.inference.scoring import offered
 from daybreak.serving.openapi.description import JSON, Description, description_of
 from daybreak.serving.openapi.examples import asked, given
 from daybreak.serving.openapi.faults import (
     ANY,
     CLOSED,
     FAULTS,
+    OF_DECISIONS,
     WAITING,
     WITH_BODY,
     WITH_PARAMETERS,
@@ -48,7 +51,7 @@ _VARIABLE = re.compile(r"<(\w+)>")
 
 def document(app: Flask, server: str) -> Json:
     """The document, with ``server`` as the address that paths are beneath."""
-    models = service_of(app).models
+    service = service_of(app)
     operations = list(_operations(app))
     forms = Forms(
         chain.from_iterable(one.bodies for one in operations),
@@ -59,7 +62,9 @@ def document(app: Flask, server: str) -> Json:
     )
     paths: Json = {}
     for one in operations:
-        paths.setdefault(one.path, {})[one.method] = _described(one, forms, models)
+        paths.setdefault(one.path, {})[one.method] = _described(
+            one, forms, _named(service, one.path)
+        )
     return {
         "openapi": "3.1.0",
         "info": {"title": "Daybreak", "version": version("daybreak"), "description": ABOUT},
@@ -104,6 +109,7 @@ class _Operation:
         found |= {*CLOSED, *WAITING} if not self.public else set()
         found |= {*WITH_BODY} if self.bodies else set()
         found |= {*WITH_PARAMETERS} if self.variables or self.model else set()
+        found |= {*OF_DECISIONS} if self.model and self.model.decides else set()
         return sorted(found)
 
 
@@ -114,9 +120,13 @@ def _operations(app: Flask) -> Iterator[_Operation]:
         said = description_of(view)
         if said is None:
             continue
+        if "<name>" in rule.rule and not said.each_model and not _named(service, rule.rule):
+            continue  # it would be for none
         summary = (view.__doc__ or "").strip().partition("\n")[0]
         (method,) = (rule.methods or set()) - {"HEAD", "OPTIONS"}
         for model in service.models.values() if said.each_model else (None,):
+            if model and model.decides and said.by_address:
+                continue  # it is refused: a decision is asked for by a body
             path = rule.rule.replace("<name>", model.name if model else "{model}")
             yield _Operation(
                 _VARIABLE.sub(r"{\1}", path),
@@ -127,6 +137,11 @@ def _operations(app: Flask) -> Iterator[_Operation]:
                 model,
                 *_forms(service, said, model),
             )
+
+
+def _named(service: Service, path: str) -> Iterable[str]:
+    """The models that a path may name."""
+    return offered(service) if speaks_inference(path) else service.models
 
 
 def _forms(
@@ -150,7 +165,8 @@ def _described(one: _Operation, forms: Forms, models: Iterable[str]) -> Json:
     }
     parameters = [_parameter(name, models) for name in one.variables]
     if one.said.query:
-        parameters += query_parameters(one.said.query)
+        named = query_of(one.model) if one.model else one.said.query.model_fields
+        parameters += [each for each in query_parameters(one.said.query) if each["name"] in named]
     if one.said.by_address and one.model:
         parameters += [*address_parameters(one.model.endpoint.request), _IF_NONE_MATCH]
     if parameters:

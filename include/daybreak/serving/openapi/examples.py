@@ -31,8 +31,13 @@ def _answer(model: AnyModel, example: Example) -> Json:
         "model": model.name,
         "version": "2026-06-23-5f0c2ab9",
         "gate": "passed",
-        **(_OF_A_GENERATION if model.nightly else _OF_A_MOMENT),
+        **(_OF_A_GENERATION if model.answers_from_a_day else _OF_A_MOMENT),
         "source": example.source,
         "predictions": [dict(row) for row in example.predictions],
         **example.notes,
+        **(_kept(example) if model.decides else {}),
     }
+
+
+def _kept(example: Example) -> Json:
+    return {"recorded": example.request.get("record", False), "stale": False}

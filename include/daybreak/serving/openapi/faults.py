@@ -27,6 +27,8 @@ WAITING = (503,)
 CLOSED = (401, 403, 429)
 WITH_BODY = (415,)
 WITH_PARAMETERS = (404,)
+OF_DECISIONS = (409, 422)
+"""Of a model that decides, whose requests are events: they may not fit their stream."""
 
 
 @dataclass(frozen=True)

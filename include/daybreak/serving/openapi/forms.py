@@ -9,18 +9,34 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
+from daybreak.serving.http.body import MOST_FIELDS
+
 Json = dict[str, Any]
 Form = type[BaseModel]
 
 
 class RequestSchema(GenerateJsonSchema):
-    """Adds what ``serving.http.body.parse`` asks of every text, whatever the form says."""
+    """Adds what ``serving.http.body.parse`` asks of every request, whatever its form says."""
 
     def str_schema(self, schema: core_schema.StringSchema) -> JsonSchemaValue:
         """A text without NUL. (No text of JSON Schema holds half a surrogate pair.)"""
         found = super().str_schema(schema)
         if self.mode == "validation":
             found.setdefault("pattern", r"^[^\u0000]*$")
+        return found
+
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        """An object whose names are texts like others, and are bounded in number.
+
+        A pattern of its names would else say which of them have values of this kind, and let all
+        others have any.
+        """
+        found = super().dict_schema(schema)
+        for pattern, values in found.pop("patternProperties", {}).items():
+            found["propertyNames"] = found.get("propertyNames", {}) | {"pattern": pattern}
+            found["additionalProperties"] = values
+        if self.mode == "validation":
+            found.setdefault("maxProperties", MOST_FIELDS)
         return found
 
 

@@ -50,7 +50,8 @@ def model(name: str) -> Response:
     summary, publication = _summary(service, found)
     detail = ModelDetail(
         **summary,
-        keys=list(found.keys),
+        # Columns of a model that decides name an event of its scores, which no request has.
+        keys=list(found.keys) if found.answers_from_a_day else [],
         request=request_schema(found.endpoint.request),
         manifest=publication and publication.manifest,
     )

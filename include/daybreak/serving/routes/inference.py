@@ -20,7 +20,7 @@ from daybreak.serving.inference.forms import (
     ServerMetadata,
     ServerReady,
 )
-from daybreak.serving.inference.scoring import in_force, infer
+from daybreak.serving.inference.scoring import in_force, infer, model_of
 from daybreak.serving.inference.tensors import inputs_of, outputs_of
 from daybreak.serving.openapi.description import described
 from daybreak.serving.routes.health import readyz
@@ -112,7 +112,7 @@ def infer_version(name: str, version: str) -> Response:
 
 def _metadata(name: str, version: str | None) -> Response:
     service = current_service()
-    found = service.model(name)
+    found = model_of(service, name)
     form: type[BaseModel] = found.endpoint.request
     publication = in_force(service, found, version)
     metadata = ModelMetadata(
@@ -126,13 +126,13 @@ def _metadata(name: str, version: str | None) -> Response:
 
 def _ready(name: str, version: str | None) -> Response:
     service = current_service()
-    in_force(service, service.model(name), version)
+    in_force(service, model_of(service, name), version)
     return json_response(ModelReady(name=name).model_dump())
 
 
 def _infer(name: str, version: str | None) -> Response:
     service = current_service()
-    found = service.model(name)
+    found = model_of(service, name)
     body = read_body(request, service.runtime.settings.max_body_bytes, undeclared=True)
     answer = infer(service, found, version, parse(InferRequest, body))
     g.answered = Answered(encoded(answer), name, answer["model_version"], MANY)

@@ -7,8 +7,9 @@ import time
 
 from flask import Blueprint, Response
 
+from daybreak.errors import MethodNotAllowed
 from daybreak.serving.address import asked_by_address
-from daybreak.serving.forms import Query, wanted
+from daybreak.serving.forms import Query, expect_few, wanted
 from daybreak.serving.http.auth import needs, require
 from daybreak.serving.http.body import parse, read_body
 from daybreak.serving.http.current import current_request, known
@@ -31,6 +32,8 @@ def predict(name: str) -> Response:
     beside = wanted(model, request)
     if beside.explain:
         require("explain")
+        if model.decides:
+            expect_few(asked)
     here.answered = answered = service.predict(model, asked, beside, here.started)
     milliseconds = round((time.perf_counter() - here.started) * 1000, 3)
     return json_bytes(b'%b,"latency_ms":%a}' % (answered.json[:-1], milliseconds))
@@ -43,6 +46,13 @@ def look_up(name: str) -> Response:
     """One prediction by its address, which a cache may keep and ask about."""
     service, request, here = current_service(), current_request(), known()
     model = service.model(name)
+    if model.decides:
+        raise MethodNotAllowed(
+            f"{name} decides about events, which are sent in a body.",
+            remedy=f"POST /v1/models/{name}/predict asks for a decision.",
+            method=request.method,
+            allow="POST",
+        )
     asked = asked_by_address(model.endpoint.request, request.args)
     here.answered = answered = service.predict(model, asked)
     response = json_bytes(answered.json)
