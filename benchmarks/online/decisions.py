@@ -220,7 +220,7 @@ def measure(
     """Raises ``AssertionError`` where an answer was an error."""
     with bank(books) as made:
         with begin(made.runtime.engine) as conn:
-            key = create_key(conn, "bench", system_clock()).token
+            key = create_key(conn, "bench", system_clock(), scopes=["predict", "events"]).token
         with service(made.runtime) as port:
             asking = Asking(port, f"/v1/models/{MODEL.name}/predict", key)
             times_found = timed(made, asking, seconds)

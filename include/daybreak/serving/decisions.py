@@ -117,7 +117,10 @@ class Decisions:
             answers = self._answered([asked])[0] if alone else self._together.do(asked)
             for place, answer in zip(some, answers, strict=True):
                 found[place] = answer
-        return [one for one in found if one is not None]
+        answers = [one for one in found if one is not None]
+        if all(isinstance(one, WarehouseUnavailable) for one in answers):
+            raise answers[0]  # type: ignore[misc]  # all are errors
+        return answers
 
     def _answered(self, asked: Sequence[_Asked]) -> list[list[bytes | DaybreakError]]:
         """The answers to requests that can be answered together."""
@@ -142,8 +145,8 @@ class Decisions:
 
     def _seen(
         self, model: AnyModel, signals: Signals, version: str, forms: Sequence[DecisionForm]
-    ) -> tuple[list[Seen], bool]:
-        """What the log says of the events, and whether that is only what is remembered of it."""
+    ) -> tuple[list[Seen | DaybreakError], bool]:
+        """What the log says of each event, and whether that is only what is remembered of it."""
 
         def read(conn: Connection) -> tuple[list[Seen], bool]:
             return read_seen(conn, model.name, signals, forms)
@@ -155,34 +158,40 @@ class Decisions:
                 with begin(self._runtime.engine) as conn:
                     settle(conn, signals.stream, self._runtime.clock())
                 seen, _ = self._asking.repeatable(read)
-        except WarehouseUnavailable:
-            heads = [self._heads.of(version, Moment(one.event_at, one.keys)) for one in forms]
-            if not any(heads):
-                raise
-            return remembered(signals.stream, forms, heads), True
+        except WarehouseUnavailable as error:
+            held = [self._heads.of(version, Moment(one.event_at, one.keys)) for one in forms]
+            found = remembered(signals.stream, forms, held)
+            # Of a request whose keys nobody asked about lately, nothing can be said.
+            return [one if one.heads else error for one in found], True
         for one in seen:
             self._heads.keep(version, one.moment, one.heads)
-        return seen, False
+        return list(seen), False
 
     def _recorded(
-        self, making: _Making, seen: Sequence[Seen], started: Sequence[float]
+        self,
+        making: _Making,
+        seen: Sequence[Seen | DaybreakError],
+        started: Sequence[float],
     ) -> list[bytes | DaybreakError]:
         """The answers, once nothing of them can be lost."""
         found: dict[int, bytes | DaybreakError] = {}
+        asked: dict[int, Seen] = {}
         for place, one in enumerate(seen):
-            if one.conflict is not None:
+            if isinstance(one, DaybreakError):
+                found[place] = one
+            elif one.conflict is not None:
                 found[place] = conflict(making.signals.stream, one.form, one.conflict)
             elif one.decided is not None:
-                found[place] = one.decided.encode()
-        places = [place for place in range(len(seen)) if place not in found]
-        made = making.entries(
-            [seen[place] for place in places], [started[place] for place in places]
-        )
+                found[place] = making.as_wanted(one.decided)
+            else:
+                asked[place] = one
+        places = list(asked)
+        made = making.entries(list(asked.values()), [started[place] for place in places])
         recording = [n for n, one in enumerate(made) if one.event is not None]
         if recording:
             outcomes = self._record([made[n] for n in recording])
             for n, outcome in zip(recording, outcomes, strict=True):
-                found[places[n]] = self._outcome(making, seen[places[n]], made[n], outcome)
+                found[places[n]] = self._outcome(making, asked[places[n]], made[n], outcome)
         spooled = [n for n, one in enumerate(made) if one.event is None]
         if spooled:
             self._spool([made[n] for n in spooled])
@@ -196,7 +205,7 @@ class Decisions:
         if outcome.conflict:
             held = self._streams.held(making.signals.stream, one.event.event_id)
             return conflict(making.signals.stream, one.form, held)
-        return (outcome.answer or entry.answer).encode()
+        return making.as_wanted(outcome.answer or entry.answer)
 
     def _record(self, entries: Sequence[Entry]) -> list[Recorded]:
         begun = time.perf_counter()
@@ -232,6 +241,16 @@ class _Making:
         self._publication = publication
         self._wanted = wanted
         self._stale = stale
+
+    def as_wanted(self, answer: str) -> bytes:
+        """An answer as it was given, without an explanation where none is wanted: not everybody
+        may see one."""
+        if self._wanted.explain or '"explanation"' not in answer:
+            return answer.encode()
+        found = orjson.loads(answer)
+        for prediction in found["predictions"]:
+            prediction.pop("explanation", None)
+        return encoded_answer(found)
 
     def entries(self, seen: Sequence[Seen], started: Sequence[float]) -> list[Entry]:
         """Decisions as they are kept."""

@@ -106,3 +106,9 @@ def expect_few(asked: BaseModel) -> None:
             field=ROWS,
             limit=MOST_EXPLAINED,
         )
+
+
+def records(asked: BaseModel) -> bool:
+    """Whether any of the events of a request is to be appended to its stream."""
+    forms = asked.rows if isinstance(asked, Many) else [asked]
+    return any(getattr(form, "record", False) for form in forms)

@@ -138,10 +138,12 @@ def check_reads(models: Mapping[str, AnyModel]) -> None:
     for model in models.values():
         for read in model.reads:
             upstream = models.get(read.model)
-            if upstream is None or upstream.nightly is None:
+            if upstream is None or not upstream.answers_from_a_day:
                 raise ConfigError(
                     f"{model.name} reads the scores of {read.model}, which "
-                    + ("is not scored nightly." if upstream else "is not installed."),
+                    + (
+                        "does not answer from a published day." if upstream else "is not installed."
+                    ),
                     remedy=f"Install the package that has {read.model}, or correct `reads` of "
                     f"the model {model.name}.",
                     model=model.name,

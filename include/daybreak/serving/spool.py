@@ -59,9 +59,15 @@ class Spool:
         with self._lock:
             if self._file is None:
                 self._file = _created(self._folder)
-            written = os.write(self._file.descriptor, lines)
-            while written < len(lines):
-                written += os.write(self._file.descriptor, lines[written:])
+            try:
+                written = os.write(self._file.descriptor, lines)
+                while written < len(lines):
+                    written += os.write(self._file.descriptor, lines[written:])
+            except OSError:
+                # Half a line may be there, which the next one would be glued to.
+                self._full.append(self._file)
+                self._file = None
+                raise
         self.follow()
 
     def follow(self) -> None:
@@ -85,9 +91,17 @@ class Spool:
             self._full += self._left_by_others()
             written = 0
             while self._full:
-                written += self._write(self._full[0])
-                file = self._full.pop(0)
-                file.path.unlink(missing_ok=True)
+                file = self._full[0]
+                try:
+                    written += self._write(file)
+                    file.path.unlink(missing_ok=True)
+                except (ValueError, TypeError, KeyError):
+                    # Of another release, or damaged: what comes after it is not to wait for it.
+                    logger.exception(
+                        "decisions in %s cannot be read, and are left there", file.path
+                    )
+                    file.path.rename(file.path.with_suffix(".unreadable"))
+                self._full.pop(0)
                 os.close(file.descriptor)
             return written
 
@@ -105,7 +119,9 @@ class Spool:
         for path in sorted(self._folder.glob("*.jsonl")):
             try:
                 descriptor = os.open(path, os.O_RDWR)
-            except FileNotFoundError:
+            except OSError as error:
+                if not isinstance(error, FileNotFoundError):
+                    logger.warning("decisions in %s cannot be opened: %s", path, error)
                 continue
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

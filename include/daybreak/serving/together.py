@@ -109,7 +109,7 @@ class Together(Generic[T, R]):
             found = self._work([one.item for one in some])
             for one, answer in zip(some, found, strict=True):
                 one.found = answer
-        except DaybreakError as error:
+        except Exception as error:
             if len(some) > 1 and not isinstance(error, WarehouseUnavailable):
                 for one in some:
                     self._work_on([one])

@@ -138,8 +138,15 @@ def held_event(conn: Connection, stream: Stream, id_of_event: str) -> Event | No
         row["event_at"],
         {name: value for name, value in keys.items() if value is not None},
         {name: value for name, value in amounts.items() if value is not None},
-        row["attributes"] or {},
+        {name: _as_given(stream, name, value) for name, value in (row["attributes"] or {}).items()},
     )
+
+
+def _as_given(stream: Stream, name: str, value: Any) -> AttributeValue:
+    # JSON has one kind of number, and 1e23 comes back as a whole one that no float64 is.
+    number = stream.attributes.get(name) == "number"
+    found: AttributeValue = float(value) if number else value
+    return found
 
 
 _CALL = (

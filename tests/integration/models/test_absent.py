@@ -55,6 +55,7 @@ def test_lists_of_versions_say_what_it_needs(
     for name in schedules():
         runtime.registry.register(name, None, {"engine": "none", "trained_through": DAY})
     assert {one["model"]: one["absent"] for one in versions(runtime=runtime)} == {
+        "fraud": "needs streams and labels",
         "recommendations": None,
         "sales_forecast": REASON,
     }
@@ -67,15 +68,17 @@ def test_lists_of_versions_say_what_it_needs(
 
 def test_status_and_doctor_note_it_and_find_no_fault(runtime: Runtime) -> None:
     found = {one.detail: one.state for one in operation(runtime.settings) if one.check == "model"}
-    (detail,) = found
-    assert detail.startswith(f"sales_forecast is absent: {REASON}, which ")
-    assert found[detail] == "note"
+    assert set(found.values()) == {"note"}
+    fraud, forecast = sorted(found)
+    assert fraud.startswith("fraud is absent: needs streams and labels, which ")
+    assert forecast.startswith(f"sales_forecast is absent: {REASON}, which ")
 
 
 def test_the_endpoint_lists_it_and_is_ready_without_it(runtime: Runtime) -> None:
     client = app_of(runtime).test_client()
     listed = {one["model"]: one for one in client.get("/v1/models").get_json()["models"]}
     assert {name: one["absent"] for name, one in listed.items()} == {
+        "fraud": "needs streams and labels",
         "recommendations": None,
         "sales_forecast": REASON,
     }

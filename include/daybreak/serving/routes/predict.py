@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 
 from daybreak.errors import MethodNotAllowed
 from daybreak.serving.address import asked_by_address
-from daybreak.serving.forms import Query, expect_few, wanted
+from daybreak.serving.forms import Query, expect_few, records, wanted
 from daybreak.serving.http.auth import needs, require
 from daybreak.serving.http.body import parse, read_body
 from daybreak.serving.http.current import current_request, known
@@ -34,6 +34,8 @@ def predict(name: str) -> Response:
         require("explain")
         if model.decides:
             expect_few(asked)
+    if model.decides and records(asked):
+        require("events")
     here.answered = answered = service.predict(model, asked, beside, here.started)
     milliseconds = round((time.perf_counter() - here.started) * 1000, 3)
     return json_bytes(b'%b,"latency_ms":%a}' % (answered.json[:-1], milliseconds))
