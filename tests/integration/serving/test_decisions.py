@@ -34,6 +34,8 @@ from daybreak.models.fraud.model import MODEL
 from daybreak.runtime import Runtime
 from daybreak.serving import decisions
 from daybreak.serving.app import create_app
+from daybreak.serving.http.auth import ApiKeys
+from daybreak.serving.http.keys import create_key
 from daybreak.serving.schemas import answer_forms
 from daybreak.serving.service import service_of
 from daybreak.serving.spool import Spool
@@ -1009,3 +1011,29 @@ def test_a_version_that_cannot_be_used_leaves_the_one_before(own: Bank) -> None:
         assert own.client.get("/readyz").get_json()["checks"]["fraud"] == "artifact_missing"
     finally:
         moved.rename(files)
+
+
+@pytest.mark.parametrize("distance", [1e23, -1e25, 1e30, 1.7976931348623157e20, 0.1])
+def test_a_number_of_any_size_is_the_same_when_it_is_asked_about_again(
+    here: Bank, distance: float
+) -> None:
+    form = payment("a", record=True) | {"attributes": {"distance": distance}}
+    first = ask(here.client, form)
+    assert ask(here.client, form)["predictions"] == first["predictions"]
+
+
+def test_an_event_is_appended_by_who_may_send_events_only(here: Bank) -> None:
+    app = create_app(here.runtime, authenticator=ApiKeys(here.runtime), models=[MODEL])
+    with begin(here.owner) as conn:
+        reading = create_key(conn, "reads", here.runtime.clock(), scopes=["predict"]).token
+        sending = create_key(conn, "s", here.runtime.clock(), scopes=["predict", "events"]).token
+    client = app.test_client()
+
+    def asked(token: str, body: dict[str, Any]) -> int:
+        headers = {"X-API-Key": token}
+        return client.post(PREDICT, json=body, headers=headers).status_code
+
+    assert asked(reading, payment("a")) == 200
+    assert asked(reading, payment("a", record=True)) == 403
+    assert asked(reading, {"rows": [payment("b"), payment("a", record=True)]}) == 403
+    assert asked(sending, {"rows": [payment("b"), payment("a", record=True)]}) == 200
