@@ -75,7 +75,12 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
-LONGEST = ("recommendations/test_backtest.py", "e2e/test_demo.py", "e2e/test_scheduler.py")
+LONGEST = (
+    "recommendations/test_backtest.py",
+    "e2e/test_demo.py",
+    "e2e/test_fraud_week.py",
+    "e2e/test_scheduler.py",
+)
 """Files that take a worker many minutes: begun last, the others would wait for them at the end."""
 
 

@@ -21,7 +21,7 @@ from daybreak.scoring.engines.engine import Engine
 from daybreak.scoring.engines.opening import open_engine
 from daybreak.scoring.proving import Proven, days_to_prove, prove
 from daybreak.signals.stream import Stream, read_streams
-from daybreak.signals.tiles import WrongTile, build_tiles, wrong_tiles
+from daybreak.signals.tiles import WrongTile, build_tiles, make_partitions, wrong_tiles
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.tables import proof
 
@@ -97,6 +97,8 @@ def _check_tiles(runtime: Runtime, day: date, progress: Progress) -> list[tuple[
     with connect(runtime.engine) as conn:
         streams = read_streams(conn)
     for stream in streams:
+        with begin(runtime.engine) as conn:
+            make_partitions(conn, stream)
         with begin(runtime.engine) as conn:
             built = build_tiles(conn, stream)
         progress(f"Built {built.tiles:,} tiles of {stream.name}")

@@ -143,8 +143,13 @@ class Reader:
         asked = partial(self._ask, driver, progress=progress, tiled=tiled)
         if len(moments) == 1:
             return [self._found(moments[0], asked(moments[0], event_ids[0]))]
-        with driver.pipeline():
-            cursors = list(map(asked, moments, event_ids))
+        cursors = []
+        with driver.pipeline() as pipeline:
+            for moment, event_id in zip(moments, event_ids, strict=True):
+                cursors.append(asked(moment, event_id))
+                # Each its own transaction: within one, a plan is not made anew for a partition
+                # that was attached meanwhile, while what says that it is to be read is seen.
+                pipeline.sync()
         return list(map(self._found, moments, cursors))
 
     def _ask(

@@ -7,7 +7,7 @@ and the most of two maxima is the most of all.
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -75,6 +75,23 @@ class WrongTile(NamedTuple):
             f"{self.key} {self.value!r} on {self.business_date} has {self.column} {self.in_tiles} "
             f"in its tiles, and {self.in_log} in the log"
         )
+
+
+def make_partitions(conn: Connection, stream: Stream, days: int = 8) -> None:
+    """Partitions that the next build writes to, and those of the log for so many days to come.
+
+    In a transaction of its own, before anything says that they are to be read: a statement that was
+    planned a moment before does not look into them.
+    """
+    progress = read_progress(conn, stream.name)
+    if progress.watermark is not None:
+        for month in _months(conn, stream, progress.tiled_through, progress.watermark):
+            ensure_partition(conn, tile, month)
+        today = progress.watermark.astimezone(UTC).date()
+        ahead = (today + timedelta(days=number) for number in range(days))
+        for day in ahead:
+            conn.execute(select(func.ops.ensure_day("event", day)))
+            conn.execute(select(func.ops.ensure_day("ops", "decision", day)))
 
 
 def build_tiles(conn: Connection, stream: Stream) -> Built:

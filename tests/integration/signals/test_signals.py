@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, text
@@ -16,8 +17,10 @@ from daybreak.signals.batch import Moments, signals_of
 from daybreak.signals.declared import DAY, Signal, Window
 from daybreak.signals.log import Event, Label, append_events, append_labels, settle
 from daybreak.signals.online import Moment, Signals
+from daybreak.signals.reading import Reader
 from daybreak.signals.stream import Stream, declare, read_progress
 from daybreak.signals.tiles import build_tiles, wrong_tiles
+from daybreak.warehouse.engine import begin, connect, driver_of, make_engine
 from signal_oracle import Entry, Said, value_of
 from signal_oracle import Moment as Asked
 
@@ -194,3 +197,38 @@ def read_log(conn: Connection) -> Kept:
         for row in conn.execute(text("SELECT * FROM raw.label WHERE event_at IS NOT NULL"))
     ]
     return Kept(log, said)
+
+
+def test_many_at_once_see_tiles_whose_partition_is_made_meanwhile(
+    warehouse: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within one transaction PostgreSQL does not make a plan anew for a partition that was attached
+    meanwhile, and yet sees what says that it is to be read."""
+    now = datetime(2026, 3, 27, 12, tzinfo=UTC)
+    with begin(warehouse) as conn:
+        declare(conn, STREAM, now)
+        settle(conn, STREAM, now - 9 * DAY)
+        for age in range(8, 0, -1):
+            events = [Event(f"{age}-{n}", now - age * DAY, {"card": "c"}) for n in range(3)]
+            append_events(conn, STREAM, events, now - age * DAY)
+    signals = Signals(STREAM, (Signal("card", "count", Window(30 * DAY)),))
+    moments = [Moment(now, {"card": "c"})] * 2
+    ask, asked = Reader._ask, []
+
+    def and_build(*given: Any, **named: Any) -> Any:
+        asked.append(given)
+        if len(asked) == 22:  # the second of two, after enough that the statement is prepared
+            with begin(warehouse) as conn:
+                assert build_tiles(conn, STREAM).tiles > 0
+        return ask(*given, **named)
+
+    monkeypatch.setattr(Reader, "_ask", and_build)
+    alone = make_engine(warehouse.url.render_as_string(hide_password=False), within=5.0, alone=True)
+    with connect(alone) as conn:
+        for _ in range(20):
+            signals.read(driver_of(conn), moments[:1], ["x"])
+        found = signals.read(driver_of(conn), moments, ["x", "x"])
+    alone.dispose()
+    values = [signals.fold(moments[0], one.heads).tolist() for one in found]
+    assert found[1].progress.tiled_through is not None
+    assert values == [[24.0], [24.0]]

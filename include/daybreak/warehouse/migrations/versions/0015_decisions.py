@@ -83,6 +83,8 @@ def upgrade() -> None:
     op.execute(_DROP_DAY)
     op.execute(_RECORD)
     op.execute("REVOKE ALL ON FUNCTION ops.ensure_day(text, text, date) FROM PUBLIC")
+    for signature in ("text, date", "text, text, date"):  # for days to come
+        op.execute(f"GRANT EXECUTE ON FUNCTION ops.ensure_day({signature}) TO daybreak_writer")
     op.execute(f"REVOKE ALL ON FUNCTION {_SIGNATURE} FROM PUBLIC")
     op.execute(f"GRANT EXECUTE ON FUNCTION {_SIGNATURE} TO daybreak_writer, daybreak_service")
 
@@ -93,6 +95,9 @@ _ENSURE_DAY = """
     DECLARE
         name text := table_name || to_char(day, '_YYYY_MM_DD');
     BEGIN
+        IF (of_schema, table_name) NOT IN (('raw', 'event'), ('ops', 'decision')) THEN
+            RAISE EXCEPTION '%.% has no days', of_schema, table_name;
+        END IF;
         IF EXISTS (SELECT FROM pg_class WHERE relname = name
                    AND relnamespace = of_schema::regnamespace) THEN
             RETURN;
