@@ -46,6 +46,7 @@ def dag_runner(
             "DAYBREAK_SYNTHETIC_BASKETS": "12",
             "DAYBREAK_SYNTHETIC_START": "2025-01-01",
             "DAYBREAK_SYNTHETIC_END": "2026-02-28",
+            "DAYBREAK_PAYMENTS_CARDS": "20",  # of months that no test here looks at
             "DAYBREAK_ENTITIES_PER_SHARD": "8",
             "DAYBREAK_POLL_SECONDS": "0.2",
         }

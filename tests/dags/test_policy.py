@@ -17,7 +17,11 @@ from daybreak.models import schedules
 pytestmark = pytest.mark.slow  # parses with Airflow
 
 ROOT = Path(__file__).parents[2]
-NIGHTLY = {"daily_forecast": "sales_forecast", "daily_recommendations": "recommendations"}
+NIGHTLY = {
+    "daily_fraud": "fraud",
+    "daily_forecast": "sales_forecast",
+    "daily_recommendations": "recommendations",
+}
 OTHERS = {"ingest", "maintenance", "train_models"}
 DAGS = {*NIGHTLY, *OTHERS}
 
@@ -169,6 +173,7 @@ def test_the_nightly_steps_stand_in_the_order_of_the_design(
     steps = dags[dag_id]["tasks"]
     assert list(steps) == [
         "wait_for_inputs",
+        *(["prove"] if schedules()[model].proves else []),
         "plan_snapshot",
         "share_snapshot",
         "read_shard",
@@ -180,6 +185,8 @@ def test_the_nightly_steps_stand_in_the_order_of_the_design(
         "record_sla",
     ]
     assert steps["wait_for_inputs"]["mode"] == "reschedule"
+    for beside in ("plan_snapshot", *(["prove"] if schedules()[model].proves else [])):
+        assert steps[beside]["upstream"] == ["wait_for_inputs"]
     mapped = {name for name, step in steps.items() if step["mapped"]}
     assert mapped == {"read_shard", "build_shard", "score_shard"}
     assert "read_shard" in steps["share_snapshot"]["upstream"]
@@ -238,6 +245,7 @@ def test_nights_by_data_and_on_one_weekday_and_their_deadlines(tmp_path: Path) -
     assert report["added"] == []
     found = {name: report["dags"][name] for name in NIGHTLY}
     assert {name: dag["schedule"] for name, dag in found.items()} == {
+        "daily_fraud": "0 2 * * *",
         "daily_forecast": "raw_facts, backfill",
         "daily_recommendations": "0 2 * * * (Sunday)",
     }

@@ -18,14 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
+from daybreak.models.fraud.tables import scores as suspicions
 from daybreak.models.sales_forecast.options import DEFAULT_HORIZON
 from daybreak.models.sales_forecast.tables import scores
 from daybreak.runtime import Runtime
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import connect
-from daybreak.warehouse.tables import generation, published, sla
+from daybreak.warehouse.tables import decision, event_id, generation, proof, published, sla
 from installation import ROOT, SMALL_SHOP, Installation, new_installation
 from reader import Reader, reading
 from readme_commands import ELSEWHERE, commands
@@ -33,6 +34,8 @@ from readme_commands import ELSEWHERE, commands
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 MODEL = "sales_forecast"
+FRAUD = "fraud"
+PAYMENTS = 2_000
 LAST = date(2026, 6, 30)
 DAYS = [LAST - timedelta(days=n) for n in reversed(range(7))]
 ROWS = (
@@ -120,6 +123,54 @@ def test_a_demo_shows_everything_and_its_days_land_whole(demo: Demo) -> None:
         assert min(row.wait_seconds, row.score_seconds, row.publish_seconds) >= 0
 
 
+def test_each_payment_is_decided_once_and_every_decision_is_proven(demo: Demo) -> None:
+    assert_decisions_are_proven(demo)
+    said = re.search(
+        r"^Reviewed or blocked: (\d+) of the (\d+) frauds, .* and (\d+) of the ([\d,]+) good",
+        demo.first.printed,
+        re.M,
+    )
+    assert said is not None
+    caught, frauds, disturbed, goods = (int(one.replace(",", "")) for one in said.groups())
+    assert frauds + goods == PAYMENTS
+    assert caught >= 10
+    assert caught / frauds > 5 * disturbed / goods, "by chance both would be alike"
+    with connect(demo.runtime.engine) as conn:
+        flagged = select(func.count()).where(
+            suspicions.c.generation_id == published.c.generation_id,
+            published.c.model == FRAUD,
+            suspicions.c.decision != "allow",
+        )
+        assert (conn.scalar(flagged) or 0) >= 10
+        query = select(sla).where(sla.c.model == FRAUD)
+        recorded = conn.execute(query).one()
+    assert (recorded.business_date, recorded.run_type) == (LAST, "manual")
+    assert (recorded.status, recorded.rows) == ("not_counted", PAYMENTS), "the day is long past"
+
+
+def assert_decisions_are_proven(demo: Demo) -> None:
+    """Each payment of the day has one entry in the log, one decision and one score."""
+    d = decision.c
+    with connect(demo.runtime.engine) as conn:
+        made = conn.execute(
+            select(d.event_id, d.recorded, d.stale).where(d.model == FRAUD, d.business_date == LAST)
+        ).all()
+        names = [one.event_id for one in made]
+        logged = conn.scalar(select(func.count()).where(event_id.c.event_id.in_(names)))
+        nights = conn.execute(select(proof).where(proof.c.model == FRAUD)).all()
+        query = select(generation).where(generation.c.model == FRAUD)
+        (night,) = conn.execute(query).all()
+        scored = select(suspicions.c.event_id).where(
+            suspicions.c.generation_id == night.generation_id
+        )
+        assert sorted(conn.scalars(scored)) == sorted(names)
+    assert len(made) == len({*names}) == logged == PAYMENTS
+    assert all(one.recorded and not one.stale for one in made)
+    assert [(one.business_date, one.decisions) for one in nights] == [(LAST, PAYMENTS)]
+    assert [(one.differing, one.wrong_tiles, one.finding) for one in nights] == [(0, 0, "")]
+    assert (night.business_date, night.state, night.rows) == (LAST, "published", PAYMENTS)
+
+
 @pytest.mark.docs
 def test_a_second_one_runs_only_what_is_not_out_and_gives_the_same_bits(demo: Demo) -> None:
     installation, first = demo.installation, demo.first
@@ -128,11 +179,14 @@ def test_a_second_one_runs_only_what_is_not_out_and_gives_the_same_bits(demo: De
 
     assert_it_shows_everything(again.printed)
     assert_no_reader_saw_half_a_day(again)
-    for model in (MODEL, "recommendations"):
+    for model in (MODEL, "recommendations", FRAUD):
         assert re.search(rf"^{model}: \S+ is champion already", again.printed, re.M), "not trained"
     assert "daily_recommendations: all 7 days are published" in again.printed
     assert "daily_forecast: all" not in again.printed, "one of its days was withdrawn"
+    assert f"daily_fraud: {LAST} is published" in again.printed
     assert forecasts(first.printed) == forecasts(again.printed)
+    assert decisions(first.printed) == decisions(again.printed), "asked again, all have their own"
+    assert_decisions_are_proven(demo)
     assert again.rows == first.rows, "byte for byte"
     assert all(again.generations[day] > first.generations[day] for day in DAYS)
     assert again.states == {
@@ -140,13 +194,13 @@ def test_a_second_one_runs_only_what_is_not_out_and_gives_the_same_bits(demo: De
         ("backfill", "superseded"): 6,
         ("backfill", "rolled_back"): 1,
     }
-    for dag in ("daily_forecast", "daily_recommendations"):
+    for dag, nights in (("daily_forecast", 7), ("daily_recommendations", 7), ("daily_fraud", 1)):
         listed = installation.must("airflow", "dags", "list-runs", dag, "-o", "json")
         runs = json.loads(listed[listed.index("[{") :])
-        assert [run["state"] for run in runs] == ["success"] * 7, "no run but the seven"
+        assert [run["state"] for run in runs] == ["success"] * nights, "no run but the first ones"
     curls = curls_of(again.printed)
     answers = [json.loads(subprocess.check_output(curl, shell=True)) for curl in curls]
-    assert [answer["source"] for answer in answers] == ["published", "published", "live"]
+    assert [answer["source"] for answer in answers] == ["published", "published", "live", "live"]
     assert_the_examples_of_the_docs_work(installation, again.printed)
 
 
@@ -267,12 +321,36 @@ def assert_it_shows_everything(printed: str) -> None:
     )
     assert [int(rank) for _, rank, _ in lists] == [1, 2, 3, 4, 5] * 3
     assert len({user for user, _, _ in lists}) == 3
-    for model in ("sales_forecast", "recommendations"):
-        beside = rf"^{model} +\S.* \d\.\d{{3}} +\w+ +\d\.\d{{3}} +(passed|refused)$"
+    for model, verdict in (
+        (MODEL, "passed|refused"),
+        ("recommendations", "passed|refused"),
+        (FRAUD, "passed"),
+    ):
+        beside = rf"^{model} +\S.* \d\.\d{{3}} +\w+ +\d\.\d{{3}} +({verdict})$"
         assert re.search(beside, printed, re.M), "the best baseline is named, with its figure"
     assert re.search(r"^All 20 items equal the published list of generation \d+", printed, re.M)
     assert '"reason": "together"' in printed, "the session is the reason"
+    assert re.search(
+        r"^2,000 payments of 2026-06-30 in .* each decided and recorded once", printed, re.M
+    )
+    assert re.search(r"^fraud +2026-06-30 +manual +not_counted", printed, re.M)
+    assert "\n2,000 of 2,000 decisions proven, bit for bit: 0 differ, 0 tiles are wrong." in printed
+    queue = re.findall(
+        r"^ +([1-5]) +c\d{6} +\d+ +\d+ +\d+ +0\.\d{3} +[\d.]+( +yes)?$", printed, re.M
+    )
+    assert [int(rank) for rank, _ in queue] == [1, 2, 3, 4, 5]
+    assert any(known for _, known in queue), "labels came over HTTP"
+    assert re.search(
+        r"^The same decision as before, (review|block), recorded once, because: .", printed, re.M
+    )
     assert re.search(r"^Airflow +http://127.0.0.1:\d+ +\(user admin, password \S+\)", printed, re.M)
+
+
+def decisions(printed: str) -> list[str]:
+    """The table of decisions, and how many were right."""
+    rows = re.findall(r"^(?:allow|review|block) +[\d,]+ +[\d,]+ +[\d,]+$", printed, re.M)
+    assert len(rows) == 3
+    return [*rows, *re.findall(r"^Reviewed or blocked: .*", printed, re.M)]
 
 
 def forecasts(printed: str) -> str:

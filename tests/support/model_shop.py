@@ -30,12 +30,15 @@ AS_OF = AsOf(DAY, CUTOFF)
 AFTERWARDS = datetime(2026, 3, 9, tzinfo=UTC)
 
 OPTIONS = {
-    "STORES": "2",
-    "ITEMS": "40",
-    "START": "2025-02-01",
-    "END": "2026-02-28",
-    "USERS": "120",
-    "BASKETS": "8",
+    "SYNTHETIC_STORES": "2",
+    "SYNTHETIC_ITEMS": "40",
+    "SYNTHETIC_START": "2025-02-01",
+    "SYNTHETIC_END": "2026-02-28",
+    "SYNTHETIC_USERS": "120",
+    "SYNTHETIC_BASKETS": "8",
+    "PAYMENTS_CARDS": "20",
+    "PAYMENTS_START": "2026-02-01",
+    "PAYMENTS_END": "2026-02-28",
 }
 
 LATE_CORRECTIONS = (
@@ -90,6 +93,6 @@ def learn_more(engine: Engine) -> None:
 
 
 def _load(engine: Engine, through: date | None = None) -> None:
-    named = {f"DAYBREAK_SYNTHETIC_{name}": value for name, value in OPTIONS.items()}
+    named = {f"DAYBREAK_{name}": value for name, value in OPTIONS.items()}
     with mock.patch.dict(os.environ, named):
         load_dataset(engine, load_spec("synthetic"), now=AFTERWARDS, through=through)

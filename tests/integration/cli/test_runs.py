@@ -173,9 +173,11 @@ def test_errors_are_those_of_the_jobs() -> None:
 
 @pytest.mark.usefixtures("runtime")
 def test_ingest_says_what_it_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    options = {"STORES": "1", "ITEMS": "4", "START": "2026-02-02", "END": "2026-02-10"}
+    options = {"SYNTHETIC_STORES": "1", "SYNTHETIC_ITEMS": "4", "PAYMENTS_CARDS": "100"}
+    for part in ("SYNTHETIC", "PAYMENTS"):
+        options |= {f"{part}_START": "2026-02-02", f"{part}_END": "2026-02-10"}
     for name, value in options.items():
-        monkeypatch.setenv(f"DAYBREAK_SYNTHETIC_{name}", value)
+        monkeypatch.setenv(f"DAYBREAK_{name}", value)
     loaded = run("ingest", "--through", "2026-02-07")
     assert loaded.exit_code == 0, loaded.output
     assert "the newest is 2026-02-07." in loaded.stdout

@@ -257,9 +257,11 @@ def test_with_no_closed_day_there_is_nothing_to_train_on(
 @pytest.fixture
 def tiny_shop(monkeypatch: pytest.MonkeyPatch) -> None:
     """One store, four items, nine days to 10 January 2026."""
-    options = {"STORES": "1", "ITEMS": "4", "START": "2026-01-02", "END": "2026-01-10"}
+    options = {"SYNTHETIC_STORES": "1", "SYNTHETIC_ITEMS": "4", "PAYMENTS_CARDS": "100"}
+    for part in ("SYNTHETIC", "PAYMENTS"):
+        options |= {f"{part}_START": "2026-01-02", f"{part}_END": "2026-01-10"}
     for name, value in options.items():
-        monkeypatch.setenv(f"DAYBREAK_SYNTHETIC_{name}", value)
+        monkeypatch.setenv(f"DAYBREAK_{name}", value)
 
 
 @pytest.mark.usefixtures("tiny_shop")

@@ -10,7 +10,9 @@ import subprocess
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import typer
@@ -18,11 +20,12 @@ import typer
 from daybreak.errors import PlatformError
 from daybreak.platform.status import status
 from daybreak.runtime import Runtime
-from daybreak.serving.http.keys import create_key, list_keys, revoke_key
+from daybreak.serving.http.keys import READING, create_key, list_keys, revoke_key
 from daybreak.warehouse.engine import begin
 
 KEY_NAME = "demo"
 FRESH_PATIENCE_SECONDS = 30.0
+CALL_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -32,25 +35,34 @@ class Service:
     url: str | None
     token: str
 
-    def ask(self, model: str, body: Mapping[str, Any], generation_id: int) -> dict[str, Any]:
+    @property
+    def headers(self) -> dict[str, str]:
+        """Of a request with a body."""
+        return {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+
+    def connection(self) -> HTTPConnection:
+        """A connection of its own, for many requests."""
+        address = urlsplit(self.url or "")
+        return HTTPConnection(address.hostname or "", address.port, timeout=CALL_SECONDS)
+
+    def ask(self, model: str, body: Mapping[str, Any], **expected: Any) -> dict[str, Any]:
         """Print the command, run it, and return the answer.
 
-        The service looks for new publications and keys every few seconds: asks until it has.
-        Raises ``PlatformError`` where it never answers from the generation.
+        The service looks for new publications and keys every few seconds: asks until the answer
+        has the ``expected`` fields (``generation``). Raises ``PlatformError`` where it never does.
         """
         command = [
             *("curl", "-sS", f"{self.url}/v1/models/{model}/predict"),
-            *("-H", f"Authorization: Bearer {self.token}"),
-            *("-H", "Content-Type: application/json"),
+            *(word for name, value in self.headers.items() for word in ("-H", f"{name}: {value}")),
             *("-d", json.dumps(body, ensure_ascii=False)),
         ]
         typer.echo(shlex.join(command))
         give_up = time.monotonic() + FRESH_PATIENCE_SECONDS
-        while (answer := _ask(command)).get("generation") != generation_id:
+        while not expected.items() <= (answer := _ask(command)).items():
             if time.monotonic() > give_up:
+                wanted = " and ".join(f"{name} {value}" for name, value in expected.items())
                 raise PlatformError(
-                    f"The prediction service does not answer from generation {generation_id}: "
-                    f"{answer}.",
+                    f"The prediction service does not answer by {wanted}: {answer}.",
                     remedy="See logs/serving.log in the state folder.",
                 )
             time.sleep(0.5)
@@ -58,12 +70,16 @@ class Service:
 
 
 def open_service(runtime: Runtime) -> Service:
-    """The service, with a new key in place of the one that an earlier demo made."""
+    """The service, with a new key in place of the one that an earlier demo made.
+
+    The key may also send events and labels.
+    """
     with begin(runtime.engine) as conn:
         for key in list_keys(conn):
             if key["name"] == KEY_NAME and key["revoked_at"] is None:
                 revoke_key(conn, key["key_id"], runtime.clock())
-        token = create_key(conn, KEY_NAME, runtime.clock()).token
+        scopes = (*READING, "events")
+        token = create_key(conn, KEY_NAME, runtime.clock(), scopes=scopes).token
     return Service(status(runtime.settings)["serving"].url, token)
 
 

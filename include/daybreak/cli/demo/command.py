@@ -33,11 +33,14 @@ def demo(
     """Score seven business days through Airflow, and show what came out. Ends in minutes.
 
     Forecasts and recommendations: nightly for every series and user, live for one at a time.
+    Fraud: payments of one day as they come, each decision proven by the night.
 
     Everything is left running; `daybreak down` stops it.
     """
+    from daybreak.cli.demo import fraud as demo_fraud
     from daybreak.cli.demo import report as demo_report
     from daybreak.cli.demo import runs as demo_runs
+    from daybreak.cli.demo.ask import open_service
     from daybreak.runtime import Runtime
     from daybreak.settings import load_settings
 
@@ -48,14 +51,27 @@ def demo(
     _up(runtime)
     _step(2, "Ingest: load what is new, close the days that are complete")
     days = _ingest(runtime)
-    before = days.first - timedelta(days=1)
-    _step(3, f"Train as of {before}: the days to score stay unseen")
+    before, eve = (day - timedelta(days=1) for day in (days.first, days.last))
+    left_out = demo_fraud.left_out(runtime, days.last)
+    too = "" if left_out else f", fraud as of {eve}"
+    _step(3, f"Train as of {before}{too}: the days to score stay unseen")
     for model in DAGS:
         demo_runs.train(runtime, model, before)
-    _step(4, f"Backfill {days.first} to {days.last} through Airflow's scheduler")
-    demo_runs.backfill(runtime, DAGS, days)
-    _step(5, "What came out")
-    demo_report.show(runtime, days)
+    if left_out is None:
+        demo_runs.train(runtime, demo_fraud.MODEL, eve)
+    service = open_service(runtime)
+    _step(4, f"Decide about payments of {days.last} over HTTP as they come")
+    decided = None
+    if left_out is None:
+        decided = demo_fraud.decide(runtime, service, days.last)
+    else:
+        typer.echo(f"{demo_fraud.MODEL} is left out: {left_out}.")
+    proof = f", and the night of {days.last} for these" if decided else ""
+    _step(5, f"Backfill {days.first} to {days.last} through Airflow's scheduler{proof}")
+    late = {demo_fraud.MODEL: demo_fraud.DAG} if decided else {}
+    demo_runs.backfill(runtime, DAGS, days, late)
+    _step(6, "What came out")
+    demo_report.show(runtime, days, service, decided)
     typer.echo(f"\nDone in {time.monotonic() - BEGUN:.0f} s. `make down` stops everything.")
 
 
@@ -120,4 +136,4 @@ def _split(message: str) -> tuple[str, str]:
 
 def _step(number: int, title: str) -> None:
     seconds = time.monotonic() - BEGUN
-    typer.secho(f"\n[{number}/5] {title}  ({seconds // 60:.0f}:{seconds % 60:02.0f})", bold=True)
+    typer.secho(f"\n[{number}/6] {title}  ({seconds // 60:.0f}:{seconds % 60:02.0f})", bold=True)

@@ -94,7 +94,7 @@ def _ask_for_one(service: Service, row: dict[str, Any]) -> None:
         "item_id": row["item_id"],
         "target_date": row["target_date"].isoformat(),
     }
-    answer = service.ask(MODEL, body, row["generation_id"])
+    answer = service.ask(MODEL, body, generation=row["generation_id"])
     typer.echo(json.dumps(answer))
     expect_equal(
         answer["predictions"][0] | {"version": answer["version"]}, row, (*SCORES, "version")

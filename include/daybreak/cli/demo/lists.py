@@ -101,7 +101,8 @@ def _print_hits(conn: Connection, days: Days) -> None:
 
 def _ask_for_a_list(service: Service, rows: list[dict[str, Any]]) -> None:
     title("One list over HTTP")
-    answer = service.ask(MODEL, {"user_id": rows[0]["user_id"]}, rows[0]["generation_id"])
+    body = {"user_id": rows[0]["user_id"]}
+    answer = service.ask(MODEL, body, generation=rows[0]["generation_id"])
     if len(answer["predictions"]) != len(rows):
         raise PlatformError(
             f"The answer has {len(answer['predictions'])} items, the table {len(rows)}.",
@@ -119,5 +120,5 @@ def _ask_for_a_list(service: Service, rows: list[dict[str, Any]]) -> None:
 def _ask_in_a_session(service: Service, row: dict[str, Any]) -> None:
     title(f"An unknown user has just put {row['item_name'] or row['item_id']} in the basket")
     body = {"session": [row["item_id"]], "k": SHOWN}
-    answer = service.ask(MODEL, body, row["generation_id"])
+    answer = service.ask(MODEL, body, generation=row["generation_id"])
     typer.echo(json.dumps(answer))

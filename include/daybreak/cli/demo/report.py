@@ -7,9 +7,11 @@ from typing import Any
 import typer
 
 from daybreak.cli.demo import forecast as demo_forecast
+from daybreak.cli.demo import fraud as demo_fraud
 from daybreak.cli.demo import gate as demo_gate
 from daybreak.cli.demo import lists as demo_lists
-from daybreak.cli.demo.ask import open_service
+from daybreak.cli.demo.ask import Service
+from daybreak.cli.demo.payments import Decided
 from daybreak.cli.demo.words import title
 from daybreak.cli.runs import print_sla
 from daybreak.jobs.report import sla_rows
@@ -21,16 +23,23 @@ from daybreak.runtime import Runtime
 from daybreak.warehouse.engine import connect
 
 
-def show(runtime: Runtime, days: Days) -> None:
-    """Print everything. Raises ``PlatformError`` where an answer differs from the table."""
-    title("Runs, and whether they were in time (a backfill never counts)")
-    for model in (demo_forecast.MODEL, demo_lists.MODEL):
+def show(runtime: Runtime, days: Days, service: Service, decided: Decided | None) -> None:
+    """Print everything. Raises ``PlatformError`` where an answer differs from the table.
+
+    ``decided``: payments that were decided about; None where fraud is left out.
+    """
+    models = [demo_forecast.MODEL, demo_lists.MODEL]
+    if decided is not None:
+        models.append(demo_fraud.MODEL)
+    title("Runs, and whether they were in time (a backfill never counts, nor a day long past)")
+    for model in models:
         print_sla(_newest_by_day(sla_rows(model, 100, runtime), days))
-    service = open_service(runtime)
     with connect(runtime.engine) as conn:
         demo_forecast.show(conn, days, service)
         demo_lists.show(conn, days, service)
-        demo_gate.show(conn, (demo_forecast.MODEL, demo_lists.MODEL), days)
+        if decided is not None:
+            demo_fraud.show(conn, days, service, decided)
+        demo_gate.show(conn, models, days)
     _show_doors(runtime)
 
 

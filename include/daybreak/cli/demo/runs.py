@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+import time
 from collections.abc import Mapping
 from datetime import date, timedelta
+from types import MappingProxyType
 from typing import Any
+from urllib.parse import quote
 
 import typer
 from sqlalchemy import text
@@ -16,7 +21,7 @@ from daybreak.jobs import training
 from daybreak.ledger.champions import champion_at
 from daybreak.models import get_model
 from daybreak.platform import airflow_env
-from daybreak.platform.airflow_api import PATIENT, AirflowApi, Days
+from daybreak.platform.airflow_api import LOOK_SECONDS, PATIENT, UNFINISHED, AirflowApi, Days
 from daybreak.platform.folder import StateFolder
 from daybreak.platform.status import status
 from daybreak.runtime import Runtime
@@ -31,6 +36,20 @@ PUBLISHED = text(
     SELECT version, cutoff
     FROM ops.published JOIN ops.generation USING (generation_id, model, business_date)
     WHERE model = :model AND business_date BETWEEN :first AND :last
+    """
+)
+UNPROVEN = text(
+    """
+    SELECT count(*) > coalesce(
+        (
+            SELECT max(decisions)
+            FROM ops.proof
+            WHERE model = :model AND business_date = :day AND differing = 0 AND wrong_tiles = 0
+        ),
+        0
+    )
+    FROM ops.decision
+    WHERE model = :model AND business_date = :day
     """
 )
 
@@ -63,21 +82,31 @@ def _fits(runtime: Runtime, model: str, version: str) -> bool:
     ]
 
 
-def backfill(runtime: Runtime, dags: Mapping[str, str], days: Days) -> None:
+def backfill(
+    runtime: Runtime,
+    dags: Mapping[str, str],
+    days: Days,
+    late: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Run the DAG of every model for every day through Airflow's scheduler, and wait for the end.
 
     A model all of whose days are out is left as it is: the same version would publish the same
-    numbers. ``dags``: model -> DAG. Raises ``PlatformError`` where a run fails.
+    numbers. ``dags``: model -> DAG. ``late``: the same of models whose events of the last day came
+    only now, so that its run has to look at what is known now; a backfill sees what the day's first
+    run would have seen. Raises ``PlatformError`` where a run fails.
     """
     due = [dag for model, dag in dags.items() if not _are_out(runtime, model, dag, days)]
-    if not due:
+    day = Days(days.last, days.last, days.timezone)
+    late_due = [dag for model, dag in late.items() if not _is_proven(runtime, model, dag, day)]
+    if not due and not late_due:
         return
     folder = StateFolder(runtime.settings.state)
     url = status(runtime.settings)["api-server"].url
     login = airflow_env.login(folder)
     if url is None or login is None:
         raise PlatformError("Airflow is not running.", remedy="Run `daybreak up`.")
-    api = AirflowApi(url, *login, reads=PATIENT)
+    api = _Airflow(url, *login, reads=PATIENT)
+    started = {dag: _start_late(api, dag, days.last) for dag in late_due}
     begin, end = days.bounds()
     for dag in due:
         typer.echo(
@@ -90,6 +119,35 @@ def backfill(runtime: Runtime, dags: Mapping[str, str], days: Days) -> None:
     with Board("", pause=10) as board:
         for dag in due:
             _expect_success(_wait(api, dag, days, board), dag, f"{url}/dags/{dag}", folder)
+        for dag, run_id in started.items():
+            run = _wait_for_one(api, dag, run_id, board)
+            _expect_success([run], dag, f"{url}/dags/{dag}", folder)
+
+
+class _Airflow(AirflowApi):
+    """With runs that are started one by one, as from the trigger form."""
+
+    def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> str:
+        """Start a run with a configuration; returns its id."""
+        path = f"/api/v2/dags/{quote(dag_id)}/dagRuns"
+        started = self._call("POST", path, {"logical_date": None, "conf": dict(conf)})
+        return str(started["dag_run_id"])
+
+    def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
+        """One run as it is now."""
+        path = f"/api/v2/dags/{quote(dag_id)}/dagRuns/{quote(run_id, safe='')}"
+        found: dict[str, Any] = self._call("GET", path)
+        return found
+
+
+def _start_late(api: _Airflow, dag: str, day: date) -> str:
+    conf = {"business_date": day.isoformat(), "knowledge": "latest"}
+    typer.echo(
+        f"  (the same as: daybreak airflow dags trigger {dag} "
+        f"--conf {shlex.quote(json.dumps(conf))})"
+    )
+    api.unpause(dag)
+    return api.trigger(dag, conf)
 
 
 def _are_out(runtime: Runtime, model: str, dag: str, days: Days) -> bool:
@@ -100,8 +158,16 @@ def _are_out(runtime: Runtime, model: str, dag: str, days: Days) -> bool:
         out = [one for one in found if one.version == champion_at(conn, model, one.cutoff)]
     if len(out) <= (days.last - days.first).days:
         return False
-    typer.echo(f"{dag}: all {len(out)} days are published by the champion already.")
+    which = f"all {len(out)} days are" if len(out) > 1 else f"{days.last} is"
+    typer.echo(f"{dag}: {which} published by the champion already.")
     return True
+
+
+def _is_proven(runtime: Runtime, model: str, dag: str, day: Days) -> bool:
+    """Whether the day is published by the champion, and every decision about it is proven."""
+    with connect(runtime.engine) as conn:
+        unproven = conn.scalar(UNPROVEN, {"model": model, "day": day.last})
+    return not unproven and _are_out(runtime, model, dag, day)
 
 
 def _wait(api: AirflowApi, dag: str, days: Days, board: Board) -> list[dict[str, Any]]:
@@ -109,6 +175,20 @@ def _wait(api: AirflowApi, dag: str, days: Days, board: Board) -> list[dict[str,
         board.note(dag, "done" if done == of else f"{done} of {of} days")
 
     return api.wait(dag, days, BACKFILL_PATIENCE_SECONDS, note)
+
+
+def _wait_for_one(api: _Airflow, dag: str, run_id: str, board: Board) -> dict[str, Any]:
+    give_up = time.monotonic() + BACKFILL_PATIENCE_SECONDS
+    while (run := api.run(dag, run_id))["state"] in UNFINISHED:
+        board.note(dag, run["state"])
+        if time.monotonic() > give_up:
+            raise PlatformError(
+                f"The run {run_id} of {dag} is not done after {BACKFILL_PATIENCE_SECONDS:.0f} s.",
+                remedy="Look at Airflow's page of the DAG for what it waits for.",
+            )
+        time.sleep(LOOK_SECONDS)
+    board.note(dag, "done")
+    return run
 
 
 def _expect_success(

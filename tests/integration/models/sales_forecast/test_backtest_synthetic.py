@@ -41,6 +41,7 @@ def filled(postgres) -> Iterator[Engine]:  # type: ignore[no-untyped-def]
     with postgres.database("warehouse_template") as name, pytest.MonkeyPatch.context() as patch:
         patch.setenv("DAYBREAK_SYNTHETIC_STORES", str(STORES))
         patch.setenv("DAYBREAK_SYNTHETIC_ITEMS", str(ITEMS))
+        patch.setenv("DAYBREAK_PAYMENTS_CARDS", "5")
         engine = make_engine(postgres.url(name))
         load_dataset(engine, load_spec("synthetic"), now=NOW)
         yield engine
