@@ -21,10 +21,12 @@ from daybreak.cli import main
 from daybreak.clock import AsOf
 from daybreak.errors import InvalidRequest, NoData, NotFound, NotPublished
 from daybreak.jobs import maintenance, publishing, training
+from daybreak.jobs.addresses import run_address
 from daybreak.jobs.backtesting import backtest
 from daybreak.jobs.deadline import record_missed_deadline
 from daybreak.jobs.ingest import dataset, load_new_files
 from daybreak.jobs.promoting import promote
+from daybreak.jobs.proving import prove_decisions
 from daybreak.jobs.run import score_day
 from daybreak.jobs.versions import champion_history, versions
 from daybreak.ledger.champions import champion_at, history
@@ -329,6 +331,8 @@ def test_docs_name_every_metric_that_is_sent_and_no_other(
     load_new_files(runtime=night)
     training.pass_the_gate(training.train("toy", day.isoformat(), runtime=night), runtime=night)
     score_day("toy", day, runtime=night)
+    proven = run_address(run_key="a", run_type="cli", model="toy", business_date=day)
+    prove_decisions(proven, runtime=night)
     publishing.rollback("toy", day, night)
     with pytest.raises(NotPublished):
         publishing.rollback("toy", day, night)
