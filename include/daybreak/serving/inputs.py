@@ -139,11 +139,11 @@ def check_reads(models: Mapping[str, AnyModel]) -> None:
         for read in model.reads:
             upstream = models.get(read.model)
             if upstream is None or not upstream.answers_from_a_day:
+                why = "is not installed." if upstream is None else "is not scored nightly."
+                if upstream is not None and upstream.decides:
+                    why = "decides about events as they come."
                 raise ConfigError(
-                    f"{model.name} reads the scores of {read.model}, which "
-                    + (
-                        "does not answer from a published day." if upstream else "is not installed."
-                    ),
+                    f"{model.name} reads the scores of {read.model}, which {why}",
                     remedy=f"Install the package that has {read.model}, or correct `reads` of "
                     f"the model {model.name}.",
                     model=model.name,
