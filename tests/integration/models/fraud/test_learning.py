@@ -110,9 +110,7 @@ def test_the_gate_lets_in_what_beats_the_simple_ways(examples: Examples) -> None
 
 def test_the_gate_refuses_what_learned_from_shuffled_labels(examples: Examples) -> None:
     shuffled = np.random.default_rng(1).permutation(examples.fraud)
-    wrong = Examples(
-        examples.layout, replace(examples.transactions, fraud=shuffled), examples.signals
-    )
+    wrong = _called(examples, shuffled)
 
     verdict = judge(wrong, AS_OF, trees=FAST)
 
@@ -123,7 +121,12 @@ def test_the_gate_refuses_what_learned_from_shuffled_labels(examples: Examples) 
 def _labelled(examples: Examples, days: np.ndarray) -> Examples:
     """Frauds are known of these days only."""
     fraud = examples.fraud & days
-    return Examples(examples.layout, replace(examples.transactions, fraud=fraud), examples.signals)
+    return _called(examples, fraud)
+
+
+def _called(examples: Examples, fraud: np.ndarray) -> Examples:
+    transactions = replace(examples.transactions, fraud=fraud)
+    return replace(examples, rows=replace(examples.rows, transactions=transactions))
 
 
 def test_weeks_without_labels_are_no_part_of_their_own(examples: Examples) -> None:
