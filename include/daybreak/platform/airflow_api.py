@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -98,6 +98,18 @@ class AirflowApi:
                 "max_active_runs": active,
             },
         )
+
+    def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> str:
+        """Start a run with a configuration, as from the trigger form; returns its id."""
+        path = f"/api/v2/dags/{quote(dag_id)}/dagRuns"
+        started = self._call("POST", path, {"logical_date": None, "conf": dict(conf)})
+        return str(started["dag_run_id"])
+
+    def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
+        """One run as it is now."""
+        path = f"/api/v2/dags/{quote(dag_id)}/dagRuns/{quote(run_id, safe='')}"
+        found: dict[str, Any] = self._call("GET", path)
+        return found
 
     def runs(self, dag_id: str, days: Days) -> list[dict[str, Any]]:
         """The runs with a logical date in these days, oldest first."""

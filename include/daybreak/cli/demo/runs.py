@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote
 
 import typer
 from sqlalchemy import text
@@ -105,7 +104,7 @@ def backfill(
     login = airflow_env.login(folder)
     if url is None or login is None:
         raise PlatformError("Airflow is not running.", remedy="Run `daybreak up`.")
-    api = _Airflow(url, *login, reads=PATIENT)
+    api = AirflowApi(url, *login, reads=PATIENT)
     started = {dag: _start_late(api, dag, days.last) for dag in late_due}
     begin, end = days.bounds()
     for dag in due:
@@ -124,23 +123,7 @@ def backfill(
             _expect_success([run], dag, f"{url}/dags/{dag}", folder)
 
 
-class _Airflow(AirflowApi):
-    """With runs that are started one by one, as from the trigger form."""
-
-    def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> str:
-        """Start a run with a configuration; returns its id."""
-        path = f"/api/v2/dags/{quote(dag_id)}/dagRuns"
-        started = self._call("POST", path, {"logical_date": None, "conf": dict(conf)})
-        return str(started["dag_run_id"])
-
-    def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
-        """One run as it is now."""
-        path = f"/api/v2/dags/{quote(dag_id)}/dagRuns/{quote(run_id, safe='')}"
-        found: dict[str, Any] = self._call("GET", path)
-        return found
-
-
-def _start_late(api: _Airflow, dag: str, day: date) -> str:
+def _start_late(api: AirflowApi, dag: str, day: date) -> str:
     conf = {"business_date": day.isoformat(), "knowledge": "latest"}
     typer.echo(
         f"  (the same as: daybreak airflow dags trigger {dag} "
@@ -177,7 +160,7 @@ def _wait(api: AirflowApi, dag: str, days: Days, board: Board) -> list[dict[str,
     return api.wait(dag, days, BACKFILL_PATIENCE_SECONDS, note)
 
 
-def _wait_for_one(api: _Airflow, dag: str, run_id: str, board: Board) -> dict[str, Any]:
+def _wait_for_one(api: AirflowApi, dag: str, run_id: str, board: Board) -> dict[str, Any]:
     give_up = time.monotonic() + BACKFILL_PATIENCE_SECONDS
     while (run := api.run(dag, run_id))["state"] in UNFINISHED:
         board.note(dag, run["state"])
