@@ -18,6 +18,10 @@ _DAYS = text(
     SELECT to_date(right(relname, 10), 'YYYY_MM_DD') AS day
     FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
     WHERE inhparent = 'raw.event'::regclass
+    UNION
+    SELECT to_date(right(relname, 10), 'YYYY_MM_DD')
+    FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+    WHERE inhparent = 'ops.decision'::regclass
     ORDER BY day
     """
 )

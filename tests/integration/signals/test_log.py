@@ -10,7 +10,8 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy.exc import DBAPIError
 
 from daybreak.errors import DatasetError, NotFound
 from daybreak.signals.log import (
@@ -327,6 +328,20 @@ def test_days_past_their_time_go_and_others_stay(warehouse: Engine) -> None:
         assert oldest == (NOW - 40 * DAY).date()  # the day before the last that went
         (again,) = append_events(conn, STREAM, [paid("e400", NOW - DAY)], NOW + HOUR)
         assert again.outcome == "new"
+
+
+def test_days_with_nothing_but_decisions_go_too(warehouse: Engine) -> None:
+    with begin(warehouse) as conn:
+        declare(conn, STREAM, NOW)
+        append_events(conn, STREAM, [paid("e", NOW)], NOW)
+        conn.execute(select(func.ops.ensure_day("ops", "decision", (NOW - 40 * DAY).date())))
+    assert prune_days(warehouse, 39 * DAY) == [(NOW - 40 * DAY).date()]
+    assert prune_days(warehouse, 39 * DAY) == []
+
+
+def test_only_logs_have_days(warehouse: Engine) -> None:
+    with begin(warehouse) as conn, pytest.raises(DBAPIError, match=r"raw\.label has no days"):
+        conn.execute(select(func.ops.ensure_day("raw", "label", NOW.date())))
 
 
 def test_nothing_is_past_its_time_where_there_is_no_stream(warehouse: Engine) -> None:
