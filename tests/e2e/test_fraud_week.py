@@ -441,7 +441,7 @@ class Week:
     def build(self) -> None:
         """Tiles of what is known by now, as each night does."""
         with begin(self.runtime.engine) as conn:
-            make_partitions(conn, read_stream(conn, "payments"))
+            make_partitions(conn, read_stream(conn, "payments"), system_clock())
         with begin(self.runtime.engine) as conn:
             build_tiles(conn, read_stream(conn, "payments"))
 

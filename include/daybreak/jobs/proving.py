@@ -7,23 +7,22 @@ from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
-from sqlalchemy.dialects.postgresql import insert
 
 from daybreak.errors import DecisionsDiffer
 from daybreak.jobs.addresses import RunAddress, day_of
 from daybreak.jobs.due import due_of
 from daybreak.jobs.timed import job_step
+from daybreak.ledger.decisions import Proof, days_to_prove, record_proof
 from daybreak.models import get_model, interval_of
 from daybreak.models.base import AnyModel, Progress, logged
 from daybreak.monitoring import sla
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.scoring.engines.engine import Engine
 from daybreak.scoring.engines.opening import open_engine
-from daybreak.scoring.proving import Proven, days_to_prove, prove
+from daybreak.scoring.proving import Proven, prove
 from daybreak.signals.stream import Stream, read_streams
 from daybreak.signals.tiles import WrongTile, build_tiles, make_partitions, wrong_tiles
 from daybreak.warehouse.engine import begin, connect
-from daybreak.warehouse.tables import proof
 
 logger = logging.getLogger(__name__)
 
@@ -60,17 +59,17 @@ def prove_decisions(
         with begin(runtime.engine) as conn:
             for one in found:
                 of_day = len(wrong) if one.business_date == day else 0
-                row = {
-                    "model": model.name,
-                    "business_date": one.business_date,
-                    "run_key": run["run_key"],
-                    "decisions": one.decisions,
-                    "differing": one.differing,
-                    "wrong_tiles": of_day,
-                    "finding": said if one.differing or of_day else "",
-                    "proven_at": runtime.clock(),
-                }
-                _write(conn, row)
+                proof = Proof(
+                    model=model.name,
+                    business_date=one.business_date,
+                    run_key=run["run_key"],
+                    decisions=one.decisions,
+                    differing=one.differing,
+                    wrong_tiles=of_day,
+                    finding=said if one.differing or of_day else "",
+                    proven_at=runtime.clock(),
+                )
+                record_proof(conn, proof)
             if said:
                 _miss(conn, run, model, day, runtime)
         differing = sum(one.differing for one in found)
@@ -98,7 +97,7 @@ def _check_tiles(runtime: Runtime, day: date, progress: Progress) -> list[tuple[
         streams = read_streams(conn)
     for stream in streams:
         with begin(runtime.engine) as conn:
-            make_partitions(conn, stream)
+            make_partitions(conn, stream, runtime.clock())
         with begin(runtime.engine) as conn:
             built = build_tiles(conn, stream)
         progress(f"Built {built.tiles:,} tiles of {stream.name}")
@@ -120,17 +119,6 @@ def _said(found: list[Proven], wrong: list[tuple[Stream, WrongTile]]) -> str:
         stream, tile = wrong[0]
         parts.append(f"tiles of {stream.name} differ from the log, first {tile.text}")
     return "; ".join(parts)
-
-
-def _write(conn: Connection, row: dict[str, Any]) -> None:
-    statement = insert(proof).values(row)
-    changed = ("decisions", "differing", "wrong_tiles", "finding", "proven_at")
-    conn.execute(
-        statement.on_conflict_do_update(
-            index_elements=list(proof.primary_key),
-            set_={name: statement.excluded[name] for name in changed},
-        )
-    )
 
 
 def _miss(conn: Connection, run: RunAddress, model: AnyModel, day: date, runtime: Runtime) -> None:

@@ -1,17 +1,22 @@
-"""How decisions get into the warehouse."""
+"""Decisions about events as they were answered, and what the night says of them."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Row, func, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
 
 from daybreak.warehouse.engine import driver_of, repeatable
+from daybreak.warehouse.tables import decision, proof
+
+AT_ONCE = 50_000
+"""Decisions in memory: some 2 kB each."""
 
 _RECORD = b"SELECT number, outcome, answer FROM ops.record_decisions(%s, %s::text::jsonb, %s)"
 
@@ -91,3 +96,78 @@ def record_decisions(
         for number, outcome, answer in repeatable(engine, record)
     }
     return [found[number] for number in range(1, len(entries) + 1)]
+
+
+def recorded_answer(conn: Connection, model: str, stream: str, event_id: str) -> str | None:
+    """The answer of the decision that was recorded about an event, as JSON; None: there is none."""
+    c = decision.c
+    query = (
+        select(c.answer)
+        .where(c.stream == stream, c.event_id == event_id, c.model == model, c.recorded)
+        .order_by(c.decided_at, c.decision_id)
+        .limit(1)
+    )
+    return conn.scalar(query)
+
+
+def decisions_of(conn: Connection, model: str, business_date: date) -> Iterator[list[Row[Any]]]:
+    """Decisions about events of a day in the order in which they were made, some at a time."""
+    c = decision.c
+    after: tuple[datetime, int] | None = None
+    while True:
+        query = select(decision).where(c.model == model, c.business_date == business_date)
+        if after is not None:
+            query = query.where(tuple_(c.decided_at, c.decision_id) > after)
+        rows = list(conn.execute(query.order_by(c.decided_at, c.decision_id).limit(AT_ONCE)))
+        if not rows:
+            return
+        after = rows[-1].decided_at, rows[-1].decision_id
+        yield rows
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What the night found of a day. ``finding``: the first of what is wrong; empty: nothing is."""
+
+    model: str
+    business_date: date
+    run_key: str
+    decisions: int
+    differing: int
+    wrong_tiles: int
+    finding: str
+    proven_at: datetime
+
+
+def days_to_prove(conn: Connection, model: str, through: date) -> list[date]:
+    """Business dates up to ``through`` with more decisions than were proven; ``through`` as well.
+
+    Decisions about late events belong to days that were proven before.
+    """
+    c, p = decision.c, proof.c
+    made = (
+        select(c.business_date, func.count().label("decisions"))
+        .where(c.model == model, c.business_date <= through)
+        .group_by(c.business_date)
+        .subquery()
+    )
+    proven = (
+        select(p.business_date, func.max(p.decisions).label("decisions"))
+        .where(p.model == model)
+        .group_by(p.business_date)
+        .subquery()
+    )
+    query = (
+        select(made.c.business_date)
+        .outerjoin(proven, proven.c.business_date == made.c.business_date)
+        .where(made.c.decisions > func.coalesce(proven.c.decisions, 0))
+    )
+    return sorted({through, *conn.scalars(query)})
+
+
+def record_proof(conn: Connection, found: Proof) -> None:
+    """Write it down; that of a run which is cleared and runs again replaces what it found."""
+    statement = insert(proof).values(asdict(found))
+    keys = list(proof.primary_key)
+    changed = {one.name: statement.excluded[one.name] for one in proof.c if one not in keys}
+    conn.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed))

@@ -7,7 +7,7 @@ it has the same features and the same answer; if not, one of the two paths was w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import lru_cache
@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
-from sqlalchemy import Connection, Row, func, select, tuple_
+from sqlalchemy import Connection, Row
 
+from daybreak.ledger.decisions import decisions_of
 from daybreak.models.base import AnyModel, Columns, Day, DecidingScorer, Given, Questions
 from daybreak.scoring.engines.engine import Engine, feature_names
 from daybreak.signals.batch import microseconds, signals_of
@@ -26,10 +27,7 @@ from daybreak.signals.slots import NOT_IN_LOG
 from daybreak.signals.stream import Stream, read_stream
 from daybreak.signals.transactions import EventRows, as_transactions
 from daybreak.types import Float32, Progress
-from daybreak.warehouse.tables import decision, proof
 
-AT_ONCE = 50_000
-"""Decisions in memory: some 2 kB each."""
 NOTHING_KNOWN = 0
 """Microseconds since 1970, of a key of which nothing was read."""
 
@@ -66,32 +64,6 @@ class Proven:
     first: Difference | None
 
 
-def days_to_prove(conn: Connection, model: str, through: date) -> list[date]:
-    """Business dates up to ``through`` with more decisions than were proven; ``through`` as well.
-
-    Decisions about late events belong to days that were proven before.
-    """
-    c, p = decision.c, proof.c
-    made = (
-        select(c.business_date, func.count().label("decisions"))
-        .where(c.model == model, c.business_date <= through)
-        .group_by(c.business_date)
-        .subquery()
-    )
-    proven = (
-        select(p.business_date, func.max(p.decisions).label("decisions"))
-        .where(p.model == model)
-        .group_by(p.business_date)
-        .subquery()
-    )
-    query = (
-        select(made.c.business_date)
-        .outerjoin(proven, proven.c.business_date == made.c.business_date)
-        .where(made.c.decisions > func.coalesce(proven.c.decisions, 0))
-    )
-    return sorted({through, *conn.scalars(query)})
-
-
 def prove(
     conn: Connection,
     model: AnyModel,
@@ -102,7 +74,7 @@ def prove(
     """Make every decision of a day again. ``engine_of``: of a version."""
     decisions, differing = 0, 0
     first: Difference | None = None
-    for rows in _decisions(conn, model.name, business_date):
+    for rows in decisions_of(conn, model.name, business_date):
         rows.sort(key=lambda row: row.version)
         for version, of_version in groupby(rows, lambda row: row.version):
             listed = list(of_version)
@@ -112,21 +84,6 @@ def prove(
             first = min([*found, *([first] if first else [])], default=None)
         progress(f"Made {decisions:,} decisions of {business_date} again; {differing:,} differ")
     return Proven(business_date, decisions, differing, first)
-
-
-def _decisions(conn: Connection, model: str, day: date) -> Iterator[list[Row[Any]]]:
-    """In the order in which they were made, some at a time."""
-    c = decision.c
-    after: tuple[datetime, int] | None = None
-    while True:
-        query = select(decision).where(c.model == model, c.business_date == day)
-        if after is not None:
-            query = query.where(tuple_(c.decided_at, c.decision_id) > after)
-        rows = list(conn.execute(query.order_by(c.decided_at, c.decision_id).limit(AT_ONCE)))
-        if not rows:
-            return
-        after = rows[-1].decided_at, rows[-1].decision_id
-        yield rows
 
 
 def _differences(

@@ -16,20 +16,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from threading import Lock
 from typing import Any
 
 import numpy as np
 import orjson
+from cachetools import LRUCache
 from sqlalchemy import Connection
 
 from daybreak.errors import DaybreakError, WarehouseUnavailable
+from daybreak.ledger.decisions import Entry, Recorded, record_decisions
 from daybreak.models.base import AnyModel, Given, Questions
 from daybreak.runtime import Runtime
 from daybreak.serving.answers import Wanted, prediction_columns, records_of
 from daybreak.serving.explanations import explanations
 from daybreak.serving.heads import Heads
 from daybreak.serving.http.encoding import encoded_answer
-from daybreak.serving.journal import Entry, Recorded, record_decisions
 from daybreak.serving.publication import Publication
 from daybreak.serving.seen import Seen, read_seen, remembered, rows_of
 from daybreak.serving.spool import Spool
@@ -47,6 +49,8 @@ from daybreak.warehouse.engine import begin
 logger = logging.getLogger(__name__)
 Json = dict[str, Any]
 
+MOST_VERSIONS = 8
+"""Whose statements are kept: those in force, and those before and after a promotion."""
 TOGETHER = 16
 """Events that are answered together; more of one request are answered beside the others."""
 
@@ -82,11 +86,12 @@ class Decisions:
         self._streams = streams
         self._heads = Heads(runtime.settings.stale_seconds)
         self._asking = Asking(lambda: runtime.lone_statements)
-        self._signals: dict[str, Signals] = {}
+        self._signals: LRUCache[tuple[str, str], Signals] = LRUCache(MOST_VERSIONS)
         self._together: Together[_Asked, list[bytes | DaybreakError]] = Together(
             self._answered, lambda chosen, one: one.goes_with(chosen)
         )
         self._commit_ms = 0.0
+        self._lock = Lock()
 
     def of(
         self,
@@ -117,10 +122,10 @@ class Decisions:
             answers = self._answered([asked])[0] if alone else self._together.do(asked)
             for place, answer in zip(some, answers, strict=True):
                 found[place] = answer
-        answers = [one for one in found if one is not None]
-        if all(isinstance(one, WarehouseUnavailable) for one in answers):
-            raise answers[0]  # type: ignore[misc]  # all are errors
-        return answers
+        away = [one for one in found if isinstance(one, WarehouseUnavailable)]
+        if len(away) == len(found):
+            raise away[0]
+        return [one for one in found if one is not None]
 
     def _answered(self, asked: Sequence[_Asked]) -> list[list[bytes | DaybreakError]]:
         """The answers to requests that can be answered together."""
@@ -137,10 +142,11 @@ class Decisions:
     def _signals_of(self, publication: Publication) -> Signals:
         looks_at = publication.decider.looks_at
         stream = self._streams.stream(looks_at.stream)
-        held = self._signals.get(publication.version)
-        if held is None or held.stream != stream:
-            held = Signals(stream, looks_at.signals)
-            self._signals = {publication.version: held}
+        version = publication.engine.artifact.model, publication.version
+        with self._lock:
+            held = self._signals.get(version)
+            if held is None or held.stream != stream:
+                self._signals[version] = held = Signals(stream, looks_at.signals)
         return held
 
     def _seen(

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
+from daybreak.ledger.decisions import recorded_answer
 from daybreak.signals.incoming import DecisionForm, event_of
 from daybreak.signals.log import Event, held_event
 from daybreak.signals.online import Signals
@@ -17,7 +18,6 @@ from daybreak.signals.slots import NOT_IN_LOG
 from daybreak.signals.stream import Stream
 from daybreak.signals.transactions import EventRows, as_transactions
 from daybreak.warehouse.engine import driver_of
-from daybreak.warehouse.tables import decision
 
 
 @dataclass(frozen=True)
@@ -95,16 +95,5 @@ def _known(conn: Connection, model: str, stream: Stream, one: Seen) -> Seen:
         return Seen(one.form, one.event, one.moment, one.heads, conflict=held)
     if not one.form.record:
         return one
-    c = decision.c
-    query = (
-        select(c.answer)
-        .where(
-            c.stream == stream.name,
-            c.event_id == one.event.event_id,
-            c.model == model,
-            c.recorded,
-        )
-        .order_by(c.decided_at, c.decision_id)
-        .limit(1)
-    )
-    return Seen(one.form, one.event, one.moment, one.heads, decided=conn.scalar(query))
+    decided = recorded_answer(conn, model, stream.name, one.event.event_id)
+    return Seen(one.form, one.event, one.moment, one.heads, decided=decided)

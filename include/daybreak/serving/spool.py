@@ -22,8 +22,8 @@ import orjson
 from pydantic import TypeAdapter
 
 from daybreak.errors import DaybreakError
+from daybreak.ledger.decisions import Entry, record_decisions
 from daybreak.runtime import Runtime
-from daybreak.serving.journal import Entry, record_decisions
 
 logger = logging.getLogger(__name__)
 

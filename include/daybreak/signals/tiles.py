@@ -77,8 +77,8 @@ class WrongTile(NamedTuple):
         )
 
 
-def make_partitions(conn: Connection, stream: Stream, days: int = 8) -> None:
-    """Partitions that the next build writes to, and those of the log for so many days to come.
+def make_partitions(conn: Connection, stream: Stream, now: datetime, days: int = 8) -> None:
+    """Partitions that the next build writes to, and those of the log for so many days from now on.
 
     In a transaction of its own, before anything says that they are to be read: a statement that was
     planned a moment before does not look into them.
@@ -87,11 +87,10 @@ def make_partitions(conn: Connection, stream: Stream, days: int = 8) -> None:
     if progress.watermark is not None:
         for month in _months(conn, stream, progress.tiled_through, progress.watermark):
             ensure_partition(conn, tile, month)
-        today = progress.watermark.astimezone(UTC).date()
-        ahead = (today + timedelta(days=number) for number in range(days))
-        for day in ahead:
-            conn.execute(select(func.ops.ensure_day("event", day)))
-            conn.execute(select(func.ops.ensure_day("ops", "decision", day)))
+    today = now.astimezone(UTC).date()
+    for day in (today + timedelta(days=number) for number in range(days)):
+        for schema, entries in (("raw", "event"), ("ops", "decision")):
+            conn.execute(select(func.ops.ensure_day(schema, entries, day)))
 
 
 def build_tiles(conn: Connection, stream: Stream) -> Built:

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from daybreak.errors import WarehouseUnavailable
+from daybreak.ledger.decisions import Entry, Recorded
 from daybreak.runtime import Runtime
 from daybreak.serving import spool as module
-from daybreak.serving.journal import Entry, Recorded
 from daybreak.serving.spool import Spool
 from daybreak.settings import Settings
 
@@ -45,6 +45,7 @@ class Warehouse:
 
     def __init__(self) -> None:
         self.taken: list[Entry] = []
+        self.calls = 0
         self.away = False
 
     def __call__(self, _engine: Any, entries: Sequence[Entry], _now: datetime) -> list[Recorded]:
@@ -52,6 +53,7 @@ class Warehouse:
             raise WarehouseUnavailable("It is away.", remedy="Wait.")
         assert len({one.stream for one in entries}) == 1
         self.taken += entries
+        self.calls += 1
         return [Recorded(False, None)] * len(entries)
 
     @property
@@ -83,6 +85,7 @@ def test_what_is_appended_comes_out_as_it_was(runtime: Runtime, warehouse: Wareh
     spool.append(given[:2])
     spool.append(given[2:])
     assert spool.drain() == 3
+    assert warehouse.calls == 2, "one a stream"
     assert sorted(warehouse.taken, key=lambda one: one.event_id) == given
     assert files(runtime) == []
     assert spool.drain() == 0

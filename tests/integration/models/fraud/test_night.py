@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,11 +18,12 @@ from daybreak.jobs.registering import register_trained
 from daybreak.jobs.run import score_day
 from daybreak.jobs.scoring import audit, open_generation, plan_shards, score_shard
 from daybreak.jobs.snapshots import build_snapshot
-from daybreak.models.base import Day
+from daybreak.ledger.champions import champion_at
+from daybreak.models.base import Day, Span
 from daybreak.models.fraud import nightly
 from daybreak.models.fraud.features import assemble
 from daybreak.models.fraud.learn.examples import read_examples
-from daybreak.models.fraud.learn.train import Trees, trained
+from daybreak.models.fraud.learn.train import trained
 from daybreak.models.fraud.model import MODEL
 from daybreak.models.fraud.scorer import FraudScorer
 from daybreak.monitoring.steps import begin_run
@@ -39,23 +39,9 @@ from daybreak.sources.contract.spec import load_spec
 from daybreak.sources.load import load_dataset
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.tables import published, run
+from fraud_bank import LAST, LOADED, SMALL, SPEC
 
-END = date(2026, 4, 20)
-NOW = datetime(2026, 4, 21, 2, tzinfo=UTC)
-SPEC = """
-name: bank
-generators:
-  payments: {seed: 7, cards: 300, terminals: 60, start: 2026-03-01, end: 2026-04-20, timezone: UTC}
-calendar: {timezone: UTC}
-streams:
-  name: payments
-  generator: payments
-  keys: [card, terminal]
-  amounts: [amount]
-  attributes: {channel: text, distance: number}
-labels: {stream: payments, generator: payments}
-"""
-SMALL = Trees(depth=3, eta=0.3, rounds=15, patience=5)
+END, NOW = LAST, LOADED
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +75,7 @@ def scored(conn: Connection, day: date = END) -> dict[str, tuple[str, float, str
 
 def test_every_event_has_the_score_that_the_online_path_gives_it(bank: Runtime) -> None:
     found = score_day("fraud", END, runtime=bank)
-    artifact = bank.registry.load("fraud", open_version(bank))
+    artifact, rows = bank.registry.load("fraud", open_version(bank)), nightly.FraudNightly()
     scorer, engine = FraudScorer(artifact, Day()), open_engine(artifact)
     with connect(bank.engine) as conn:
         table = scored(conn)
@@ -97,12 +83,22 @@ def test_every_event_has_the_score_that_the_online_path_gives_it(bank: Runtime) 
         events = read_transactions(conn, stream, END, END, NOW)
         assert found["rows"] == len(table) == len(events) > 300
         signals = Signals(stream, scorer.layout.signals)
-        for place in range(0, len(events), 9):
+        as_of = AsOf(END, NOW)
+        context = rows.shared(conn, as_of, artifact.manifest["options"], ()).context
+        span = Span(as_of, artifact.manifest["options"])
+        (made,) = rows.rows(conn, span, context, {})
+        names = context[nightly.NAMES].tolist()
+        columns = [names.index(one.name) for one in scorer.layout.signals]
+        by_night = made.records.reshape(len(made), -1)[:, columns]
+        number = {event_id: n for n, event_id in enumerate(made.keys[1].tolist())}
+        for place in range(len(events)):
             one = events.where(np.array([place]))
             at = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(one.moments.at[0]))
             keys = {name: values[0] for name, values in one.moments.keys.items()}
             moment = Moment(at, keys, int(one.moments.sequence[0]))
             values = signals.of(conn, moment, Progress(NOW, None, live=True))
+            of_night = by_night[number[one.event_id[0]]]
+            np.testing.assert_array_equal(values.view(np.uint32), of_night.view(np.uint32))
             features = assemble(scorer.layout, EventRows(one, values[None]), scorer.rates)
             probability = scorer.probability_of(engine.single(features))
             key, stored, _ = table[one.event_id[0]]
@@ -112,8 +108,6 @@ def test_every_event_has_the_score_that_the_online_path_gives_it(bank: Runtime) 
 
 def open_version(bank: Runtime) -> str:
     with connect(bank.engine) as conn:
-        from daybreak.ledger.champions import champion_at
-
         return champion_at(conn, "fraud", NOW)
 
 
@@ -127,8 +121,6 @@ def test_how_many_events_are_folded_together_does_not_show(
         rows = nightly.FraudNightly()
         as_of = AsOf(day, NOW)
         context = rows.shared(conn, as_of, {}, ()).context
-        from daybreak.models.base import Span
-
         once = list(rows.rows(conn, Span(as_of), context, {}))
         monkeypatch.setattr(nightly, "EVENTS_AT_ONCE", 37)
         often = list(rows.rows(conn, Span(as_of), context, {}))
@@ -216,4 +208,3 @@ def test_a_version_keeps_the_delay_that_its_days_are_built_with(bank: Runtime) -
         if signal["measure"] == "fraud_share"
     }
     assert manifest["options"] == {"delay_days": delay}
-    assert Path(bank.settings.state).exists()

@@ -13,10 +13,10 @@ import pytest
 from sqlalchemy import Connection, Engine, insert, text
 
 from daybreak.ledger import generations as g
+from daybreak.ledger.decisions import Entry, record_decisions
 from daybreak.ledger.verdicts import record_verdict
 from daybreak.models.fraud.learn.gate import measures_of
 from daybreak.models.fraud.learn.measures import auc, average_precision, card_precision
-from daybreak.serving.journal import Entry, record_decisions
 from daybreak.signals.stream import declare
 from daybreak.warehouse import tables
 from daybreak.warehouse.engine import begin, make_engine
