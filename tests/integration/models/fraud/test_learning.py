@@ -10,10 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
+from anybody import Anybody
 from daybreak.clock import AsOf
 from daybreak.errors import InvalidRequest, NoData
+from daybreak.jobs.promoting import promote
+from daybreak.jobs.registering import register_trained
+from daybreak.jobs.run import score_day
 from daybreak.models.fraud.layout import Layout
 from daybreak.models.fraud.learn.examples import Examples, read_examples
 from daybreak.models.fraud.learn.gate import judge
@@ -21,12 +25,17 @@ from daybreak.models.fraud.learn.learning import LEARNING
 from daybreak.models.fraud.learn.lineage import grown_of
 from daybreak.models.fraud.learn.measures import auc, average_precision
 from daybreak.models.fraud.learn.train import Trees, grow, trained
+from daybreak.models.fraud.model import MODEL
 from daybreak.registry.artifact import Artifact
+from daybreak.runtime import Runtime
+from daybreak.serving.app import create_app
+from daybreak.settings import Settings
 from daybreak.signals.batch import EPOCH
 from daybreak.sources.contract.spec import load_spec
 from daybreak.sources.load import load_dataset
 from daybreak.sources.synthetic.payments import KINDS, PaymentOptions, Payments
 from daybreak.warehouse.engine import connect, make_engine
+from daybreak.warehouse.tables import proof
 
 END = date(2026, 6, 30)
 AS_OF = AsOf(END, datetime(2026, 7, 1, 2, tzinfo=UTC))
@@ -200,10 +209,11 @@ def test_too_little_to_learn_from_is_said(payments: Engine, warehouse: Engine) -
         LEARNING.train(conn, AS_OF)
 
 
-def test_a_data_set_of_another_shape_is_learned_by_its_file_alone(
+def test_a_data_set_of_another_shape_needs_its_file_alone(
     warehouse: Engine, tmp_path: Path
 ) -> None:
-    """Log-ins: one key more, no amount, no labels for some weeks."""
+    """Log-ins: one key more, no amount, no labels for some weeks. Learned, decided about over HTTP,
+    scored and proven by night."""
     rng = np.random.default_rng(3)
     begin, rows, labels = datetime(2026, 3, 1, tzinfo=UTC), [], []
     for number in range(12_000):
@@ -239,3 +249,32 @@ labels:
 
     assert "device_fraud_share_7d_3d_ago" in [one["name"] for one in found.manifest["features"]]
     assert verdict.evidence["challenger"]["auc"] > 0.9, verdict.reason
+
+    settings = Settings(
+        home=tmp_path,
+        warehouse_url=warehouse.url.render_as_string(hide_password=False),
+        dataset=str(tmp_path / "site.yaml"),
+        keep_events_days=10_000,
+    )
+    runtime = Runtime(settings, clock=lambda: AS_OF.cutoff)  # when it was loaded
+    version = register_trained(runtime, "fraud", found)
+    promote("fraud", version, "a test", actor="test", runtime=runtime)
+    client = create_app(runtime, authenticator=Anybody(), models=[MODEL]).test_client()
+    for number, keys in enumerate(
+        ({"account": "a1", "device": "d1", "network": "5"}, {"account": "a2", "device": "new29"})
+    ):
+        login = {"event_id": f"n{number}", "event_at": "2026-04-29T20:00:00Z", "keys": keys}
+        login |= {"attributes": {"vpn": True}, "record": True}
+        answer = client.post("/v1/models/fraud/predict", json=login)
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        assert answer.get_json()["predictions"][0]["key"] == keys["account"]
+    later = Runtime(settings, clock=lambda: AS_OF.cutoff + timedelta(hours=1))
+    assert score_day("fraud", as_of.business_date, "latest", runtime=later)["rows"] > 100
+    with connect(warehouse) as conn:
+        proofs = conn.execute(select(proof.c.decisions, proof.c.differing, proof.c.wrong_tiles))
+        assert proofs.all() == [(2, 0, 0)]
+        table = MODEL.night.score_table
+        kept = conn.scalars(select(table.c.event_id).where(table.c.event_id.in_(["n0", "n1"])))
+        assert sorted(kept) == ["n0", "n1"]
+    for engine in (runtime.engine, runtime.lone_statements, later.engine):
+        engine.dispose()
