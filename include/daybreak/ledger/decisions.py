@@ -15,8 +15,9 @@ from sqlalchemy.dialects.postgresql import insert
 from daybreak.warehouse.engine import driver_of, repeatable
 from daybreak.warehouse.tables import decision, proof
 
-AT_ONCE = 50_000
-"""Decisions in memory: some 2 kB each."""
+AT_ONCE = 150_000
+"""Decisions in memory: some 2 kB each. For so many, the log of their keys is read once: a
+third as many took 1.4 times as long."""
 
 _RECORD = b"SELECT number, outcome, answer FROM ops.record_decisions(%s, %s::text::jsonb, %s)"
 
