@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, select
+from scipy.stats import binomtest
+from sqlalchemy import Engine, select, text
 
 from anybody import Anybody
 from daybreak.clock import AsOf
@@ -35,7 +36,7 @@ from daybreak.sources.contract.spec import load_spec
 from daybreak.sources.load import load_dataset
 from daybreak.sources.synthetic.payments import KINDS, PaymentOptions, Payments
 from daybreak.warehouse.engine import connect, make_engine
-from daybreak.warehouse.tables import proof
+from daybreak.warehouse.tables import event, proof
 
 END = date(2026, 6, 30)
 AS_OF = AsOf(END, datetime(2026, 7, 1, 2, tzinfo=UTC))
@@ -106,6 +107,49 @@ def test_the_order_is_nearly_that_of_the_truth(examples: Examples) -> None:
         frauds = later.fraud & (of_kind == number)
         assert frauds.sum() > 20, name
         assert queue[frauds].mean() > 5 * queue.mean(), name
+
+
+def test_each_kind_is_in_the_queue_more_often_than_by_chance(
+    payments: Engine, examples: Examples, tmp_path: Path
+) -> None:
+    """Of days that the version has not seen, by nights that put a hundred cards into the queue."""
+    nights = [END - timedelta(days=back) for back in range(14, 9, -1)]
+    settings = Settings(
+        home=tmp_path,
+        warehouse_url=payments.url.render_as_string(hide_password=False),
+        dataset="payments",
+        keep_events_days=10_000,
+    )
+    runtime = Runtime(settings, clock=lambda: AS_OF.cutoff)
+    learned = examples.where(examples.day < (nights[0] - EPOCH).days)
+    made = trained(learned, nights[0] - timedelta(days=1), trees=FAST)
+    version = register_trained(runtime, "fraud", made)
+    promote("fraud", version, "a test", actor="test", runtime=runtime)
+    later = Runtime(settings, clock=lambda: AS_OF.cutoff + timedelta(hours=1))
+    for night in nights:
+        score_day("fraud", night, "latest", runtime=later)
+
+    with connect(payments) as conn:
+        query = text("SELECT business_date, key FROM report.fraud_queue")
+        queued = {(row.business_date, row.key) for row in conn.execute(query)}
+        query = select(event.c.business_date, event.c.key_1, event.c.event_id).where(
+            event.c.business_date.in_(nights)
+        )
+        paid = conn.execute(query).all()
+    truth, kind = Payments(PaymentOptions()), {}
+    for night in nights:
+        ids, _, kinds, _ = truth.chances(night)
+        kind |= dict(zip(ids, kinds.tolist(), strict=True))
+    found = np.array([(row.business_date, row.key_1) in queued for row in paid])
+    of_kind = np.array([kind[row.event_id] for row in paid])
+    for number, name in enumerate(KINDS[1:], start=1):
+        frauds = of_kind == number
+        by_chance = binomtest(
+            int(found[frauds].sum()), int(frauds.sum()), found.mean(), alternative="greater"
+        )
+        assert by_chance.pvalue < 0.001, (name, found[frauds].mean(), found.mean())
+    for engine in (runtime.engine, later.engine):
+        engine.dispose()
 
 
 def test_the_gate_lets_in_what_beats_the_simple_ways(examples: Examples) -> None:
