@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from airflow.sdk import PokeReturnValue, task
 
+from agreement import Agreement, answer_of
 from assets import scores_of
 from common import (
     SCHEDULES,
@@ -42,7 +43,14 @@ def score_a_day(model: str) -> None:
     generation = to_score["generation"]
     scored = score_shard.partial(generation=generation).expand(shard=to_score)
     announce = publish.override(outlets=[scores_of(model)])
-    scored >> audit(generation) >> announce(generation) >> record_sla(generation)
+    audited = audit(generation)
+    scored >> audited
+    if SCHEDULES[model].asks:
+        asked = ask(generation)
+        audited >> asked
+        generation = decide(generation, agree(asked))
+    published = announce(generation)
+    audited >> published >> record_sla(generation)
 
 
 @task.sensor(
@@ -152,6 +160,35 @@ def audit(generation):
     from daybreak.jobs import scoring
 
     return scoring.audit(generation)
+
+
+@task
+def ask(generation):
+    """Say what a person has to agree to before it is published, if anything."""
+    from daybreak.jobs import approving
+
+    with errors_shown():
+        return approving.ask(generation)
+
+
+def agree(asked):
+    """Wait for a person, where one is asked: "Required Actions" in Airflow, or its API."""
+    return Agreement(task_id="agree", asked=asked).output
+
+
+@task
+def decide(generation, answer):
+    """Keep the answer; go on with what is to be published by it, if anything."""
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    from daybreak.jobs import approving
+
+    with errors_shown():
+        found = approving.decide(generation, **answer_of(answer))
+    if found is None:
+        show("not published; what was published before stays")
+        raise AirflowSkipException("Nobody agreed: what was published before stays.")
+    return found
 
 
 @task(do_xcom_push=False)

@@ -316,6 +316,22 @@ class IllegalTransition(DaybreakError):
     final = True
 
 
+class ApprovalNeeded(DaybreakError):
+    """What was scored waits for a person who agrees to it."""
+
+    status = 409
+    code = "approval_needed"
+    final = True
+
+
+class AlreadyDecided(DaybreakError):
+    """Somebody else has decided about it, and otherwise."""
+
+    status = 409
+    code = "already_decided"
+    final = True
+
+
 class AuditFailed(DaybreakError):
     """A staged generation breaks a rule that published scores must keep."""
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from daybreak.jobs.approving import Answer
 
 app = typer.Typer(help="Generations: complete sets of scores of a day.", no_args_is_help=True)
 
@@ -65,6 +69,49 @@ def show(
     if steps:
         typer.echo()
         print_columns(("step", "shard", "seconds", "rows"), map(_step_cells, steps), ("seconds",))
+
+
+@app.command()
+def approve(
+    generation_id: Annotated[int, typer.Argument(help="One that waits: its state is audited.")],
+    reason: Annotated[str, typer.Option(help="Kept with the answer.")],
+    most: Annotated[
+        int | None, typer.Option(min=0, help="Agree to a part: at most so much of it.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Agree to what was scored, so that it is published, or to a part of it.
+
+    daybreak generations approve 12 --reason "the new season" --most 50
+    """
+    _answer(generation_id, "approve" if most is None else "cap", reason, most, as_json=as_json)
+
+
+@app.command()
+def reject(
+    generation_id: Annotated[int, typer.Argument(help="One that waits: its state is audited.")],
+    reason: Annotated[str, typer.Option(help="Kept with the answer.")],
+    as_json: AsJson = False,
+) -> None:
+    """Do not publish what was scored; what was published before stays."""
+    _answer(generation_id, "reject", reason, None, as_json=as_json)
+
+
+def _answer(
+    generation_id: int, answer: Answer, reason: str, most: int | None, *, as_json: bool
+) -> None:
+    from daybreak.jobs.approving import answer as give
+
+    found = give(generation_id, answer, person=getpass.getuser(), reason=reason, most=most)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    elif found is None:
+        typer.echo("Not published; what was published before stays.")
+    else:
+        typer.echo(
+            f"Generation {found['generation_id']} of {found['model']} for "
+            f"{found['business_date']} is published."
+        )
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

@@ -38,9 +38,10 @@ def publish(generation: GenerationAddress, runtime: Runtime | None = None) -> di
         ),
         begin(runtime.engine) as conn,
     ):
-        generations.publish(
-            conn, generation["generation_id"], runtime.clock(), runtime.settings.lead
-        )
+        now = runtime.clock()
+        generations.publish(conn, generation["generation_id"], now, runtime.settings.lead)
+        shown = generations.get_generation(conn, generation["generation_id"])
+        get_nightly(shown.model).published(conn, shown, now)
     return {
         "model": generation["model"],
         "business_date": generation["business_date"],
@@ -75,14 +76,16 @@ def rollback(model: str, business_date: date, runtime: Runtime | None = None) ->
     Raises ``NotPublished`` where there is nothing to withdraw.
     """
     runtime = runtime or get_runtime()
-    get_nightly(model)
+    night = get_nightly(model)
     with (
         measured(runtime.metrics, runtime.clock, f"{model}.rollback"),
         begin(runtime.engine) as conn,
     ):
         withdrawn = generations.published_generation(conn, model, business_date)
         lead = runtime.settings.lead
-        returned = generations.rollback(conn, model, business_date, runtime.clock(), lead)
+        now = runtime.clock()
+        returned = generations.rollback(conn, model, business_date, now, lead)
+        night.withdrawn(conn, withdrawn, returned, now)
     return {
         "model": model,
         "business_date": business_date.isoformat(),

@@ -8,6 +8,7 @@ from typing import Any
 
 from daybreak.jobs import publishing, scoring, snapshots
 from daybreak.jobs.addresses import run_address
+from daybreak.jobs.approving import expect_agreed
 from daybreak.jobs.inputs import as_of
 from daybreak.jobs.proving import prove_decisions
 from daybreak.jobs.waiting import look_for_inputs
@@ -63,6 +64,7 @@ def score_day(
         scoring.score_shard(generation, shard, runtime)
     progress("Auditing")
     scoring.audit(generation, runtime)
+    generation = expect_agreed(generation, runtime)
     progress("Publishing")
     publishing.publish(generation, runtime)
     return publishing.record_sla(generation, runtime)

@@ -6,6 +6,7 @@ rows when it runs twice. Nothing here knows which model it carries.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import cast
 
@@ -27,10 +28,14 @@ from daybreak.scoring.engines.opening import open_engine
 from daybreak.warehouse.engine import begin
 
 
-def open_generation(snapshot: SnapshotAddress, runtime: Runtime | None = None) -> GenerationAddress:
+def open_generation(
+    snapshot: SnapshotAddress,
+    runtime: Runtime | None = None,
+    terms: Mapping[str, float] = generations.NO_TERMS,
+) -> GenerationAddress:
     """Open the generation that the run fills, for the champion at the run's knowledge cutoff.
 
-    Raises ``NoChampion``.
+    ``terms``: numbers that a person set for it. Raises ``NoChampion``.
     """
     runtime = runtime or get_runtime()
     cutoff = datetime.fromisoformat(snapshot["cutoff"])
@@ -45,6 +50,7 @@ def open_generation(snapshot: SnapshotAddress, runtime: Runtime | None = None) -
             version=champion_at(conn, snapshot["model"], cutoff),
             snapshot_id=snapshot["snapshot_id"],
             now=runtime.clock(),
+            terms=terms,
         )
     return {**snapshot, "version": opened.version, "generation_id": opened.generation_id}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, Select, Table, delete, func, insert, update
@@ -55,6 +56,7 @@ __all__ = [
 
 # The marks on the way to publication; a generation that starts again loses them.
 _MOMENTS = ("staged_at", "audited_at", "proven_at")
+NO_TERMS: Mapping[str, float] = MappingProxyType({})
 
 
 def open_generation(
@@ -68,11 +70,12 @@ def open_generation(
     version: str,
     snapshot_id: int,
     now: datetime,
+    terms: Mapping[str, float] = NO_TERMS,
 ) -> Generation:
     """A generation in STAGING for this run: the one it has already, or a new one.
 
     A run that is tried again gets its unpublished generation back, in STAGING, and writes its
-    shards over. Where the snapshot or the version differs the old one is rejected.
+    shards over. Where the snapshot, the version or the terms differ the old one is rejected.
     Once published, a cleared run opens a new one, so what people see never changes under them.
     """
     take_turn(conn, "open", model, business_date, run_key)
@@ -82,7 +85,8 @@ def open_generation(
         generations.c.state.in_(UNPUBLISHED),
     )
     for earlier in read_all(conn, own.with_for_update()):
-        if (earlier.version, earlier.snapshot_id, earlier.cutoff) == (version, snapshot_id, cutoff):
+        inputs = earlier.version, earlier.snapshot_id, earlier.cutoff, earlier.terms
+        if inputs == (version, snapshot_id, cutoff, terms):
             return _restage(conn, earlier, run_type, now)
         reject(conn, earlier.generation_id, "the run began again with other inputs", now)
     generation_id = conn.execute(
@@ -95,6 +99,7 @@ def open_generation(
             cutoff=cutoff,
             version=version,
             snapshot_id=snapshot_id,
+            terms=dict(terms),
             state=State.STAGING,
             opened_at=now,
         )

@@ -7,7 +7,7 @@ the same states, and a test compares the two.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
@@ -57,7 +57,10 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
 
 @dataclass(frozen=True)
 class Generation:
-    """A row of ``ops.generation``. ``rows`` is None until it is staged."""
+    """A row of ``ops.generation``. ``rows`` is None until it is staged.
+
+    ``terms``: numbers that a person set for it before it was scored, by name.
+    """
 
     generation_id: int
     model: str
@@ -69,6 +72,7 @@ class Generation:
     snapshot_id: int
     state: State
     rows: int | None
+    terms: Mapping[str, float] = field(default_factory=dict, hash=False)
 
 
 _COLUMNS = [generations.c[name] for name in Generation.__dataclass_fields__]

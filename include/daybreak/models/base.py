@@ -15,7 +15,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from types import MappingProxyType
 from typing import (
     Any,
@@ -37,6 +37,7 @@ from sqlalchemy import Connection, FromClause, Select, Table
 from daybreak import types
 from daybreak.clock import AsOf
 from daybreak.errors import InvalidRequest, NotFound
+from daybreak.ledger.states import Generation
 from daybreak.models.schedule import DAILY, Schedule, ScoresOf
 from daybreak.registry.artifact import Artifact
 from daybreak.signals.declared import Signal
@@ -117,12 +118,14 @@ class Day:
     """What the rows of a snapshot share. A model without snapshots has no business date.
 
     ``business_date``: the last day whose facts are known. ``context``: what all entities share.
-    ``options``: what the snapshot was made with.
+    ``options``: what the snapshot was made with. ``terms``: what a person set for the generation
+    before it was scored.
     """
 
     business_date: date | None = None
     context: Context = field(default_factory=dict)
     options: Options = field(default_factory=dict)
+    terms: Options = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -488,6 +491,37 @@ class Nightly(ABC):
         """Rules on all rows at once: each query counts what breaks it among those of ``scored``."""
         return {}
 
+    def proposal(self, warehouse: Connection, scored: FromClause, day: Day) -> Proposal | None:
+        """What a person has to agree to before ``scored``, the rows of an audited generation, are
+        published; None: nothing. Asked where the schedule ``asks``."""
+        return None
+
+    def published(  # noqa: B027 (most models do nothing then)
+        self, warehouse: Connection, generation: Generation, now: datetime
+    ) -> None:
+        """What follows from a publication, in its transaction; again for the same one, nothing."""
+
+    def withdrawn(  # noqa: B027
+        self, warehouse: Connection, going: Generation, back: Generation | None, now: datetime
+    ) -> None:
+        """What follows from a rollback, in its transaction. ``back``: what is published instead."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What a person is asked before scores are published.
+
+    ``subject``: a line. ``body``: Markdown. ``figures``: what it says, as JSON. ``hours``: within
+    which somebody has to answer, or nothing is published. ``cap``: the name of the term by which a
+    person may agree to a part of it (``Day.terms``); None where it is all or nothing.
+    """
+
+    subject: str
+    body: str
+    figures: Mapping[str, Any]
+    hours: float
+    cap: str | None = None
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -644,6 +678,10 @@ class Model(Generic[RequestT]):
             raise ValueError(f"{self.name} is scored nightly: its schedule says what it reads")
         if self.nightly is not None and self.nightly.schedule.proves != self.decides:
             raise ValueError(f"`proves` of the schedule of {self.name} is to be as it `decides`")
+        if self.nightly is not None:
+            asks = type(self.nightly).proposal is not Nightly.proposal
+            if self.nightly.schedule.asks != asks:
+                raise ValueError(f"`asks` of the schedule of {self.name} is to be as `proposal`")
 
     @property
     def night(self) -> Nightly:

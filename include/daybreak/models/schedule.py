@@ -26,7 +26,8 @@ class Schedule:
     ``inputs``: published scores that a run stands on; its DAG runs when they are out. ``needs``:
     the kinds of sections that a data set has to have for it. ``interval``: which business dates
     are scored; ``DAYBREAK_SCHEDULE_BY_MODEL`` overrides it. ``proves``: the model decides about
-    events, and its decisions of the day are made again.
+    events, and its decisions of the day are made again. ``asks``: a person may have to agree before
+    scores are published (``Nightly.proposal``).
     """
 
     dag_id: str | None = None
@@ -35,6 +36,7 @@ class Schedule:
     needs: tuple[str, ...] = ()
     interval: Interval = interval.DAILY
     proves: bool = False
+    asks: bool = False
 
     def dag_id_of(self, model: str) -> str:
         """The id of the nightly DAG of ``model``, whose schedule this is."""

@@ -23,7 +23,7 @@ from daybreak.models.base import (
     SnapshotRows,
 )
 from daybreak.scoring.engines.engine import Engine, expect_features
-from daybreak.scoring.snapshots import read_day, read_snapshot
+from daybreak.scoring.snapshots import day_of, read_snapshot
 from daybreak.warehouse.bulk import copy_in
 from daybreak.warehouse.partitions import ensure_partition
 
@@ -92,7 +92,7 @@ def score_shard(
             conn, model, generation.snapshot_id, start, min(start + entities, last)
         )
 
-    day = read_day(conn, model, generation.snapshot_id)
+    day = day_of(conn, model, generation)
     scorer = model.scorer(engine.artifact, day)
 
     def ask(snapshot: SnapshotRows) -> ScoringRows:

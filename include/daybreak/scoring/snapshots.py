@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -22,6 +23,7 @@ from sqlalchemy import (
 )
 
 from daybreak.errors import NotFound, NotReady
+from daybreak.ledger.states import Generation
 from daybreak.models import arrays
 from daybreak.models.base import AnyModel, Day, Options, SnapshotRows
 from daybreak.scoring.snapshot_bytes import unpack
@@ -64,6 +66,11 @@ def read_day(conn: Connection, model: AnyModel, snapshot_id: int) -> Day:
         )
     context = arrays.unpack(found.arrays) if found.arrays else {}
     return Day(found.business_date, context, found.options)
+
+
+def day_of(conn: Connection, model: AnyModel, generation: Generation) -> Day:
+    """What the rows of a generation share. Raises ``NotReady`` as ``read_day`` does."""
+    return replace(read_day(conn, model, generation.snapshot_id), terms=generation.terms)
 
 
 def read_snapshot(

@@ -20,7 +20,7 @@ from daybreak.scoring.batch import rows_of_a_night
 from daybreak.scoring.engines.engine import Engine, expect_features, expect_options
 from daybreak.scoring.engines.golden import check_golden_rows
 from daybreak.scoring.engines.opening import open_engine
-from daybreak.scoring.snapshots import read_day, read_snapshot
+from daybreak.scoring.snapshots import day_of, read_snapshot
 from daybreak.serving.held import SOURCE_DOWN, raised
 from daybreak.serving.publication import Key, Publication, key_of
 
@@ -101,7 +101,7 @@ class Loader:
         if generation is None:
             with _faults_of(engine.artifact):
                 return self._model.scorer(engine.artifact, Day())
-        day = read_day(conn, self._model, generation.snapshot_id)
+        day = day_of(conn, self._model, generation)
         entity = read_snapshot(conn, self._model, generation.snapshot_id, 0, 1)
         with _faults_of(engine.artifact):
             if generation.version != engine.artifact.version:

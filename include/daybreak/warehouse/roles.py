@@ -48,6 +48,7 @@ _IN_SCHEMA: dict[str, dict[str, frozenset[str]]] = {
 _ON_TABLE: dict[str, dict[str, frozenset[str]]] = {
     WRITER_ROLE: {
         "raw.calendar": _APPEND | {"UPDATE"},
+        "ops.approval": _APPEND,
         "ops.champion": _APPEND,
         "ops.serving": _APPEND,
         "ops.trial": _APPEND,

@@ -462,6 +462,13 @@ generation = Table(
     Column("cutoff", Instant, nullable=False),
     Column("version", Text, nullable=False),
     Column("snapshot_id", BigInteger, ForeignKey("ops.snapshot.snapshot_id"), nullable=False),
+    Column(
+        "terms",
+        JSONB,
+        nullable=False,
+        server_default="{}",
+        comment="numbers that a person set for it, by name",
+    ),
     Column("state", Text, nullable=False),
     Column("reason", Text, nullable=False, server_default=""),
     Column("rows", BigInteger),
@@ -490,6 +497,34 @@ generation = Table(
     schema="ops",
 )
 """``ledger/generations.py`` is the only writer; docs/generations.md draws the states."""
+
+approval = Table(
+    "approval",
+    metadata,
+    Column("approval_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("generation_id", BigInteger, ForeignKey("ops.generation.generation_id"), nullable=False),
+    Column("model", Text, nullable=False),
+    Column("business_date", Date, nullable=False),
+    Column(
+        "proposal",
+        Text,
+        nullable=False,
+        comment="hash of the rows that were asked about; the same get the same answer",
+    ),
+    Column("figures", JSONB, nullable=False, comment="what was shown"),
+    Column("outcome", Text, nullable=False),
+    Column("terms", JSONB, nullable=False, comment="numbers that were set, by name"),
+    Column("person", Text, nullable=False, comment="empty: nobody, in time"),
+    Column("reason", Text, nullable=False),
+    Column("decided_at", Instant, nullable=False),
+    UniqueConstraint("generation_id", name="approval_once"),
+    Index("approval_by_proposal", "model", "business_date", "proposal"),
+    CheckConstraint(
+        "outcome IN ('approved', 'capped', 'rejected', 'expired')", name="approval_outcome"
+    ),
+    schema="ops",
+)
+"""Append-only. Who agreed to what was proposed, and who did not."""
 
 published = Table(
     "published",
