@@ -142,6 +142,8 @@ def _show(report: LoadReport, as_json: bool, *, loaded: bool) -> None:
     typer.echo(f"Data set {report.dataset}")
     for file in report.files:
         _show_file(file, loaded=loaded)
+    for section, said in report.declared.items():
+        typer.echo(f"\n{section}  {said}")
     if report.covariates:
         typer.echo("\nCovariates")
         for name, known in report.covariates.items():

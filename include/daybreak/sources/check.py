@@ -15,6 +15,7 @@ from daybreak.sources.parsing.clean import Clean
 from daybreak.sources.parsing.transform import Transform
 from daybreak.sources.reading.origins import Origin, origins
 from daybreak.sources.report import FileReport, LoadReport
+from daybreak.sources.sections.table import kind_of
 from daybreak.types import Progress
 
 FIRST_ROWS = 3
@@ -34,6 +35,8 @@ def check_dataset(
     """
     report = LoadReport(spec.name, covariates={})
     for section in spec.sections:
+        if said := kind_of(section).in_short(section):
+            report.declared[section.kind] = said
         for origin in origins(spec, section, s3_endpoint_url):
             file, canonical = _check(spec, origin, now, progress)
             report.files.append(file)

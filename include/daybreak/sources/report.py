@@ -60,6 +60,7 @@ class LoadReport:
 
     ``covariates``, of a check: each covariate that some section gives, and when it is known, as in
     "28d ahead"; None where it is only known afterwards, so that no forecast may look at it ahead.
+    ``declared``: by section, what it says of itself beside its files.
     """
 
     dataset: str
@@ -67,6 +68,7 @@ class LoadReport:
     days_closed: int = 0
     last_closed: date | None = None
     covariates: dict[str, str | None] | None = None
+    declared: dict[str, str] = field(default_factory=dict)
 
     @property
     def loaded(self) -> int:

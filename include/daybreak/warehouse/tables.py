@@ -683,6 +683,18 @@ api_key = Table(
     schema="ops",
 )
 
+price_rules = Table(
+    "price_rules",
+    metadata,
+    Column("rules_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("sha256", Text, nullable=False, comment="of their canonical JSON"),
+    Column("rules", JSONB, nullable=False),
+    Column("known_from", Instant, nullable=False, comment="in force for cutoffs from here on"),
+    UniqueConstraint("known_from", name="price_rules_once"),
+    schema="ops",
+)
+"""The rules that prices keep, as the data set had them when. Append-only."""
+
 SCHEMAS = ("raw", "feature", "score", "ops", "report")
 READER_ROLE = "daybreak_reader"
 SERVICE_ROLE = "daybreak_service"

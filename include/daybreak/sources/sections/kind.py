@@ -40,6 +40,10 @@ def _one_of_its_kind(_section: Section) -> str:
     return ""
 
 
+def _nothing_to_say(_section: Section) -> str:
+    return ""
+
+
 def _by_files_only(_conn: Connection, _section: Section) -> None:
     """Nothing else brings rows."""
 
@@ -85,6 +89,7 @@ class SectionKind(Generic[S]):
     ``part(section)``: which of several it is; sections that give the same are about the same rows.
     ``declare(conn, section, declared)``: takes in what it says of itself, at each load and before
     any file.
+    ``in_short(section)``: what a check shows of it beside its files; "": nothing.
     ``live(conn, section)``: how its rows come by themselves; None while they come by files only.
     """
 
@@ -99,6 +104,7 @@ class SectionKind(Generic[S]):
     several: bool = False
     part: Callable[[S], str] = _one_of_its_kind
     declare: Callable[[Connection, S, Declared], None] = _nothing_to_declare
+    in_short: Callable[[S], str] = _nothing_to_say
     live: Callable[[Connection, S], Live | None] = _by_files_only
 
     @property

@@ -15,6 +15,7 @@ from daybreak.sources.sections.items import ITEMS
 from daybreak.sources.sections.kind import SectionKind
 from daybreak.sources.sections.labels import LABELS
 from daybreak.sources.sections.plan import PLAN
+from daybreak.sources.sections.pricing import PRICING
 from daybreak.sources.sections.sales import SALES
 from daybreak.sources.sections.stores import STORES
 from daybreak.sources.sections.streams import STREAMS
@@ -27,6 +28,7 @@ KINDS: tuple[SectionKind[Any], ...] = (
     INTERACTIONS,
     STREAMS,
     LABELS,
+    PRICING,
 )
 """In the order in which sections are loaded."""
 
