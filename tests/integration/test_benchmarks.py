@@ -33,6 +33,7 @@ from benchmarks.online.peers.ours import SCORED, ours
 from benchmarks.online.peers.report import tables
 from benchmarks.online.peers.rounds import measure_rounds
 from benchmarks.online.shop import Size
+from benchmarks.prices import solve as prices
 
 from daybreak.runtime import Runtime
 from daybreak.serving.http.keys import create_key
@@ -103,6 +104,15 @@ def test_of_the_endpoint(make_runtime: Callable[..., Runtime], tmp_path: Path) -
     assert result["longest_lived"].keys() == slow_clients.KINDS.keys()
     assert (many["rows"], many["rounds"]) == (3, 2)
     assert many["times_less"] > 0
+
+
+def test_a_choice_of_prices() -> None:
+    result = prices.measure(offers=600, budget=30, families=3)
+
+    json.dumps(result)
+    assert (result["offers"], result["changes"], result["optimal"]) == (600, 30, True)
+    assert (result["units"], result["pairs"]) == (33, 60)
+    assert prices.report(result).count("\n|") == 2 + len(result["seconds"])
 
 
 def test_promotions_under_load() -> None:

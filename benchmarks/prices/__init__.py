@@ -1,0 +1,1 @@
+"""What a night of prices costs."""

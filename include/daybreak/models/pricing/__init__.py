@@ -1,0 +1,1 @@
+"""Prices: proposed under rules, each with the reason why it is not another."""
