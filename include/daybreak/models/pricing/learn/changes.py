@@ -1,0 +1,115 @@
+"""Real price changes in weeks that were not learned from, and what demand did.
+
+A change is a step of a series' price while its promotion stayed what it was. Units of up to
+``SPAN`` weeks after it are held against those of up to ``SPAN`` weeks before it, of which the part
+that the category's unaffected cells saw as well is taken off. No forecast takes part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daybreak.models.pricing.elasticity.cells import SAME_PRICE, Cells, Floats
+from daybreak.models.pricing.elasticity.fit import REACH
+from daybreak.models.pricing.elasticity.pooling import Tree
+
+SPAN = 4
+LEAST_CHANGE = 0.02
+"""Of the log of a price: 2 %."""
+UNAFFECTED = 0.01
+"""Of the log of a price, up to which a cell is at its usual price."""
+SAME_PROMOTION = 0.05
+PRIOR_UNITS = 50.0
+"""Units at which half of what unaffected cells say of a week is believed."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """``k`` changes: ``series`` and ``week`` of each, ``change`` of the log of the price;
+    ``before`` and ``after``: units, float64 (k,). ``odds``: units after over those before, had the
+    price not moved."""
+
+    series: NDArray[np.int64]
+    week: NDArray[np.int64]
+    change: Floats
+    before: Floats
+    after: Floats
+    odds: Floats
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def share(self, elasticity: Floats) -> Floats:
+        """Of the units of both sides, what is to be sold after the change, (k,)."""
+        logs = np.log(self.odds) + elasticity * self.change
+        return np.asarray(1.0 / (1.0 + np.exp(-logs.clip(-30.0, 30.0))))
+
+
+def changes_of(cells: Cells, tree: Tree, since: int) -> Changes:
+    """Those from the week ``since`` on, of cells with weeks before it, too."""
+    effect = _unaffected(cells, tree)
+    starts = _runs(cells)
+    run = np.cumsum(starts) - 1
+    first = np.flatnonzero(starts)
+    last = np.append(first[1:], len(cells)) - 1
+    place = np.arange(1, len(first))
+    here, there = first[place], last[place - 1]
+    step = cells.price[here] - cells.price[there]
+    gap = cells.week[here] - cells.week[there]
+    kept = (cells.series[here] == cells.series[there]) & (cells.week[here] >= since)
+    kept &= (np.abs(step) >= LEAST_CHANGE) & (gap <= SPAN)
+    kept &= np.abs(cells.promotion[here] - cells.promotion[there]) <= SAME_PROMOTION
+    place, here, there, step = place[kept], here[kept], there[kept], step[kept]
+    worth = cells.exposure * effect
+
+    def summed(values: Floats, which: NDArray[np.intp], near: NDArray[np.bool_]) -> Floats:
+        return np.bincount(run, np.where(near, values, 0.0), len(first))[which]
+
+    begin, end = cells.week[first], cells.week[last]
+    early, late = cells.week - begin[run] < SPAN, end[run] - cells.week < SPAN
+    before, after = summed(cells.units, place - 1, late), summed(cells.units, place, early)
+    odds = summed(worth, place, early) / summed(worth, place - 1, late)
+    sold = before + after > 0
+    return Changes(
+        cells.series[here][sold],
+        cells.week[here][sold],
+        step[sold],
+        before[sold],
+        after[sold],
+        odds[sold],
+    )
+
+
+def _runs(cells: Cells) -> NDArray[np.bool_]:
+    """Which cells begin a run: another series, or another price or promotion, (m,)."""
+    other = np.ones(len(cells), bool)
+    other[1:] = cells.series[1:] != cells.series[:-1]
+    other[1:] |= np.abs(np.diff(cells.price)) > SAME_PRICE
+    other[1:] |= np.abs(np.diff(cells.promotion)) > SAME_PROMOTION
+    return other
+
+
+def _unaffected(cells: Cells, tree: Tree) -> Floats:
+    """What the category's cells at their usual price sold in the week of each, over what is usual
+    of them, (m,); 1 where there are none."""
+    weeks = int(cells.week.max(initial=0)) + 1
+    at = cells.series * (weeks + REACH + 1) + cells.week
+    first, behind = np.searchsorted(at, at - REACH), np.searchsorted(at, at + REACH, side="right")
+
+    def around(values: Floats) -> Floats:
+        so_far = np.concatenate([[0.0], np.cumsum(values)])
+        return np.asarray(so_far[behind] - so_far[first])
+
+    near = np.maximum(around(np.ones(len(cells))), 1.0)
+    usual = np.abs(cells.price - around(cells.price) / near) <= UNAFFECTED
+    usual &= np.abs(cells.promotion - around(cells.promotion) / near) <= SAME_PROMOTION
+    worth = around(np.where(usual, cells.exposure, 0.0))
+    level = around(np.where(usual, cells.units, 0.0)) / np.where(worth > 0, worth, 1.0)
+    period = tree.category[tree.item[cells.series]] * weeks + cells.week
+    size = tree.categories * weeks
+    sold = np.bincount(period, np.where(usual, cells.units, 0.0), size)
+    expected = np.bincount(period, np.where(usual, level * cells.exposure, 0.0), size)
+    return np.asarray(((sold + PRIOR_UNITS) / (expected + PRIOR_UNITS))[period])
