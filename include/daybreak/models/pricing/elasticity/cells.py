@@ -149,4 +149,4 @@ def _after_change(
     moved &= said & (before >= begins)
     so_far = np.cumsum(moved, axis=1)
     at_begin = np.where(begins > 0, so_far[:, np.maximum(begins - 1, 0)], 0)
-    return np.minimum(so_far - at_begin, 1)
+    return np.asarray(np.minimum(so_far - at_begin, 1), np.int64)

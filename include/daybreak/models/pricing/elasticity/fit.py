@@ -30,7 +30,7 @@ import numpy as np
 
 from daybreak.models.pricing.elasticity.cells import Cells, Floats
 from daybreak.models.pricing.elasticity.hyper import Hyper
-from daybreak.models.pricing.elasticity.pooling import Pooled, Tree, gathered, pooled
+from daybreak.models.pricing.elasticity.pooling import Pooled, Tree, gathered, pooled, summed
 
 REACH = 6
 """Weeks before and after a cell that its level is made of: with six before a change and six after
@@ -106,8 +106,8 @@ class _Information:
 
     def common(self, tree: Tree, hyper: Hyper) -> tuple[Floats, Floats]:
         """Variances of the errors that an item's series, and a category's items, share."""
-        whole = np.bincount(tree.item, self.series, tree.items)
-        items = np.bincount(tree.category, self.items, tree.categories)
+        whole = summed(tree.item, self.series, tree.items)
+        items = summed(tree.category, self.items, tree.categories)
         return (
             hyper.design * _lost(whole, self.items),
             hyper.design * _lost(items, self.categories),
@@ -115,11 +115,11 @@ class _Information:
 
     def further_items(self, tree: Tree) -> Floats:
         """Information of the series over what is left of it, (items,)."""
-        return _ratio(np.bincount(tree.item, self.series, tree.items), self.items)
+        return _ratio(summed(tree.item, self.series, tree.items), self.items)
 
     def further_categories(self, tree: Tree) -> Floats:
         """Information of the items over what is left of it, (categories,)."""
-        return _ratio(np.bincount(tree.category, self.items, tree.categories), self.categories)
+        return _ratio(summed(tree.category, self.items, tree.categories), self.categories)
 
 
 def _lost(whole: Floats, left: Floats) -> Floats:
@@ -228,8 +228,8 @@ class Fitter:
 
     def _uplift(self, state: _State, uplift: Floats) -> Floats:
         items = self.tree.items
-        score = np.bincount(self.item, state.residual * state.promotion, items)
-        square = np.bincount(self.item, state.weight * state.promotion**2, items)
+        score = summed(self.item, state.residual * state.promotion, items)
+        square = summed(self.item, state.weight * state.promotion**2, items)
         step = (score - uplift / UPLIFT) / (square + 1.0 / UPLIFT)
         return np.asarray(uplift + step.clip(-LARGEST_STEP, LARGEST_STEP))
 
@@ -238,17 +238,17 @@ class Fitter:
         weight, price, promotion = state.weight, state.price, state.promotion
         along = np.zeros(tree.items)
         if self.promoted:
-            shared = np.bincount(self.item, weight * price * promotion, tree.items)
-            square = np.bincount(self.item, weight * promotion**2, tree.items)
+            shared = summed(self.item, weight * price * promotion, tree.items)
+            square = summed(self.item, weight * promotion**2, tree.items)
             along = shared / (square + 1.0 / UPLIFT)
             price = price - along[self.item] * promotion
-        whole = np.bincount(self.item, weight * price**2, tree.items) + along**2 / UPLIFT
+        whole = summed(self.item, weight * price**2, tree.items) + along**2 / UPLIFT
         by_week = self._by_item_week(weight * price)
         common = 1.0 / (total.reshape(-1, self.weeks) + 1.0 / hyper.weeks**2)
         items = whole - (np.square(by_week) * common[tree.category]).sum(axis=1)
         of_category = np.zeros((tree.categories, self.weeks))
         np.add.at(of_category, tree.category, by_week)
-        categories = np.bincount(tree.category, whole, tree.categories)
+        categories = summed(tree.category, whole, tree.categories)
         categories = categories - (np.square(of_category) * common).sum(axis=1)
         own = cells.by_series(weight * state.price**2)
         return _Information(own, items, categories, price)
@@ -290,8 +290,8 @@ class Fitter:
         return np.asarray((found + PRIOR_CELLS * usual) / (each + PRIOR_CELLS))
 
     def _by_period(self, values: Floats) -> Floats:
-        return np.bincount(self.period, values, self.tree.categories * self.weeks)
+        return summed(self.period, values, self.tree.categories * self.weeks)
 
     def _by_item_week(self, values: Floats) -> Floats:
-        found = np.bincount(self.item_week, values, self.tree.items * self.weeks)
+        found = summed(self.item_week, values, self.tree.items * self.weeks)
         return found.reshape(-1, self.weeks)

@@ -10,6 +10,7 @@ best linear unbiased prediction of the nested model.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,12 +102,17 @@ def pooled(
     return Pooled(series, item, category, whole, items, categories)
 
 
+def summed(group: NDArray[Any], values: NDArray[Any], groups: int) -> Floats:
+    """Sums of (m,) over each group, (groups,), one after the other."""
+    return np.bincount(group, values, groups).astype(np.float64)
+
+
 def gathered(values: Floats, variance: Floats, group: Numbers, common: Floats) -> Gathered:
     """The weighted mean of each group, (groups,), as many as ``common`` has; 0 without a value."""
     weight = 1.0 / variance
-    total = np.bincount(group, weight, len(common))
+    total = summed(group, weight, len(common))
     known = total > 0
-    mean = np.bincount(group, weight * values, len(common))
+    mean = summed(group, weight * values, len(common))
     sure = np.where(known, total, 1.0)
     return Gathered(np.where(known, mean / sure, 0.0), np.where(known, 1.0 / sure, np.inf), common)
 

@@ -7,14 +7,15 @@ that the category's unaffected cells saw as well is taken off. No forecast takes
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from daybreak.models.pricing.elasticity.cells import SAME_PRICE, Cells, Floats
 from daybreak.models.pricing.elasticity.fit import REACH
-from daybreak.models.pricing.elasticity.pooling import Tree
+from daybreak.models.pricing.elasticity.pooling import Tree, summed
 
 SPAN = 4
 LEAST_CHANGE = 0.02
@@ -42,10 +43,24 @@ class Changes:
     def __len__(self) -> int:
         return len(self.series)
 
+    def where(self, keep: NDArray[np.bool_]) -> Changes:
+        """Some of them."""
+        return Changes(**{name: getattr(self, name)[keep] for name in _FIELDS})
+
+    @classmethod
+    def joined(cls, some: Sequence[Changes]) -> Changes:
+        """Those of several spans."""
+        return cls(
+            **{name: np.concatenate([getattr(one, name) for one in some]) for name in _FIELDS}
+        )
+
     def share(self, elasticity: Floats) -> Floats:
         """Of the units of both sides, what is to be sold after the change, (k,)."""
         logs = np.log(self.odds) + elasticity * self.change
         return np.asarray(1.0 / (1.0 + np.exp(-logs.clip(-30.0, 30.0))))
+
+
+_FIELDS = tuple(field.name for field in fields(Changes))
 
 
 def changes_of(cells: Cells, tree: Tree, since: int) -> Changes:
@@ -65,13 +80,13 @@ def changes_of(cells: Cells, tree: Tree, since: int) -> Changes:
     place, here, there, step = place[kept], here[kept], there[kept], step[kept]
     worth = cells.exposure * effect
 
-    def summed(values: Floats, which: NDArray[np.intp], near: NDArray[np.bool_]) -> Floats:
-        return np.bincount(run, np.where(near, values, 0.0), len(first))[which]
+    def beside(values: Floats, which: NDArray[np.intp], near: NDArray[np.bool_]) -> Floats:
+        return summed(run, np.where(near, values, 0.0), len(first))[which]
 
     begin, end = cells.week[first], cells.week[last]
     early, late = cells.week - begin[run] < SPAN, end[run] - cells.week < SPAN
-    before, after = summed(cells.units, place - 1, late), summed(cells.units, place, early)
-    odds = summed(worth, place, early) / summed(worth, place - 1, late)
+    before, after = beside(cells.units, place - 1, late), beside(cells.units, place, early)
+    odds = beside(worth, place, early) / beside(worth, place - 1, late)
     sold = before + after > 0
     return Changes(
         cells.series[here][sold],
@@ -110,6 +125,6 @@ def _unaffected(cells: Cells, tree: Tree) -> Floats:
     level = around(np.where(usual, cells.units, 0.0)) / np.where(worth > 0, worth, 1.0)
     period = tree.category[tree.item[cells.series]] * weeks + cells.week
     size = tree.categories * weeks
-    sold = np.bincount(period, np.where(usual, cells.units, 0.0), size)
-    expected = np.bincount(period, np.where(usual, level * cells.exposure, 0.0), size)
+    sold = summed(period, np.where(usual, cells.units, 0.0), size)
+    expected = summed(period, np.where(usual, level * cells.exposure, 0.0), size)
     return np.asarray(((sold + PRIOR_UNITS) / (expected + PRIOR_UNITS))[period])

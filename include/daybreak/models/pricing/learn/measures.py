@@ -19,14 +19,14 @@ DECISIVE = 2.0
 
 
 def measured(
-    changes: Changes, methods: Mapping[str, Floats], dispersion: Floats, item: NDArray[np.intp]
+    changes: Changes, methods: Mapping[str, Floats], dispersion: Floats, group: NDArray[np.intp]
 ) -> dict[str, Any]:
     """JSON. ``methods``: elasticities by name, (k,) each, of which one is ``MODEL``; no response is
-    added. ``dispersion`` (k,): of units. ``item`` (k,): changes of one have something in common.
+    added. ``dispersion`` (k,): of units. ``group`` (k,): changes of one have something in common.
     """
     found: dict[str, Any] = {
         "changes": len(changes),
-        "items": len(np.unique(item)),
+        "groups": len(np.unique(group)),
         "raises": int((changes.change > 0).sum()),
         "mean_change": _mean(np.abs(changes.change)),
     }
@@ -36,12 +36,12 @@ def measured(
     losses = {name: _deviance(changes, values, dispersion) for name, values in methods.items()}
     found["deviance"] = {name: _mean(values) for name, values in losses.items()}
     found["behind"] = {
-        name: _difference(losses[MODEL] - values, item)
+        name: _difference(losses[MODEL] - values, group)
         for name, values in losses.items()
         if name != MODEL
     }
     found["direction"] = _direction(changes, methods[MODEL], dispersion)
-    found["size"] = _size(changes, methods[MODEL], dispersion, item)
+    found["size"] = _size(changes, methods[MODEL], dispersion, group)
     return found
 
 
@@ -53,9 +53,9 @@ def _deviance(changes: Changes, elasticity: Floats, dispersion: Floats) -> Float
     return np.asarray(2.0 * (right + left) / dispersion)
 
 
-def _difference(by_change: Floats, item: NDArray[np.intp]) -> dict[str, float | None]:
-    """The mean, and its standard error where changes of one item are not independent."""
-    sums = np.bincount(np.unique(item, return_inverse=True)[1], by_change - by_change.mean())
+def _difference(by_change: Floats, group: NDArray[np.intp]) -> dict[str, float | None]:
+    """The mean, and its standard error where changes of one group are not independent."""
+    sums = np.bincount(np.unique(group, return_inverse=True)[1], by_change - by_change.mean())
     k = len(sums)
     error = None
     if k > 1:
@@ -89,7 +89,7 @@ def _direction(changes: Changes, elasticity: Floats, dispersion: Floats) -> dict
 
 
 def _size(
-    changes: Changes, elasticity: Floats, dispersion: Floats, item: NDArray[np.intp]
+    changes: Changes, elasticity: Floats, dispersion: Floats, group: NDArray[np.intp]
 ) -> dict[str, float | None]:
     """By which factor the model's elasticities are to be multiplied to fit: 1 where they are right.
 
@@ -106,10 +106,10 @@ def _size(
         if not information.sum() > 0:
             return {"factor": None, "standard_error": None}
         factor += float(np.clip(score.sum() / information.sum(), -1.0, 1.0))
-    sums = np.bincount(np.unique(item, return_inverse=True)[1], score)
+    sums = np.bincount(np.unique(group, return_inverse=True)[1], score)
     error = float(np.sqrt(np.square(sums).sum()) / information.sum())
     return {"factor": factor, "standard_error": error if len(sums) > 1 else None}
 
 
-def _mean(values: NDArray[np.generic]) -> float:
+def _mean(values: NDArray[Any]) -> float:
     return float(np.mean(values)) if len(values) else 0.0

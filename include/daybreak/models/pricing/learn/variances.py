@@ -15,7 +15,7 @@ from daybreak.models.base import Progress, quiet
 from daybreak.models.pricing.elasticity.cells import Floats
 from daybreak.models.pricing.elasticity.fit import Fit, Fitter
 from daybreak.models.pricing.elasticity.hyper import Hyper
-from daybreak.models.pricing.elasticity.pooling import between_variance
+from daybreak.models.pricing.elasticity.pooling import Numbers, between_variance
 
 ROUNDS = 4
 CLUSTER_WEEKS = 8
@@ -62,7 +62,7 @@ def moments(fitter: Fitter, fit: Fit, hyper: Hyper) -> Hyper:
 def _deviation(
     estimate: Floats,
     variance: Floats,
-    group: np.ndarray[tuple[int], np.dtype[np.intp]],
+    group: Numbers,
     usual: float,
 ) -> float:
     groups = int(group.max(initial=0)) + 1
@@ -70,7 +70,7 @@ def _deviation(
     return float(np.clip(np.sqrt(found), 1e-3, 3.0))
 
 
-def _together(values: Floats) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+def _together(values: Floats) -> Numbers:
     return np.zeros(len(values), np.intp)
 
 
