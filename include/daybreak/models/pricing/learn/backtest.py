@@ -115,6 +115,7 @@ def _oracle(  # noqa: PLR0917 - what is read, and what stands beside it
     days = periods(days_of_period(warehouse))
     by_category: dict[str, Any] = {}
     theirs: list[float] = []
+    errors: list[float] = []
     ours: list[float] = []
     for name in sorted(names[order].tolist()) if most else ():
         progress(f"The regression of {name or 'items without a category'}")
@@ -135,6 +136,7 @@ def _oracle(  # noqa: PLR0917 - what is read, and what stands beside it
         )
         sure = oracle.sure & np.isfinite(mine)
         theirs += oracle.elasticity[sure].tolist()
+        errors += oracle.standard_error[sure].tolist()
         ours += mine[sure].tolist()
         by_category[name] = {
             "items": int(sure.sum()),
@@ -145,6 +147,10 @@ def _oracle(  # noqa: PLR0917 - what is read, and what stands beside it
         "items": len(ours),
         "oracle": number(np.median(theirs)) if theirs else None,
         "ours": number(np.median(ours)) if ours else None,
+        # Of a median of normal variates: that of the mean times the root of pi / 2.
+        "standard_error": number(1.2533 * np.sqrt(np.square(errors).sum()) / len(errors))
+        if errors
+        else None,
         "by_category": by_category,
     }
 
@@ -154,9 +160,9 @@ def _bars(
 ) -> dict[str, bool | None]:
     """What a version has to be; None where the data cannot say."""
     given = found.series.elasticity[~found.series.refused]
-    near = None
-    if beside["oracle"] is not None:
-        near = bool(abs(beside["ours"] / beside["oracle"] - 1.0) <= NEAR)
+    near, median = None, beside["oracle"]
+    if median is not None and beside["standard_error"] <= NEAR * abs(median):
+        near = bool(abs(beside["ours"] / median - 1.0) <= NEAR)
     return {
         "demand_falls_with_the_price": bool((given < 0).all()),
         "seen_at_held_out_changes": not against_no_response(held_out),

@@ -2,7 +2,7 @@
 
 A change is a step of a series' price while its promotion stayed what it was. Units of up to
 ``SPAN`` weeks after it are held against those of up to ``SPAN`` weeks before it, of which the part
-that the category's unaffected cells saw as well is taken off. No forecast takes part.
+that the category's unaffected series saw as well is taken off. No forecast takes part.
 """
 
 from __future__ import annotations
@@ -14,17 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daybreak.models.pricing.elasticity.cells import SAME_PRICE, Cells, Floats
-from daybreak.models.pricing.elasticity.fit import REACH
 from daybreak.models.pricing.elasticity.pooling import Tree, summed
 
 SPAN = 4
 LEAST_CHANGE = 0.02
 """Of the log of a price: 2 %."""
-UNAFFECTED = 0.01
-"""Of the log of a price, up to which a cell is at its usual price."""
 SAME_PROMOTION = 0.05
 PRIOR_UNITS = 50.0
-"""Units at which half of what unaffected cells say of a week is believed."""
+"""Units at which half of what unaffected series say of a week is believed."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +62,9 @@ _FIELDS = tuple(field.name for field in fields(Changes))
 
 def changes_of(cells: Cells, tree: Tree, since: int) -> Changes:
     """Those from the week ``since`` on, of cells with weeks before it, too."""
-    effect = _unaffected(cells, tree)
     starts = _runs(cells)
     run = np.cumsum(starts) - 1
+    effect = _unaffected(cells, tree, run)
     first = np.flatnonzero(starts)
     last = np.append(first[1:], len(cells)) - 1
     place = np.arange(1, len(first))
@@ -107,24 +104,17 @@ def _runs(cells: Cells) -> NDArray[np.bool_]:
     return other
 
 
-def _unaffected(cells: Cells, tree: Tree) -> Floats:
-    """What the category's cells at their usual price sold in the week of each, over what is usual
-    of them, (m,); 1 where there are none."""
+def _unaffected(cells: Cells, tree: Tree, run: NDArray[np.intp]) -> Floats:
+    """What cells of the category that stay at one price for long sold in the week of each, over
+    what is usual of them at that price, (m,); 1 where there are none."""
     weeks = int(cells.week.max(initial=0)) + 1
-    at = cells.series * (weeks + REACH + 1) + cells.week
-    first, behind = np.searchsorted(at, at - REACH), np.searchsorted(at, at + REACH, side="right")
-
-    def around(values: Floats) -> Floats:
-        so_far = np.concatenate([[0.0], np.cumsum(values)])
-        return np.asarray(so_far[behind] - so_far[first])
-
-    near = np.maximum(around(np.ones(len(cells))), 1.0)
-    usual = np.abs(cells.price - around(cells.price) / near) <= UNAFFECTED
-    usual &= np.abs(cells.promotion - around(cells.promotion) / near) <= SAME_PROMOTION
-    worth = around(np.where(usual, cells.exposure, 0.0))
-    level = around(np.where(usual, cells.units, 0.0)) / np.where(worth > 0, worth, 1.0)
+    runs = int(run.max(initial=0)) + 1
+    long = summed(run, np.ones(len(cells)), runs) > 2 * SPAN
+    worth = summed(run, cells.exposure, runs)
+    level = summed(run, cells.units, runs) / worth
+    usual = long[run]
     period = tree.category[tree.item[cells.series]] * weeks + cells.week
     size = tree.categories * weeks
     sold = summed(period, np.where(usual, cells.units, 0.0), size)
-    expected = summed(period, np.where(usual, level * cells.exposure, 0.0), size)
+    expected = summed(period, np.where(usual, level[run] * cells.exposure, 0.0), size)
     return np.asarray(((sold + PRIOR_UNITS) / (expected + PRIOR_UNITS))[period])

@@ -21,14 +21,13 @@ from daybreak.models.pricing.response import gathered, periods, statistics
 
 @dataclass(frozen=True)
 class Facts:
-    """All series of a day: their keys, cells and kin; ``categories`` and ``items``: names of each
-    series, object (n,). ``first_week``: since 0001-01-01, of the cells' week 0."""
+    """All series of a day: their keys, cells and kin; ``categories``: their names, object (n,).
+    ``first_week``: since 0001-01-01, of the cells' week 0."""
 
     series: list[Series]
     cells: Cells
     tree: Tree
     categories: NDArray[np.object_]
-    items: NDArray[np.object_]
     first_week: int
 
     @property
@@ -49,7 +48,7 @@ def read_facts(warehouse: Connection, as_of: AsOf) -> Facts:
     parts, names, first_week = [], [], 0
     for panel in read_panels(warehouse, as_of, series, days=days, ahead=0, slots=0):
         parts.append(statistics([panel]))
-        names.append((panel.categories, panel.item_ids))
+        names.append(panel.categories)
         first_week = (panel.first_date.toordinal() - 1) // 7
     cells, tree, _ = gathered(parts)
     if not len(cells):
@@ -58,5 +57,4 @@ def read_facts(warehouse: Connection, as_of: AsOf) -> Facts:
             remedy="Map the column `price` in the section `sales` or `plan` of the data set.",
             business_date=as_of.business_date.isoformat(),
         )
-    categories, items = (np.concatenate(column) for column in zip(*names, strict=True))
-    return Facts(series, cells, tree, categories, items, first_week)
+    return Facts(series, cells, tree, np.concatenate(names), first_week)

@@ -9,7 +9,6 @@ Models, 1989, section 2.5).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +22,7 @@ LEAST_ROWS = 8
 """Weeks of a block that a level is made of, at least."""
 STEPS = 25
 CLOSE = 1e-6
+DETERMINED = 1e-6
 SURE = 0.5
 """Standard error up to which an elasticity is one to compare with."""
 
@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 
 
 class Oracle(NamedTuple):
-    """By item: ``elasticity`` and ``standard_error`` (sandwich, clustered by item and block)."""
+    """By item: ``elasticity`` and ``standard_error`` (clustered by item and block)."""
 
     items: list[str]
     elasticity: Floats
@@ -74,16 +74,8 @@ def regression(panel: Panel) -> Oracle:
     )
     coefficients, mean = _poisson(design, rows.units, np.log(rows.days))
     error = _errors(design, rows.units, mean, item * 1000 + rows.week // BLOCK_WEEKS)
-    moved = np.array(
-        [
-            np.ptp(rows.price[item == one]) > 0.01 if (item == one).any() else False
-            for one in range(len(items))
-        ]
-    )
     k = len(items)
-    return Oracle(
-        items, np.where(moved, coefficients[:k], np.nan), np.where(moved, error[:k], np.inf)
-    )
+    return Oracle(items, np.where(np.isinf(error[:k]), np.nan, coefficients[:k]), error[:k])
 
 
 def _weeks(panel: Panel) -> _Rows:
@@ -139,18 +131,16 @@ def _poisson(design: Floats, units: Floats, offset: Floats) -> tuple[Floats, Flo
 
 
 def _errors(design: Floats, units: Floats, mean: Floats, cluster: NDArray[np.int64]) -> Floats:
-    bread = np.linalg.pinv(design.T @ (design * mean[:, None]))
+    """The larger of clustered and quasi-Poisson ones; infinite for what the rows do not tell."""
+    square = design.T @ (design * mean[:, None])
+    bread = np.linalg.pinv(square, hermitian=True)
     _, place = np.unique(cluster, return_inverse=True)
     scores = np.zeros((int(place.max()) + 1, design.shape[1]))
     np.add.at(scores, place, design * (units - mean)[:, None])
     k = len(scores)
     meat = scores.T @ scores * (k / max(k - 1, 1))
-    return np.asarray(np.sqrt(np.maximum(np.diag(bread @ meat @ bread), 0.0)))
-
-
-def of_categories(panel: Panel, categories: Sequence[str]) -> dict[str, Oracle]:
-    """The regression of each category, by name."""
-    return {
-        name: regression(panel.of_series(np.asarray(panel.categories == name)))
-        for name in categories
-    }
+    told = np.diag(bread @ square)  # 1 for a coefficient that is determined
+    left = max(len(units) - float(told.sum()), 1.0)
+    dispersion = max(float((np.square(units - mean) / mean).sum()) / left, 1.0)
+    variance = np.maximum(np.diag(bread @ meat @ bread), dispersion * np.diag(bread))
+    return np.where(np.abs(told - 1.0) < DETERMINED, np.sqrt(np.maximum(variance, 0.0)), np.inf)
