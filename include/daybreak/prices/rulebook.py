@@ -14,6 +14,7 @@ from sqlalchemy import Connection, insert, select
 
 from daybreak.clock import AsOf
 from daybreak.errors import NoData
+from daybreak.prices.money import decimals
 from daybreak.prices.rules import Rules
 from daybreak.warehouse.locks import hold
 from daybreak.warehouse.tables import price_rules
@@ -38,7 +39,10 @@ def declare_rules(conn: Connection, rules: Rules, now: datetime) -> bool:
     known_from = ALWAYS if newest is None else max(now, newest.known_from + _MICROSECOND)
     conn.execute(
         insert(price_rules).values(
-            sha256=rules.sha256, rules=json.loads(rules.to_json()), known_from=known_from
+            sha256=rules.sha256,
+            rules=json.loads(rules.to_json()),
+            decimals=decimals(rules.currency),
+            known_from=known_from,
         )
     )
     return True

@@ -689,6 +689,7 @@ price_rules = Table(
     Column("rules_id", BigInteger, Identity(always=True), primary_key=True),
     Column("sha256", Text, nullable=False, comment="of their canonical JSON"),
     Column("rules", JSONB, nullable=False),
+    Column("decimals", SmallInteger, nullable=False, comment="of the currency"),
     Column("known_from", Instant, nullable=False, comment="in force for cutoffs from here on"),
     UniqueConstraint("known_from", name="price_rules_once"),
     schema="ops",

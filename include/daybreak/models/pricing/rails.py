@@ -106,7 +106,7 @@ class _Cutting:
         on_ladder = self.points[np.minimum(self.at, len(self.points) - 1)] == offers.price
         self.at[~on_ladder] = -1
         self.note_outside(~on_ladder, Rule.LADDER)
-        self.markdown, self.below_cost, self.floor = _markdowns(offers, rules)
+        self.markdown, self.below_cost, self.floor = markdowns(offers, rules)
         self.known_cost = offers.cost >= 0
         # Beyond every point: products with it stay within int64.
         self.cost = np.minimum(offers.cost, MOST_PRICE)
@@ -163,7 +163,7 @@ class _Cutting:
         )
 
 
-def _markdowns(offers: Offers, rules: Rules) -> tuple[Flags, Flags, Int64]:
+def markdowns(offers: Offers, rules: Rules) -> tuple[Flags, Flags, Int64]:
     """Which offers have to go, which of them at a loss if need be, and their floors (0: none)."""
     has_to_go, below_cost = (np.zeros(len(offers), bool) for _ in range(2))
     floor = np.zeros(len(offers), np.int64)

@@ -1,6 +1,6 @@
 """The rules that prices keep, as they were when.
 
-Revision ID: 0017_price_rules
+Revision ID: 0017
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0017_price_rules"
-down_revision = "0015"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("rules_id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("sha256", sa.Text(), nullable=False, comment="of their canonical JSON"),
         sa.Column("rules", JSONB(), nullable=False),
+        sa.Column("decimals", sa.SmallInteger(), nullable=False, comment="of the currency"),
         sa.Column(
             "known_from",
             sa.DateTime(timezone=True),
