@@ -76,7 +76,7 @@ def test_of_prices_that_never_moved_nothing_is_learned() -> None:
 
 @pytest.mark.parametrize("elasticity", [-2.5, 0.0])
 def test_evidence_tells_a_response_from_none(elasticity: float) -> None:
-    found = evidence(facts(responding_panel(2, elasticity)), {"other": Hyper(items=2.0)})
+    found = evidence(facts(responding_panel(2, elasticity)), also={"other": Hyper(items=2.0)})
     if elasticity:
         assert found["size"]["factor"] == pytest.approx(1.0, abs=0.2)
         assert found["deviance"][MODEL] < 0.8 * found["deviance"][NO_RESPONSE]

@@ -52,8 +52,8 @@ class Cells:
     def __len__(self) -> int:
         return len(self.series)
 
-    def where(self, keep: NDArray[np.bool_]) -> Cells:
-        """Some of the cells, of the same series."""
+    def where(self, keep: NDArray[Any]) -> Cells:
+        """Some of the cells, by mask or positions in order, of the same series."""
         names = ("series", "week", "units", "exposure", "price", "promotion")
         return replace(self, **{name: getattr(self, name)[keep] for name in names})
 

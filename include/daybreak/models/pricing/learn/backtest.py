@@ -93,7 +93,7 @@ def _fold(early: Facts, now: Facts, weeks: int) -> Fold:
     kept = (series >= 0) & (week < since + weeks)
     later = replace(cells, count=early.cells.count, series=series, week=week).where(kept)
     fitter = early.before(since)
-    return fold_of(fitter, learned(fitter), _not_before_0(later), since, early.series, {})
+    return fold_of(fitter, learned(fitter), _not_before_0(later), since, early.series)
 
 
 def _not_before_0(cells: Cells) -> Cells:

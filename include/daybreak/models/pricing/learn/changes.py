@@ -64,7 +64,6 @@ def changes_of(cells: Cells, tree: Tree, since: int) -> Changes:
     """Those from the week ``since`` on, of cells with weeks before it, too."""
     starts = _runs(cells)
     run = np.cumsum(starts) - 1
-    effect = _unaffected(cells, tree, run)
     first = np.flatnonzero(starts)
     last = np.append(first[1:], len(cells)) - 1
     place = np.arange(1, len(first))
@@ -74,25 +73,27 @@ def changes_of(cells: Cells, tree: Tree, since: int) -> Changes:
     kept = (cells.series[here] == cells.series[there]) & (cells.week[here] >= since)
     kept &= (np.abs(step) >= LEAST_CHANGE) & (gap <= SPAN)
     kept &= np.abs(cells.promotion[here] - cells.promotion[there]) <= SAME_PROMOTION
-    place, here, there, step = place[kept], here[kept], there[kept], step[kept]
-    worth = cells.exposure * effect
-
-    def beside(values: Floats, which: NDArray[np.intp], near: NDArray[np.bool_]) -> Floats:
-        return summed(run, np.where(near, values, 0.0), len(first))[which]
-
-    begin, end = cells.week[first], cells.week[last]
-    early, late = cells.week - begin[run] < SPAN, end[run] - cells.week < SPAN
-    before, after = beside(cells.units, place - 1, late), beside(cells.units, place, early)
-    odds = beside(worth, place, early) / beside(worth, place - 1, late)
-    sold = before + after > 0
-    return Changes(
-        cells.series[here][sold],
-        cells.week[here][sold],
-        step[sold],
-        before[sold],
-        after[sold],
-        odds[sold],
-    )
+    place, here, step = place[kept], here[kept], step[kept]
+    category = tree.category[tree.item[cells.series]]
+    found = np.zeros((3, len(place)))
+    for week in np.unique(cells.week[here]):
+        these = np.flatnonzero(cells.week[here] == week)
+        near = np.flatnonzero(np.abs(cells.week - week + 0.5) < SPAN)
+        some = cells.where(near)
+        lasts = (cells.week[first] <= week - SPAN) & (cells.week[last] >= week + SPAN - 1)
+        effect = _unaffected(some, category[near], lasts[run[near]], run[near])
+        worth, late = some.exposure * effect, some.week >= week
+        sums = [
+            summed(run[near], np.where(side, values, 0.0), len(first))
+            for values in (some.units, worth)
+            for side in (~late, late)
+        ]
+        before, after = place[these] - 1, place[these]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            odds = sums[3][after] / sums[2][before]
+        found[:, these] = sums[0][before], sums[1][after], odds
+    told = (found[0] + found[1] > 0) & np.isfinite(found[2]) & (found[2] > 0)
+    return Changes(cells.series[here][told], cells.week[here][told], step[told], *found[:, told])
 
 
 def _runs(cells: Cells) -> NDArray[np.bool_]:
@@ -104,17 +105,16 @@ def _runs(cells: Cells) -> NDArray[np.bool_]:
     return other
 
 
-def _unaffected(cells: Cells, tree: Tree, run: NDArray[np.intp]) -> Floats:
-    """What cells of the category that stay at one price for long sold in the week of each, over
-    what is usual of them at that price, (m,); 1 where there are none."""
-    weeks = int(cells.week.max(initial=0)) + 1
+def _unaffected(
+    cells: Cells, category: NDArray[np.intp], usual: NDArray[np.bool_], run: NDArray[np.intp]
+) -> Floats:
+    """What the category's series sold in the week of each cell over what they sold on average of
+    these weeks, (m,), where their price stayed in all of them (``usual``); 1 where there are none.
+    """
     runs = int(run.max(initial=0)) + 1
-    long = summed(run, np.ones(len(cells)), runs) > 2 * SPAN
-    worth = summed(run, cells.exposure, runs)
-    level = summed(run, cells.units, runs) / worth
-    usual = long[run]
-    period = tree.category[tree.item[cells.series]] * weeks + cells.week
-    size = tree.categories * weeks
+    level = summed(run, cells.units, runs) / np.maximum(summed(run, cells.exposure, runs), 1e-9)
+    period = category * (int(cells.week.max(initial=0)) + 1) + cells.week
+    size = int(period.max(initial=0)) + 1
     sold = summed(period, np.where(usual, cells.units, 0.0), size)
     expected = summed(period, np.where(usual, level[run] * cells.exposure, 0.0), size)
     return np.asarray(((sold + PRIOR_UNITS) / (expected + PRIOR_UNITS))[period])

@@ -24,6 +24,7 @@ CATEGORY, SHOP = "category", "shop"
 WEEKS = 13
 """Of a fold, a quarter: prices of most shops are reviewed within it."""
 FOLDS = 2
+NOBODY: Mapping[str, Hyper] = {}
 LEAST_GROUPS = 5
 """With fewer, the error of what they say cannot be told."""
 
@@ -41,9 +42,15 @@ class Fold:
     refused: int
 
 
-def evidence(facts: Facts, also: Mapping[str, Hyper], progress: Progress = quiet) -> dict[str, Any]:
+def evidence(
+    facts: Facts,
+    progress: Progress = quiet,
+    hyper: Hyper | None = None,
+    also: Mapping[str, Hyper] = NOBODY,
+) -> dict[str, Any]:
     """Measures as JSON: the last weeks of ``facts``, a quarter each and at most half of them all,
-    by what is learned of those before. ``also``: other versions' variances, by name."""
+    by those before. ``hyper``: a version's; None: what is learned of the weeks before. ``also``:
+    other versions', by name."""
     span = min(WEEKS, facts.weeks // (2 * FOLDS))
     folds = []
     for back in range(FOLDS, 0, -1) if span else ():
@@ -51,7 +58,8 @@ def evidence(facts: Facts, also: Mapping[str, Hyper], progress: Progress = quiet
         progress(f"Price changes of weeks {since + 1} to {since + span}, by those before")
         fitter = facts.before(since)
         later = facts.cells.where(facts.cells.week < since + span)
-        folds.append(fold_of(fitter, learned(fitter), later, since, facts.series, also))
+        learnt = hyper or learned(fitter)
+        folds.append(fold_of(fitter, learnt, later, since, facts.series, also))
     return {"weeks": span * FOLDS, **together(folds)}
 
 
@@ -61,7 +69,7 @@ def fold_of(  # noqa: PLR0917 - who learned what, and what came after
     cells: Cells,
     since: int,
     series: Sequence[Series],
-    also: Mapping[str, Hyper],
+    also: Mapping[str, Hyper] = NOBODY,
 ) -> Fold:
     """The changes of ``cells`` from the week ``since`` on by a fit of those before."""
     tree = fitter.tree

@@ -43,8 +43,9 @@ def judge(
     reasons = against_no_response(found)
     if not reasons and champion is not None and BASELINE not in champion.manifest:
         progress(f"Comparing {challenger.version} with the champion {champion.version}")
-        also = {CHAMPION: Hyper.of(champion.manifest["options"])}
-        beside = evidence(read_facts(warehouse, as_of), also, progress)
+        ours, theirs = (Hyper.of(one.manifest["options"]) for one in (challenger, champion))
+        facts = read_facts(warehouse, as_of)
+        beside = evidence(facts, progress, ours, {CHAMPION: theirs})
         said["against_champion"] = {"version": champion.version, **beside}
         reasons = against_champion(beside)
     if reasons:

@@ -58,7 +58,7 @@ def train_facts(
         "options": hyper.to_options(),
         "window": {"weeks": facts.weeks, "series": facts.cells.count, "items_that_moved": moved},
         "responses": summary(facts, fit),
-        "evidence": evidence(facts, {}, progress),
+        "evidence": evidence(facts, progress),
     }
     return Trained(None, manifest)
 
