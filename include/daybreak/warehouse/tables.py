@@ -173,6 +173,59 @@ quarantine = Table(
     schema="raw",
 )
 
+# --- raw: what prices are set by -------------------------------------------------------------
+
+ALL_STORES = ""
+"""``store_id`` of a row that holds for every store."""
+
+
+def _by_series(table: str) -> list[Index]:
+    series = ("store_id", "item_id", "business_date", "loaded_at", "load_id")
+    return [
+        Index(f"{table}_by_date", "business_date"),
+        Index(f"{table}_by_series", *series),
+    ]
+
+
+cost = Table(
+    "cost",
+    metadata,
+    Column("business_date", Date, nullable=False, comment="from which it holds"),
+    Column("store_id", Text, nullable=False, comment="'' where it holds for all stores"),
+    Column("item_id", Text, nullable=False),
+    Column("cost", Double, nullable=False, comment="of one unit, in the currency"),
+    *_lineage(),
+    *_by_series("cost"),
+    schema="raw",
+)
+"""What one unit costs, from a date on."""
+
+competitor_price = Table(
+    "competitor_price",
+    metadata,
+    Column("business_date", Date, nullable=False, comment="on which it was seen"),
+    Column("store_id", Text, nullable=False, comment="'' where it holds for all stores"),
+    Column("item_id", Text, nullable=False),
+    Column("competitor", Text, nullable=False),
+    Column("price", Double, nullable=False, comment="in the currency"),
+    *_lineage(),
+    *_by_series("competitor_price"),
+    schema="raw",
+)
+"""What others ask for the same item."""
+
+stock = Table(
+    "stock",
+    metadata,
+    Column("business_date", Date, nullable=False, comment="at whose close it was counted"),
+    Column("store_id", Text, nullable=False),
+    Column("item_id", Text, nullable=False),
+    Column("units", Double, nullable=False),
+    *_lineage(),
+    *_by_series("stock"),
+    schema="raw",
+)
+
 # --- raw: streams ----------------------------------------------------------------------------
 
 KEY_SLOTS = tuple(f"key_{slot}" for slot in range(1, 7))

@@ -47,6 +47,9 @@ def test_names_and_tables_stand_once() -> None:
         "interactions",
         "streams",
         "labels",
+        "costs",
+        "competitors",
+        "stock",
         "pricing",
     ]
     assert len({kind.table.fullname for kind in KINDS}) == len(KINDS)

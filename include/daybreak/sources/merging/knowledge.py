@@ -37,6 +37,16 @@ class Knowledge:
         """``loaded_at`` of a new fact about ``day``."""
         return self.now if closed else self.first_known(day)
 
+    def of_value(self, day: date, sealed: datetime | None) -> datetime:
+        """``loaded_at`` of a value that holds from ``day`` on.
+
+        ``sealed``: when the newest closed day was closed. What would have been known by then is
+        known from now on, whether ``day`` itself is closed or not: the value holds for later days
+        as well.
+        """
+        known = self.first_known(day)
+        return self.now if sealed is not None and known <= sealed else known
+
     def of_plan(self, day: date, ahead: timedelta, closed: bool) -> datetime:
         """``loaded_at`` of what was known ``ahead`` of the beginning of the period of ``day``."""
         begins = self._midnight(day - timedelta(days=self.days - 1))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    DateTime,
     FromClause,
     Interval,
     Row,
@@ -32,9 +33,10 @@ from daybreak.sources.contract.calendar import Calendar
 from daybreak.sources.merging.knowledge import Knowledge
 from daybreak.sources.merging.staging import ROW
 from daybreak.sources.parsing.tally import BadRow, Tally
-from daybreak.warehouse.tables import day_closed
+from daybreak.warehouse.tables import Instant, day_closed
 
 MOMENT = literal(timedelta(microseconds=1), Interval)
+_BEFORE_ALL = datetime(1, 1, 2, tzinfo=UTC)
 REPEATED = "repeats the key of an earlier row"
 
 
@@ -123,8 +125,9 @@ def dates_of(conn: Connection, table: Table, column: str = "business_date") -> l
 
 def quarantine_repeats(merge: Merge, staged: Table, keys: Sequence[str]) -> list[BadRow]:
     """Take rows whose key stood before in the file out of ``staged``; the first one stays."""
-    columns = key_columns(staged, keys)
-    repeated = select(*columns).group_by(*columns).having(func.count() > 1).subquery()
+    columns = [_comparable(column) for column in key_columns(staged, keys)]
+    named = [column.label(name) for name, column in zip(keys, columns, strict=True)]
+    repeated = select(*named).group_by(*columns).having(func.count() > 1).subquery()
     if merge.conn.execute(select(repeated).limit(1)).first() is None:
         return []
     place = func.row_number().over(partition_by=columns, order_by=staged.c[ROW])
@@ -141,6 +144,15 @@ def quarantine_repeats(merge: Merge, staged: Table, keys: Sequence[str]) -> list
         merge.tally.refuse(row)
     merge.tally.kept -= len(rows)
     return rows
+
+
+def _comparable(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """``column``, where absent equals absent. A text that is there is never blank."""
+    if isinstance(column.type, Text):
+        return func.coalesce(column, "")
+    if isinstance(column.type, DateTime):
+        return func.coalesce(column, literal(_BEFORE_ALL, Instant))
+    return column
 
 
 def _bad(row: Row[Any], keys: Sequence[str]) -> BadRow:

@@ -189,7 +189,7 @@ class Transform:
         if column.non_negative:
             checks.append((as_mask(pc.less(values, 0.0)), "is negative"))
         checks += self._kind.checks(self.section, column, values)
-        if self._kind.is_fact and column.name == self._kind.date_column:
+        if self._kind.has_happened and column.name == self._kind.date_column:
             checks.append((self._after(self._today, values), "is in the future"))
         return checks
 

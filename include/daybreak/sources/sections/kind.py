@@ -85,6 +85,8 @@ class SectionKind(Generic[S]):
     ``through``; None: all.
     ``by_period``: whether a row stands for a whole period of the calendar; ``date_column`` then
     becomes the last day of it.
+    ``observed``: whether its rows have happened though they close no days, so that none is in the
+    future.
     ``several``: whether the file may have a list of them.
     ``part(section)``: which of several it is; sections that give the same are about the same rows.
     ``declare(conn, section, declared)``: takes in what it says of itself, at each load and before
@@ -101,6 +103,7 @@ class SectionKind(Generic[S]):
     checks: Callable[[S, CanonicalColumn, Array], Sequence[Check]] = _no_check
     last_date: Callable[[S, date], date | None] = _all_dates
     by_period: bool = False
+    observed: bool = False
     several: bool = False
     part: Callable[[S], str] = _one_of_its_kind
     declare: Callable[[Connection, S, Declared], None] = _nothing_to_declare
@@ -116,6 +119,11 @@ class SectionKind(Generic[S]):
     def is_fact(self) -> bool:
         """Whether its rows have happened: none is in the future, and they may close days."""
         return issubclass(self.model, Facts)
+
+    @property
+    def has_happened(self) -> bool:
+        """Whether a row in the future is a bad one."""
+        return self.is_fact or self.observed
 
 
 def days_after(day: date, ahead: timedelta) -> date:

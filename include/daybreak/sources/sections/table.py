@@ -10,6 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from daybreak.sources.contract.section import Section
+from daybreak.sources.sections.competitors import COMPETITORS
+from daybreak.sources.sections.costs import COSTS
 from daybreak.sources.sections.interactions import INTERACTIONS
 from daybreak.sources.sections.items import ITEMS
 from daybreak.sources.sections.kind import SectionKind
@@ -17,6 +19,7 @@ from daybreak.sources.sections.labels import LABELS
 from daybreak.sources.sections.plan import PLAN
 from daybreak.sources.sections.pricing import PRICING
 from daybreak.sources.sections.sales import SALES
+from daybreak.sources.sections.stock import STOCK
 from daybreak.sources.sections.stores import STORES
 from daybreak.sources.sections.streams import STREAMS
 
@@ -28,6 +31,9 @@ KINDS: tuple[SectionKind[Any], ...] = (
     INTERACTIONS,
     STREAMS,
     LABELS,
+    COSTS,
+    COMPETITORS,
+    STOCK,
     PRICING,
 )
 """In the order in which sections are loaded."""
