@@ -1,0 +1,176 @@
+"""From the facts of a night to what its prices are decided by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from daybreak.clock import AsOf
+from daybreak.facts.costs import read_competitors, read_costs, read_stock
+from daybreak.facts.panel import Panel
+from daybreak.facts.scores import read_scores
+from daybreak.models import get_model
+from daybreak.models.arrays import to_names
+from daybreak.models.base import Part
+from daybreak.models.pricing.demand import Demand, Floats
+from daybreak.models.pricing.elasticity.hyper import Hyper
+from daybreak.models.pricing.night import Interval, Night, decide
+from daybreak.models.pricing.offers import UNKNOWN, Int64, Offers
+from daybreak.models.pricing.rails import markdowns
+from daybreak.models.pricing.response import Estimates, responses, statistics
+from daybreak.models.pricing.schedule import SCHEDULE
+from daybreak.models.pricing.tables import KEYS
+from daybreak.prices.money import decimals, to_minor_array
+from daybreak.prices.rulebook import read_rules
+from daybreak.prices.rules import Rules
+
+FORECAST = SCHEDULE.inputs[0].model
+QUANTILES = ("mean", "p10", "p90")
+
+
+def part_of(panels: Iterable[Panel]) -> Part:
+    """What is kept of a range: the response to prices, and prices as they are and are planned.
+
+    ``usual`` float64 (n,): the newest price without a promotion, in the currency, else the newest.
+    ``since`` int64 (n,): columns since that last changed, ``UNKNOWN`` where it never did.
+    ``planned`` and ``promoted`` (n, H): of the days ahead.
+    """
+    kept: list[Panel] = list(panels)
+    usual = [_usual_price(panel) for panel in kept]
+    own = {
+        "usual": np.concatenate([price for price, _ in usual]),
+        "since": np.concatenate([since for _, since in usual]),
+        "planned": np.concatenate([panel.price[:, panel.days :] for panel in kept]),
+        "promoted": np.concatenate([panel.promotion[:, panel.days :] > 0 for panel in kept]),
+        "step": np.array([kept[0].step]),
+    }
+    return {**statistics(kept), **own}
+
+
+def _usual_price(panel: Panel) -> tuple[Floats, Int64]:
+    """The price outside of promotions, and for how many columns it has been that."""
+    days = panel.days
+    price = panel.price[:, :days].astype(np.float64)
+    usual = ~np.isnan(price) & ~(panel.promotion[:, :days] > 0)
+    usual |= ~usual.any(axis=1, keepdims=True) & ~np.isnan(price)
+    last = np.where(usual, np.arange(days), -1).max(axis=1)
+    rows = np.arange(len(price))
+    now = np.where(last >= 0, price[rows, np.maximum(last, 0)], 0.0)
+    other = usual & (price != now[:, None])
+    changed = np.where(other, np.arange(days), -1).max(axis=1)
+    # From the first usual day after the last one at another price.
+    after = usual & (np.arange(days) > changed[:, None])
+    first = np.where(after.any(axis=1), after.argmax(axis=1), days)
+    return now, np.where(changed >= 0, days - first, UNKNOWN).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The published forecast, in key order: ``keys`` object (n,) each, ``units`` (n, H, 3),
+    ``target`` dates (H,)."""
+
+    keys: tuple[NDArray[np.object_], ...]
+    units: Floats
+    target: NDArray[np.datetime64]
+
+
+def read_forecast(conn: Connection, as_of: AsOf) -> Forecast:
+    """What was published of the day at the cutoff. Raises ``NoData``."""
+    table = get_model(FORECAST).night.score_table
+    columns = (*KEYS, "horizon", "target_date", *QUANTILES)
+    found = read_scores(conn, FORECAST, table, as_of, columns).columns
+    ahead = int(found["horizon"].max(initial=1))
+    units = np.stack([found[name].reshape(-1, ahead) for name in QUANTILES], axis=2)
+    return Forecast(
+        tuple(found[name][::ahead] for name in KEYS),
+        units.astype(np.float64),
+        found["target_date"][:ahead].astype("M8[D]"),
+    )
+
+
+def propose(
+    conn: Connection, as_of: AsOf, hyper: Hyper, parts: Sequence[Part]
+) -> tuple[Night, list[int]]:
+    """The night, and how many prices each part has. Raises ``NoData``."""
+    inputs = _Inputs(read_forecast(conn, as_of), parts, read_rules(conn, as_of))
+    estimates = responses(parts, hyper).series
+    offers = inputs.offers(conn, as_of)
+    has_to_go, _, _ = markdowns(offers, inputs.rules)
+    demand = inputs.demand(offers, estimates, has_to_go)
+    interval = Interval(estimates.low, estimates.high)
+    night = decide(offers, demand, interval, inputs.rules, spent=has_to_go)
+    return night, [len(part["usual"]) for part in parts]
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What was read before anything else: forecast and parts are of the same n series."""
+
+    forecast: Forecast
+    parts: Sequence[Part]
+    rules: Rules
+
+    def joined(self, name: str) -> NDArray[Any]:
+        """An array of all parts."""
+        return np.concatenate([part[name] for part in self.parts])
+
+    @property
+    def step(self) -> int:
+        """Days of a period."""
+        return int(self.parts[0]["step"][0])
+
+    def offers(self, conn: Connection, as_of: AsOf) -> Offers:
+        """All that the rules ask about."""
+        store, item = self.forecast.keys
+        series = list(zip(store.tolist(), item.tolist(), strict=True))
+        currency, corridor = self.rules.currency, self.rules.competitor
+        asked, age = np.full(len(series), np.nan), np.full(len(series), UNKNOWN)
+        if corridor is not None:
+            asked, age = read_competitors(
+                conn, as_of, series, newest_days=corridor.newest_days, of=corridor.of
+            )
+        since, stock = self.joined("since"), read_stock(conn, as_of, series)
+        return Offers(
+            store=store,
+            item=item,
+            category=np.concatenate([to_names(part["category"]) for part in self.parts]),
+            price=_minor(self.joined("usual"), currency, absent=0),
+            cost=_minor(read_costs(conn, as_of, series), currency),
+            since=np.where(since >= 0, since * self.step, UNKNOWN),
+            competitor=_minor(asked, currency),
+            competitor_age=age,
+            stock=np.where(np.isnan(stock), UNKNOWN, np.nan_to_num(stock)).astype(np.int64),
+            day=as_of.business_date + timedelta(days=1),
+        )
+
+    def demand(self, offers: Offers, estimates: Estimates, has_to_go: NDArray[np.bool_]) -> Demand:
+        """A price is judged by the days that the rules say; stock that has to go, up to its end."""
+        target = self.forecast.target
+        planned = self.joined("planned")[:, : len(target)].astype(np.float64)
+        promoted = self.joined("promoted")[:, : len(target)]
+        usual = np.where(planned > 0, planned * 10.0 ** decimals(self.rules.currency), np.nan)
+        days = max(self.rules.days, self.step)
+        until = np.full(len(offers), np.datetime64(offers.day, "D") + days - 1)
+        for one in self.rules.markdowns:
+            these = has_to_go & offers.of(one.items, one.category)
+            until[these] = np.datetime64(one.ends, "D")
+        return Demand(
+            units=self.forecast.units,
+            planned=usual,
+            free=(target <= until[:, None]) & ~promoted & (usual > 0),
+            elasticity=estimates.elasticity,
+            stock=np.where(has_to_go & (offers.stock >= 0), offers.stock, np.inf),
+        )
+
+
+def _minor(amounts: Floats, currency: str, absent: int = UNKNOWN) -> Int64:
+    """Amounts of money in minor units; ``absent`` where there is none."""
+    known = ~np.isnan(amounts)
+    found = to_minor_array(np.where(known, amounts, 0.0), currency)
+    return np.where(known, found, absent)

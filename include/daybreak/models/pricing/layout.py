@@ -1,0 +1,32 @@
+"""What the snapshot of a price holds, by name and in order."""
+
+from __future__ import annotations
+
+VALUES = (
+    "cost",
+    "elasticity",
+    "elasticity_low",
+    "elasticity_high",
+    "lowest",
+    "highest",
+    "low_rule",
+    "high_rule",
+    "rule",
+    "conflict_1",
+    "conflict_2",
+    "chosen",
+    "place",
+    "grouped",
+)
+"""Money in minor units, below 2^24 and so exact as float32; rules by number (`rails.Rule`);
+``chosen``: which of the records; ``place``: as in the table of scores; ``grouped``:
+1 for a price that moves with others or has an order among them."""
+RECORDS = ("price", "units", "units_p10", "units_p90")
+"""The current price first, then each point of the ladder that the rules leave."""
+
+CURRENCY, DECIMALS, OBJECTIVE = "currency", "decimals", "objective"
+BELOW_ABOVE = "corridor"
+RULES, SOLVED = "rules", "solved"
+CONTEXT = (CURRENCY, DECIMALS, OBJECTIVE, BELOW_ABOVE, RULES, SOLVED)
+"""What all prices of a night have in common. ``rules``: canonical JSON. ``solved``: how well, JSON:
+by status how many programmes, and the largest gap."""
