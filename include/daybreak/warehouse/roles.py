@@ -51,6 +51,8 @@ _ON_TABLE: dict[str, dict[str, frozenset[str]]] = {
         "ops.approval": _APPEND,
         "ops.champion": _APPEND,
         "ops.price_rules": _APPEND,
+        "ops.price": _APPEND,
+        "ops.price_reading": _APPEND,
         "ops.serving": _APPEND,
         "ops.trial": _APPEND,
         "ops.verdict": _APPEND,

@@ -603,6 +603,45 @@ serving = Table(
 )
 """Which generation the endpoint answers from, from which moment on. Append-only."""
 
+price = Table(
+    "price",
+    metadata,
+    Column("entry_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("store_id", Text, nullable=False),
+    Column("item_id", Text, nullable=False),
+    Column("price", BigInteger, comment="minor units; null: not on sale from here on"),
+    Column("currency", Text, nullable=False, comment="ISO 4217"),
+    Column("decimals", SmallInteger, nullable=False, comment="of the currency"),
+    Column("valid_from", Instant, nullable=False),
+    Column("timezone", Text, nullable=False, comment="whose days it counts for"),
+    Column("known_at", Instant, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("generation_id", BigInteger, comment="whose price it is; null: observed"),
+    CheckConstraint("source IN ('observed', 'published', 'withdrawn')", name="price_source"),
+    CheckConstraint("price >= 0", name="price_not_negative"),
+    Index("price_by_series", "store_id", "item_id", "valid_from", "known_at", "entry_id"),
+    Index(
+        "price_by_generation",
+        "generation_id",
+        postgresql_where=text("generation_id IS NOT NULL"),
+    ),
+    schema="ops",
+)
+"""Which price is in force from when on, said when. Append-only: of entries with one ``valid_from``
+the one known last holds."""
+
+price_reading = Table(
+    "price_reading",
+    metadata,
+    Column("reading_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("business_date", Date, nullable=False, comment="of the newest sales"),
+    Column("cutoff", Instant, nullable=False, comment="and what was known by then"),
+    Column("timezone", Text, nullable=False, comment="in which business dates begin"),
+    Column("entries", BigInteger, nullable=False, comment="that were appended"),
+    schema="ops",
+)
+"""Which sales were taken into the ledger of prices. Append-only."""
+
 run = Table(
     "run",
     metadata,

@@ -56,6 +56,8 @@ DIFFERS = {
         "ops.champion": "SI",
         "ops.decision": "S",
         "ops.price_rules": "SI",
+        "ops.price": "SI",
+        "ops.price_reading": "SI",
         "ops.schema_version": "S",
         "raw.event": "S",
         "raw.event_id": "S",
