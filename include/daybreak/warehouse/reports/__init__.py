@@ -20,7 +20,9 @@ from daybreak.warehouse.tables import READER_ROLE
 BEFORE = views_of(__name__, "version_gate")
 """Views of the platform that those of models may use."""
 
-AFTER = views_of(__name__, "freshness", "sla_daily", "canary", "model_history")
+_PRICES = ("price_history", "price_low_30d", "price_was")
+
+AFTER = views_of(__name__, "freshness", "sla_daily", "canary", "model_history", *_PRICES)
 
 _LISTED = re.compile(r"(\w+) ([0-9a-f]{16})")
 
