@@ -10,7 +10,6 @@ Writers of the ledger wait for each other until their transaction ends.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -157,9 +156,7 @@ def withdraw(conn: Connection, *, generation_id: int, now: datetime) -> int:
             ),
             ~rolled_back,
         )
-        .order_by(
-            earlier.c.valid_from.desc(), earlier.c.known_at.desc(), earlier.c.entry_id.desc()
-        )
+        .order_by(earlier.c.valid_from.desc(), earlier.c.known_at.desc(), earlier.c.entry_id.desc())
         .limit(1)
     )
     returning = (

@@ -14,6 +14,7 @@ are therefore taken in steps; between two loads with late facts all are one step
 from __future__ import annotations
 
 from datetime import date, datetime
+from itertools import pairwise
 
 from sqlalchemy import Connection, func, insert, select, text
 
@@ -65,7 +66,7 @@ def observe(
     conn.execute(text("ANALYZE pg_temp.price_fact"))
     bounds = [None, *conn.scalars(_LATE), None]
     entries = 0
-    for first, before in zip(bounds, bounds[1:], strict=False):
+    for first, before in pairwise(bounds):
         entries += conn.execute(_APPEND, reading | {"first": first, "before": before}).rowcount
     conn.execute(text("DROP TABLE pg_temp.price_fact"))
     conn.execute(

@@ -782,6 +782,7 @@ price_rules = Table(
     Column("sha256", Text, nullable=False, comment="of their canonical JSON"),
     Column("rules", JSONB, nullable=False),
     Column("decimals", SmallInteger, nullable=False, comment="of the currency"),
+    Column("timezone", Text, nullable=False, comment="in which business dates begin"),
     Column("known_from", Instant, nullable=False, comment="in force for cutoffs from here on"),
     UniqueConstraint("known_from", name="price_rules_once"),
     schema="ops",

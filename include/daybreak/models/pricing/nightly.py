@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, FromClause, func, select
+from sqlalchemy import BigInteger, Connection, FromClause, cast, func, literal, select
 
 from daybreak.clock import AsOf
 from daybreak.facts.days import days_of_period
 from daybreak.facts.series import read_panels
+from daybreak.ledger.states import Generation
 from daybreak.models.arrays import to_names
 from daybreak.models.base import (
     NO_OPTIONS,
@@ -35,8 +37,11 @@ from daybreak.models.pricing.response import periods
 from daybreak.models.pricing.schedule import SCHEDULE
 from daybreak.models.pricing.scorer import CHANGES
 from daybreak.models.pricing.tables import KEYS, NUMBERS, scores, snapshots
+from daybreak.prices.ledger import observe, put_in_force, withdraw
 from daybreak.prices.money import decimals
+from daybreak.prices.rulebook import read_book
 from daybreak.prices.rules import Rules
+from daybreak.warehouse.tables import published
 
 LARGEST_SHOWN = 10
 
@@ -158,6 +163,61 @@ class PricingNightly(Nightly):
             .limit(LARGEST_SHOWN)
         ).all()
         return _proposal(rules, day.business_date, (prices, changes, up), counted[3:], largest)
+
+    def published(self, warehouse: Connection, generation: Generation, now: datetime) -> None:
+        """Put the proposed prices in force, from the day after the business date on.
+
+        Those of a day that is not the newest are a replay, and change no price.
+        """
+        if _is_newest(warehouse, generation):
+            put_proposals_in_force(warehouse, generation, now)
+
+    def withdrawn(
+        self, warehouse: Connection, going: Generation, back: Generation | None, now: datetime
+    ) -> None:
+        """Let the prices be again what they were before."""
+        withdraw(warehouse, generation_id=going.generation_id, now=now)
+
+
+def put_proposals_in_force(conn: Connection, generation: Generation, now: datetime) -> int:
+    """Append what sales say of past prices to the ledger, and then the proposals; how many of
+    these."""
+    book = read_book(conn, generation.cutoff)
+    currency, places = book.rules.currency, decimals(book.rules.currency)
+    observe(
+        conn,
+        business_date=generation.business_date,
+        cutoff=generation.cutoff,
+        currency=currency,
+        decimals=places,
+        timezone=book.timezone,
+    )
+    first = datetime.combine(generation.business_date + timedelta(days=1), time())
+    rows = select(
+        scores.c.store_id,
+        scores.c.item_id,
+        cast(scores.c.price, BigInteger).label("price"),
+        literal(currency).label("currency"),
+        literal(places).label("decimals"),
+    ).where(
+        scores.c.business_date == generation.business_date,
+        scores.c.generation_id == generation.generation_id,
+        scores.c.price != scores.c.current_price,
+    )
+    return put_in_force(
+        conn,
+        generation_id=generation.generation_id,
+        rows=rows,
+        at=max(now, first.replace(tzinfo=ZoneInfo(book.timezone))),
+        now=now,
+    )
+
+
+def _is_newest(conn: Connection, generation: Generation) -> bool:
+    newest = conn.scalar(
+        select(func.max(published.c.business_date)).where(published.c.model == generation.model)
+    )
+    return newest is None or newest <= generation.business_date
 
 
 _SUMS = ("current_units", "units", "current_margin", "margin")

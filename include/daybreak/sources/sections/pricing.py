@@ -35,7 +35,7 @@ class Pricing(Section, Rules):
 
 
 def _declare(conn: Connection, section: Pricing, declared: Declared) -> None:
-    declare_rules(conn, section, declared.now)
+    declare_rules(conn, section, declared.now, declared.timezone)
 
 
 def _no_rows(_merge: Merge, _section: Pricing, _staged: Table) -> Merged:

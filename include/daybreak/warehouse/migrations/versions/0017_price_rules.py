@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("sha256", sa.Text(), nullable=False, comment="of their canonical JSON"),
         sa.Column("rules", JSONB(), nullable=False),
         sa.Column("decimals", sa.SmallInteger(), nullable=False, comment="of the currency"),
+        sa.Column("timezone", sa.Text(), nullable=False, comment="in which business dates begin"),
         sa.Column(
             "known_from",
             sa.DateTime(timezone=True),

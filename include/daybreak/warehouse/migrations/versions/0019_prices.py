@@ -1,6 +1,6 @@
 """Which price was in force where and when, and since when that was known.
 
-Revision ID: 0020
+Revision ID: 0019
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0020"
-down_revision = "0015"
+revision = "0019"
+down_revision = "0018"
 branch_labels = None
 depends_on = None
 
@@ -31,9 +31,7 @@ def upgrade() -> None:
         sa.Column("known_at", INSTANT, nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("generation_id", sa.BigInteger(), comment="whose price it is; null: observed"),
-        sa.CheckConstraint(
-            "source IN ('observed', 'published', 'withdrawn')", name="price_source"
-        ),
+        sa.CheckConstraint("source IN ('observed', 'published', 'withdrawn')", name="price_source"),
         sa.CheckConstraint("price >= 0", name="price_not_negative"),
         sa.PrimaryKeyConstraint("entry_id"),
         schema="ops",
