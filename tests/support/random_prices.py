@@ -44,12 +44,13 @@ def random_shop(seed: int, stores: int = 3, items: int = 4) -> Shop:
     offers = [random_offer(random, *pair, odd=0.1 if plain else 0.6) for pair in pairs]
     points = points_of(rules)
     worth = np.array([[random.randint(-40, 60) for _ in points] for _ in offers], float)
-    worth = worth.reshape(len(offers), len(points)) * random.choice([1, 1, 0.0004, 1234.5678])
+    scale = random.choice([1, 1, 0.0004, 1234.5678])
+    worth = worth.reshape(len(offers), len(points)) * scale
     for row in worth:
         for column in range(len(row)):
             if random.random() < 0.05:
                 row[column] = np.nan
-    keep = np.array([random.choice([0, 5, 10, 20, 5, 10, np.nan]) for _ in offers], float)
+    keep = np.array([random.choice([0, 4, 7, 11, 20, 10, np.nan]) for _ in offers], float) * scale
     return Shop(rules, offers, worth, keep)
 
 

@@ -127,8 +127,7 @@ def options_of(moves: Moves, rails: Rails, groups: Groups) -> Options:
     label = connected_components(edges, directed=False)[1].astype(np.int64)
     dead = np.zeros(len(label), bool)  # by label
     dead[label[count:][~complete]] = True
-    # Two moves of one price, or two of one group, cannot be made together.
-    dead[_twice(label[:count], moves.row)] = True
+    # Two moves of one group, or of one price in it, cannot be made together.
     dead[_twice(label[count:], hub_unit)] = True
     alive = np.flatnonzero(~dead[label[:count]])
     first, option = np.unique(label[alive], return_index=True, return_inverse=True)[1:]

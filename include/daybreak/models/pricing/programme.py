@@ -36,7 +36,7 @@ class Limits:
     ``cells``: a component whose tables have no more than these is solved without a programme.
     """
 
-    nodes: int = 20_000
+    nodes: int = 1_000
     cells: int = 20_000_000
     seconds: float = 60.0
     began: float = field(default_factory=time.monotonic)
