@@ -7,8 +7,14 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from sqlalchemy import Engine
 
+from daybreak.clock import AsOf
+from daybreak.facts.costs import read_competitors, read_costs, read_stock
+from daybreak.sources.contract.spec import load_spec
+from daybreak.sources.load import load_dataset
 from daybreak.sources.report import LoadReport
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -281,3 +287,35 @@ def test_the_example_of_the_contract(load: Load, rows: Rows) -> None:
     seen_at = datetime(2025, 3, 1, 9, 30, tzinfo=UTC)
     assert rows("SELECT price, loaded_at FROM raw.competitor_price") == [(1.99, seen_at)]
     assert rows("SELECT units FROM raw.stock") == [(7,)]
+
+
+def test_the_synthetic_shop_gives_what_prices_are_set_by(
+    warehouse: Engine, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = {"STORES": "2", "ITEMS": "6", "USERS": "20", "START": "2026-03-01", "END": "2026-05-05"}
+    for name, value in shop.items():
+        monkeypatch.setenv(f"DAYBREAK_SYNTHETIC_{name}", value)
+    now = datetime(2026, 7, 1, tzinfo=UTC)
+    spec = load_spec("synthetic")
+    day = date(2026, 4, 28)
+    as_of = AsOf(day, datetime(2026, 4, 29, 1, tzinfo=UTC))  # two hours after its end
+    series = [(f"S00{store}", f"I000{item}") for store in (1, 2) for item in range(1, 7)]
+
+    def known() -> list[np.ndarray]:
+        with warehouse.connect() as conn:
+            price, age = read_competitors(conn, as_of, series, newest_days=7, of="lowest")
+            return [
+                read_costs(conn, as_of, series),
+                price,
+                age,
+                read_stock(conn, as_of, series),
+            ]
+
+    load_dataset(warehouse, spec, now=now, through=day)
+    first = known()
+    assert all(np.isfinite(values).all() for values in first)
+    assert (first[2] == 1).all(), "seen on Monday, the day before"
+    load_dataset(warehouse, spec, now=now)
+    np.testing.assert_array_equal(np.array(known()), np.array(first))
+    assert rows("SELECT max(business_date) FROM raw.stock") == [(date(2026, 5, 5),)]
+    assert load_dataset(warehouse, spec, now=now).loaded == 0

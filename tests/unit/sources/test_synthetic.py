@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import date, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -21,8 +23,11 @@ from daybreak.sources.synthetic import (
     floor_wape,
     generate,
     shop_options,
+    units_at,
 )
 from daybreak.sources.synthetic.catalogue import CATEGORIES
+from daybreak.sources.synthetic.demand import mean_demand
+from daybreak.sources.synthetic.plan import make_days, plan_store
 
 SMALL = ShopOptions(
     stores=3, items=12, start=date(2025, 11, 1), end=date(2026, 2, 15), ahead=28, users=40
@@ -107,6 +112,18 @@ def test_a_later_end_changes_no_earlier_day(options: ShopOptions, more: int) -> 
         longer = getattr(generate(later), section)
         day = longer.column(0).cast(pa.date32())
         assert longer.filter(pc.less_equal(day, options.end)) == getattr(generate(options), section)
+
+
+@settings(max_examples=12, deadline=None)
+@given(small_options(), st.integers(1, 60))
+def test_a_later_end_adds_to_what_prices_are_set_by(options: ShopOptions, more: int) -> None:
+    """Of competitors and stock the days before the last ones are left out as time goes on."""
+    later = generate(options.model_copy(update={"end": options.end + timedelta(days=more)}))
+    for section, days in (("costs", None), ("competitors", 180), ("stock", 30)):
+        longer, before = getattr(later, section), getattr(generate(options), section)
+        begin = options.start if days is None else later.options.end - timedelta(days=days - 1)
+        kept = before.filter(pc.greater_equal(before["business_date"], begin))
+        assert longer.filter(pc.less_equal(longer["business_date"], options.end)) == kept
 
 
 def test_the_stream_is_the_whole_in_pieces_of_one_store(shop: Shop) -> None:
@@ -269,3 +286,102 @@ def test_wrong_options_are_all_named() -> None:
         with pytest.raises(DatasetError, match=r"start: .* is written as 2026-01-31"):
             shop_options({"start": digits})
     assert shop_options({"closed_weekdays": [5, 6]}).closed_weekdays == (5, 6)
+
+
+# --- what prices are set by -------------------------------------------------------------------
+
+
+def test_costs_are_a_share_of_the_base_price_and_drift_once_a_year(shop: Shop) -> None:
+    costs = shop.costs["cost"].to_numpy().reshape(-1, shop.options.items)
+    days = shop.costs["business_date"].to_numpy().reshape(costs.shape)[:, 0]
+    base = shop.catalogue.base_price
+
+    assert days.tolist() == [date(2024, 4, 1), date(2025, 4, 1), date(2026, 4, 1)]
+    assert shop.costs["item_id"].to_pylist() == list(shop.catalogue.item_ids) * len(days)
+    share = costs[0] / base
+    cent = 0.005 / base.min()
+    assert ((share >= 0.5 - cent) & (share <= 0.75 + cent)).all()
+    assert share.std() > 0.05
+    drift = costs[1:] / costs[:-1]
+    assert ((drift > 0.97) & (drift < 1.06)).all()
+    assert 1.005 < drift.mean() < 1.025
+
+
+def test_two_competitors_are_seen_every_monday_around_the_base_price(shop: Shop) -> None:
+    seen = shop.competitors
+    days = sorted(set(seen["business_date"].to_pylist()))
+    item = np.array([int(name[1:]) - 1 for name in seen["item_id"].to_pylist()])
+    ratio = seen["price"].to_numpy() / shop.catalogue.base_price[item]
+
+    assert {day.weekday() for day in days} == {0}
+    assert {(b - a).days for a, b in pairwise(days)} == {7}
+    assert (days[0], days[-1]) == (date(2026, 1, 5), date(2026, 6, 29))
+    assert seen.num_rows == len(days) * shop.options.items * 2
+    assert ((ratio > 0.85) & (ratio < 1.15)).all()
+    names = np.array(seen["competitor"].to_pylist())
+    (one, other) = (ratio[names == name].mean() for name in sorted(set(names)))
+    assert one > 1 > other
+    # They ask the same for weeks, so that a price that was seen says something of the next days.
+    by_week = ratio.reshape(len(days), -1)
+    assert np.mean(by_week[1:] == by_week[:-1]) > 0.7
+
+
+def test_stock_agrees_with_what_was_sold(shop: Shop) -> None:
+    truth, options = shop.truth, shop.options
+    last = options.days - 1
+    left = np.full((options.stores * options.items, 30), -1)
+    place = {pair: n for n, pair in enumerate(zip(truth.store_ids, truth.item_ids, strict=True))}
+    stock = shop.stock.to_pydict()
+    for day, store, item, units in zip(*stock.values(), strict=True):
+        left[place[store, item], (day - options.end).days + 29] = units
+
+    assert (left >= 0).all(), "a row for each series and day, and never less than nothing"
+    sold = truth.units[:, last - 29 : last + 1]
+    short = truth.short[:, last - 29 : last + 1]
+    there = truth.stock[:, last - 29 : last + 1]
+    assert (left[short] == (there - sold)[short]).all()
+    # Without a delivery a day leaves what there was less what it sold; a delivery only adds.
+    change = left[:, 1:] - left[:, :-1] + sold[:, 1:]
+    assert (change[~short[:, 1:]] >= 0).all()
+    assert 0.5 < np.mean(change == 0) < 0.99
+    cover = left.mean(axis=1) / np.maximum(sold.mean(axis=1), 0.1)
+    assert 2 < np.median(cover) < 20
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 1.37])
+def test_units_at_another_price_are_those_of_a_shop_that_asks_it(factor: float) -> None:
+    shop = generate(SMALL)
+    options, truth, catalogue = shop.options, shop.truth, shop.catalogue
+    days = make_days(options)
+    demand = []
+    for store in range(options.stores):
+        plan = plan_store(options, catalogue, days, store)
+        demand.append(mean_demand(catalogue, days, replace(plan, price=plan.price * factor), store))
+    rate = np.concatenate([block.T for block in demand])
+
+    found = np.stack(
+        [
+            units_at(truth, options.start + timedelta(days=n), truth.price[:, n] * factor)
+            for n in range(len(days))
+        ],
+        axis=1,
+    )
+    assert (found[~truth.open] == 0).all()
+    np.testing.assert_allclose(found, rate, rtol=1e-12)
+    # A price of its own for each series.
+    noon = date(2026, 1, 15)
+    price = np.linspace(1, 20, len(truth.item))
+    sold = truth.rate[:, truth.column(noon)] > 0
+    once, twice = (units_at(truth, noon, price * times)[sold] for times in (1, 2))
+    planted = catalogue.elasticity[truth.item]
+    np.testing.assert_allclose(np.log2(twice / once), planted[sold])
+
+
+def test_demand_of_a_day_that_the_shop_does_not_know_is_refused() -> None:
+    truth = generate(SMALL).truth
+    price = np.ones(len(truth.item))
+    last = SMALL.last_planned
+    assert units_at(truth, last, price).shape == (len(truth.item),)
+    for day in (SMALL.start - timedelta(days=1), last + timedelta(days=1)):
+        with pytest.raises(ValueError, match=f"to {last}, not on {day}"):
+            units_at(truth, day, price)

@@ -49,6 +49,8 @@ def last_date(section: Dated, through: date) -> date | None:
 def merge_dated(merge: Merge, section: Dated, staged: Table) -> Merged:
     """Append the staged rows that say something new."""
     dates = dates_of(merge.conn, staged)
+    if merge.through is not None and KNOWN_AT.name not in staged.c:
+        dates = [day for day in dates if day <= merge.through]
     if not dates:
         return Merged(0)
     target, value = merge.target, section.value

@@ -7,6 +7,7 @@ record batches), and ``Shop.truth`` for judging, with `floor_wape` on any slice 
 from daybreak.sources.synthetic.options import ShopOptions, shop_options
 from daybreak.sources.synthetic.shop import SCHEMAS, Shop, generate
 from daybreak.sources.synthetic.truth import Truth, demand_median, floor_wape
+from daybreak.sources.synthetic.truth_prices import units_at
 
 __all__ = [
     "SCHEMAS",
@@ -17,4 +18,5 @@ __all__ = [
     "floor_wape",
     "generate",
     "shop_options",
+    "units_at",
 ]

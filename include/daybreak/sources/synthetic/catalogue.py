@@ -28,6 +28,9 @@ class Stream(IntEnum):
     VISITS = 10
     SHORTAGE_LEVEL = 11
     LUCK = 12
+    COSTS = 13
+    COMPETITORS = 14
+    STOCK = 15
 
 
 def stream(options: ShopOptions, purpose: Stream, index: int = 0) -> np.random.Generator:

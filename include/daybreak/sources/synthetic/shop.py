@@ -24,6 +24,14 @@ from daybreak.sources.synthetic.interactions import (
 from daybreak.sources.synthetic.interactions import Tastes, interaction_batches, make_tastes
 from daybreak.sources.synthetic.options import ShopOptions
 from daybreak.sources.synthetic.plan import Days, Flags, make_days, plan_store
+from daybreak.sources.synthetic.price_inputs import (
+    SCHEMAS as PRICE_INPUTS,
+)
+from daybreak.sources.synthetic.price_inputs import (
+    competitor_batches,
+    cost_batches,
+    stock_batch,
+)
 from daybreak.sources.synthetic.truth import Truth
 
 BATCH_ROWS = 65_536
@@ -37,10 +45,12 @@ SCHEMAS: Mapping[str, pa.Schema] = {
     "plan": pa.schema({**_STORE_DAY, "item_id": pa.string(), **_PLANNED}),
     "hours": pa.schema({**_STORE_DAY, "open": pa.bool_(), "holiday": pa.int8()}),
     "interactions": INTERACTIONS_SCHEMA,
+    **PRICE_INPUTS,
 }
 """Sections and their columns. ``sales`` has one row for each item that a store carries and each day
 it is open, zero units included. ``plan`` has the same days and those ahead. ``hours`` has one row
-a store and day, all days."""
+a store and day, all days. ``costs`` and ``competitors`` hold for all stores; ``stock`` has one row
+for each item that a store carries on the last days, closed ones included."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,21 @@ class Shop:
     def interactions(self) -> pa.Table:
         """``event_at, user_id, item_id, kind, quantity, price`` in order of time."""
         return self._whole("interactions")
+
+    @cached_property
+    def costs(self) -> pa.Table:
+        """``business_date, item_id, cost``, from each date on."""
+        return self._whole("costs")
+
+    @cached_property
+    def competitors(self) -> pa.Table:
+        """``business_date, item_id, competitor, price``, of the last Mondays."""
+        return self._whole("competitors")
+
+    @cached_property
+    def stock(self) -> pa.Table:
+        """``business_date, store_id, item_id, units``, at the close of the last days."""
+        return self._whole("stock")
 
     @cached_property
     def truth(self) -> Truth:
@@ -140,6 +165,9 @@ class Shop:
             "plan": self._plan,
             "hours": self._hours,
             "interactions": lambda: interaction_batches(self.options, self.catalogue, self.tastes),
+            "costs": lambda: cost_batches(self.options, self.catalogue),
+            "competitors": lambda: competitor_batches(self.options, self.catalogue),
+            "stock": self._stock,
         }
 
     def _whole(self, section: str) -> pa.Table:
@@ -190,6 +218,12 @@ class Shop:
                 plan.open,
                 plan.school_holiday.astype(np.int8),
             )
+
+    def _stock(self) -> Iterator[pa.RecordBatch]:
+        for store in range(self.options.stores):
+            plan = plan_store(self.options, self.catalogue, self._days, store)
+            demand = draw_store(self.options, self.catalogue, self._days, plan, store)
+            yield stock_batch(self.options, self.catalogue, plan, demand, store)
 
     def _keys(self, rows: Flags, store: int) -> tuple[pa.Array[Any], pa.Array[Any], pa.Array[Any]]:
         day, item = np.nonzero(rows)
