@@ -17,4 +17,6 @@ def given_prices(
     rows = [(store, item, cents, currency, decimals) for item, cents in prices.items()]
     given = values(*(column(name, price.c[name].type) for name in names), name="given").data(rows)
     # A column of NULLs alone has no type of its own.
-    return select(*(cast(given.c[name], price.c[name].type).label(name) for name in names)).subquery()
+    return select(
+        *(cast(given.c[name], price.c[name].type).label(name) for name in names)
+    ).subquery()

@@ -57,6 +57,8 @@ A_PERSON_FIRST = {
     "ConfigError",
     "Conflict",
     "DatasetError",
+    "AlreadyDecided",
+    "ApprovalNeeded",
     "DecisionsDiffer",
     "Forbidden",
     "GateRefused",

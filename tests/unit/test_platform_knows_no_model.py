@@ -25,7 +25,10 @@ PACKAGES = sorted(
 )
 
 
-WORDS = {"fraud": "what a label says of an event, and a measure of signals, have the same name"}
+WORDS = {
+    "fraud": "what a label says of an event, and a measure of signals, have the same name",
+    "pricing": "the section of a data set's file that has the rules of prices is called so",
+}
 """Names of models that the platform has other uses for: here they are looked for as names."""
 
 

@@ -93,6 +93,11 @@ def load_dataset(
     with begin(engine) as conn:
         _wait_for_turn(conn, spec)
         report.days_closed, report.last_closed = close_days(conn, spec, knowledge, through)
+    if report.last_closed is not None:
+        for section in spec.sections:
+            with begin(engine) as conn:
+                declared = Declared(now, spec.calendar.timezone)
+                kind_of(section).follow(conn, section, declared, report.last_closed)
     return report
 
 

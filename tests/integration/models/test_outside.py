@@ -97,7 +97,7 @@ def ask(client: FlaskClient, **body: Any) -> tuple[int, dict[str, Any]]:
 
 
 def test_it_is_found_beside_those_that_ship() -> None:
-    assert model_names() == ("fraud", "recommendations", NAME, "sales_forecast")
+    assert model_names() == ("fraud", "pricing", "recommendations", NAME, "sales_forecast")
     assert f"score.{NAME}" in [str(table) for table in model_relations().tables]
     with pytest.raises(NotFound, match="no model 'moon'") as error:
         get_model("moon")

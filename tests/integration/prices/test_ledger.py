@@ -1,4 +1,4 @@
-"""The ledger of prices: what generations put in force, what a rollback brings back, who may write."""
+"""The ledger of prices: what generations put in force, what rollbacks bring back, who may write."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from given_prices import given_prices
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, delete, insert, select, text, update
@@ -16,6 +15,7 @@ from daybreak.errors import ConfigError
 from daybreak.prices.ledger import in_force, put_in_force, withdraw
 from daybreak.warehouse import tables
 from daybreak.warehouse.engine import begin
+from given_prices import given_prices
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -192,7 +192,7 @@ def test_the_ledger_is_only_appended_to(warehouse: Engine) -> None:
 
 
 def test_moments_need_a_time_zone(conn: Connection) -> None:
-    naive = datetime(2026, 3, 1)
+    naive = START.replace(tzinfo=None)
     for call in (
         lambda: in_force(conn, naive, START),
         lambda: in_force(conn, START, naive),

@@ -37,7 +37,7 @@ def test_a_schedule_is_read_without_the_model() -> None:
     )
     path = f"import sys; sys.path[:0] = [{str(ON_SCORES)!r}, {str(ON_REQUEST)!r}]; "
     said = subprocess.check_output([sys.executable, "-c", path + code], text=True)
-    listed = ["fraud", "recommendations", "sales_forecast", "stock_cover"]
+    listed = ["fraud", "pricing", "recommendations", "sales_forecast", "stock_cover"]
     assert said.splitlines() == [str(listed), "set()"]
 
 

@@ -110,6 +110,7 @@ def test_only_what_the_data_set_can_carry_has_a_schedule(ratings: str) -> None:
     assert list(carried(OWN, ratings)) == ["recommendations", "clockwork"]
     assert absent(ratings) == {
         "fraud": "needs streams and labels",
+        "pricing": "needs sales and pricing",
         "sales_forecast": "needs sales",
     }
     expect_carried("recommendations", ratings)

@@ -43,12 +43,15 @@ class Demand:
         with it, forecasts at different planned prices become one. The quantiles are those of days
         that all turn out alike, which is wider than what days do that differ.
         """
-        with np.errstate(invalid="ignore", divide="ignore"):
-            base = np.where(self.free, self.planned, np.nan)
-            usual = np.exp(np.nanmean(np.log(base), axis=1, keepdims=True))  # keeps powers near 1
-            moved = (base / usual) ** -self.elasticity[:, None]
-            level = np.nansum(self.units * moved[:, :, None], axis=1)
-            curve = (price / usual) ** self.elasticity[:, None]
+        periods = self.free.sum(axis=1, keepdims=True)
+        logs = np.where(self.free, np.log(np.where(self.free, self.planned, 1.0)), 0.0)
+        # Around what is usual, powers stay near 1; without a free period nothing is known.
+        usual = np.where(
+            periods > 0, np.exp(logs.sum(axis=1, keepdims=True) / np.maximum(periods, 1)), np.nan
+        )
+        moved = np.where(self.free, self.planned / usual, 1.0) ** -self.elasticity[:, None]
+        level = (self.units * (moved * self.free)[:, :, None]).sum(axis=1)
+        curve = (price / usual) ** self.elasticity[:, None]
         found = level[:, None, :] * curve[:, :, None]
         return np.asarray(np.minimum(found, self.stock[:, None, None]))
 

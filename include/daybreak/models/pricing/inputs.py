@@ -14,24 +14,18 @@ from sqlalchemy import Connection
 from daybreak.clock import AsOf
 from daybreak.facts.costs import read_competitors, read_costs, read_stock
 from daybreak.facts.panel import Panel
-from daybreak.facts.scores import read_scores
-from daybreak.models import get_model
 from daybreak.models.arrays import to_names
 from daybreak.models.base import Part
 from daybreak.models.pricing.demand import Demand, Floats
 from daybreak.models.pricing.elasticity.hyper import Hyper
+from daybreak.models.pricing.forecast import Forecast, read_forecast
 from daybreak.models.pricing.night import Interval, Night, decide
 from daybreak.models.pricing.offers import UNKNOWN, Int64, Offers
 from daybreak.models.pricing.rails import markdowns
 from daybreak.models.pricing.response import Estimates, responses, statistics
-from daybreak.models.pricing.schedule import SCHEDULE
-from daybreak.models.pricing.tables import KEYS
 from daybreak.prices.money import decimals, to_minor_array
 from daybreak.prices.rulebook import read_rules
 from daybreak.prices.rules import Rules
-
-FORECAST = SCHEDULE.inputs[0].model
-QUANTILES = ("mean", "p10", "p90")
 
 
 def part_of(panels: Iterable[Panel]) -> Part:
@@ -68,30 +62,6 @@ def _usual_price(panel: Panel) -> tuple[Floats, Int64]:
     after = usual & (np.arange(days) > changed[:, None])
     first = np.where(after.any(axis=1), after.argmax(axis=1), days)
     return now, np.where(changed >= 0, days - first, UNKNOWN).astype(np.int64)
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """The published forecast, in key order: ``keys`` object (n,) each, ``units`` (n, H, 3),
-    ``target`` dates (H,)."""
-
-    keys: tuple[NDArray[np.object_], ...]
-    units: Floats
-    target: NDArray[np.datetime64]
-
-
-def read_forecast(conn: Connection, as_of: AsOf) -> Forecast:
-    """What was published of the day at the cutoff. Raises ``NoData``."""
-    table = get_model(FORECAST).night.score_table
-    columns = (*KEYS, "horizon", "target_date", *QUANTILES)
-    found = read_scores(conn, FORECAST, table, as_of, columns).columns
-    ahead = int(found["horizon"].max(initial=1))
-    units = np.stack([found[name].reshape(-1, ahead) for name in QUANTILES], axis=2)
-    return Forecast(
-        tuple(found[name][::ahead] for name in KEYS),
-        units.astype(np.float64),
-        found["target_date"][:ahead].astype("M8[D]"),
-    )
 
 
 def propose(

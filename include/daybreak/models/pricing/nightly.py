@@ -31,13 +31,12 @@ from daybreak.models.base import (
 )
 from daybreak.models.options import chosen
 from daybreak.models.pricing.elasticity.hyper import OPTIONS, Hyper
-from daybreak.models.pricing.inputs import part_of, propose, read_forecast
+from daybreak.models.pricing.forecast import read_forecast
 from daybreak.models.pricing.layout import CONTEXT, RECORDS, RULES, VALUES
-from daybreak.models.pricing.response import periods
 from daybreak.models.pricing.schedule import SCHEDULE
 from daybreak.models.pricing.scorer import CHANGES
 from daybreak.models.pricing.tables import KEYS, NUMBERS, scores, snapshots
-from daybreak.prices.ledger import observe, put_in_force, withdraw
+from daybreak.prices.ledger import put_in_force, withdraw
 from daybreak.prices.money import decimals
 from daybreak.prices.rulebook import read_book
 from daybreak.prices.rules import Rules
@@ -77,6 +76,9 @@ class PricingNightly(Nightly):
 
     def part(self, warehouse: Connection, span: Span) -> Part:
         """What the facts of a range say of prices and of what was sold at them."""
+        from daybreak.models.pricing.inputs import part_of  # noqa: PLC0415 (SciPy, by night only)
+        from daybreak.models.pricing.response import periods  # noqa: PLC0415
+
         if span.keys is None:
             raise ValueError("prices are counted")
         series = list(zip(*(names.tolist() for names in span.keys), strict=True))
@@ -87,6 +89,8 @@ class PricingNightly(Nightly):
         self, warehouse: Connection, as_of: AsOf, options: Options, parts: Sequence[Part]
     ) -> Shared:
         """The whole night: prices stand beside one another in groups and in a budget."""
+        from daybreak.models.pricing.inputs import propose  # noqa: PLC0415 (SciPy, by night only)
+
         night, sizes = propose(warehouse, as_of, Hyper.of(options), parts)
         of_parts, begin = [], 0
         for size in sizes:
@@ -180,18 +184,9 @@ class PricingNightly(Nightly):
 
 
 def put_proposals_in_force(conn: Connection, generation: Generation, now: datetime) -> int:
-    """Append what sales say of past prices to the ledger, and then the proposals; how many of
-    these."""
+    """Append the proposals that change a price to the ledger; how many."""
     book = read_book(conn, generation.cutoff)
     currency, places = book.rules.currency, decimals(book.rules.currency)
-    observe(
-        conn,
-        business_date=generation.business_date,
-        cutoff=generation.cutoff,
-        currency=currency,
-        decimals=places,
-        timezone=book.timezone,
-    )
     first = datetime.combine(generation.business_date + timedelta(days=1), time())
     rows = select(
         scores.c.store_id,

@@ -21,8 +21,12 @@ class PriceRequest(BaseModel):
 
     store_id: Name = Field(description="As in the data set.", examples=["S001"])
     item_id: Name = Field(description="As in the data set.", examples=["I0001"])
-    competitor_price: int | None = Field(
-        None, gt=0, le=MOST, description="What the competitor asks now, in minor units (cents)."
+    competitor_price: float | None = Field(
+        None,
+        gt=0,
+        le=MOST,
+        multiple_of=1,
+        description="What the competitor asks now, in minor units (cents).",
     )
     stock: float | None = Field(
         None, ge=0, le=1e9, allow_inf_nan=False, description="Units that are left to sell."

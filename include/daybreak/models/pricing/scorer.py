@@ -245,28 +245,18 @@ class PriceRows:
         return Remarks("live" if self.asked[question] else "published", notes)
 
     def _reasons(self, question: int) -> list[str]:
-        column, found = self.column, []
+        before, after = (self._price(one[question]) for one in (self.published, self.chosen))
+        if before != after:
+            return ["What the request says moves it " + ("up." if after > before else "down.")]
         stays = self.chosen[question] == self.first[question]
-        rule = Rule(int(column["rule"][question]))
-        if rule:
+        found = ["What the request says does not move it."] if self.asked[question] else []
+        if rule := Rule(int(self.column["rule"][question])):
             found.append(("It stays: " if stays else "It goes no further: ") + in_words(rule) + ".")
-        if self.asked[question]:
-            up = int(
-                np.sign(self._price(self.chosen[question]) - self._price(self.published[question]))
-            )
-            found.append(_MOVED[up])
         return found
 
     def _price(self, record: np.int64) -> np.float32:
         price: np.float32 = self.points.records[record, 0]
         return price
-
-
-_MOVED = {
-    -1: "What the request says moves it down.",
-    0: "What the request says does not move it.",
-    1: "What the request says moves it up.",
-}
 
 
 def _labels(codes: Float32, between: Sequence[Float32] = ()) -> NDArray[np.object_]:

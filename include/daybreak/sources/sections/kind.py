@@ -32,6 +32,12 @@ def _nothing_to_declare(_conn: Connection, _section: Section, _declared: Declare
     """Does nothing."""
 
 
+def _nothing_follows(
+    _conn: Connection, _section: Section, _declared: Declared, _last_closed: date
+) -> None:
+    """Does nothing."""
+
+
 def _all_dates(_section: Section, _through: date) -> date | None:
     return None
 
@@ -92,6 +98,8 @@ class SectionKind(Generic[S]):
     ``declare(conn, section, declared)``: takes in what it says of itself, at each load and before
     any file.
     ``in_short(section)``: what a check shows of it beside its files; "": nothing.
+    ``follow(conn, section, declared, last_closed)``: what follows from a load whose days are
+    closed, in a transaction of its own.
     ``live(conn, section)``: how its rows come by themselves; None while they come by files only.
     """
 
@@ -107,6 +115,7 @@ class SectionKind(Generic[S]):
     several: bool = False
     part: Callable[[S], str] = _one_of_its_kind
     declare: Callable[[Connection, S, Declared], None] = _nothing_to_declare
+    follow: Callable[[Connection, S, Declared, date], None] = _nothing_follows
     in_short: Callable[[S], str] = _nothing_to_say
     live: Callable[[Connection, S], Live | None] = _by_files_only
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any, ClassVar
 
 from pydantic import model_validator
 from sqlalchemy import Connection, Table
 
-from daybreak.prices.money import written
+from daybreak.prices.money import decimals, written
+from daybreak.prices.observed import observe
 from daybreak.prices.rulebook import declare_rules
 from daybreak.prices.rules import RANKED, Rules
 from daybreak.sources.contract.canonical import CanonicalColumn
@@ -17,7 +19,7 @@ from daybreak.sources.sections.kind import Declared, SectionKind
 from daybreak.warehouse.tables import price_rules
 
 
-class Pricing(Section, Rules):
+class PriceRules(Section, Rules):
     """The rules themselves; nothing is read from anywhere."""
 
     kind: ClassVar[str] = "pricing"
@@ -34,15 +36,29 @@ class Pricing(Section, Rules):
         return given
 
 
-def _declare(conn: Connection, section: Pricing, declared: Declared) -> None:
+def _declare(conn: Connection, section: PriceRules, declared: Declared) -> None:
     declare_rules(conn, section, declared.now, declared.timezone)
 
 
-def _no_rows(_merge: Merge, _section: Pricing, _staged: Table) -> Merged:
+def _keep_past_prices(
+    conn: Connection, section: PriceRules, declared: Declared, last_closed: date
+) -> None:
+    """Take what sales say of past prices into the ledger."""
+    observe(
+        conn,
+        business_date=last_closed,
+        cutoff=declared.now,
+        currency=section.currency,
+        decimals=decimals(section.currency),
+        timezone=declared.timezone,
+    )
+
+
+def _no_rows(_merge: Merge, _section: PriceRules, _staged: Table) -> Merged:
     return Merged(0)
 
 
-def _in_short(section: Pricing) -> str:
+def _in_short(section: PriceRules) -> str:
     points = section.points
     lowest, highest = (written(int(point), section.currency) for point in points[[0, -1]])
     others = [name for name in Rules.model_fields if name in (*RANKED, *_FURTHER)]
@@ -59,9 +75,10 @@ _FURTHER = (
 )
 
 PRICING = SectionKind(
-    model=Pricing,
+    model=PriceRules,
     table=price_rules,
     merge=_no_rows,
     declare=_declare,
+    follow=_keep_past_prices,
     in_short=_in_short,
 )

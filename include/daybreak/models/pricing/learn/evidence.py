@@ -16,7 +16,7 @@ from daybreak.models.pricing.elasticity.fit import Fit, Fitter
 from daybreak.models.pricing.elasticity.hyper import Hyper
 from daybreak.models.pricing.learn.changes import Changes, changes_of
 from daybreak.models.pricing.learn.facts import Facts
-from daybreak.models.pricing.learn.measures import MODEL, measured
+from daybreak.models.pricing.learn.measures import MODEL, measures_of
 from daybreak.models.pricing.learn.variances import learned
 from daybreak.models.pricing.response import Estimates, known
 
@@ -108,7 +108,7 @@ def together(folds: Sequence[Fold]) -> dict[str, Any]:
         return {"changes": 0, "refused_changes": 0}
     names = folds[0].methods
     return {
-        **measured(
+        **measures_of(
             Changes.joined([fold.changes for fold in folds]),
             {name: np.concatenate([fold.methods[name] for fold in folds]) for name in names},
             np.concatenate([fold.dispersion for fold in folds]),

@@ -18,7 +18,7 @@ DECISIVE = 2.0
 """Standard errors from no change from which on a change of demand is one."""
 
 
-def measured(
+def measures_of(
     changes: Changes, methods: Mapping[str, Floats], dispersion: Floats, group: NDArray[np.intp]
 ) -> dict[str, Any]:
     """JSON. ``methods``: elasticities by name, (k,) each, of which one is ``MODEL``; no response is

@@ -15,6 +15,7 @@ from daybreak.errors import NoData
 from daybreak.facts.series import read_series
 from daybreak.models.base import NO_OPTIONS, Baseline, Options, Progress, Trained, quiet
 from daybreak.models.baselines import answering_by
+from daybreak.models.options import chosen
 from daybreak.models.pricing.elasticity.fit import LEAST
 from daybreak.models.pricing.elasticity.hyper import OPTIONS, Hyper
 from daybreak.models.pricing.formulas import KEEP
@@ -29,10 +30,10 @@ def train(
 ) -> Trained:
     """Learn from facts visible at ``as_of``.
 
-    ``options``: variances that an operator sets are kept as they are; others of the model are left
-    to those whom they concern. Raises ``NoData`` where no price is known, or none moved.
+    ``options``: variances that an operator sets are kept as they are. Raises ``InvalidRequest`` for
+    an option that there is not, and ``NoData`` where no price is known, or none moved.
     """
-    given = {name: value for name, value in options.items() if name in OPTIONS}
+    given = {name: chosen(options, OPTIONS)[name] for name in options}
     progress(f"Reading prices and sales up to {as_of.business_date}")
     return train_facts(read_facts(warehouse, as_of), as_of, progress, given)
 
