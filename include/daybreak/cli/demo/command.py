@@ -33,11 +33,13 @@ def demo(
     """Score seven business days through Airflow, and show what came out. Ends in minutes.
 
     Forecasts and recommendations: nightly for every series and user, live for one at a time.
-    Fraud: payments of one day as they come, each decision proven by the night.
+    Fraud: payments of one day as they come, each decision proven by the night. Prices: proposed
+    by the last night, on its forecast.
 
     Everything is left running; `daybreak down` stops it.
     """
     from daybreak.cli.demo import fraud as demo_fraud
+    from daybreak.cli.demo import prices as demo_prices
     from daybreak.cli.demo import report as demo_report
     from daybreak.cli.demo import runs as demo_runs
     from daybreak.cli.demo.ask import open_service
@@ -55,7 +57,8 @@ def demo(
     left_out = demo_fraud.left_out(runtime, days.last)
     too = "" if left_out else f", fraud as of {eve}"
     _step(3, f"Train as of {before}{too}: the days to score stay unseen")
-    for model in DAGS:
+    unpriced = demo_prices.left_out(runtime)
+    for model in [*DAGS, *([] if unpriced else [demo_prices.MODEL])]:
         demo_runs.train(runtime, model, before)
     if left_out is None:
         demo_runs.train(runtime, demo_fraud.MODEL, eve)
@@ -70,8 +73,12 @@ def demo(
     _step(5, f"Backfill {days.first} to {days.last} through Airflow's scheduler{proof}")
     late = {demo_fraud.MODEL: demo_fraud.DAG} if decided else {}
     demo_runs.backfill(runtime, DAGS, days, late)
+    if unpriced is None:
+        demo_runs.backfill(runtime, {}, days, {demo_prices.MODEL: demo_prices.DAG})
+    else:
+        typer.echo(f"{demo_prices.MODEL} is left out: {unpriced}.")
     _step(6, "What came out")
-    demo_report.show(runtime, days, service, decided)
+    demo_report.show(runtime, days, service, decided, priced=unpriced is None)
     typer.echo(f"\nDone in {time.monotonic() - BEGUN:.0f} s. `make down` stops everything.")
 
 

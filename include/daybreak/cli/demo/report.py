@@ -10,6 +10,7 @@ from daybreak.cli.demo import forecast as demo_forecast
 from daybreak.cli.demo import fraud as demo_fraud
 from daybreak.cli.demo import gate as demo_gate
 from daybreak.cli.demo import lists as demo_lists
+from daybreak.cli.demo import prices as demo_prices
 from daybreak.cli.demo.ask import Service
 from daybreak.cli.demo.payments import Decided
 from daybreak.cli.demo.words import title
@@ -23,14 +24,19 @@ from daybreak.runtime import Runtime
 from daybreak.warehouse.engine import connect
 
 
-def show(runtime: Runtime, days: Days, service: Service, decided: Decided | None) -> None:
+def show(
+    runtime: Runtime, days: Days, service: Service, decided: Decided | None, *, priced: bool
+) -> None:
     """Print everything. Raises ``PlatformError`` where an answer differs from the table.
 
-    ``decided``: payments that were decided about; None where fraud is left out.
+    ``decided``: payments that were decided about; None where fraud is left out. ``priced``:
+    whether prices were proposed.
     """
     models = [demo_forecast.MODEL, demo_lists.MODEL]
     if decided is not None:
         models.append(demo_fraud.MODEL)
+    if priced:
+        models.append(demo_prices.MODEL)
     title("Runs, and whether they were in time (a backfill never counts, nor a day long past)")
     for model in models:
         print_sla(_newest_by_day(sla_rows(model, 100, runtime), days))
@@ -39,6 +45,8 @@ def show(runtime: Runtime, days: Days, service: Service, decided: Decided | None
         demo_lists.show(conn, days, service)
         if decided is not None:
             demo_fraud.show(conn, days, service, decided)
+        if priced:
+            demo_prices.show(conn, days, service)
         demo_gate.show(conn, models, days)
     _show_doors(runtime)
 

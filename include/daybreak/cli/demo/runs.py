@@ -76,7 +76,7 @@ def train(runtime: Runtime, model: str, as_of: date) -> None:
 def _fits(runtime: Runtime, model: str, version: str) -> bool:
     """Whether the version has the features of this code; one of another checkout may not."""
     manifest = runtime.registry.load(model, version).manifest
-    return [feature["name"] for feature in manifest["features"]] == [
+    return [feature["name"] for feature in manifest.get("features", ())] == [
         *get_model(model).features_of(manifest)
     ]
 

@@ -19,7 +19,7 @@ from daybreak.models.pricing.learn.changes import Changes, changes_of
 from daybreak.models.pricing.learn.evidence import evidence
 from daybreak.models.pricing.learn.facts import Facts
 from daybreak.models.pricing.learn.gate import against_champion, against_no_response
-from daybreak.models.pricing.learn.measures import MODEL, NO_RESPONSE, measured
+from daybreak.models.pricing.learn.measures import MODEL, NO_RESPONSE, measures_of
 from daybreak.models.pricing.learn.oracle import regression
 from daybreak.models.pricing.learn.train import train_facts
 from daybreak.models.pricing.learn.variances import learned
@@ -130,7 +130,7 @@ def example(k: int = 200, elasticity: float = -2.0, seed: int = 1) -> Changes:
 
 def test_measures_are_those_of_a_search() -> None:
     changes, e = example(), np.full(200, -1.0)
-    found = measured(changes, {MODEL: e}, np.ones(200), np.arange(200) // 4)
+    found = measures_of(changes, {MODEL: e}, np.ones(200), np.arange(200) // 4)
 
     def loss(factor: float) -> float:
         share = changes.share(factor * e)
@@ -145,7 +145,7 @@ def test_measures_are_those_of_a_search() -> None:
     terms = changes.after * np.log(changes.after / (total * share))
     terms += changes.before * np.log(changes.before / (total * (1 - share)))
     assert found["deviance"][MODEL] == pytest.approx(2 * terms.mean())
-    right = measured(changes, {MODEL: 2 * e}, np.ones(200), np.arange(200))
+    right = measures_of(changes, {MODEL: 2 * e}, np.ones(200), np.arange(200))
     assert right["direction"]["right"] == pytest.approx(right["direction"]["expected"], abs=0.05)
     assert right["deviance"][MODEL] == pytest.approx(1.0, abs=0.2)
 
@@ -156,24 +156,24 @@ def test_the_gate_says_why_not() -> None:
 
     def reasons(elasticity: float, some: Changes = changes) -> str:
         k = len(some)
-        found = measured(some, {MODEL: np.full(k, elasticity)}, ones[:k], groups[:k])
+        found = measures_of(some, {MODEL: np.full(k, elasticity)}, ones[:k], groups[:k])
         return "; ".join(against_no_response({"weeks": 26, **found}))
 
     assert reasons(-2.0) == ""
     assert "only 7 price changes" in reasons(-2.0, changes.where(groups < 7))
     assert "beyond 0.5 to 2" in reasons(-20.0)
     assert "did not clearly move" in reasons(-2.0, example(elasticity=0.0))
-    empty = measured(changes.where(groups < 0), {MODEL: ones[:0]}, ones[:0], groups[:0])
+    empty = measures_of(changes.where(groups < 0), {MODEL: ones[:0]}, ones[:0], groups[:0])
     assert "only 0 price changes" in against_no_response({"weeks": 26, **empty})[0]
 
 
 def test_a_champion_that_is_clearly_better_stays() -> None:
     changes, groups = example(), np.arange(200)
     methods = {MODEL: np.full(200, -0.2), "champion": np.full(200, -2.0)}
-    worse = measured(changes, methods, np.ones(200), groups)
+    worse = measures_of(changes, methods, np.ones(200), groups)
     assert "of the champion" in against_champion(worse)[0]
     methods = {MODEL: np.full(200, -2.0), "champion": np.full(200, -2.1)}
-    assert against_champion(measured(changes, methods, np.ones(200), groups)) == []
+    assert against_champion(measures_of(changes, methods, np.ones(200), groups)) == []
 
 
 @pytest.mark.parametrize("step", [1, 7])
