@@ -9,6 +9,16 @@ from airflow.sdk import Param
 
 APPROVE, CAP, REJECT = "Approve", "Approve a part", "Keep what is published"
 _ANSWERS = {APPROVE: "approve", CAP: "cap", REJECT: "reject"}
+FORM = {
+    "most": Param(
+        None,
+        type=["null", "integer"],
+        minimum=0,
+        title="At most",
+        description=f"How much of it, with «{CAP}».",
+    ),
+    "reason": Param("", type="string", title="Reason", description="Kept with the answer."),
+}
 
 
 class Agreement(HITLOperator):
@@ -24,18 +34,6 @@ class Agreement(HITLOperator):
             subject="A run waits for somebody who agrees to it",
             options=[APPROVE, CAP, REJECT],
             defaults=REJECT,
-            params={
-                "most": Param(
-                    None,
-                    type=["null", "integer"],
-                    minimum=0,
-                    title="At most",
-                    description=f"How much of it, with «{CAP}».",
-                ),
-                "reason": Param(
-                    "", type="string", title="Reason", description="Kept with the answer."
-                ),
-            },
             **kwargs,
         )
         self.asked = asked

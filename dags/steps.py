@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from airflow.sdk import PokeReturnValue, task
 
-from agreement import Agreement, answer_of
+from agreement import FORM, Agreement, answer_of
 from assets import scores_of
 from common import (
     SCHEDULES,
@@ -173,7 +173,8 @@ def ask(generation):
 
 def agree(asked):
     """Wait for a person, where one is asked: "Required Actions" in Airflow, or its API."""
-    return Agreement(task_id="agree", asked=asked).output
+    # How long somebody may take is asked with the rest; a limit of the step would end the wait.
+    return Agreement(task_id="agree", asked=asked, params=FORM, execution_timeout=None).output
 
 
 @task

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +17,10 @@ from daybreak.clock import AsOf
 from daybreak.jobs.promoting import promote
 from daybreak.jobs.registering import register_trained
 from daybreak.models import get_learning
+from daybreak.platform import airflow_env
 from daybreak.platform.airflow_api import AirflowApi
+from daybreak.platform.folder import StateFolder
+from daybreak.platform.status import status
 from daybreak.runtime import Runtime
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import connect
@@ -116,18 +118,21 @@ def prices() -> Iterator[Prices]:
         environment = {"DAYBREAK_DATASET": str(data_set), "DAYBREAK_POLL_SECONDS": "2"}
         installation = Installation(Path(home), environment)
         installation.must("up", "--only", "airflow")
+        settings = Settings(home=Path(home), dataset=str(data_set))
+        runtime = Runtime(settings)
         try:
             installation.must("data", "load", str(data_set))
-            settings = Settings(home=Path(home), dataset=str(data_set))
-            runtime = Runtime(settings)
             put_in_force(runtime)
-            login = json.loads(installation.must("status", "--json"))["airflow"]
-            people = People(login["url"], login["user"], login["password"], reads=5)
+            login = airflow_env.login(StateFolder(settings.state))
+            url = status(settings)["api-server"].url
+            assert login
+            assert url
+            people = People(url, *login, reads=5)
             for dag in ("daily_forecast", DAG):
                 people.unpause(dag)
             yield Prices(installation, runtime, people, data_set)
-            runtime.engine.dispose()
         finally:
+            runtime.engine.dispose()
             installation.must("down")
         assert installation.processes() == []
 
