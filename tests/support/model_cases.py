@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import Connection, Table, Update, func, update
+from sqlalchemy import ColumnElement, Connection, Table, Update, func, update
 
 import first_champion
 from daybreak import models
@@ -53,7 +53,7 @@ class ModelCase:
     breakages: Mapping[str, Breakage]
 
 
-NAMES = ("sales_forecast", "recommendations", "reorder_point", "stock_cover")
+NAMES = ("sales_forecast", "recommendations", "pricing", "reorder_point", "stock_cover")
 
 
 @contextmanager
@@ -77,6 +77,7 @@ def case_of(name: str) -> ModelCase:
     train, request, breakages = {
         "sales_forecast": (_train_forecast, _ask_forecast, _BROKEN_FORECASTS),
         "recommendations": (_train_recommendations, _ask_list, _BROKEN_LISTS),
+        "pricing": (_train_prices, _ask_price, _BROKEN_PRICES),
         "reorder_point": (_train_orders, _ask_stock, _BROKEN_ORDERS),
         "stock_cover": (_formula, _ask_stock, _BROKEN_COVER),
     }[name]
@@ -134,6 +135,30 @@ _BROKEN_LISTS: dict[str, Breakage] = {
         update(t).where(t.c.rank <= 2).values(item_id="twice")
     ),
     "reasons are unknown": lambda t: update(t).where(t.c.rank == 1).values(reason="because"),
+}
+
+
+def _train_prices(conn: Connection, as_of: AsOf) -> Trained:
+    return get_learning("pricing").train(conn, as_of)
+
+
+def _ask_price(row: Row) -> dict[str, Any]:
+    return {name: row[name] for name in ("store_id", "item_id")}
+
+
+def _changed(t: Table) -> ColumnElement[bool]:
+    return t.c.price != t.c.current_price
+
+
+_BROKEN_PRICES: dict[str, Breakage] = {
+    "a price is not in whole minor units": lambda t: update(t).values(price=t.c.price + 0.5),
+    "a price that changes is outside its rails": lambda t: (
+        update(t).where(_changed(t)).values(price=t.c.highest_price + 1)
+    ),
+    "units are negative": lambda t: update(t).values(current_units=-1),
+    "quantiles cross": lambda t: update(t).values(units_p10=t.c.units_p90 + 1),
+    "more is sold at a higher price": lambda t: update(t).values(elasticity=0.5),
+    "a price has a place that stays": lambda t: update(t).where(~_changed(t)).values(place=1),
 }
 
 

@@ -376,7 +376,7 @@ def test_what_became_known_too_late_changes_no_bit(
             assert day.case.train(conn, AS_OF) == day.trained
         with begin(engine) as conn:
             later, latest = (
-                write_snapshot(conn, day.model, as_of, CUTOFF)
+                write_snapshot(conn, day.model, as_of, CUTOFF, trained=learned(day))
                 for as_of in (AS_OF, AsOf(DAY, AFTERWARDS))
             )
             hashes = dict(conn.execute(select(snapshot.c.snapshot_id, snapshot.c.sha256)).all())
@@ -396,7 +396,7 @@ def test_what_became_known_too_late_changes_no_bit(
 
 def test_a_snapshot_is_read_as_it_was_built(day: Day) -> None:
     with connect(day.engine) as conn:
-        built = in_one_shard(conn, day.model)
+        built = in_one_shard(conn, day.model, learned(day))
     stored = day.snapshot_rows()
     keys = [key for batch in built for key in zip(*batch.keys, strict=True)]
     assert list(zip(*stored.keys, strict=True)) == keys
@@ -410,6 +410,12 @@ def test_a_snapshot_is_read_as_it_was_built(day: Day) -> None:
     assert stored.values.tobytes() == joined.tobytes()
     records = b"".join(batch.records.tobytes() for batch in built)
     assert stored.records.tobytes() == records
+
+
+def learned(day: Day) -> Options:
+    """What the version's days are built with."""
+    found: Options = day.artifact.manifest.get("options", NO_OPTIONS)
+    return found
 
 
 def in_one_shard(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -105,18 +105,20 @@ class _Inputs:
             asked, age = read_competitors(
                 conn, as_of, series, newest_days=corridor.newest_days, of=corridor.of
             )
+        first = replace(as_of, business_date=as_of.business_date + timedelta(days=1))
         since, stock = self.joined("since"), read_stock(conn, as_of, series)
         return Offers(
             store=store,
             item=item,
             category=np.concatenate([to_names(part["category"]) for part in self.parts]),
             price=_minor(self.joined("usual"), currency, absent=0),
-            cost=_minor(read_costs(conn, as_of, series), currency),
+            # Of the first day of the new prices, where it was known ahead.
+            cost=_minor(read_costs(conn, first, series), currency),
             since=np.where(since >= 0, since * self.step, UNKNOWN),
             competitor=_minor(asked, currency),
             competitor_age=age,
             stock=np.where(np.isnan(stock), UNKNOWN, np.nan_to_num(stock)).astype(np.int64),
-            day=as_of.business_date + timedelta(days=1),
+            day=first.business_date,
         )
 
     def demand(self, offers: Offers, estimates: Estimates, has_to_go: NDArray[np.bool_]) -> Demand:
