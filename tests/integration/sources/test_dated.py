@@ -104,6 +104,18 @@ def test_a_value_that_a_closed_day_could_have_seen_is_known_from_now_on(
     ]
 
 
+def test_a_day_that_was_closed_before_its_facts_were_due_is_closed(load: Load, rows: Rows) -> None:
+    """A load within ``arrival_lag`` of midnight closes the day with what there is by then."""
+    sold = {"sales.csv": "day,store,sku,qty\n2025-12-31,a,x,2\n"}
+    early = datetime(2026, 1, 1, 0, 30, tzinfo=UTC)
+    load("arrival_lag: 1h", sold, early)
+    assert rows("SELECT closed_at FROM raw.day_closed") == [(early,)]
+
+    load(COSTS, {**sold, "costs.csv": COST_HEAD + "2025-12-31,,x,1.5\n"}, LATER)
+
+    assert rows(COST_ROWS) == [(date(2025, 12, 31), "", "x", 1.5, LATER)]
+
+
 def test_loading_in_steps_gives_the_same_rows_and_clocks(load: Load, rows: Rows) -> None:
     files = {"costs.csv": COST_HEAD + "2025-01-01,,x,1\n2025-03-01,,x,2\n2025-03-02,a,x,3\n"}
     for through in (FIRST, SECOND, None):
@@ -319,3 +331,55 @@ def test_the_synthetic_shop_gives_what_prices_are_set_by(
     np.testing.assert_array_equal(np.array(known()), np.array(first))
     assert rows("SELECT max(business_date) FROM raw.stock") == [(date(2026, 5, 5),)]
     assert load_dataset(warehouse, spec, now=now).loaded == 0
+
+
+Costs = dict[tuple[date, str, str], float]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_is_delivered_is_read_as_it_was_known(
+    load: Load, warehouse: Engine, seed: int
+) -> None:
+    """Costs over and over: at any cutoff, what is read is what was delivered by then.
+
+    They are of closed days, the last of which was closed early, or of days to come: both are known
+    from their delivery on.
+    """
+    rng = np.random.default_rng(seed)
+    sold = "day,store,sku,qty\n2025-12-20,a,x,2\n2025-12-31,a,x,3\n"
+    moments = [NOW + timedelta(days=n) for n in range(6)]
+    delivered: list[Costs] = []
+    for number, moment in enumerate(moments):
+        days = np.concatenate([np.arange(-4, 0), np.arange(number, 9)])
+        costs: Costs = {
+            (NOW.date() + timedelta(days=int(day)), str(store), str(item)): float(cost)
+            for day, store, item, cost in zip(
+                rng.choice(days, 12),
+                rng.choice(["", "a", "b"], 12),
+                rng.choice(["x", "y"], 12),
+                rng.integers(1, 5, 12),
+                strict=True,
+            )
+        }
+        lines = "".join(
+            f"{day},{store},{item},{cost}\n" for (day, store, item), cost in costs.items()
+        )
+        load(COSTS, {"sales.csv": sold, "costs.csv": COST_HEAD + lines}, moment)
+        delivered.append(costs)
+    asked = [(store, item) for store in "abc" for item in "xy"]
+    known: Costs = {}
+    with warehouse.connect() as conn:
+        for moment, costs in zip(moments, delivered, strict=True):
+            known |= costs
+            for day in (NOW.date() + timedelta(days=n) for n in range(-5, 10)):
+                right = [_in_force(known, day, *one) for one in asked]
+                for cutoff in (moment, moment + timedelta(hours=23)):
+                    np.testing.assert_array_equal(read_costs(conn, AsOf(day, cutoff), asked), right)
+
+
+def _in_force(known: Costs, day: date, store: str, item: str) -> float:
+    for where in (store, ""):
+        days = [since for since, *of in known if of == [where, item] and since <= day]
+        if days:
+            return known[max(days), where, item]
+    return float("nan")

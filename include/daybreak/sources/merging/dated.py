@@ -54,8 +54,12 @@ def merge_dated(merge: Merge, section: Dated, staged: Table) -> Merged:
     if not dates:
         return Merged(0)
     target, value = merge.target, section.value
-    sealed = merge.conn.scalar(select(func.max(day_closed.c.closed_at)))
-    clock = stage_clock(merge.conn, {day: merge.knowledge.of_value(day, sealed) for day in dates})
+    closed = select(func.max(day_closed.c.business_date), func.max(day_closed.c.closed_at))
+    last_closed, sealed = merge.conn.execute(closed).one()
+    clock = stage_clock(
+        merge.conn,
+        {day: merge.knowledge.of_value(day, last_closed, sealed) for day in dates},
+    )
     now = literal(merge.knowledge.now, Instant)
     keys = {name: _key(staged, name) for name in section.keys}
     rows = select(*(column.label(name) for name, column in keys.items()), staged.c[value])

@@ -37,15 +37,18 @@ class Knowledge:
         """``loaded_at`` of a new fact about ``day``."""
         return self.now if closed else self.first_known(day)
 
-    def of_value(self, day: date, sealed: datetime | None) -> datetime:
+    def of_value(self, day: date, newest: date | None, sealed: datetime | None) -> datetime:
         """``loaded_at`` of a value that holds from ``day`` on.
 
-        ``sealed``: when the newest closed day was closed. What would have been known by then is
-        known from now on, whether ``day`` itself is closed or not: the value holds for later days
-        as well.
+        ``newest``: the newest closed day, and ``sealed``: when a day was closed last. A value of a
+        day up to ``newest`` is known from now on, whether ``day`` itself is closed or not: the
+        value holds for later days as well. So is what would have been known by ``sealed``, where
+        ``arrival_lag`` was longer then.
         """
         known = self.first_known(day)
-        return self.now if sealed is not None and known <= sealed else known
+        # A load within arrival_lag of midnight closes a day earlier than its values are due.
+        closed = newest is not None and day <= newest
+        return self.now if closed or (sealed is not None and known <= sealed) else known
 
     def of_plan(self, day: date, ahead: timedelta, closed: bool) -> datetime:
         """``loaded_at`` of what was known ``ahead`` of the beginning of the period of ``day``."""
