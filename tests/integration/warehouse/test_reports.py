@@ -127,6 +127,14 @@ def fill(conn: Connection) -> None:
     )  # fmt: skip
     recommend(conn)
     review(conn)
+    for day, cents in ((1, 129), (3, 169), (4, 129)):
+        moment = march(day)
+        conn.execute(
+            insert(tables.price).values(
+                store_id="s1", item_id="i1", price=cents, currency="EUR", decimals=2,
+                valid_from=moment, timezone="UTC", known_at=moment, source="observed",
+            )
+        )  # fmt: skip
 
 
 def recommend(conn: Connection) -> None:
