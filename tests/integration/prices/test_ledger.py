@@ -1,4 +1,4 @@
-"""The ledger of prices: what generations put in force, what rollbacks bring back, who may write."""
+"""What generations put in force, what a rollback brings back, and what is in force when."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ def moment(hours: float) -> datetime:
 
 @pytest.fixture
 def conn(warehouse: Engine) -> Iterator[Connection]:
+    """As the role that jobs have."""
     with begin(warehouse) as connection:
+        connection.execute(text("SET LOCAL ROLE daybreak_writer"))
         yield connection
 
 

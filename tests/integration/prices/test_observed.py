@@ -82,7 +82,9 @@ def entries(conn: Connection) -> list[tuple[object, ...]]:
 
 @pytest.fixture
 def conn(warehouse: Engine) -> Iterator[Connection]:
+    """As the role that jobs have."""
     with begin(warehouse) as connection:
+        connection.execute(text("SET LOCAL ROLE daybreak_writer"))
         yield connection
 
 
@@ -299,9 +301,9 @@ def test_a_day_begins_when_clocks_first_show_it(conn: Connection, zone: str, yea
         first_seen.setdefault(at.astimezone(place).date(), at)
     days = sorted(first_seen)[2:]
     found = conn.execute(
-        select(text("day"), text("ops.start_of_day(day, :zone)")).select_from(
+        select(text("day"), text("ops.start_of_day(day, :zone) AS start")).select_from(
             text("unnest(CAST(:days AS date[])) AS day")
         ),
         {"days": days, "zone": zone},
     )
-    assert dict(map(tuple, found)) == {day: first_seen[day] for day in days}
+    assert {row.day: row.start for row in found} == {day: first_seen[day] for day in days}
