@@ -200,7 +200,10 @@ def test_a_second_one_runs_only_what_is_not_out_and_gives_the_same_bits(demo: De
         assert [run["state"] for run in runs] == ["success"] * nights, "no run but the first ones"
     curls = curls_of(again.printed)
     answers = [json.loads(subprocess.check_output(curl, shell=True)) for curl in curls]
-    assert [answer["source"] for answer in answers] == ["published", "published", "live", "live"]
+    assert [answer["source"] for answer in answers] == [
+        *("published", "published", "live", "live"),
+        "published",
+    ]
     assert_the_examples_of_the_docs_work(installation, again.printed)
 
 

@@ -59,13 +59,14 @@ def assemble(layout: Layout, rows: EventRows, rates: Rates) -> Float32:
         *(_rates(given[name], rates.get(name, {})) for name in layout.texts),
         *signals.T,
         *(_over(amounts[name], signals[:, place]) for name, place in layout.ratios),
+        *(_over(signals[:, part], signals[:, whole]) for part, whole in layout.shares),
     ]
     return np.ascontiguousarray(np.column_stack(columns), np.float32)
 
 
-def _over(amount: Float32, usual: Float32) -> Float32:
-    found = np.full(len(amount), np.nan, np.float32)
-    np.divide(amount, usual, out=found, where=usual > 0)
+def _over(value: Float32, usual: Float32) -> Float32:
+    found = np.full(len(value), np.nan, np.float32)
+    np.divide(value, usual, out=found, where=usual > 0)
     return found
 
 

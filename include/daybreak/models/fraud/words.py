@@ -26,6 +26,10 @@ def said_of(layout: Layout) -> tuple[Said, ...]:
         f"{name}_over_{signal.name}": partial(_over, name, signal)
         for name, signal in ((name, layout.signals[place]) for name, place in layout.ratios)
     }
+    shares = ((layout.signals[part], layout.signals[whole]) for part, whole in layout.shares)
+    known |= {
+        f"{part.name}_over_{whole.name}": partial(_share, part, whole) for part, whole in shares
+    }
     return tuple(known[name] for name in layout.features)
 
 
@@ -52,6 +56,17 @@ def _over(name: str, signal: Signal, value: float) -> str:
     if math.isnan(value):
         return f"no usual {name} of {key}"
     return f"{name} {value:.3g} times that of {key} {_within(signal.window)}"
+
+
+def _share(part: Signal, whole: Signal, value: float) -> str:
+    key, within = f"this {whole.key}", _within(whole.window)
+    if math.isnan(value):
+        return f"nothing known of {key} {within}"
+    if part.measure == "distinct":
+        return f"{value:.3g} different {part.of} an event of {key} {within}"
+    lately = _length(part.window.length.total_seconds())
+    what = f"the {part.of} of {key} {within} is" if part.of else f"the events of {key} {within} are"
+    return f"{100 * value:.3g} % of {what} of the last {lately}"
 
 
 def _number(name: str, value: float) -> str:

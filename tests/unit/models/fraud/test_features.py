@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from daybreak.errors import ArtifactAltered, ConfigError
 from daybreak.models.fraud.features import assemble
-from daybreak.models.fraud.layout import Layout
-from daybreak.signals.declared import check_signals
+from daybreak.models.fraud.layout import MONTH, Layout
+from daybreak.signals.declared import Signal, check_signals
 from daybreak.signals.log import Event
 from daybreak.signals.slots import NOT_IN_LOG
 from daybreak.signals.stream import Stream
@@ -57,7 +57,31 @@ def test_all_features_in_their_place() -> None:
     assert np.isnan([found["fee"], found["app"], found["fee_over_card_mean_fee_30d"]]).all()
     mean = found["card_mean_amount_30d"]
     assert found["amount_over_card_mean_amount_30d"] == np.float32(12.34) / np.float32(mean)
+    assert found["card_sum_fee_1d_over_card_sum_fee_30d"] == np.float32(
+        found["card_sum_fee_1d"]
+    ) / np.float32(found["card_sum_fee_30d"])
     assert [found[one.name] for one in LAYOUT.signals] == list(range(len(LAYOUT.signals)))
+
+
+def test_what_is_of_late_is_a_share_of_the_same_of_a_month() -> None:
+    shares = {
+        (LAYOUT.signals[part].name, LAYOUT.signals[whole].name) for part, whole in LAYOUT.shares
+    }
+    assert ("card_count_1h", "card_count_30d") in shares
+    assert ("terminal_sum_fee_7d", "terminal_sum_fee_30d") in shares
+    assert ("terminal_distinct_card_1d", "terminal_count_1d") in shares
+    assert len(shares) == 2 * (3 + 2 * 3 + 3)
+    assert Layout.of(Stream("logins", ("account",), (), 0, {}, "UTC"), 1).shares == tuple(
+        (place, 4) for place in (1, 2, 3)
+    )
+
+
+def test_a_share_of_nothing_is_missing() -> None:
+    asked = rows(STREAM, LAYOUT, Event("x", datetime(2026, 3, 2, tzinfo=UTC), {"card": "c-1"}))
+    signals = np.zeros_like(asked.signals)
+    signals[:, LAYOUT.signals.index(Signal("card", "sum", MONTH, "fee"))] = np.nan
+    (row,) = assemble(LAYOUT, EventRows(asked.transactions, signals), RATES)
+    assert np.isnan(row[-len(LAYOUT.shares) :]).all()
 
 
 @given(

@@ -44,6 +44,26 @@ PLACE = {name: place for place, name in enumerate(LAYOUT.features)}
             9.317,
             "amount 9.32 times that of this card within 30 days",
         ),
+        (
+            "card_sum_amount_1h_over_card_sum_amount_30d",
+            0.412,
+            "41.2 % of the amount of this card within 30 days is of the last 1 hour",
+        ),
+        (
+            "terminal_count_7d_over_terminal_count_30d",
+            0.5,
+            "50 % of the events of this terminal within 30 days are of the last 7 days",
+        ),
+        (
+            "card_distinct_terminal_1d_over_card_count_1d",
+            0.25,
+            "0.25 different terminal an event of this card within 1 day",
+        ),
+        (
+            "card_count_1h_over_card_count_30d",
+            np.nan,
+            "nothing known of this card within 30 days",
+        ),
     ],
 )
 def test_a_feature_is_said_in_words(feature: str, value: float, said: str) -> None:
