@@ -90,6 +90,21 @@ def test_a_plan_for_a_whole_store_has_no_item(load: Load, rows: Rows) -> None:
     assert rows("SELECT item_id, open, holiday FROM raw.plan") == [("", False, 1)]
 
 
+def test_a_second_plan_for_a_whole_store_is_kept_apart(load: Load, rows: Rows) -> None:
+    """Its key has no item, and so has that of the first one."""
+    content = "day,store,sku,price,heat\n2025-03-20,a,,,21\n2025-03-20,a,,,22\n2025-03-20,a,x,,23\n"
+
+    load(PLANNED + "  max_bad_share: 0.5\n", {"plan.csv": content})
+
+    assert rows("SELECT item_id, covariates FROM raw.plan ORDER BY item_id") == [
+        ("", {"heat": 21}),
+        ("x", {"heat": 23}),
+    ]
+    assert rows("SELECT row_number, field FROM raw.quarantine") == [
+        (2, "business_date, store_id, item_id")
+    ]
+
+
 VINTAGES = """
 plan:
   files: ${HERE}/plan.csv
