@@ -174,7 +174,13 @@ def ask(generation):
 def agree(asked):
     """Wait for a person, where one is asked: "Required Actions" in Airflow, or its API."""
     # How long somebody may take is asked with the rest; a limit of the step would end the wait.
-    return Agreement(task_id="agree", asked=asked, params=FORM, execution_timeout=None).output
+    return Agreement(
+        task_id="agree",
+        asked=asked,
+        params=FORM,
+        execution_timeout=None,
+        doc_md="Wait for somebody who agrees, where the rules of the data set ask for one.",
+    ).output
 
 
 @task

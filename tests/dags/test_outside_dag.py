@@ -257,10 +257,10 @@ def test_the_training_dag_trains_it_among_the_others(runner: DagRunner) -> None:
     (result,), _ = runner.run(run)
     assert result["state"] == "success"
     models = json.loads(runner.python("-c", _MODEL_NAMES).stdout)
-    others = ["recommendations", MODEL, "sales_forecast"]
+    others = ["pricing", "recommendations", MODEL, "sales_forecast"]
     assert sorted(models) == ["fraud", *others]
     # No payments are known by then, so nothing is learned of fraud.
-    assert counted(result) == {"list_models": 1, "train": 3, "pass_the_gate": 3} | ENDS
+    assert counted(result) == {"list_models": 1, "train": 4, "pass_the_gate": 4} | ENDS
     assert sorted(event["model"] for event in result["events"]) == others
     for event in result["events"]:
         assert event["business_date"] == "2026-02-27"

@@ -63,7 +63,7 @@ def show(
     steps = found.pop("steps")
     gate = found.pop("gate").replace("_", " ")
     for name, value in found.items():
-        if value not in {None, ""}:
+        if value not in (None, "", {}):
             mark = f" (gate: {gate})" if name == "version" else ""
             typer.echo(f"{name:<14} {value}{mark}")
     if steps:

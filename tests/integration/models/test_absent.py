@@ -56,6 +56,7 @@ def test_lists_of_versions_say_what_it_needs(
         runtime.registry.register(name, None, {"engine": "none", "trained_through": DAY})
     assert {one["model"]: one["absent"] for one in versions(runtime=runtime)} == {
         "fraud": "needs streams and labels",
+        "pricing": "needs sales and pricing",
         "recommendations": None,
         "sales_forecast": REASON,
     }
@@ -69,7 +70,8 @@ def test_lists_of_versions_say_what_it_needs(
 def test_status_and_doctor_note_it_and_find_no_fault(runtime: Runtime) -> None:
     found = {one.detail: one.state for one in operation(runtime.settings) if one.check == "model"}
     assert set(found.values()) == {"note"}
-    fraud, forecast = sorted(found)
+    fraud, prices, forecast = sorted(found)
+    assert prices.startswith("pricing is absent: needs sales and pricing, which ")
     assert fraud.startswith("fraud is absent: needs streams and labels, which ")
     assert forecast.startswith(f"sales_forecast is absent: {REASON}, which ")
 
@@ -79,6 +81,7 @@ def test_the_endpoint_lists_it_and_is_ready_without_it(runtime: Runtime) -> None
     listed = {one["model"]: one for one in client.get("/v1/models").get_json()["models"]}
     assert {name: one["absent"] for name, one in listed.items()} == {
         "fraud": "needs streams and labels",
+        "pricing": "needs sales and pricing",
         "recommendations": None,
         "sales_forecast": REASON,
     }
