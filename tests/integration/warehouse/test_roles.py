@@ -53,6 +53,7 @@ DIFFERS = {
     },
     WRITER: {
         "raw.calendar": "SIU",
+        "ops.approval": "SI",
         "ops.champion": "SI",
         "ops.decision": "S",
         "ops.price_rules": "SI",
