@@ -43,7 +43,7 @@ def history(days: int) -> st.SearchStrategy[list[Entry]]:
         quarter=quarter,
         known=st.integers(0, 3),
         cents=st.sampled_from([100, 110, 120, 130, 150, None]),
-        currency=st.sampled_from(["EUR"] * 9 + ["SEK"]),
+        currency=st.sampled_from(["EUR"] * 5 + ["SEK"]),
     )
     return st.lists(entry, max_size=16)
 
@@ -237,6 +237,19 @@ def test_steps_of_a_campaign_may_show_the_price_before_the_first(conn: Connectio
     until = [row[0] for row in announced(conn, "valid_to")]
     assert until[2] == entry(first + 95 * DAY, 0)["valid_from"], "equal prices in a row are one"
     assert until[3] is None
+
+
+def test_a_change_of_currency_is_no_reduction_and_ends_a_campaign(conn: Connection) -> None:
+    first = date(2026, 1, 1)
+    steps = [(0, 120, "BGN"), (1, 100, "BGN"), (2, 100, "EUR"), (3, 90, "EUR"), (4, 80, "BGN")]
+    conn.execute(
+        insert(price),
+        [entry(first + offset * DAY, cents, currency=one) for offset, cents, one in steps],
+    )
+    assert announced(conn, "currency", "step", "price", "prior_price", "days_known") == [
+        ("BGN", 1, 100, 120, 1),
+        ("EUR", 1, 90, 100, 3),
+    ]
 
 
 def test_a_new_item_says_how_long_it_was_known(conn: Connection) -> None:
