@@ -8,7 +8,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, insert, select, text
 
@@ -194,7 +194,8 @@ EVENT = st.builds(
     Fact,
     item=st.integers(0, 3),
     day=st.integers(0, 14),
-    known=st.integers(0, 40),
+    # Few moments, so that several facts come with one load.
+    known=st.integers(0, 8).map(lambda load: 5 * load),
     cents=st.sampled_from([100, 110, 120, None]),
 )
 
@@ -223,6 +224,13 @@ def oracle(facts: Sequence[Fact], at: datetime, known: int) -> dict[str, int]:
     facts=st.lists(EVENT, max_size=60),
     cutoffs=st.lists(st.integers(0, 40), max_size=4),
 )
+@example(  # two days of a load, of which the second had an entry and the first had none
+    facts=[
+        *(Fact(1, day, 0, cents) for day, cents in ((3, 110), (4, 110), (5, 100))),
+        *(Fact(1, day, 5, 120) for day in (4, 5)),
+    ],
+    cutoffs=[0],
+)
 def test_in_however_many_readings_every_moment_is_as_it_was_known(
     warehouse: Engine, facts: list[Fact], cutoffs: list[int]
 ) -> None:
@@ -231,7 +239,7 @@ def test_in_however_many_readings_every_moment_is_as_it_was_known(
         load(conn, facts)
         for known in (*cutoffs, 40):
             read(conn, 14, known)
-        for known in range(0, 41, 3):
+        for known in range(0, 41, 5):
             for day in range(-1, 16):
                 at = midnight(day)
                 assert prices(conn, at, moment(known)) == oracle(facts, at, known), (day, known)
