@@ -76,8 +76,10 @@ def shown(shop: Shop, entries: Sequence[Entry]) -> Shown:
         at[entry.quarter] = entry
     for quarter in range(shop.days * 96):
         holds = at.get(quarter, holds)
-        priced = holds is not None and holds.cents is not None
-        found.append((holds.cents, holds.currency) if priced else None)  # type: ignore[union-attr,arg-type]
+        if holds is None or holds.cents is None:
+            found.append(None)
+        else:
+            found.append((holds.cents, holds.currency))
     return found
 
 
@@ -96,6 +98,17 @@ def lowest(days: Mapping[date, set[int]], day: date) -> int | None:
     return min(before, default=None)
 
 
+def earlier_that_day(local: Sequence[date], prices: Shown, quarter: int) -> list[int]:
+    """The prices of its day that were in force before a quarter of an hour, in its currency."""
+    now = prices[quarter]
+    first = local.index(local[quarter])
+    return [
+        one[0]
+        for one in prices[first:quarter]
+        if one is not None and now is not None and one[1] == now[1]
+    ]
+
+
 def reductions(shop: Shop, entries: Sequence[Entry]) -> list[Reduction]:
     """Each change to a lower price than the last one there was."""
     prices = shown(shop, entries)
@@ -110,7 +123,9 @@ def reductions(shop: Shop, entries: Sequence[Entry]) -> list[Reduction]:
             continue
         known_since = known_since or local[quarter]
         if last is not None and price[1] == last[1] and price[0] < last[0]:
-            prior = lowest(by_day(shop, prices, price[1]), local[quarter])
+            before = lowest(by_day(shop, prices, price[1]), local[quarter])
+            that_day = earlier_that_day(local, prices, quarter)
+            prior = min([*that_day, *([] if before is None else [before])], default=None)
             further = going_down and not off_sale
             found.append(
                 Reduction(

@@ -201,6 +201,16 @@ def test_bananas_at_the_price_of_the_weeks_before_are_not_reduced(conn: Connecti
     ]
 
 
+def test_the_second_reduction_of_a_day_is_computed_from_the_first(conn: Connection) -> None:
+    day = date(2026, 6, 1)
+    prices = [entry(day - 60 * DAY, 100), entry(day, 80, hour=8), entry(day, 70, hour=14)]
+    conn.execute(insert(price), prices)
+    assert announced(conn, "price", "prior_price", "reduction_percent") == [
+        (80, 100, Decimal(20)),
+        (70, 80, Decimal("12.5")),
+    ]
+
+
 def test_the_thirty_days_end_the_day_before(conn: Connection) -> None:
     """A price of one day counts for the 30 dates after it, and not on its own day."""
     spring = date(2026, 3, 20)

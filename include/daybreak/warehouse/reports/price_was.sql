@@ -1,8 +1,8 @@
 -- What an announcement of each price reduction has to show and to be computed from.
 --
--- The prior price is the lowest of the 30 days before the day on which the reduction begins
--- (Directive 98/6/EC, article 6a(1) and (2)), and percentages are computed from it (CJEU,
--- C-330/23). It stays what it is for as long as the reduction lasts.
+-- The prior price is the lowest of the 30 days before the day on which the reduction begins, and of
+-- that day until then (Directive 98/6/EC, article 6a(1) and (2)), and percentages are computed from
+-- it (CJEU, C-330/23). It stays what it is for as long as the reduction lasts.
 CREATE VIEW report.price_was AS
 WITH price AS NOT MATERIALIZED (  -- so that a filter on store and item reaches every reading
     SELECT *, coalesce(last_day, DATE '9999-12-31') AS until_day FROM report.price_history
@@ -52,7 +52,7 @@ reduction AS (
         AND earlier.item_id = one.item_id
         AND earlier.currency = one.currency
         AND earlier.decimals = one.decimals
-        AND earlier.first_day < one.first_day
+        AND earlier.valid_from < one.valid_from
         AND earlier.until_day >= one.first_day - 30
     WHERE one.reduced
     GROUP BY
@@ -101,8 +101,8 @@ COMMENT ON COLUMN report.price_was.price IS 'reduced price; minor units of the c
 COMMENT ON COLUMN report.price_was.price_before IS
     'minor units; last price before, which is not what an announcement may be computed from';
 COMMENT ON COLUMN report.price_was.prior_price IS
-    'minor units; lowest price in force on any part of the 30 days before day (article 6a(2)); '
-    'null where it was not on sale on any of them';
+    'minor units; lowest price in force on any part of the 30 days before day, or on day itself '
+    'before valid_from (article 6a(2)); null where it was not on sale then';
 COMMENT ON COLUMN report.price_was.reduction_percent IS
     'percent of prior_price, rounded down to two decimals; 0 or less: the price is not below the '
     'prior price, so that it is no reduction which may be announced as one';
