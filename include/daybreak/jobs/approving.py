@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict
 
 from sqlalchemy import Connection, Text, cast, collate, func, select
 
@@ -52,6 +52,15 @@ class Asked(TypedDict):
     cap: str
 
 
+class _Said(NamedTuple):
+    """What a person said, as ``Approval`` keeps it."""
+
+    outcome: Outcome
+    terms: Mapping[str, float]
+    person: str
+    reason: str
+
+
 NOTHING_TO_ASK = Asked(subject="", body="", hours=0.0, cap="")
 
 
@@ -93,10 +102,13 @@ def decide(
     with job_step(runtime, generation, "decide"), begin(runtime.engine) as conn:
         target = generations.get_generation(conn, generation_id)
         proposed = _proposal(conn, model, target)
-        held = _answer(conn, model, target) if answer is None else None
         if proposed is None:
             return generation
-        if answer is None and held is None:
+        if answer is not None:
+            said = _Said(_OUTCOMES[answer], _terms(answer, proposed, most), person, reason)
+        elif (held := _answer(conn, model, target)) is not None:
+            said = _Said(held.outcome, held.terms, held.person, held.reason)
+        else:
             raise _needed(generation, proposed)
         given = Approval(
             generation_id=generation_id,
@@ -104,11 +116,8 @@ def decide(
             business_date=target.business_date,
             proposal=_hash(conn, model, target),
             figures=proposed.figures,
-            outcome=_OUTCOMES[answer] if answer else held.outcome,  # type: ignore[union-attr]
-            terms=_terms(answer, proposed, most) if answer else held.terms,  # type: ignore[union-attr]
-            person=person if answer else held.person,  # type: ignore[union-attr]
-            reason=reason if answer else held.reason,  # type: ignore[union-attr]
             decided_at=runtime.clock(),
+            **said._asdict(),
         )
         kept = record_approval(conn, given)
         if not kept.publishes:
