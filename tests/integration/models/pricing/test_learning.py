@@ -40,7 +40,7 @@ def artifact(trained: Trained, version: str = "2026-06-30-00000000") -> Artifact
 
 
 @pytest.fixture(scope="module")
-def filled(postgres) -> Iterator[Engine]:  # type: ignore[no-untyped-def]
+def filled(postgres: Any) -> Iterator[Engine]:
     with postgres.database("warehouse_template") as name, pytest.MonkeyPatch.context() as patch:
         patch.setenv("DAYBREAK_SYNTHETIC_STORES", "4")
         patch.setenv("DAYBREAK_SYNTHETIC_ITEMS", "30")

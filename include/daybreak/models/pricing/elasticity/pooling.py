@@ -92,13 +92,25 @@ def pooled(
     )
     whole = Level(all_of_them.mean, all_of_them.variance, np.ones(1))
     category = _believed(
-        categories.mean, categories.variance + of_category, alone, between[2], all_of_them, whole
+        categories.mean,
+        categories.variance + of_category,
+        parent=alone,
+        between=between[2],
+        said=all_of_them,
+        parents=whole,
     )
     item = _believed(
-        items.mean, items.variance + of_item, tree.category, between[1], categories, category
+        items.mean,
+        items.variance + of_item,
+        parent=tree.category,
+        between=between[1],
+        said=categories,
+        parents=category,
     )
     shared = Gathered(items.mean, items.variance, of_item + of_category[tree.category])
-    series = _believed(estimate, variance, tree.item, between[0], shared, item)
+    series = _believed(
+        estimate, variance, parent=tree.item, between=between[0], said=shared, parents=item
+    )
     return Pooled(series, item, category, whole, items, categories)
 
 
@@ -117,9 +129,10 @@ def gathered(values: Floats, variance: Floats, group: Numbers, common: Floats) -
     return Gathered(np.where(known, mean / sure, 0.0), np.where(known, 1.0 / sure, np.inf), common)
 
 
-def _believed(  # noqa: PLR0917 - a child's own, then what its parents say
+def _believed(
     mean: Floats,
     variance: Floats,
+    *,
     parent: Numbers,
     between: float,
     said: Gathered,

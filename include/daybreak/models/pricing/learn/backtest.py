@@ -67,7 +67,7 @@ def backtest(
     fitter = now.before(now.weeks)
     hyper = learned(fitter)
     found = answered(now, fitter.fit(hyper))
-    beside = _oracle(warehouse, as_of(last), now, found, taken["oracle"], progress)
+    beside = _oracle(warehouse, as_of(last), now, found, most=taken["oracle"], progress=progress)
     return {
         "last": last.isoformat(),
         "origin_dates": [origin.isoformat() for origin in dates],
@@ -93,18 +93,19 @@ def _fold(early: Facts, now: Facts, weeks: int) -> Fold:
     kept = (series >= 0) & (week < since + weeks)
     later = replace(cells, count=early.cells.count, series=series, week=week).where(kept)
     fitter = early.before(since)
-    return fold_of(fitter, learned(fitter), _not_before_0(later), since, early.series)
+    return fold_of(fitter, learned(fitter), _not_before_0(later), since, series=early.series)
 
 
 def _not_before_0(cells: Cells) -> Cells:
     return cells.where(cells.week >= 0)
 
 
-def _oracle(  # noqa: PLR0917 - what is read, and what stands beside it
+def _oracle(
     warehouse: Connection,
     as_of: AsOf,
     now: Facts,
     found: Responses,
+    *,
     most: int,
     progress: Progress,
 ) -> dict[str, Any]:

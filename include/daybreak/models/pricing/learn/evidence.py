@@ -59,15 +59,16 @@ def evidence(
         fitter = facts.before(since)
         later = facts.cells.where(facts.cells.week < since + span)
         learnt = hyper or learned(fitter)
-        folds.append(fold_of(fitter, learnt, later, since, facts.series, also))
+        folds.append(fold_of(fitter, learnt, later, since, series=facts.series, also=also))
     return {"weeks": span * FOLDS, **together(folds)}
 
 
-def fold_of(  # noqa: PLR0917 - who learned what, and what came after
+def fold_of(
     fitter: Fitter,
     hyper: Hyper,
     cells: Cells,
     since: int,
+    *,
     series: Sequence[Series],
     also: Mapping[str, Hyper] = NOBODY,
 ) -> Fold:
