@@ -37,7 +37,7 @@ class Demand:
         )
 
     def at(self, price: Floats) -> Floats:
-        """Units of the free periods at prices (n, W): float64 (n, W, 3).
+        """Units of the free periods at prices (n, W): float64 (n, W, 3), NaN where none is free.
 
         The curve is one of constant elasticity, u(p) = u(p0) (p / p0)^e, summed over the periods;
         with it, forecasts at different planned prices become one. The quantiles are those of days
@@ -45,21 +45,19 @@ class Demand:
         """
         periods = self.free.sum(axis=1, keepdims=True)
         logs = np.where(self.free, np.log(np.where(self.free, self.planned, 1.0)), 0.0)
-        # Around what is usual, powers stay near 1; without a free period nothing is known.
-        usual = np.where(
-            periods > 0, np.exp(logs.sum(axis=1, keepdims=True) / np.maximum(periods, 1)), np.nan
-        )
+        # Around what is usual, powers stay near 1.
+        usual = np.exp(logs.sum(axis=1, keepdims=True) / np.maximum(periods, 1))
         moved = np.where(self.free, self.planned / usual, 1.0) ** -self.elasticity[:, None]
         level = (self.units * (moved * self.free)[:, :, None]).sum(axis=1)
         curve = (price / usual) ** self.elasticity[:, None]
-        found = level[:, None, :] * curve[:, :, None]
+        found = np.where(periods[:, :, None] > 0, level[:, None, :] * curve[:, :, None], np.nan)
         return np.asarray(np.minimum(found, self.stock[:, None, None]))
 
 
 def value_of(objective: str, price: Floats, units: Floats, cost: Floats) -> Floats:
     """What an objective makes of prices (n, W) in minor units and mean units; NaN: not known.
 
-    ``cost`` (n,): NaN where it is unknown, and where it is spent already: what has to go brings in
+    ``cost`` (n,): NaN where it is unknown, 0 where it is spent already: what has to go brings in
     what is paid for it.
     """
     if objective == "margin":

@@ -29,7 +29,7 @@ from daybreak.models.pricing.programme import Limits
 from daybreak.models.pricing.rails import Rails, Rule, rails_of
 from daybreak.models.pricing.solution import KEEP, Solution
 from daybreak.models.pricing.solve import solve
-from daybreak.models.pricing.trail import binding
+from daybreak.models.pricing.trail import NOT_KNOWN, binding
 from daybreak.prices.form import millionths
 from daybreak.prices.ladder import Points
 from daybreak.prices.money import decimals
@@ -160,7 +160,7 @@ def _point(rails: Rails, index: Int64) -> Int64:
 
 def _wanted(points: Points, demand: Demand, worth: Floats, objective: str, keep: Floats) -> Int64:
     """The point that each price would have if there were no rule but the ladder, int64 (n,);
-    ``KEEP`` where none brings more than ``keep``."""
+    ``KEEP`` where none brings more than ``keep``, ``NOT_KNOWN`` where that is no value."""
     found = np.full(len(keep), KEEP, np.int64)
     price = points.astype(np.float64)[None]
     at_once = max(1, VALUES_AT_ONCE // len(points))
@@ -173,6 +173,7 @@ def _wanted(points: Points, demand: Demand, worth: Floats, objective: str, keep:
         best = value.argmax(axis=1)
         more = np.take_along_axis(value, best[:, None], axis=1)[:, 0] > keep[rows]
         found[rows] = np.where(more, best, KEEP)
+    found[np.isnan(keep)] = NOT_KNOWN
     return found
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -12,24 +11,16 @@ from numpy.typing import NDArray
 
 from daybreak.ledger.verdicts import BASELINE
 from daybreak.models import baselines
-from daybreak.models.base import Answers, Context, Day, Float32, Given, Questions, Remarks
+from daybreak.models.base import Answers, Day, Float32, Given, Questions, Remarks
 from daybreak.models.pricing.formulas import FORMULAS
-from daybreak.models.pricing.layout import (
-    BELOW_ABOVE,
-    CURRENCY,
-    DECIMALS,
-    OBJECTIVE,
-    RECORDS,
-    VALUES,
-)
+from daybreak.models.pricing.layout import VALUES
+from daybreak.models.pricing.moment import SIGNALS, Moments, Terms
 from daybreak.models.pricing.rails import Rule
 from daybreak.models.pricing.words import in_words, label
-from daybreak.prices.form import MILLION
 from daybreak.registry.artifact import Artifact
 
 CHANGES = "changes"
 """The term that caps how many prices change."""
-SIGNALS = ("competitor_price", "stock", "demand")
 
 
 class PricingScorer:
@@ -37,13 +28,13 @@ class PricingScorer:
     the night's rules left."""
 
     def __init__(self, artifact: Artifact, day: Day) -> None:
-        keeps = artifact.manifest.get(BASELINE) is not None
-        if keeps:
+        self.keeps = artifact.manifest.get(BASELINE) is not None
+        if self.keeps:
             baselines.of_manifest(artifact.manifest, FORMULAS)
-        self.most = 0.0 if keeps else float(day.terms.get(CHANGES, np.inf))
+        self.most = 0.0 if self.keeps else float(day.terms.get(CHANGES, np.inf))
         if day.business_date is None:
             raise ValueError("a price is of a night")
-        self.context = _Context.of(day.context, day.business_date)
+        self.terms = Terms.of(day.context, day.business_date)
 
     def rows(self, given: Given, questions: Questions) -> PriceRows:
         """One row a question."""
@@ -52,130 +43,24 @@ class PricingScorer:
             raise ValueError("a price has the points that the night left")
         values = entities.values[questions.entity]
         column = {name: values[:, place] for place, name in enumerate(VALUES)}
-        first = entities.offsets[questions.entity]
+        first, last = (entities.offsets[questions.entity + end] for end in (0, 1))
         agreed = np.where(column["place"] <= self.most, column["chosen"], np.float32(0))
-        said = {name: questions.number(name) for name in SIGNALS}
-        points = _Points(
-            entities.records,
-            np.where(np.isnan(said["demand"]), np.float32(1), said["demand"]),
-            np.where(np.isnan(said["stock"]), np.float32(np.inf), said["stock"]),
-            self.context,
-        )
-        asked = np.any([~np.isnan(one) for one in said.values()], axis=0)
-        free = column["grouped"] == 0  # what moves together does not move for one question
         published = first + agreed.astype(np.int64)
+        said = {name: questions.number(name) for name in SIGNALS}
+        moments = Moments.of(entities.records, said, self.terms)
+        asked = np.any([~np.isnan(one) for one in said.values()], axis=0)
+        # What moves together does not move for one question; a baseline keeps every price.
+        free = (column["grouped"] == 0) & (not self.keeps)
         chosen = published.copy()
         for question in np.flatnonzero(asked & free).tolist():
-            there = np.arange(first[question], entities.offsets[questions.entity[question] + 1])
-            chosen[question] = points.moved(
+            chosen[question] = moments.moved(
                 question,
-                there,
+                np.arange(first[question] + 1, last[question]),
                 int(published[question]),
-                cost=column["cost"][question],
-                competitor=said["competitor_price"][question],
+                column["cost"][question],
             )
         keys = tuple(names[questions.entity] for names in entities.keys)
-        return PriceRows(keys, column, points, first, published, chosen, asked)
-
-
-@dataclass(frozen=True)
-class _Context:
-    """``below``, ``above``: millionths of what a competitor asks; -1: no bound. ``valid_on``: the
-    day of the prices, ISO 8601."""
-
-    currency: str
-    decimals: int
-    objective: str
-    below: int
-    above: int
-    valid_on: str
-
-    @classmethod
-    def of(cls, context: Context, day: date) -> _Context:
-        below, above = context[BELOW_ABOVE].tolist()
-        return cls(
-            str(context[CURRENCY][0]),
-            int(context[DECIMALS][0]),
-            str(context[OBJECTIVE][0]),
-            below,
-            above,
-            (day + timedelta(days=1)).isoformat(),
-        )
-
-
-@dataclass(frozen=True)
-class _Points:
-    """The points of the night for what questions say of this moment.
-
-    ``records`` float32 (t, R): of all entities, as ``layout.RECORDS``. ``demand``, ``stock``
-    float32 (m,): of each question; 1 and infinite where it says nothing.
-    """
-
-    records: Float32
-    demand: Float32
-    stock: Float32
-    context: _Context
-
-    def at(self, record: NDArray[np.int64]) -> dict[str, Float32]:
-        """One record a question (m,), with what it says of demand and stock."""
-        found = {name: self.records[record, place] for place, name in enumerate(RECORDS)}
-        for name in RECORDS[1:]:
-            found[name] = np.minimum(found[name] * self.demand, self.stock)
-        return found
-
-    def moved(
-        self,
-        question: int,
-        there: NDArray[np.int64],
-        published: int,
-        *,
-        cost: np.float32,
-        competitor: np.float32,
-    ) -> int:
-        """The record of ``there`` that a question moves the published one to.
-
-        It moves by as many points as the best point moves by what the question says: what the
-        night held back, for other prices' sake, is held back still. Then it goes to the nearest
-        point within the corridor around the competitor's price, if there is one.
-        """
-        points = there[1:][np.argsort(self.records[there[1:], 0], kind="stable")]
-        if not len(points):
-            return published
-        price, usual = self.records[points, 0], self.records[points, 1]
-        units = np.minimum(usual * self.demand[question], self.stock[question])
-        before, after = self._value(price, usual, cost), self._value(price, units, cost)
-        target = published
-        if np.isfinite(before).all() and np.isfinite(after).all():
-            step = int(np.argmax(after)) - int(np.argmax(before))
-            if step:
-                at = int(np.searchsorted(price, self.records[published, 0]))
-                target = int(points[min(max(at + step, 0), len(points) - 1)])
-        if np.isnan(competitor):
-            return target
-        within = self._within(price, int(competitor))
-        if self._within(self.records[[target], 0], int(competitor))[0] or not within.any():
-            return target
-        away = np.abs(price - self.records[target, 0])
-        return int(points[np.argmin(np.where(within, away, np.float32(np.inf)))])
-
-    def _value(self, price: Float32, units: Float32, cost: np.float32) -> Float32:
-        if self.context.objective == "margin":
-            price = price - cost
-        elif self.context.objective != "revenue":
-            return units
-        value: Float32 = price * units
-        return value
-
-    def _within(self, price: Float32, competitor: int) -> NDArray[np.bool_]:
-        """Which prices are in the corridor around a competitor's, in whole numbers."""
-        asked = price.astype(np.int64) * MILLION
-        below, above = self.context.below, self.context.above
-        found = np.ones(len(price), bool)
-        if below >= 0:
-            found &= asked >= competitor * (MILLION - below)
-        if above >= 0:
-            found &= asked <= competitor * (MILLION + above)
-        return found
+        return PriceRows(keys, column, moments, first, published, chosen, asked)
 
 
 @dataclass(frozen=True)
@@ -188,7 +73,7 @@ class PriceRows:
 
     keys: tuple[NDArray[np.object_], ...]
     column: Mapping[str, Float32]
-    points: _Points
+    moments: Moments
     first: NDArray[np.int64]
     published: NDArray[np.int64]
     chosen: NDArray[np.int64]
@@ -199,13 +84,19 @@ class PriceRows:
         """None: the curve was taken by the night."""
         return np.empty((len(self.chosen), 0), np.float32)
 
+    @property
+    def rule(self) -> Float32:
+        """What keeps each price from going further, or lets it stay: also that a person agreed to
+        fewer changes."""
+        capped = (self.published == self.first) & (self.column["chosen"] > 0)
+        return np.where(capped, np.float32(Rule.CHANGES_A_NIGHT), self.column["rule"])
+
     def answers(self, margins: Float32) -> Answers:
         """The price and what is expected at it."""
         column = self.column
-        chosen, now = (self.points.at(place) for place in (self.chosen, self.first))
+        chosen, now = (self.moments.at(place) for place in (self.chosen, self.first))
         cost = np.nan_to_num(column["cost"], nan=0.0)
         stays = self.chosen == self.first
-        capped = stays & (column["chosen"] > 0) & ~self.asked
         numbers = {
             "current_price": now["price"],
             "price": chosen["price"],
@@ -224,9 +115,7 @@ class PriceRows:
         }
         between = column["conflict_1"], column["conflict_2"]
         texts = {
-            "rule": _labels(
-                np.where(capped, np.float32(Rule.CHANGES_A_NIGHT), column["rule"]), between
-            ),
+            "rule": _labels(self.rule, between),
             "lowest_rule": _labels(column["low_rule"]),
             "highest_rule": _labels(column["high_rule"]),
         }
@@ -235,27 +124,32 @@ class PriceRows:
 
     def remarks(self, question: int) -> Remarks:
         """``published`` without signals; else ``live``, with what the moment made of it."""
-        context = self.points.context
+        terms = self.moments.terms
         notes = {
-            "currency": context.currency,
-            "decimals": context.decimals,
-            "valid_on": context.valid_on,
+            "currency": terms.currency,
+            "decimals": terms.decimals,
+            "valid_on": terms.valid_on,
             "reasons": self._reasons(question),
         }
         return Remarks("live" if self.asked[question] else "published", notes)
 
     def _reasons(self, question: int) -> list[str]:
         before, after = (self._price(one[question]) for one in (self.published, self.chosen))
+        found = []
         if before != after:
-            return ["What the request says moves it " + ("up." if after > before else "down.")]
-        stays = self.chosen[question] == self.first[question]
-        found = ["What the request says does not move it."] if self.asked[question] else []
-        if rule := Rule(int(self.column["rule"][question])):
+            found.append("What the request says moves it " + ("up." if after > before else "down."))
+        elif self.asked[question]:
+            found.append("What the request says does not move it.")
+        if not self.moments.within(question, np.array([after]))[0]:
+            found.append("No price of the night is in the corridor around the competitor's.")
+        rule = Rule(int(self.rule[question]))
+        if rule and before == after:
+            stays = self.chosen[question] == self.first[question]
             found.append(("It stays: " if stays else "It goes no further: ") + in_words(rule) + ".")
         return found
 
     def _price(self, record: np.int64) -> np.float32:
-        price: np.float32 = self.points.records[record, 0]
+        price: np.float32 = self.moments.records[record, 0]
         return price
 
 

@@ -11,24 +11,29 @@ from daybreak.models.pricing.offers import Flags, Int64
 from daybreak.models.pricing.rails import Codes, Rails, Rule
 from daybreak.models.pricing.solution import KEEP, Solution
 
+NOT_KNOWN = -2
+"""Instead of a point or ``KEEP``: no value of the objective is known."""
+
 
 def binding(rails: Rails, solution: Solution, wanted: Int64) -> Codes:
     """The rule that stops each price on its way to ``wanted``, int8 (n,), of ``Rule``; ``NONE``
     where it is there, or no rule is in the way.
 
     ``wanted``: int64 (n,), the point that the objective would choose if there were no rule but the
-    ladder, ``KEEP`` where that is to stay.
+    ladder, ``KEEP`` where that is to stay, ``NOT_KNOWN`` where nothing says what a price would do:
+    then whatever keeps the price is the rule.
     """
     points = rails.points
     goal = np.where(wanted == KEEP, rails.price, points[np.maximum(wanted, 0)])
     chosen = solution.choice
     reached = np.where(chosen == KEEP, rails.price, points[np.maximum(chosen, 0)])
     found = np.where(rails.kept != Rule.NONE, rails.kept, solution.held)
-    free = (found == Rule.NONE) & (rails.kept == Rule.NONE)
+    known = wanted != NOT_KNOWN
+    free = known & (found == Rule.NONE) & (rails.kept == Rule.NONE)
     below, above = (points[np.clip(end, 0, len(points) - 1)] for end in (rails.low, rails.high))
     found = np.where(free & (goal < below), rails.low_rule, found)
     found = np.where(free & (goal > above), rails.high_rule, found)
-    result: Codes = np.where(goal == reached, np.int8(Rule.NONE), found).astype(np.int8)
+    result: Codes = np.where(known & (goal == reached), np.int8(Rule.NONE), found).astype(np.int8)
     return result
 
 
