@@ -23,6 +23,7 @@ def as_of(
     settings: Settings,
     now: datetime,
     knowledge: Knowledge = "as_was",
+    with_scores: bool = True,
 ) -> AsOf:
     """The business date with the latest knowledge time that a run of ``model`` for it may use.
 
@@ -40,7 +41,7 @@ def as_of(
     own = own_cutoff(model, day, closed, settings=settings, now=now, knowledge=knowledge)
     upstream = upstream_published(conn, model, day, own)
     late = [name for name, published in upstream.items() if published is None]
-    if late:
+    if late and with_scores:
         raise upstream_late(day, late, None)
     return AsOf(day, min(now, max([own, *(moment for moment in upstream.values() if moment)])))
 

@@ -9,10 +9,10 @@ from typing import Any, Literal
 from sqlalchemy import Connection
 
 from daybreak.clock import AsOf, written_date
-from daybreak.errors import InputsLate, NoChampion, NoData
-from daybreak.facts.days import closed_at, newest_closed_day
+from daybreak.errors import NoChampion, NoData
+from daybreak.facts.days import newest_closed_day
 from daybreak.jobs.addresses import KnownAddress, stored_as_of
-from daybreak.jobs.inputs import as_of, own_cutoff
+from daybreak.jobs.inputs import as_of
 from daybreak.jobs.options import model_options
 from daybreak.jobs.registering import register_trained
 from daybreak.ledger.champions import champion_at, promote
@@ -53,20 +53,6 @@ def learning_models(runtime: Runtime | None = None) -> list[str]:
     return [name for name in model_names() if name not in without and get_model(name).learning]
 
 
-def _known(conn: Connection, model: str, day: date, runtime: Runtime) -> AsOf:
-    """What a run of the day knows. Where the scores that it stands on are not out, what it would
-    know without them: facts are learned from all the same, and who needs the scores says so."""
-    settings, now = runtime.settings, runtime.clock()
-    try:
-        return as_of(conn, model, day, settings=settings, now=now)
-    except InputsLate:
-        closed = closed_at(conn, day)
-        if closed is None:
-            raise
-        moment = own_cutoff(model, day, closed, settings=settings, now=now, knowledge="as_was")
-        return AsOf(day, moment)
-
-
 def train(
     model: str, business_date: str, progress: Progress = logged, runtime: Runtime | None = None
 ) -> Challenger:
@@ -82,7 +68,9 @@ def train(
     with measured(runtime.metrics, runtime.clock, f"{model}.train"):
         with connect(runtime.engine) as conn:
             day = _newest_closed(conn, written_date(business_date))
-            known = _known(conn, model, day, runtime)
+            known = as_of(
+                conn, model, day, settings=runtime.settings, now=runtime.clock(), with_scores=False
+            )
             progress(f"Training {model} on what was known of {day}")
             try:
                 trained = learning.train(conn, known, progress, options)

@@ -158,6 +158,7 @@ def test_status_and_doctor_find_no_fault_of_the_data_set(
     absent = [finding["detail"] for finding in doctor if finding["check"] == "model"]
     assert [said.partition(", which")[0] for said in absent] == [
         "fraud is absent: needs streams and labels",
+        "pricing is absent: needs sales and pricing",
         "sales_forecast is absent: needs sales",
     ]
     for finding in [*status["findings"], *doctor]:

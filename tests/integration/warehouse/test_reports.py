@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Connection, Engine, insert, text
 
 import fraud_days
+import price_proposals
 import recommendation_lists
 from daybreak.errors import ConfigError
 from daybreak.interval import WEEKDAYS, weekly
@@ -127,6 +128,8 @@ def fill(conn: Connection) -> None:
     )  # fmt: skip
     recommend(conn)
     review(conn)
+    proposed = price_proposals.publish(conn, MARCH_1, {"i1": (129, 139), "i2": (200, 200)})
+    price_proposals.answer(conn, proposed, MARCH_1, "rejected")
     for day, cents in ((1, 129), (3, 169), (4, 129)):
         moment = march(day)
         conn.execute(
