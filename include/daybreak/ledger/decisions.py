@@ -102,13 +102,12 @@ def record_decisions(
 def recorded_answer(conn: Connection, model: str, stream: str, event_id: str) -> str | None:
     """The answer of the decision that was recorded about an event, as JSON; None: there is none."""
     c = decision.c
-    query = (
-        select(c.answer)
-        .where(c.stream == stream, c.event_id == event_id, c.model == model, c.recorded)
-        .order_by(c.decided_at, c.decision_id)
-        .limit(1)
+    # Sorted here: where the day has just begun, the first one in time would be looked for by time.
+    query = select(c.decided_at, c.decision_id, c.answer).where(
+        c.stream == stream, c.event_id == event_id, c.model == model, c.recorded
     )
-    return conn.scalar(query)
+    held = sorted(tuple(row) for row in conn.execute(query))
+    return str(held[0][-1]) if held else None
 
 
 def decisions_of(conn: Connection, model: str, business_date: date) -> Iterator[list[Row[Any]]]:
