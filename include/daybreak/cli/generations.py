@@ -62,10 +62,14 @@ def show(
         return
     steps = found.pop("steps")
     gate = found.pop("gate").replace("_", " ")
+    basis = found.pop("basis")
     for name, value in found.items():
         if value not in (None, "", {}):
             mark = f" (gate: {gate})" if name == "version" else ""
             typer.echo(f"{name:<14} {value}{mark}")
+    for one in basis:
+        state = one["state"].replace("_", " ")
+        typer.echo(f"{'basis':<14} generation {one['generation_id']} of {one['model']} ({state})")
     if steps:
         typer.echo()
         print_columns(("step", "shard", "seconds", "rows"), map(_step_cells, steps), ("seconds",))

@@ -102,7 +102,8 @@ def status(as_json: AsJson = False) -> None:
         _print(found)
         for row in models:
             mark = row["gate"].replace("_", " ")
-            typer.echo(f"{row['model']}: {row['newest']} by {row['version']} (gate: {mark})")
+            basis = f", basis: {row['basis'].replace('_', ' ')}" if row["basis"] else ""
+            typer.echo(f"{row['model']}: {row['newest']} by {row['version']} (gate: {mark}{basis})")
         for finding in operation:
             _print_finding(finding)
     raise typer.Exit(0 if works else 1)

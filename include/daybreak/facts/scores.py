@@ -26,6 +26,7 @@ from sqlalchemy import (
     not_,
     select,
     tuple_,
+    union,
 )
 
 from daybreak.clock import AsOf
@@ -54,19 +55,31 @@ _NOT_SCORES = frozenset({"business_date", "generation_id", "shard"})
 def published_since(
     conn: Connection, model: str, business_date: date, moment: datetime
 ) -> datetime | None:
-    """The first moment from ``moment`` on at which scores of a business date are published.
+    """The first moment from ``moment`` on at which scores of a business date are published that
+    nobody has withdrawn until now.
 
-    None where nothing was published then, and nothing has been since.
+    What was rolled back is known to be wrong, so nothing is to be made from it again; what was
+    superseded was right for its time. None where there has been no such moment.
     """
-    if conn.execute(_in_force(model, business_date, moment)).first() is not None:
-        return moment
     c = generations.c
-    later: datetime | None = conn.scalar(
-        select(func.min(c.published_at)).where(
-            c.model == model, c.business_date == business_date, c.published_at > moment
-        )
-    )
-    return later
+    of_day = (c.model == model, c.business_date == business_date)
+    withdrawn = c.state == "rolled_back"
+    changes = union(
+        select(c.published_at.label("moment")).where(*of_day, c.published_at > moment),
+        select(c.ended_at).where(*of_day, withdrawn, c.ended_at > moment),
+    ).subquery()
+    later: list[datetime] = [*conn.scalars(select(changes.c.moment).order_by(changes.c.moment))]
+    for at in [moment, *later]:
+        found = conn.execute(_in_force(model, business_date, at)).one_or_none()
+        if found is not None and found.state != "rolled_back":
+            return at
+    return None
+
+
+def published_at(conn: Connection, model: str, business_date: date, moment: datetime) -> int | None:
+    """The generation of a business date that was published at ``moment``; None: none was."""
+    found = conn.execute(_in_force(model, business_date, moment)).one_or_none()
+    return None if found is None else int(found.generation_id)
 
 
 def read_scores(
@@ -118,7 +131,7 @@ def _in_force(model: str, business_date: date, moment: datetime) -> Select[Any]:
     c = generations.c
     withdrawn = and_(c.state == "rolled_back", c.ended_at <= moment)
     return (
-        select(c.generation_id, c.swept_at)
+        select(c.generation_id, c.swept_at, c.state)
         .where(
             c.model == model,
             c.business_date == business_date,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
@@ -10,6 +11,7 @@ from sqlalchemy import select
 from daybreak.errors import InvalidRequest
 from daybreak.jobs.report import as_json
 from daybreak.ledger.generations import State, get_generation
+from daybreak.ledger.upstream import read_upstream
 from daybreak.ledger.verdicts import gate_of
 from daybreak.models import get_model
 from daybreak.runtime import Runtime, get_runtime
@@ -42,7 +44,8 @@ def list_generations(
 
 
 def show_generation(generation_id: int, runtime: Runtime | None = None) -> dict[str, Any]:
-    """One row of ``ops.generation`` with ``gate`` (of its version) and ``steps`` (of its run).
+    """One row of ``ops.generation`` with ``gate`` (of its version), ``basis`` (generations of other
+    models that it was made from, each with its ``state``) and ``steps`` (of its run).
 
     Raises ``NotFound``.
     """
@@ -55,6 +58,7 @@ def show_generation(generation_id: int, runtime: Runtime | None = None) -> dict[
         return {
             **row,
             "gate": gate_of(conn, row["model"], row["version"]),
+            "basis": [asdict(one) for one in read_upstream(conn, row["snapshot_id"])],
             "steps": [as_json(dict(one)) for one in conn.execute(steps).mappings()],
         }
 

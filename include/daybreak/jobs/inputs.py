@@ -29,7 +29,8 @@ def as_of(
 
     ``as_was``: when the day's run was due to start; or, where that came later, when the day was
     closed, or from when on the scores that the model stands on were published. A replay months
-    afterwards gets the same moment, and so what the first run knew. A run that starts earlier than
+    afterwards gets the same moment, and so what the first run knew, unless those scores were rolled
+    back: then it is the moment from which on others were published. A run that starts earlier than
     it is due knows what is known now. No clock starts the runs of a model that is scored as data
     land: there the closing of the day stands for the time when the run was due. ``latest``: now.
     Raises ``InputsLate`` where the day is not closed, or those scores are not out.
@@ -68,11 +69,20 @@ def upstream_published(
 ) -> dict[str, datetime | None]:
     """From when on the scores of ``day`` that ``model`` needs are published, by model.
 
-    That is its ``own`` cutoff where they are published by then, else the moment of their first
-    publication afterwards; None where they are not published.
+    That is its ``own`` cutoff where all of them are published by then, else the first moment
+    afterwards at which they are; None of those that are not published. Scores that were rolled back
+    since do not count: a day that stood on them is made again from those that followed.
     """
-    inputs = get_model(model).inputs
-    return {one.model: published_since(conn, one.model, day, own) for one in inputs}
+    moment, before = own, None
+    found: dict[str, datetime | None] = {}
+    while moment != before:
+        before = moment
+        found = {
+            one.model: published_since(conn, one.model, day, moment)
+            for one in get_model(model).inputs
+        }
+        moment = max([moment, *(one for one in found.values() if one)])
+    return found
 
 
 def upstream_late(day: date, late: list[str], waited: timedelta | None) -> InputsLate:

@@ -19,7 +19,7 @@ SHOWN = ("judged_at", "measure", "value", "baseline", "baseline_value")
 
 _IN_USE = text(
     """
-    SELECT model, version, newest, gate
+    SELECT model, version, newest, gate, basis
     FROM report.freshness
     ORDER BY model
     """
@@ -76,7 +76,8 @@ def champion_now(conn: Connection, model: str, runtime: Runtime) -> str | None:
 
 
 def published_versions(conn: Connection) -> list[dict[str, Any]]:
-    """What is published newest of each model: ``version``, ``newest`` (its day) and ``gate``."""
+    """What is published newest of each model: ``version``, ``newest`` (its day), ``gate``, and
+    ``basis``: what became of the scores that it was made from."""
     return [dict(row) for row in conn.execute(_IN_USE).mappings() if row["version"]]
 
 

@@ -27,7 +27,7 @@ from daybreak.warehouse.engine import connect, make_engine
 
 def operation(settings: Settings) -> list[Finding]:
     """All checks of the running platform and its schedule."""
-    checks = (datasets, models, clock, deadlines, dags, gates)
+    checks = (datasets, models, clock, deadlines, dags, gates, bases)
     return [finding for check in checks for finding in check(settings)]
 
 
@@ -155,6 +155,20 @@ def gates(settings: Settings) -> Iterator[Finding]:
                 True,
                 f"{row['model']} is published by {row['version']}, which its gate refused",
                 f"`daybreak models list {row['model']}` says what else there is.",
+            )
+
+
+def bases(settings: Settings) -> Iterator[Finding]:
+    """Published scores that were made from scores that were rolled back since."""
+    for row in published(settings):
+        if row["basis"] == "rolled_back":
+            yield Finding(
+                "basis",
+                True,
+                f"what is published of {row['model']} for {row['newest']} was made from scores "
+                "that were rolled back",
+                f"`daybreak score {row['model']} --business-date {row['newest']}`, once others "
+                "are published; report.basis says which they are.",
             )
 
 

@@ -15,6 +15,8 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from daybreak.clock import AsOf
+from daybreak.facts.scores import published_at
+from daybreak.ledger.upstream import record_upstream
 from daybreak.models.base import NO_OPTIONS, AnyModel, Key, Options, Span
 from daybreak.scoring.batch import MOST_SHARDS
 from daybreak.scoring.snapshots import snapshot_layout, with_options
@@ -79,6 +81,7 @@ def plan(
     number = int(found.snapshot_id)
     if found.finished_at is not None:
         return Planned(number, (), ())
+    record_upstream(conn, number, _stands_on(conn, model, as_of))
     cut = [*_cut(model.night.entities(conn, as_of, found.options), per_shard)]
     stored = [*_stored_keys(conn, number)]
     if not stored or b"".join(stored) != b"".join(keys for _, keys in cut):
@@ -109,6 +112,13 @@ def span_of(found: Row[Any], line: Row[Any], model: AnyModel) -> Span:
 def stored_as_of(found: Row[Any]) -> AsOf:
     """The bound on both clocks that the snapshot was planned with."""
     return AsOf(found.business_date, found.cutoff)
+
+
+def _stands_on(conn: Connection, model: AnyModel, as_of: AsOf) -> list[int]:
+    """The generations that its facts of other models are read from."""
+    day, cutoff = as_of.business_date, as_of.cutoff
+    found = (published_at(conn, one.model, day, cutoff) for one in model.inputs)
+    return [one for one in found if one is not None]
 
 
 def _cut(entities: Iterator[Key] | None, per_shard: int) -> Iterator[tuple[int | None, bytes]]:

@@ -180,6 +180,8 @@ class Answering:
                 "generation": generation.generation_id,
                 "business_date": generation.business_date.isoformat(),
             }
+            if self.model.inputs:
+                of_a_day["basis"] = self.publication.basis
         else:
             of_a_day = {"watermark": basis.watermark.isoformat()}
         return {

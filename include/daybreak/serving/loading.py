@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from daybreak.errors import DaybreakError, NotReady
-from daybreak.ledger.generations import Generation
+from daybreak.ledger.generations import Generation, State
+from daybreak.ledger.upstream import basis_of
 from daybreak.ledger.verdicts import gate_of
 from daybreak.models.base import AnyModel, Day, Scorer
 from daybreak.registry.artifact import Artifact
@@ -60,11 +61,11 @@ class Loader:
         (``ArtifactMissing``, ``ArtifactAltered``, ``InvalidBooster``, ``GoldenRowsDiffer``,
         ``NotReady``), and ``WarehouseUnavailable`` and ``RegistryUnavailable``.
         """
-        gate = gate_of(conn, self._model.name, wanted.version)
+        gate, basis = gate_of(conn, self._model.name, wanted.version), self._basis(conn, wanted)
         for one in loaded:
             if one.key == wanted.key:
                 alone: dict[str, Any] = dict.fromkeys(("problem", "canary", "shadow"))
-                return replace(one, generation=wanted.generation, gate=gate, **alone)
+                return replace(one, generation=wanted.generation, gate=gate, basis=basis, **alone)
         error, again = self._failed.get(wanted.key, (None, 0.0))
         if error is not None and self._monotonic() < again:
             raise raised(error)
@@ -83,7 +84,12 @@ class Loader:
             self._runtime.metrics.incr(f"{self._model.name}.version.stays_out")
             raise
         self._failed.pop(wanted.key, None)
-        return Publication(wanted.version, wanted.generation, engine, scorer, gate)
+        return Publication(wanted.version, wanted.generation, engine, scorer, gate, basis)
+
+    def _basis(self, conn: Connection, wanted: Wanted) -> State | None:
+        if wanted.generation is None or not self._model.inputs:
+            return None
+        return basis_of(conn, wanted.generation.snapshot_id)
 
     def _load(self, version: str) -> Engine:
         artifact = self._runtime.registry.load(self._model.name, version)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from daybreak.errors import DaybreakError
-from daybreak.ledger.generations import Generation
+from daybreak.ledger.generations import Generation, State
 from daybreak.ledger.verdicts import Gate
 from daybreak.models.base import AnyModel, DecidingScorer, RowScorer, Scorer
 from daybreak.scoring.engines.engine import Engine
@@ -23,9 +23,10 @@ class Publication:
     """The version that answers, and the published generation that it answers from.
 
     ``generation``: None for a model that is not scored nightly; its champion answers. ``gate``:
-    what the gate said of the version last. ``problem``: why a newer one does not answer instead,
-    or what is tried is not. ``canary``: answers for a share of the entities in its place.
-    ``shadow``: is asked beside it.
+    what the gate said of the version last. ``basis``: what became of the scores of other models
+    that the generation was made from; None where it was made from none. ``problem``: why a
+    newer one does not answer instead, or what is tried is not. ``canary``: answers for a share of
+    the entities in its place. ``shadow``: is asked beside it.
 
     A request takes one of these and uses nothing else, so that its answer comes wholly from one
     generation, also while a publish flips the pointer.
@@ -36,6 +37,7 @@ class Publication:
     engine: Engine
     scorer: Scorer
     gate: Gate
+    basis: State | None = None
     problem: DaybreakError | None = None
     canary: Canary | None = None
     shadow: Publication | None = None

@@ -13,7 +13,7 @@ from daybreak.models.base import AnyModel, Source
 from daybreak.serving.answers import score_columns
 
 GATE = "What the gate said of the version last; one that was refused may be in force by hand."
-
+Basis = Literal["published", "superseded", "rolled_back"]
 
 _FORECAST: dict[str, Any] = {
     "model": "a_model",
@@ -140,6 +140,15 @@ _OF_A_GENERATION: dict[str, Any] = {
     "generation": (int, Field(description="Its row in ops.generation.")),
     "business_date": (date, Field(description="The last day whose facts are known.")),
 }
+_OF_WHAT_IT_STANDS_ON: dict[str, Any] = {
+    "basis": (
+        Basis | None,
+        Field(
+            description="What became of the scores of another model that the generation was made "
+            "from. rolled_back: they were wrong, and this answer may be; null: not known."
+        ),
+    ),
+}
 _WATERMARK = "Nothing that became known later is in it"
 _OF_A_MOMENT: dict[str, Any] = {
     "watermark": (datetime, Field(description=f"{_WATERMARK}.")),
@@ -243,6 +252,8 @@ def answer_forms(
         beside = {"version": head["version"], "gate": head["gate"]}
     else:
         head |= _OF_A_GENERATION if model.answers_from_a_day else _OF_A_MOMENT
+        if model.answers_from_a_day and model.inputs:
+            head |= _OF_WHAT_IT_STANDS_ON
         beside = _OF_A_CANARY
     alone = create_model(f"{name}OneOfMany", __base__=Form, **scored, **beside)
     answers = Field(description="Of each row in order: its answer, or the error it would have got.")

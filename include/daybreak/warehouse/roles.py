@@ -75,6 +75,7 @@ _ON_TABLE: dict[str, dict[str, frozenset[str]]] = {
             "ops.schema_version",
             "ops.serving",
             "ops.snapshot",
+            "ops.snapshot_upstream",
             "ops.stream",
             "ops.trial",
             "ops.verdict",

@@ -418,6 +418,17 @@ snapshot = Table(
     schema="ops",
 )
 
+snapshot_upstream = Table(
+    "snapshot_upstream",
+    metadata,
+    Column("snapshot_id", BigInteger, ForeignKey("ops.snapshot.snapshot_id"), primary_key=True),
+    Column(
+        "generation_id", BigInteger, ForeignKey("ops.generation.generation_id"), primary_key=True
+    ),
+    schema="ops",
+)
+"""Generations of other models whose scores a snapshot was made from."""
+
 snapshot_shard = Table(
     "snapshot_shard",
     metadata,

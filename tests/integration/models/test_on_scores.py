@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import Engine, delete, event, func, select, update
+from sqlalchemy import Engine, delete, event, func, select, text, update
 
 import model_shop
 from anybody import Anybody
@@ -22,6 +22,7 @@ from daybreak.errors import ConfigError, InputsLate, NoData
 from daybreak.facts.scores import read_scores
 from daybreak.jobs import publishing, snapshots
 from daybreak.jobs.addresses import run_address
+from daybreak.jobs.generations import show_generation
 from daybreak.jobs.promoting import promote
 from daybreak.jobs.registering import register
 from daybreak.jobs.run import score_day
@@ -29,6 +30,7 @@ from daybreak.jobs.waiting import look_for_inputs
 from daybreak.ledger.generations import get_generation, published_generation
 from daybreak.models import get_model, schedules
 from daybreak.models.schedule import ScoresOf
+from daybreak.platform import operation
 from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
 from daybreak.settings import Settings
@@ -148,9 +150,8 @@ def test_a_person_is_told_at_once(knowledge: str, at: Callable[..., Runtime]) ->
         score_day(NAME, DAY, knowledge, runtime=at(9))
     score_day(UPSTREAM, DAY, runtime=at(7))
     publishing.rollback(UPSTREAM, DAY, at(8))
-    if knowledge == "latest":
-        with pytest.raises(InputsLate, match="are not published"):
-            score_day(NAME, DAY, knowledge, runtime=at(9))
+    with pytest.raises(InputsLate, match="are not published"):
+        score_day(NAME, DAY, knowledge, runtime=at(9))
 
 
 # --- it is scored ----------------------------------------------------------------------------
@@ -262,6 +263,113 @@ def test_a_run_after_a_withdrawal_stands_on_what_came_next(at: Callable[..., Run
         assert get_generation(conn, row["generation_id"]).cutoff == CUTOFF + 15 * MINUTE
 
 
+# --- what it stood on is published no more ---------------------------------------------------
+
+
+TREBLED = text(
+    """
+    INSERT INTO raw.sales (business_date, store_id, item_id, units, price, promotion, open, holiday,
+        covariates, load_id, loaded_at)
+    SELECT business_date, store_id, item_id, units * 3, price, promotion, open, holiday, covariates,
+        load_id, :known
+    FROM raw.sales WHERE business_date > :since
+    """
+)
+
+
+def forecast_on_other_facts(at: Callable[..., Runtime], minutes: int) -> int:
+    """Publish another forecast of the day; its generation."""
+    with owner_of(at()) as engine, begin(engine) as conn:
+        conn.execute(
+            TREBLED, {"since": DAY - timedelta(days=60), "known": CUTOFF + minutes * MINUTE}
+        )
+    row = score_day(UPSTREAM, DAY, "latest", runtime=at(minutes))
+    return int(row["generation_id"])
+
+
+def bases(runtime: Runtime) -> list[Any]:
+    """The rows of the report, and what stands beside the newest day."""
+    with connect(runtime.engine) as conn:
+        found = conn.execute(
+            text(
+                "SELECT upstream, upstream_generation_id, state, published_instead "
+                "FROM report.basis WHERE model = :model"
+            ),
+            {"model": NAME},
+        ).all()
+        newest = conn.execute(
+            text("SELECT basis FROM report.freshness WHERE model = :model"), {"model": NAME}
+        ).scalar_one()
+    return [*(tuple(row) for row in found), newest]
+
+
+def test_scores_whose_forecast_was_withdrawn_are_marked_and_made_again(
+    at: Callable[..., Runtime],
+) -> None:
+    first = score_day(UPSTREAM, DAY, runtime=at(7))["generation_id"]
+    own = score_day(NAME, DAY, runtime=at(8))["generation_id"]
+    before = rows_of(at())
+    assert bases(at()) == [(UPSTREAM, first, "published", None), "published"]
+
+    publishing.rollback(UPSTREAM, DAY, at(20))
+    assert bases(at()) == [(UPSTREAM, first, "rolled_back", None), "rolled_back"]
+    assert show_generation(own, at())["basis"] == [
+        {"model": UPSTREAM, "generation_id": first, "state": "rolled_back"}
+    ]
+    with pytest.raises(InputsLate, match=f"Scores of {UPSTREAM} for {DAY} are not published"):
+        score_day(NAME, DAY, runtime=at(25))
+    assert rows_of(at()) == before, "what is published stays until it is made again"
+
+    second = forecast_on_other_facts(at, 30)
+    assert bases(at()) == [(UPSTREAM, first, "rolled_back", second), "rolled_back"]
+    score_day(NAME, DAY, runtime=at(40))
+    assert bases(at()) == [(UPSTREAM, second, "published", None), "published"]
+    after = rows_of(at())
+    assert after != before
+    score_day(NAME, DAY, runtime=at(90))
+    assert rows_of(at()) == after, "and from then on it stays the same"
+
+
+def test_where_an_earlier_forecast_came_back_the_day_stands_on_that(
+    at: Callable[..., Runtime],
+) -> None:
+    first = score_day(UPSTREAM, DAY, runtime=at(-5))["generation_id"]
+    second = forecast_on_other_facts(at, -2)
+    score_day(NAME, DAY, runtime=at(8))
+    assert bases(at()) == [(UPSTREAM, second, "published", None), "published"]
+    publishing.rollback(UPSTREAM, DAY, at(20))
+    score_day(NAME, DAY, runtime=at(30))
+    assert bases(at()) == [(UPSTREAM, first, "published", None), "published"]
+
+
+def test_scores_whose_forecast_was_superseded_say_so_and_are_as_they_were(
+    at: Callable[..., Runtime],
+) -> None:
+    first = score_day(UPSTREAM, DAY, runtime=at(7))["generation_id"]
+    score_day(NAME, DAY, runtime=at(8))
+    before = rows_of(at())
+    second = forecast_on_other_facts(at, 30)
+    for minutes in (40, 50):
+        assert bases(at()) == [(UPSTREAM, first, "superseded", second), "superseded"]
+        score_day(NAME, DAY, runtime=at(minutes))
+        assert rows_of(at()) == before
+    score_day(NAME, DAY, "latest", runtime=at(60))
+    assert bases(at())[-1] == "published"
+
+
+def test_the_platform_says_that_what_is_published_stands_on_nothing(
+    at: Callable[..., Runtime],
+) -> None:
+    score_day(UPSTREAM, DAY, runtime=at(7))
+    score_day(NAME, DAY, runtime=at(8))
+    settings = at(9).settings
+    assert list(operation.bases(settings)) == []
+    publishing.rollback(UPSTREAM, DAY, at(20))
+    (found,) = operation.bases(settings)
+    assert f"{NAME} for {DAY} was made from scores that were rolled back" in found.detail
+    assert found.ok
+
+
 def test_rows_come_in_the_order_of_bytes_whatever_the_database_speaks(
     at: Callable[..., Runtime],
 ) -> None:
@@ -325,6 +433,29 @@ def ask(client: FlaskClient, name: str = NAME, **body: Any) -> dict[str, Any]:
     assert response.status_code == 200, response.get_data(as_text=True)
     answer: dict[str, Any] = response.get_json()
     return answer
+
+
+def test_an_answer_says_what_became_of_the_forecast_under_it(
+    client: FlaskClient, at: Callable[..., Runtime]
+) -> None:
+    """Without a read a request: a look at what is in force brings it."""
+    key = {"store": (row := rows_of(at())[0])["store_id"], "item": row["item_id"]}
+    before = ask(client, **key)
+    assert before["basis"] == "published"
+    publishing.rollback(UPSTREAM, DAY, at(20))
+
+    runtime, asked = at(21, refresh_seconds=600), list[str]()
+    event.listen(runtime.engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+    late = create_app(runtime, authenticator=Anybody()).test_client()
+    after = ask(late, **key)
+    assert after["basis"] == "rolled_back"
+    assert after["predictions"] == before["predictions"]
+    looked = len(asked)
+    assert [query for query in asked if "snapshot_upstream" in query]
+    ask(late, **key)
+    assert not [query for query in asked[looked:] if "snapshot_upstream" in query]
+    many = late.post(f"/v1/models/{NAME}/predict", json={"rows": [key, key]}).get_json()
+    assert many["basis"] == "rolled_back"
 
 
 def test_what_is_on_hand_changes_the_answer_and_not_the_need(

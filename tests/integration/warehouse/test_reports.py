@@ -15,6 +15,7 @@ import recommendation_lists
 from daybreak.errors import ConfigError
 from daybreak.interval import WEEKDAYS, weekly
 from daybreak.ledger import generations as g
+from daybreak.ledger.upstream import basis_of, read_upstream, record_upstream
 from daybreak.ledger.verdicts import record_verdict
 from daybreak.models import model_relations
 from daybreak.models.sales_forecast.tables import scores as score_sales_forecast
@@ -130,6 +131,7 @@ def fill(conn: Connection) -> None:
     review(conn)
     proposed = price_proposals.publish(conn, MARCH_1, {"i1": (129, 139), "i2": (200, 200)})
     price_proposals.answer(conn, proposed, MARCH_1, "rejected")
+    stand_on_what_was_wrong(conn, proposed)
     for day, cents in ((1, 129), (3, 169), (4, 129)):
         moment = march(day)
         conn.execute(
@@ -138,6 +140,13 @@ def fill(conn: Connection) -> None:
                 valid_from=moment, timezone="UTC", known_at=moment, source="observed",
             )
         )  # fmt: skip
+
+
+def stand_on_what_was_wrong(conn: Connection, generation_id: int) -> None:
+    """It was made from a forecast that was rolled back since."""
+    wrong = publish(conn, MARCH_1, {("i1", 1): (9, 9, 9, 9)}, run_type="cli")
+    g.rollback(conn, MODEL, MARCH_1, march(2, 9))
+    record_upstream(conn, g.get_generation(conn, generation_id).snapshot_id, [wrong])
 
 
 def recommend(conn: Connection) -> None:
@@ -402,6 +411,48 @@ def test_only_open_days_count(
     assert [row["open"] for row in rows(conn, "forecast_actual", "horizon")] == [counts]
 
 
+# --- what scores were made from --------------------------------------------------------------
+
+
+def test_the_basis_of_scores_is_the_worst_of_all_that_is_under_them(conn: Connection) -> None:
+    """Prices stand on a forecast of one day, and that, for this test, on those of two others."""
+    bottom = [publish(conn, MARCH_1 + n * DAY, {("i1", 1): (1, 2, 3, 2)}) for n in (1, 2)]
+    middle = publish(conn, MARCH_1, {("i1", 1): (1, 2, 3, 2)})
+    top = price_proposals.publish(conn, MARCH_1, {"i1": (100, 110), "i2": (100, 100)})
+    snapshots = {one: g.get_generation(conn, one).snapshot_id for one in (middle, top)}
+    record_upstream(conn, snapshots[middle], bottom)
+    for _ in range(2):  # again changes nothing
+        record_upstream(conn, snapshots[top], [middle])
+
+    def state(of: int) -> str | None:
+        said = basis_of(conn, snapshots[of])
+        if of == top:
+            found = {row["basis"] for row in rows(conn, "price_proposals", "item_id")}
+            found |= {
+                row["basis"] for row in rows(conn, "freshness", "model") if row["model"] != MODEL
+            }
+            assert found == {said}
+        return said
+
+    assert [one.generation_id for one in read_upstream(conn, snapshots[top])] == [*bottom, middle]
+    assert (state(top), state(middle)) == ("published", "published")
+    newer = publish(conn, MARCH_1 + DAY, {("i1", 1): (1, 2, 3, 2)}, run_type="cli")
+    assert (state(top), state(middle)) == ("superseded", "superseded")
+    g.rollback(conn, MODEL, MARCH_1 + 2 * DAY, march(5))
+    assert (state(top), state(middle)) == ("rolled_back", "rolled_back")
+    found = rows(conn, "basis", "generation_id, upstream_generation_id")
+    assert [
+        (row["upstream_generation_id"], row["state"], row["published_instead"])
+        for row in found
+        if row["generation_id"] == top
+    ] == [
+        (bottom[0], "superseded", newer),
+        (bottom[1], "rolled_back", None),
+        (middle, "published", None),
+    ]
+    assert basis_of(conn, g.get_generation(conn, newer).snapshot_id) is None
+
+
 # --- freshness and punctuality ---------------------------------------------------------------
 
 
@@ -451,6 +502,7 @@ def test_a_backfill_is_published_but_never_fresh(conn: Connection) -> None:
         "gate": "not_judged",
         "interval": "daily",
         "newest_expected": date(2026, 3, 5),
+        "basis": None,
     }
     assert (idle["newest"], idle["age_days"], idle["newest_closed"]) == (
         None, None, date(2026, 3, 5),

@@ -44,6 +44,7 @@ DIFFERS = {
         "ops.schema_version": "S",
         "ops.serving": "S",
         "ops.snapshot": "S",
+        "ops.snapshot_upstream": "S",
         "ops.stream": "S",
         "ops.trial": "S",
         "ops.verdict": "S",

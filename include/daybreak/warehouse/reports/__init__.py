@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 from daybreak.warehouse.reports.view import View, views_of
 from daybreak.warehouse.tables import READER_ROLE
 
-BEFORE = views_of(__name__, "version_gate")
+BEFORE = views_of(__name__, "version_gate", "basis")
 """Views of the platform that those of models may use."""
 
 _PRICES = ("price_history", "price_low_30d", "price_was")

@@ -24,7 +24,8 @@ SELECT
     generation.version,
     coalesce(verdict.gate, 'not_judged') AS gate,
     coalesce(last_run.interval, 'daily') AS interval,
-    expected.newest AS newest_expected
+    expected.newest AS newest_expected,
+    basis.state AS basis
 FROM model
 CROSS JOIN closed
 LEFT JOIN LATERAL (
@@ -71,6 +72,17 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) AS fresh ON TRUE
 LEFT JOIN ops.generation AS generation ON generation.generation_id = newest.generation_id
+LEFT JOIN LATERAL (
+    -- Of several the worst; superseded is after published in the alphabet.
+    SELECT
+        CASE
+            WHEN bool_or(upstream.state = 'rolled_back') THEN 'rolled_back'
+            ELSE max(upstream.state)
+        END AS state
+    FROM ops.snapshot_upstream AS stands
+    JOIN ops.generation AS upstream ON upstream.generation_id = stands.generation_id
+    WHERE stands.snapshot_id = generation.snapshot_id
+) AS basis ON TRUE
 LEFT JOIN report.version_gate AS verdict
     ON verdict.model = generation.model AND verdict.version = generation.version;
 
@@ -95,3 +107,6 @@ COMMENT ON COLUMN report.freshness.version IS 'model version that made the score
 COMMENT ON COLUMN report.freshness.gate IS
     'what the gate said of that version last: passed, refused (a person put it in force all the '
     'same), baseline (a formula, until a version passes) or not_judged';
+COMMENT ON COLUMN report.freshness.basis IS
+    'what became of the scores of other models that newest was made from: published, superseded or '
+    'rolled_back (report.basis); null where it was made from none';

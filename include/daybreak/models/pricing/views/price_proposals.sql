@@ -25,7 +25,8 @@ SELECT
     score.generation_id,
     generation.version,
     pointer.published_at,
-    coalesce(verdict.gate, 'not_judged') AS gate
+    coalesce(verdict.gate, 'not_judged') AS gate,
+    basis.state AS basis
 FROM ops.published AS pointer
 JOIN ops.generation AS generation USING (generation_id)
 JOIN score.pricing AS score
@@ -38,6 +39,17 @@ CROSS JOIN LATERAL (
     ORDER BY book.known_from DESC
     LIMIT 1
 ) AS rules
+LEFT JOIN LATERAL (
+    -- Of several the worst; superseded is after published in the alphabet.
+    SELECT
+        CASE
+            WHEN bool_or(upstream.state = 'rolled_back') THEN 'rolled_back'
+            ELSE max(upstream.state)
+        END AS state
+    FROM ops.snapshot_upstream AS stands
+    JOIN ops.generation AS upstream ON upstream.generation_id = stands.generation_id
+    WHERE stands.snapshot_id = generation.snapshot_id
+) AS basis ON TRUE
 LEFT JOIN report.version_gate AS verdict
     ON verdict.model = generation.model AND verdict.version = generation.version
 WHERE pointer.model = 'pricing';
@@ -81,3 +93,6 @@ COMMENT ON COLUMN report.price_proposals.version IS 'version of the model';
 COMMENT ON COLUMN report.price_proposals.published_at IS 'when it became visible';
 COMMENT ON COLUMN report.price_proposals.gate IS
     'what the gate said of the version: passed, refused, baseline or not_judged';
+COMMENT ON COLUMN report.price_proposals.basis IS
+    'what became of the forecast that it was made from: published, superseded (another one followed) '
+    'or rolled_back (it was wrong: score the day again)';
