@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import BigInteger, Connection, FromClause, cast, func, literal, select
+from sqlalchemy import (
+    Connection,
+    FromClause,
+    func,
+    select,
+)
 
 from daybreak.clock import AsOf
 from daybreak.facts.days import days_of_period
@@ -32,15 +36,14 @@ from daybreak.models.base import (
 from daybreak.models.options import chosen
 from daybreak.models.pricing.elasticity.hyper import OPTIONS, Hyper
 from daybreak.models.pricing.forecast import read_forecast
+from daybreak.models.pricing.in_force import is_newest, put_proposals_in_force
 from daybreak.models.pricing.layout import CONTEXT, RECORDS, RULES, VALUES
 from daybreak.models.pricing.schedule import SCHEDULE
 from daybreak.models.pricing.scorer import CHANGES
 from daybreak.models.pricing.tables import KEYS, NUMBERS, scores, snapshots
-from daybreak.prices.ledger import put_in_force, withdraw
+from daybreak.prices.ledger import withdraw
 from daybreak.prices.money import decimals
-from daybreak.prices.rulebook import read_book
 from daybreak.prices.rules import Rules
-from daybreak.warehouse.tables import published
 
 LARGEST_SHOWN = 10
 
@@ -173,7 +176,7 @@ class PricingNightly(Nightly):
 
         Those of a day that is not the newest are a replay, and change no price.
         """
-        if _is_newest(warehouse, generation):
+        if is_newest(warehouse, generation):
             put_proposals_in_force(warehouse, generation, now)
 
     def withdrawn(
@@ -181,38 +184,6 @@ class PricingNightly(Nightly):
     ) -> None:
         """Let the prices be again what they were before."""
         withdraw(warehouse, generation_id=going.generation_id, now=now)
-
-
-def put_proposals_in_force(conn: Connection, generation: Generation, now: datetime) -> int:
-    """Append the proposals that change a price to the ledger; how many."""
-    book = read_book(conn, generation.cutoff)
-    currency, places = book.rules.currency, decimals(book.rules.currency)
-    first = datetime.combine(generation.business_date + timedelta(days=1), time())
-    rows = select(
-        scores.c.store_id,
-        scores.c.item_id,
-        cast(scores.c.price, BigInteger).label("price"),
-        literal(currency).label("currency"),
-        literal(places).label("decimals"),
-    ).where(
-        scores.c.business_date == generation.business_date,
-        scores.c.generation_id == generation.generation_id,
-        scores.c.price != scores.c.current_price,
-    )
-    return put_in_force(
-        conn,
-        generation_id=generation.generation_id,
-        rows=rows,
-        at=max(now, first.replace(tzinfo=ZoneInfo(book.timezone))),
-        now=now,
-    )
-
-
-def _is_newest(conn: Connection, generation: Generation) -> bool:
-    newest = conn.scalar(
-        select(func.max(published.c.business_date)).where(published.c.model == generation.model)
-    )
-    return newest is None or newest <= generation.business_date
 
 
 _SUMS = ("current_units", "units", "current_margin", "margin")
