@@ -45,7 +45,8 @@ def publish(conn: Connection, day: date, moves: dict[str, tuple[int, int]]) -> i
                 highest_price=max(current, price), current_units=10, units=9, units_p10=5,
                 units_p90=15, current_margin=400, margin=450, elasticity=-1, elasticity_low=-2,
                 elasticity_high=-0.5, place=place if price != current else 0,
-                rule="largest_change", lowest_rule="", highest_rule="",
+                rule="largest_change", lowest_rule="", highest_rule="", gap=0, stopped="",
+                judged_by="1111111",
             )
         )  # fmt: skip
     g.mark_staged(conn, generation_id, len(moves), cutoff)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+DAYS = ("days_1", "days_2", "days_3", "days_4")
+"""Which days a price is judged by, as `judged` packs them."""
 VALUES = (
     "cost",
     "elasticity",
@@ -17,10 +19,14 @@ VALUES = (
     "chosen",
     "place",
     "grouped",
+    "gap",
+    "stop",
+    *DAYS,
 )
 """Money in minor units, below 2^24 and so exact as float32; rules by number (`rails.Rule`);
 ``chosen``: which of the records; ``place``: as in the table of scores; ``grouped``:
-1 for a price that moves with others or has an order among them."""
+1 for a price that moves with others or has an order among them; ``gap`` and ``stop`` of the
+programme that it was in, 0 where it was decided exactly."""
 RECORDS = ("price", "units", "units_p10", "units_p90")
 """The current price first, then each point of the ladder that the rules leave."""
 
@@ -29,4 +35,4 @@ BELOW_ABOVE = "corridor"
 RULES, SOLVED = "rules", "solved"
 CONTEXT = (CURRENCY, DECIMALS, OBJECTIVE, BELOW_ABOVE, RULES, SOLVED)
 """What all prices of a night have in common. ``rules``: canonical JSON. ``solved``: how well, JSON:
-by status how many programmes, and the largest gap."""
+by status how many programmes, by what stopped them early how many, and the largest gap."""

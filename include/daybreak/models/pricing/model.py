@@ -24,10 +24,13 @@ EXPECTED = {
     "elasticity": -1.3437225,
     "elasticity_low": -1.5784098,
     "elasticity_high": -1.109035,
+    "gap": 0.0,
     "place": 18.0,
     "rule": "largest_change",
     "lowest_rule": "largest_change",
     "highest_rule": "largest_change",
+    "stopped": "",
+    "judged_by": "1111111",
 }
 NOTES = {"currency": "GBP", "decimals": 2, "valid_on": "2026-07-01"}
 TOO_LARGE = "It goes no further: the change would be too large."

@@ -15,6 +15,7 @@ from daybreak.models.arrays import from_names
 from daybreak.models.base import Context, Float32
 from daybreak.models.pricing.demand import Demand, Floats, value_of
 from daybreak.models.pricing.groups import Groups, groups_of
+from daybreak.models.pricing.judged import pack
 from daybreak.models.pricing.layout import (
     BELOW_ABOVE,
     CURRENCY,
@@ -111,6 +112,8 @@ def decide(
         "chosen": chosen,
         "place": _places(chosen > 0, gain, groups),
         "grouped": _grouped(groups, len(offers)),
+        **_search(solution, len(offers)),
+        **pack(demand.free),
     }
     records, offsets = window.records(offers)
     return Night(
@@ -185,6 +188,15 @@ def _grouped(groups: Groups, n: int) -> NDArray[np.bool_]:
     return found
 
 
+def _search(solution: Solution, n: int) -> dict[str, Floats]:
+    """How well the programme of each of n prices was solved, and what ended it early."""
+    gap, stop = np.zeros(n), np.zeros(n)
+    for part in solution.parts:
+        gap[part.rows] = part.gap
+        stop[part.rows] = part.stop
+    return {"gap": gap, "stop": stop}
+
+
 def _places(changed: NDArray[np.bool_], gain: Floats, groups: Groups) -> Int64:
     """How many changes there are up to each, the largest gain first; 0 where none is.
 
@@ -223,9 +235,11 @@ def _context(rules: Rules, solution: Solution) -> Context:
     corridor = rules.competitor
     bounds = (None, None) if corridor is None else (corridor.below, corridor.above)
     statuses = Counter(part.status.value for part in solution.parts)
+    stops = Counter(part.stop.label for part in solution.parts if part.stop)
     gap = max((part.gap for part in solution.parts), default=0.0)
     solved = {
         "programmes": dict(sorted(statuses.items())),
+        "stopped": dict(sorted(stops.items())),
         "gap": gap,
         "changes": solution.changes,
         "gain": solution.gain,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -37,7 +38,7 @@ from daybreak.models.options import chosen
 from daybreak.models.pricing.elasticity.hyper import OPTIONS, Hyper
 from daybreak.models.pricing.forecast import read_forecast
 from daybreak.models.pricing.in_force import is_newest, put_proposals_in_force
-from daybreak.models.pricing.layout import CONTEXT, RECORDS, RULES, VALUES
+from daybreak.models.pricing.layout import CONTEXT, RECORDS, RULES, SOLVED, VALUES
 from daybreak.models.pricing.schedule import SCHEDULE
 from daybreak.models.pricing.scorer import CHANGES
 from daybreak.models.pricing.tables import KEYS, NUMBERS, scores, snapshots
@@ -132,6 +133,7 @@ class PricingNightly(Nightly):
             "units are negative": any((columns[name] < 0).any() for name in units),
             "quantiles cross": (columns["units_p10"] > columns["units_p90"]).any(),
             "more is sold at a higher price": (columns["elasticity"] > 0).any(),
+            "a gap is no share": ((columns["gap"] < 0) | (columns["gap"] > 1)).any(),
             "a price has a place that stays": (stays & (columns["place"] > 0)).any(),
             "more changes than were agreed to": (
                 columns["place"] > day.terms.get(CHANGES, np.inf)
@@ -169,7 +171,10 @@ class PricingNightly(Nightly):
             .order_by(*order)
             .limit(LARGEST_SHOWN)
         ).all()
-        return _proposal(rules, day.business_date, (prices, changes, up), counted[3:], largest)
+        counts, solved = (prices, changes, up), solved_of_day(day)
+        return _proposal(
+            rules, day.business_date, counts, counted[3:], largest=largest, solved=solved
+        )
 
     def published(self, warehouse: Connection, generation: Generation, now: datetime) -> None:
         """Put the proposed prices in force, from the day after the business date on.
@@ -195,17 +200,28 @@ def rules_of_day(day: Day) -> Rules:
     return Rules.from_json(text)
 
 
+def solved_of_day(day: Day) -> dict[str, Any]:
+    """How well the prices of a snapshot were chosen (`layout.SOLVED`)."""
+    (text,) = to_names(day.context[SOLVED])
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
 def _proposal(
     rules: Rules,
     day: date,
     counts: tuple[int, int, int],
     sums: Sequence[float],
+    *,
     largest: Sequence[Any],
+    solved: Mapping[str, Any],
 ) -> Proposal:
     prices, changes, up = counts
     figures: dict[str, Any] = {"prices": prices, "changes": changes, "up": up}
     figures |= {name: float(value or 0) for name, value in zip(_SUMS, sums, strict=True)}
     figures["largest"] = [[*row[:2], *(float(value) for value in row[2:])] for row in largest]
+
+    figures |= {"gap": solved["gap"], "stopped": solved["stopped"]}
 
     places = decimals(rules.currency)
 
@@ -225,6 +241,7 @@ def _proposal(
             f"- units: {figures['current_units']:,.0f} → {figures['units']:,.0f}",
             f"- margin: {money(figures['current_margin'])} → {money(figures['margin'])} "
             f"{rules.currency}",
+            *_unfinished(solved),
             "",
             f"The {len(lines)} that move the margin most ({rules.currency}):",
             "",
@@ -235,6 +252,20 @@ def _proposal(
     )
     hours = rules.approval.hours if rules.approval else 0.0
     return Proposal(f"{changes:,} prices after {day}", body, figures, hours, CHANGES)
+
+
+def _unfinished(solved: Mapping[str, Any]) -> list[str]:
+    """A line on searches that ended before they were sure; none where none did."""
+    stopped = solved["stopped"]
+    if not stopped:
+        return []
+    count, by = sum(stopped.values()), " and ".join(sorted(stopped))
+    of_what = "search" if count == 1 else "searches"
+    again = " Another run may find other prices." if "seconds" in stopped else ""
+    return [
+        f"- not the best for sure: {count:,} {of_what} ended early (limit of {by}); up to "
+        f"{solved['gap']:.1%} more gain is possible there.{again}"
+    ]
 
 
 def _cell(text: str) -> str:

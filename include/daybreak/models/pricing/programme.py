@@ -22,8 +22,11 @@ from scipy.sparse import coo_array, csr_array
 
 from daybreak.models.pricing.moves import Options, Problem
 from daybreak.models.pricing.offers import Flags, Int64
+from daybreak.models.pricing.stop import Stop
 
-_OPTIMAL = 0
+_OPTIMAL, _OUT_OF_TIME = 0, 1
+_STOPS = {_OPTIMAL: Stop.NONE, _OUT_OF_TIME: Stop.SECONDS}
+"""By status of SciPy, which has no number of its own for a limit of nodes."""
 _RESOLVED = 1e-6
 """What HiGHS can tell apart in an objective."""
 
@@ -51,12 +54,12 @@ class Limits:
 class Solved:
     """``taken``: of the options asked about, bool; None where nothing was found in time.
     ``spent``: changes left to the rest. ``bound``: no choice gains more, the rest included, in
-    thousandths. ``optimal``: whether that is reached."""
+    thousandths. ``stop``: what ended the search before that was reached, if anything."""
 
     taken: Flags | None
     spent: int
     bound: float
-    optimal: bool
+    stop: Stop
 
 
 @dataclass
@@ -126,16 +129,17 @@ def solve_programme(
     costs = np.zeros(len(whole))
     costs[whole == 1] = _penalty(options, asked, rest) - gains
     if limits.left == 0:
-        return Solved(None, 0, _upper(gains, None), False)
+        return Solved(None, 0, _upper(gains, None), Stop.SECONDS)
     found = _milp(costs, whole, rows, limits)
+    stop = _STOPS.get(found.status, Stop.NODES)
     bound = _upper(gains, found.mip_dual_bound)
     x = None if found.x is None else np.rint(found.x).astype(np.int64)
     # In whole numbers again, as HiGHS is content with a millionth; and what was found early may
     # be worse than to stay.
     if x is None or not rows.hold(x) or (gain := float(gains @ x[whole == 1])) < 0:
-        return Solved(None, 0, bound, False)
+        return Solved(None, 0, bound, stop)
     taken, spent = x[: len(asked)] == 1, int(rest @ x[columns:])
-    return Solved(taken, spent, max(bound, gain), found.status == _OPTIMAL)
+    return Solved(taken, spent, max(bound, gain), stop)
 
 
 def _milp(costs: NDArray[np.float64], whole: Int64, rows: _Rows, limits: Limits) -> Any:

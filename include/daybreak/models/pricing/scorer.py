@@ -13,9 +13,11 @@ from daybreak.ledger.verdicts import BASELINE
 from daybreak.models import baselines
 from daybreak.models.base import Answers, Day, Float32, Given, Questions, Remarks
 from daybreak.models.pricing.formulas import FORMULAS
-from daybreak.models.pricing.layout import VALUES
+from daybreak.models.pricing.judged import as_text
+from daybreak.models.pricing.layout import DAYS, VALUES
 from daybreak.models.pricing.moment import SIGNALS, Moments, Terms
 from daybreak.models.pricing.rails import Rule
+from daybreak.models.pricing.stop import Stop
 from daybreak.models.pricing.words import in_words, label
 from daybreak.registry.artifact import Artifact
 
@@ -111,6 +113,7 @@ class PriceRows:
             "elasticity": column["elasticity"],
             "elasticity_low": column["elasticity_low"],
             "elasticity_high": column["elasticity_high"],
+            "gap": column["gap"],
             "place": np.where(stays, np.float32(0), column["place"]),
         }
         between = column["conflict_1"], column["conflict_2"]
@@ -118,6 +121,8 @@ class PriceRows:
             "rule": _labels(self.rule, between),
             "lowest_rule": _labels(column["low_rule"]),
             "highest_rule": _labels(column["high_rule"]),
+            "stopped": _stops(column["stop"]),
+            "judged_by": as_text(np.column_stack([column[name] for name in DAYS])),
         }
         store, item = self.keys
         return Answers({"store_id": store, "item_id": item, **numbers, **texts})
@@ -151,6 +156,13 @@ class PriceRows:
     def _price(self, record: np.int64) -> np.float32:
         price: np.float32 = self.moments.records[record, 0]
         return price
+
+
+def _stops(codes: Float32) -> NDArray[np.object_]:
+    """By name."""
+    names = np.array([stop.label for stop in Stop], object)
+    found: NDArray[np.object_] = names[codes.astype(np.int64)]
+    return found
 
 
 def _labels(codes: Float32, between: Sequence[Float32] = ()) -> NDArray[np.object_]:

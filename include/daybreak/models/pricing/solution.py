@@ -12,6 +12,7 @@ from daybreak.models.pricing.components import Components, firsts
 from daybreak.models.pricing.moves import Problem
 from daybreak.models.pricing.offers import Flags, Int64
 from daybreak.models.pricing.rails import Codes, Rule
+from daybreak.models.pricing.stop import Stop
 
 KEEP = -1
 
@@ -27,12 +28,13 @@ class Status(Enum):
 @dataclass(frozen=True)
 class Part:
     """One programme: prices that share a rule. ``gain`` and ``bound`` in thousandths of the
-    objective; no choice gains more than the bound."""
+    objective; no choice gains more than the bound. ``stop``: what ended its search early."""
 
     rows: Int64
     status: Status
     gain: int
     bound: float
+    stop: Stop = Stop.NONE
 
     @property
     def gap(self) -> float:

@@ -12,7 +12,7 @@ later.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from daybreak.models.pricing.offers import Int64
 from daybreak.models.pricing.programme import Limits, Solved, solve_programme
 from daybreak.models.pricing.rails import Rails, Rule
 from daybreak.models.pricing.solution import KEEP, Part, Solution, Status, why_held
+from daybreak.models.pricing.stop import Stop
 from daybreak.models.pricing.trail import group_conflicts
 from daybreak.models.pricing.trees import menu_of_tree
 
@@ -115,10 +116,11 @@ class _Night:
             rows = self.components.rows(np.concatenate([self.menu.options, asked]))
             bound = float(self._gain(self.menu.taken(self.menu.best)))
             bound += float(self.problem.options.gain[asked].clip(0).sum())
-            return filled, [Part(rows, Status.BEST_FOUND, self._gain(filled), bound)]
+            gain = self._gain(filled)
+            return filled, [Part(rows, Status.BEST_FOUND, gain, bound, Stop.CELLS)]
         part, chosen = self._part(asked, self._programme(asked, pairs, table))
         if self._gain(filled) > part.gain:
-            part = Part(part.rows, Status.BEST_FOUND, self._gain(filled), part.bound)
+            part = replace(part, status=Status.BEST_FOUND, gain=self._gain(filled))
             chosen = filled
         return chosen, [part]
 
@@ -160,10 +162,10 @@ class _Night:
             concerned = np.concatenate([asked, self.menu.options])
         rows = self.components.rows(concerned)
         if solved.taken is None:
-            return Part(rows, Status.KEPT, 0, solved.bound), asked[:0]
+            return Part(rows, Status.KEPT, 0, solved.bound, solved.stop), asked[:0]
         chosen = asked[solved.taken]
         if table is not None:
             rest = self.menu.taken(table.entries(solved.spent))
             chosen = np.sort(np.concatenate([chosen, rest]))
-        status = Status.OPTIMAL if solved.optimal else Status.BEST_FOUND
-        return Part(rows, status, self._gain(chosen), solved.bound), chosen
+        status = Status.BEST_FOUND if solved.stop else Status.OPTIMAL
+        return Part(rows, status, self._gain(chosen), solved.bound, solved.stop), chosen

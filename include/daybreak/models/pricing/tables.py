@@ -25,6 +25,8 @@ NUMBERS = {
     "elasticity": "change of units in per cent for a price one per cent higher",
     "elasticity_low": "a tenth of what it may be is below",
     "elasticity_high": "a tenth of what it may be is above",
+    "gap": "of the most that the prices solved together could gain, the share that was not found; "
+    "0 where nothing better exists",
     "place": "1 is the change that gains most; the members of a group, and their number, count as "
     "one; 0 where nothing changes",
 }
@@ -33,6 +35,10 @@ TEXTS = {
     "as «one and other»; empty: none does",
     "lowest_rule": "that sets the lowest price",
     "highest_rule": "that sets the highest price",
+    "stopped": "what ended the search before it was sure of the best: nodes, cells, or seconds, "
+    "where another run may find other prices; empty: nothing did",
+    "judged_by": "a sign for each day after the business date, or week: 1 where the price is "
+    "judged by it",
 }
 
 scores = score_table(

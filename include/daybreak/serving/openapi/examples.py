@@ -6,6 +6,7 @@ from daybreak.models.base import AnyModel, Example
 from daybreak.serving.openapi.forms import Json
 
 _OF_A_GENERATION = {"generation": 7, "business_date": "2026-06-30"}
+_OF_WHAT_IT_STANDS_ON = {"basis": "published"}
 _OF_A_MOMENT = {"watermark": "2026-07-01T09:00:00+00:00"}
 
 
@@ -31,12 +32,16 @@ def _answer(model: AnyModel, example: Example) -> Json:
         "model": model.name,
         "version": "2026-06-23-5f0c2ab9",
         "gate": "passed",
-        **(_OF_A_GENERATION if model.answers_from_a_day else _OF_A_MOMENT),
+        **(_of_a_day(model) if model.answers_from_a_day else _OF_A_MOMENT),
         "source": example.source,
         "predictions": [dict(row) for row in example.predictions],
         **example.notes,
         **(_kept(example) if model.decides else {}),
     }
+
+
+def _of_a_day(model: AnyModel) -> Json:
+    return {**_OF_A_GENERATION, **(_OF_WHAT_IT_STANDS_ON if model.inputs else {})}
 
 
 def _kept(example: Example) -> Json:

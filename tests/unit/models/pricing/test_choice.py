@@ -13,12 +13,14 @@ import pytest
 from scipy.optimize import milp
 
 from daybreak.models.pricing import programme
+from daybreak.models.pricing import solve as solving
 from daybreak.models.pricing.groups import groups_of
 from daybreak.models.pricing.offers import Offers
 from daybreak.models.pricing.programme import Limits
 from daybreak.models.pricing.rails import Rails, Rule, rails_of
 from daybreak.models.pricing.solution import KEEP, Solution, Status
 from daybreak.models.pricing.solve import solve
+from daybreak.models.pricing.stop import Stop
 from daybreak.models.pricing.trail import binding
 from daybreak.prices.rules import Rules
 from price_cases import offers, rules
@@ -250,6 +252,7 @@ def test_what_is_tangled_is_a_programme() -> None:
     assert solution.choice.tolist() == [3, 3, 4, 4] * 2
     (part,) = solution.parts
     assert (part.status, part.gain, part.gap) == (Status.OPTIMAL, 46_000, 0.0)
+    assert part.stop is Stop.NONE
     assert part.rows.tolist() == [0, 1, 2, 4, 5, 6]
     assert solution.gain == 52_000
 
@@ -260,6 +263,7 @@ def test_without_time_what_is_tangled_stays_and_says_so() -> None:
     assert solution.choice.tolist() == [KEEP, KEEP, KEEP, 4] * 2
     (part,) = solution.parts
     assert (part.status, part.gain, part.gap) == (Status.KEPT, 0, 1.0)
+    assert part.stop is Stop.SECONDS
     assert part.bound >= 46_000
     assert labels(solution.held) == ["out_of_time"] * 3 + [""] + ["out_of_time"] * 3 + [""]
     assert not solution.optimal
@@ -272,7 +276,7 @@ def test_without_time_and_within_a_budget_the_best_found_is_taken() -> None:
     assert (best.gain, best.changes, best.optimal) == (5000, 1, True)
     assert (solution.gain, solution.changes) == (3000, 1)
     (part,) = solution.parts
-    assert part.status is Status.BEST_FOUND
+    assert (part.status, part.stop) == (Status.BEST_FOUND, Stop.SECONDS)
     assert 0 < part.gap < 1
 
 
@@ -291,9 +295,39 @@ def test_what_was_found_before_the_end_is_taken_with_its_gap(
     solution = tangled(budget, None)
 
     (part,) = solution.parts
-    assert part.status is Status.BEST_FOUND
+    assert (part.status, part.stop) == (Status.BEST_FOUND, Stop.SECONDS)
     assert 0 < part.gap <= 0.5
     assert solution.gain == tangled_best(monkeypatch, budget)
+
+
+def test_the_limit_of_nodes_is_another_end_than_that_of_time() -> None:
+    draw, items = np.random.default_rng(3), list("abcdefghijkl")
+    shop = offers(
+        *(
+            {"store": store, "item": item, "price": int(draw.choice([80, 90, 100, 110, 120]))}
+            for store in "STU"
+            for item in items
+        )
+    )
+    alike = [
+        {"name": item, "items": [item], "across": "stores", "how": "same_price"} for item in items
+    ]
+    orders = [
+        {"name": name, "items": order, "how": "ascending"}
+        for name, order in (("up", items), ("down", items[:-6:-1]))
+    ]
+    values = draw.integers(0, 90, (len(shop), 5)).tolist()
+    for nodes, ends in ((0, (Status.KEPT, Stop.NODES)), (9, (Status.OPTIMAL, Stop.NONE))):
+        limits = Limits(nodes=nodes, cells=0)
+        _, found = chosen(shop, rules(together=[*alike, *orders]), values, limits=limits)
+        (part,) = found.parts
+        assert (part.status, part.stop) == ends
+
+
+def test_a_table_that_no_machine_holds_is_an_end_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(solving, "table_of", lambda *_: None)
+    (part,) = tangled(1, None).parts
+    assert (part.status, part.stop) == (Status.BEST_FOUND, Stop.CELLS)
 
 
 def tangled_best(monkeypatch: pytest.MonkeyPatch, budget: int | None) -> int:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
+from daybreak.models.arrays import to_names
 from daybreak.models.pricing.demand import value_of
+from daybreak.models.pricing.judged import MOST, as_text, pack
+from daybreak.models.pricing.layout import SOLVED
+from daybreak.models.pricing.night import Interval, decide
+from daybreak.models.pricing.programme import Limits
 from daybreak.models.pricing.rails import Rule
+from daybreak.models.pricing.stop import Stop
 from price_cases import offers, rules
 from price_nights import PERIODS, column, demand, night, prices
 
@@ -100,6 +110,46 @@ def test_where_margin_is_asked_for_the_cost_counts_unless_it_is_spent() -> None:
         assert prices(night(offers({"cost": cost}), demand(-2.0), said)) == [price]
     gone = rules(objective="margin", markdowns=[{"items": ["a"], "ends": "2026-03-09"}])
     assert prices(night(offers({}), demand(-2.0), gone, spent=True)) == [80]
+
+
+# --- how well it was solved, and by which days ------------------------------------------------
+
+
+TANGLED = [
+    {"name": "first", "items": ["a"], "across": "stores", "how": "same_price"},
+    {"name": "last", "items": ["c"], "across": "stores", "how": "same_price"},
+    {"name": "sizes", "items": ["a", "b", "c"], "how": "ascending"},
+]
+
+
+def test_a_night_that_ran_out_of_time_says_so_of_each_price() -> None:
+    """a, b and c hold one another together, so that they are a programme; d is by itself."""
+    shop = offers(*({"store": store, "item": item} for store in "ST" for item in "abcd"))
+    wanted = demand(*[-0.5, -0.5, -3.0, -0.5] * 2)
+    nobody = {"spent": np.zeros(8, bool)}
+    interval = Interval(wanted.elasticity, wanted.elasticity)
+    late = decide(
+        shop, wanted, interval, rules(together=TANGLED), limits=Limits(seconds=0), **nobody
+    )
+    assert column(late, "gap") == [1, 1, 1, 0] * 2
+    assert column(late, "stop") == [Stop.SECONDS] * 3 + [0] + [Stop.SECONDS] * 3 + [0]
+    solved = json.loads(to_names(late.context[SOLVED])[0])
+    assert (solved["stopped"], solved["gap"]) == ({"seconds": 1}, 1.0)
+    done = decide(shop, wanted, interval, rules(together=TANGLED), **nobody)
+    assert set(column(done, "gap")) == set(column(done, "stop")) == {0}
+    assert json.loads(to_names(done.context[SOLVED])[0])["stopped"] == {}
+
+
+@given(arrays(bool, st.tuples(st.integers(1, 4), st.integers(1, MOST))))
+def test_days_are_the_same_as_bits_of_float32_and_as_text(free: Any) -> None:
+    words = np.column_stack([*pack(free).values()]).astype(np.float32)
+    expected = ["".join("01"[int(one)] for one in row).rstrip("0") for row in free]
+    assert as_text(words).tolist() == expected
+
+
+def test_more_days_than_there_are_bits_are_refused() -> None:
+    with pytest.raises(ValueError, match="97 days"):
+        pack(np.ones((1, MOST + 1), bool))
 
 
 # --- places ----------------------------------------------------------------------------------

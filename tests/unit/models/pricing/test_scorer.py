@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from daybreak.models.base import Day, Given, Questions, SnapshotRows
+from daybreak.models.pricing.layout import VALUES
 from daybreak.models.pricing.night import Night
 from daybreak.models.pricing.request import PriceRequest
 from daybreak.models.pricing.scorer import CHANGES, PriceRows, PricingScorer
+from daybreak.models.pricing.stop import Stop
 from daybreak.registry.artifact import Artifact
 from price_cases import DAY, offers, rules
 from price_nights import demand, night
@@ -128,6 +130,17 @@ def test_every_answer_is_a_point_that_the_rules_left() -> None:
         for _ in range(200)
     ]
     assert set(answered(rows(made_by, *asked))) == {90, 100, 110}
+
+
+def test_an_answer_says_by_which_days_it_is_judged_and_how_well_it_was_solved() -> None:
+    free = np.array([[True, False, True], [False, False, False]])
+    made = rows(night(offers({}, {}), demand(-0.5, -0.5, free=free), rules()), *EACH[:2])
+    assert answered(made, "judged_by") == ["101", ""]
+    assert answered(made, "stopped") == ["", ""]
+    assert answered(made, "gap") == [0, 0]
+    found = night(offers({}), demand(-0.5), rules())
+    found.values[:, VALUES.index("stop")] = Stop.SECONDS
+    assert answered(rows(found, {}), "stopped") == ["seconds"]
 
 
 def test_two_rules_that_leave_nothing_are_both_named() -> None:

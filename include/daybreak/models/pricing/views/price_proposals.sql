@@ -22,6 +22,9 @@ SELECT
     score.lowest_rule,
     score.highest_rule,
     score.place::int AS place,
+    score.gap,
+    score.stopped,
+    score.judged_by,
     score.generation_id,
     generation.version,
     pointer.published_at,
@@ -88,6 +91,15 @@ COMMENT ON COLUMN report.price_proposals.lowest_rule IS 'that sets the lowest pr
 COMMENT ON COLUMN report.price_proposals.highest_rule IS 'that sets the highest price';
 COMMENT ON COLUMN report.price_proposals.place IS
     'how many changes gain as much or more, those of one group counted together; 0 for none';
+COMMENT ON COLUMN report.price_proposals.gap IS
+    'of the most that the prices solved together could gain, the share that was not found; 0 where '
+    'nothing better exists';
+COMMENT ON COLUMN report.price_proposals.stopped IS
+    'what ended the search before it was sure of the best: nodes, cells, or seconds, where another '
+    'run may find other prices; '''' for none';
+COMMENT ON COLUMN report.price_proposals.judged_by IS
+    'a sign for each day after business_date, or week: 1 where the price is judged by it, 0 where a '
+    'promotion is planned';
 COMMENT ON COLUMN report.price_proposals.generation_id IS 'generation of the row';
 COMMENT ON COLUMN report.price_proposals.version IS 'version of the model';
 COMMENT ON COLUMN report.price_proposals.published_at IS 'when it became visible';
