@@ -9,4 +9,6 @@ VIEWS = views_of(
     "price_proposals",
     "price_approvals",
     "price_night",
+    "price_outcome",
+    "price_results",
 )
