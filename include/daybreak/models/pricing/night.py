@@ -193,7 +193,7 @@ def _search(solution: Solution, n: int) -> dict[str, Floats]:
     gap, stop = np.zeros(n), np.zeros(n)
     for part in solution.parts:
         gap[part.rows] = part.gap
-        stop[part.rows] = part.stop
+        stop[part.rows] = part.stopped
     return {"gap": gap, "stop": stop}
 
 
@@ -235,7 +235,7 @@ def _context(rules: Rules, solution: Solution) -> Context:
     corridor = rules.competitor
     bounds = (None, None) if corridor is None else (corridor.below, corridor.above)
     statuses = Counter(part.status.value for part in solution.parts)
-    stops = Counter(part.stop.label for part in solution.parts if part.stop)
+    stops = Counter(part.stopped.label for part in solution.parts if part.stopped)
     gap = max((part.gap for part in solution.parts), default=0.0)
     solved = {
         "programmes": dict(sorted(statuses.items())),

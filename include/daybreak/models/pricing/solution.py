@@ -41,6 +41,11 @@ class Part:
         """(bound - gain) / bound; 0 where the gain is the best there is."""
         return 0.0 if self.bound <= self.gain else (self.bound - self.gain) / self.bound
 
+    @property
+    def stopped(self) -> Stop:
+        """What ended the search while something better was possible."""
+        return self.stop if self.gap > 0 else Stop.NONE
+
 
 @dataclass(frozen=True)
 class Solution:
