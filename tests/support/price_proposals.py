@@ -13,15 +13,18 @@ from daybreak.warehouse import tables
 from daybreak.warehouse.partitions import ensure_partition
 
 MODEL = "pricing"
+RULES = {"currency": "EUR", "ladder": {"points": [1.0]}}
 
 
-def publish(conn: Connection, day: date, moves: dict[str, tuple[int, int]]) -> int:
+def publish(
+    conn: Connection, day: date, moves: dict[str, tuple[int, int]], timezone: str = "UTC"
+) -> int:
     """A generation of the day with one store's prices in cents. ``moves``: item -> price in force,
-    price proposed."""
+    price proposed. ``timezone``: in which business dates begin."""
     cutoff = datetime(day.year, day.month, day.day, 2, tzinfo=UTC) + timedelta(days=1)
     conn.execute(
         insert(tables.price_rules).values(
-            sha256="", rules={"currency": "EUR"}, decimals=2, timezone="UTC", known_from=cutoff
+            sha256="", rules=RULES, decimals=2, timezone=timezone, known_from=cutoff
         )
     )
     snapshot_id = conn.execute(
