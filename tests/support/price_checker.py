@@ -1,7 +1,7 @@
 """An independent reading of the rules of prices: row by row, in fractions, from the prose.
 
 Knows nothing of the code under test: rules are plain values as a file has them, offers are plain
-dictionaries. ``None`` is unknown. Prices are whole minor units of a currency with two decimals.
+dictionaries. ``None`` is unknown. Prices are whole minor units of the currency.
 """
 
 from __future__ import annotations
@@ -22,8 +22,11 @@ def exact(number: float) -> Fraction:
     return Fraction(str(number))
 
 
-def cents(number: float) -> int:
-    amount = exact(number) * 100
+SCALES = {"EUR": 100, "JPY": 1}
+
+
+def minor(rules: Rules, number: float) -> int:
+    amount = exact(number) * SCALES[rules["currency"]]
     assert amount.denominator == 1
     return int(amount)
 
@@ -32,12 +35,14 @@ def ladder(rules: Rules) -> list[int]:
     """Every cent there is, tried."""
     said = rules["ladder"]
     if "points" in said:
-        return sorted({cents(point) for point in said["points"]})
-    first, last = cents(said["from"]), cents(said["to"])
+        return sorted({minor(rules, point) for point in said["points"]})
+    first, last = minor(rules, said["from"]), minor(rules, said["to"])
     if "step" in said:
-        return [p for p in range(first, last + 1) if (p - first) % cents(said["step"]) == 0]
-    ends = {cents(ending) for ending in said["endings"]}
-    return [p for p in range(first, last + 1) if p % 100 in ends]
+        step = minor(rules, said["step"])
+        return [p for p in range(first, last + 1) if (p - first) % step == 0]
+    every = minor(rules, said.get("every", 1))
+    ends = {minor(rules, ending) for ending in said["endings"]}
+    return [p for p in range(first, last + 1) if p % every in ends]
 
 
 def has_to_go(rules: Rules, offer: Offer) -> list[dict[str, Any]]:
@@ -79,7 +84,7 @@ def no_cost(rules: Rules, offer: Offer, new: int) -> bool:
 
 
 def markdown_floor(rules: Rules, offer: Offer, new: int) -> bool:
-    return all(new >= cents(one.get("floor", 0)) for one in has_to_go(rules, offer))
+    return all(new >= minor(rules, one.get("floor", 0)) for one in has_to_go(rules, offer))
 
 
 def blocked(rules: Rules, offer: Offer, _new: int) -> bool:

@@ -5,10 +5,10 @@ SELECT
     score.store_id,
     score.item_id,
     rules.currency,
-    score.current_price::numeric / rules.scale AS current_price,
-    score.price::numeric / rules.scale AS price,
-    score.lowest_price::numeric / rules.scale AS lowest_price,
-    score.highest_price::numeric / rules.scale AS highest_price,
+    round(score.current_price::numeric / rules.scale, rules.decimals) AS current_price,
+    round(score.price::numeric / rules.scale, rules.decimals) AS price,
+    round(score.lowest_price::numeric / rules.scale, rules.decimals) AS lowest_price,
+    round(score.highest_price::numeric / rules.scale, rules.decimals) AS highest_price,
     score.current_units,
     score.units,
     score.units_p10,
@@ -36,7 +36,10 @@ JOIN score.pricing AS score
     ON score.business_date = pointer.business_date
     AND score.generation_id = pointer.generation_id
 CROSS JOIN LATERAL (
-    SELECT book.rules ->> 'currency' AS currency, 10::numeric ^ book.decimals AS scale
+    SELECT
+        book.rules ->> 'currency' AS currency,
+        book.decimals::int AS decimals,
+        10::numeric ^ book.decimals AS scale
     FROM ops.price_rules AS book
     WHERE book.known_from <= generation.cutoff
     ORDER BY book.known_from DESC
