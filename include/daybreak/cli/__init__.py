@@ -19,6 +19,7 @@ from daybreak.cli import (
     keys,
     models,
     platform,
+    prices,
     runs,
     streams,
     warehouse,
@@ -40,6 +41,7 @@ for _module in (platform, demo, runs, models, export):
 app.add_typer(data.app, name="data")
 app.add_typer(warehouse.app, name="warehouse")
 app.add_typer(generations.app, name="generations")
+app.add_typer(prices.app, name="prices")
 app.add_typer(streams.app, name="streams")
 app.add_typer(keys.app, name="keys")
 

@@ -39,6 +39,7 @@ from daybreak.clock import AsOf
 from daybreak.errors import InvalidRequest, NotFound
 from daybreak.ledger.states import Generation
 from daybreak.models.schedule import DAILY, Schedule, ScoresOf
+from daybreak.prices.curve import Curve
 from daybreak.registry.artifact import Artifact
 from daybreak.signals.declared import Signal
 from daybreak.signals.transactions import EventRows
@@ -647,6 +648,9 @@ class Learning(ABC):
         return [f"{name}: {value}" for name, value in found.items()]
 
 
+CurveOf = Callable[[SnapshotRows, Columns, Day], Curve]
+
+
 @dataclass(frozen=True)
 class Model(Generic[RequestT]):
     """A name and facets. Stateless: all that a model learned is in the artifact of a version.
@@ -659,8 +663,9 @@ class Model(Generic[RequestT]):
     scorer is a ``DecidingScorer``. Each answer is kept with what it was made from, and the night
     makes it again from the log by the batch fold: same features, same answer, bit for bit. The
     version in force answers; no business date has to be published.
-    ``views``: its report views. ``reads``: the inputs of a model that is not scored
-    nightly; else its schedule has them.
+    ``curve``: of a model that sets prices: the demand curve of an entity (n=1), with its published
+    row of the score table, (1,) each. ``views``: its report views. ``reads``: the inputs of a model
+    that is not scored nightly; else its schedule has them.
     """
 
     name: str
@@ -670,6 +675,7 @@ class Model(Generic[RequestT]):
     nightly: Nightly | None = None
     decides: bool = False
     learning: str | None = None
+    curve: CurveOf | None = None
     views: tuple[View, ...] = ()
     reads: tuple[ScoresOf, ...] = ()
 

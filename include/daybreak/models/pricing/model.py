@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from daybreak.models.base import Endpoint, Example, Model
+from daybreak.models.pricing.curve import curve_of
 from daybreak.models.pricing.nightly import PricingNightly
 from daybreak.models.pricing.request import PriceNotes, PriceRequest
 from daybreak.models.pricing.scorer import PricingScorer
@@ -68,5 +69,6 @@ MODEL = Model(
     scorer=PricingScorer,
     nightly=PricingNightly(),
     learning="daybreak.models.pricing.learn:LEARNING",
+    curve=curve_of,
     views=VIEWS,
 )
