@@ -120,6 +120,8 @@ def decide(
             **said._asdict(),
         )
         kept = record_approval(conn, given)
+        if answer is not None:
+            runtime.metrics.incr(f"{model.name}.approval.{kept.outcome}")
         if not kept.publishes:
             generations.reject(conn, generation_id, _why(kept), runtime.clock())
             return None

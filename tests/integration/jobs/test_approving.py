@@ -210,9 +210,11 @@ def test_the_same_proposal_has_the_answer_that_it_had(runtime: Runtime) -> None:
         assert people.all() == ["ann", "ann"]
 
 
-def test_what_expired_is_asked_again(runtime: Runtime) -> None:
-    first = scored(runtime)
+def test_what_expired_is_asked_again(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, counted = scored(runtime), list[str]()
+    monkeypatch.setattr(runtime.metrics, "incr", counted.append)
     assert approving.decide(first, "expire", runtime=runtime) is None
+    assert [name for name in counted if "approval" in name] == ["toy.approval.expired"]
     assert approving.ask(scored(runtime, "daily/two"), runtime)["subject"] == "42 rows"
 
 
