@@ -17,10 +17,14 @@ RULES = {"currency": "EUR", "ladder": {"points": [1.0]}}
 
 
 def publish(
-    conn: Connection, day: date, moves: dict[str, tuple[int, int]], timezone: str = "UTC"
+    conn: Connection,
+    day: date,
+    moves: dict[str, tuple[int, int]],
+    timezone: str = "UTC",
+    judged_by: str = "1111111",
 ) -> int:
     """A generation of the day with one store's prices in cents. ``moves``: item -> price in force,
-    price proposed. ``timezone``: in which business dates begin."""
+    price proposed. ``timezone``: in which business dates begin. ``judged_by``: by which days."""
     cutoff = datetime(day.year, day.month, day.day, 2, tzinfo=UTC) + timedelta(days=1)
     conn.execute(
         insert(tables.price_rules).values(
@@ -49,7 +53,7 @@ def publish(
                 units_p90=15, current_margin=400, margin=450, elasticity=-1, elasticity_low=-2,
                 elasticity_high=-0.5, place=place if price != current else 0,
                 rule="largest_change", lowest_rule="", highest_rule="", gap=0, stopped="",
-                judged_by="1111111",
+                judged_by=judged_by,
             )
         )  # fmt: skip
     g.mark_staged(conn, generation_id, len(moves), cutoff)
