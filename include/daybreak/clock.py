@@ -59,6 +59,36 @@ def local_moment(day: date, at: time, timezone: str) -> datetime:
     return max(local.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
 
 
+@dataclass(frozen=True)
+class Slot:
+    """A span of time, from ``begins`` up to ``ends``, which is not in it; both aware."""
+
+    begins: datetime
+    ends: datetime
+
+
+def start_of_day(day: date, timezone: str) -> datetime:
+    """The first moment (UTC) at which clocks in ``timezone`` show the day.
+
+    Where clocks go forward at midnight that is 1:00, and where they show midnight twice the first
+    one counts.
+    """
+    return datetime.combine(day, time(), ZoneInfo(timezone)).astimezone(UTC)
+
+
+def slot_of_day(moment: datetime, length: timedelta, day: date, timezone: str) -> Slot:
+    """The slot of a day that a moment is in. Slots are of one length, from the day's first moment
+    on; the last one ends with the day, and on days with 23 or 25 hours there are fewer or more.
+
+    Raises ``ValueError`` for a moment of another day.
+    """
+    first, end = start_of_day(day, timezone), start_of_day(day + timedelta(days=1), timezone)
+    if not first <= moment < end:
+        raise ValueError(f"{moment.isoformat()} is not on {day}")
+    begins = first + (moment - first) // length * length
+    return Slot(begins, min(begins + length, end))
+
+
 def scheduled_cutoff(business_date: date, run_at: time, timezone: str) -> datetime:
     """When the run for a business date is due to start: ``run_at`` on the day after, in UTC.
 

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daybreak.clock import between, due_at, local_moment, scheduled_cutoff, shortest_night
+from daybreak.clock import (
+    Slot,
+    between,
+    due_at,
+    local_moment,
+    scheduled_cutoff,
+    shortest_night,
+    slot_of_day,
+    start_of_day,
+)
 
 MIDNIGHT = time(0)
 PACKAGE = Path(__file__).parents[2] / "include" / "daybreak"
@@ -116,3 +125,54 @@ def test_a_night_whose_clocks_go_forward_is_the_shortest() -> None:
     assert shortest_night(time(3, 30), time(6), "Europe/Berlin") == timedelta(hours=2.5)
     # 02:30 becomes 03:30, and 03:00 is over by then: the run gets its usual half hour.
     assert shortest_night(time(2, 30), time(3), "Europe/Berlin") == timedelta(minutes=30)
+
+
+ZONES = ("Europe/London", "America/Sao_Paulo", "Australia/Lord_Howe", "Asia/Beirut", "UTC")
+
+
+@pytest.mark.parametrize(
+    ("day", "zone", "slots", "begins"),
+    [
+        (date(2026, 3, 28), "Europe/London", 96, "2026-03-28T00:00Z"),
+        (date(2026, 3, 29), "Europe/London", 92, "2026-03-29T00:00Z"),
+        (date(2026, 10, 25), "Europe/London", 100, "2026-10-24T23:00Z"),
+        # By half an hour; at midnight, which is skipped, and which is shown twice.
+        (date(2026, 4, 5), "Australia/Lord_Howe", 98, "2026-04-04T13:00Z"),
+        (date(2026, 3, 29), "Asia/Beirut", 92, "2026-03-28T22:00Z"),
+        (date(2018, 11, 4), "America/Sao_Paulo", 92, "2018-11-04T03:00Z"),
+    ],
+)
+def test_a_day_has_as_many_slots_as_its_clocks_show(
+    day: date, zone: str, slots: int, begins: str
+) -> None:
+    first, end = start_of_day(day, zone), start_of_day(day + timedelta(days=1), zone)
+    assert first == datetime.fromisoformat(begins)
+    assert (end - first) // timedelta(minutes=15) == slots
+    assert slot_of_day(end - timedelta(seconds=1), timedelta(minutes=15), day, zone).ends == end
+
+
+@given(
+    st.dates(date(2000, 1, 1), date(2040, 1, 1)),
+    st.sampled_from(ZONES),
+    st.integers(1, 720),
+    st.integers(0, 86_399),
+)
+def test_slots_leave_no_gap_and_end_with_the_day(
+    day: date, zone: str, minutes: int, seconds: int
+) -> None:
+    length = timedelta(minutes=minutes)
+    first, end = start_of_day(day, zone), start_of_day(day + timedelta(days=1), zone)
+    moment = first + (end - first) * seconds / 86_400
+    found = slot_of_day(moment, length, day, zone)
+    assert found.begins <= moment < found.ends
+    assert found == slot_of_day(found.begins, length, day, zone)
+    assert found.ends == end or found.ends - found.begins == length
+    if found.ends < end:
+        assert slot_of_day(found.ends, length, day, zone).begins == found.ends
+
+
+def test_a_moment_of_another_day_has_no_slot() -> None:
+    noon = datetime(2026, 3, 28, 12, tzinfo=UTC)
+    assert isinstance(slot_of_day(noon, timedelta(hours=1), date(2026, 3, 28), "UTC"), Slot)
+    with pytest.raises(ValueError, match="is not on 2026-03-29"):
+        slot_of_day(noon, timedelta(hours=1), date(2026, 3, 29), "UTC")
