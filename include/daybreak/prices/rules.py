@@ -27,6 +27,7 @@ from daybreak.prices.form import (
     twice,
 )
 from daybreak.prices.ladder import Ladder, Points
+from daybreak.prices.live import Live
 from daybreak.prices.money import decimals, exact_minor
 
 Objective = Literal["margin", "revenue", "units", "sell_through"]
@@ -134,6 +135,7 @@ class Rules(Form):
     markdowns: Annotated[tuple[Markdown, ...], BeforeValidator(as_tuple)] = ()
     priority: Annotated[tuple[Ranked, ...], BeforeValidator(as_tuple)] = RANKED
     approval: Approval | None = None
+    live: Live | None = Field(None, description="what streams may move during the day")
 
     @field_validator("currency")
     @classmethod
@@ -178,6 +180,15 @@ class Rules(Form):
             raise ValueError(f"name each of {', '.join(RANKED)} once, the strongest first")
         return priority
 
+    @whole(mode="after")
+    def _competitors_have_a_corridor(self) -> Self:
+        if self.live is not None and self.live.competitors and self.competitor is None:
+            raise ValueError(
+                "`live.competitors` moves prices into the corridor around what they ask: give "
+                "`competitor`"
+            )
+        return self
+
     @cached_property
     def points(self) -> Points:
         """The ladder in minor units: int64 (K,), sorted, each once."""
@@ -192,6 +203,8 @@ class Rules(Form):
         plain = {name: getattr(self, name) for name in Rules.model_fields}
         whole_form = Rules.model_construct(**plain)  # of a section, without what is not a rule
         dumped = whole_form.model_dump(mode="json", by_alias=True)
+        if self.live is None:
+            del dumped["live"]  # so that rules from before there was any keep their identity
         return json.dumps(dumped, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod

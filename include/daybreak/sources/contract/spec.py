@@ -17,6 +17,7 @@ import yaml
 from pydantic import BeforeValidator, Field, ValidationError, create_model, model_validator
 
 from daybreak.errors import DatasetError
+from daybreak.prices.live import LiveCompetitors, LiveSales
 from daybreak.sources.contract.calendar import Calendar
 from daybreak.sources.contract.durations import Duration
 from daybreak.sources.contract.outline import dataset_file
@@ -24,6 +25,7 @@ from daybreak.sources.contract.section import Facts, Name, Section, Strict
 from daybreak.sources.sections.kind import SectionKind
 from daybreak.sources.sections.labels import Labels
 from daybreak.sources.sections.plan import Plan
+from daybreak.sources.sections.pricing import PriceRules
 from daybreak.sources.sections.sales import Sales
 from daybreak.sources.sections.streams import Streams
 from daybreak.sources.sections.table import FACTS, KINDS
@@ -90,6 +92,23 @@ class DatasetSpec(Strict):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _live_prices_have_streams(self) -> Self:
+        streams: dict[str, list[Streams]] = {}
+        for one in self._all(Streams):
+            streams.setdefault(one.name, []).append(one)
+        for rules in self._all(PriceRules):
+            if rules.live is None:
+                continue
+            if self.calendar.days != 1:
+                raise ValueError(
+                    "`pricing.live` is about days, and `calendar.period` is longer: leave it out"
+                )
+            for name, feed in rules.live.feeds.items():
+                if fault := _misfit(feed, streams):
+                    raise ValueError(f"`pricing.live.{name}.{fault}")
+        return self
+
     @property
     def sections(self) -> tuple[Section, ...]:
         """The sections that the file has, in the order in which they are loaded."""
@@ -135,6 +154,26 @@ class DatasetSpec(Strict):
 
     def _all(self, model: type[_S]) -> list[_S]:
         return [section for section in self.sections if isinstance(section, model)]
+
+
+def _misfit(
+    feed: LiveSales | LiveCompetitors, streams: Mapping[str, Sequence[Streams]]
+) -> str | None:
+    """What of a feed no section has, beginning with its field; None: it has all."""
+    if feed.stream not in streams:
+        there = ", ".join(streams) or "no stream"
+        return f"stream` is {feed.stream!r}; there is {there}"
+    for what, named in (("keys", feed.keys), ("amounts", feed.amounts)):
+        known = list(
+            dict.fromkeys(name for one in streams[feed.stream] for name in getattr(one, what))
+        )
+        for field, name in named.items():
+            if name not in known:
+                listed = ", ".join(known) or "none"
+                return f"{field}` is {name!r}; the stream {feed.stream!r} has the {what} {listed}"
+        if len({*named.values()}) < len(named):
+            return f"{min(named)}`: two fields name the same of the {what}"
+    return None
 
 
 def dataset_model(kinds: Sequence[SectionKind[Any]] = KINDS) -> type[DatasetSpec]:

@@ -71,7 +71,7 @@ def _in_short(section: PriceRules) -> str:
 
 _FURTHER = (
     *("largest_rise", "largest_fall", "changes_a_night", "together", "markdowns"),
-    "approval",
+    *("approval", "live"),
 )
 
 PRICING = SectionKind(
