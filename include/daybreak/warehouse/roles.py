@@ -52,6 +52,7 @@ _ON_TABLE: dict[str, dict[str, frozenset[str]]] = {
         "ops.champion": _APPEND,
         "ops.price_rules": _APPEND,
         "ops.price": _APPEND,
+        "ops.price_moment": _READ,  # appended to by a function alone (revision 0020)
         "ops.price_reading": _APPEND,
         "ops.serving": _APPEND,
         "ops.trial": _APPEND,
@@ -70,6 +71,7 @@ _ON_TABLE: dict[str, dict[str, frozenset[str]]] = {
             "ops.decision",
             "ops.generation",
             "ops.model_version",
+            "ops.price_moment",
             "ops.price_rules",
             "ops.published",
             "ops.schema_version",

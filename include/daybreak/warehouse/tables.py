@@ -628,7 +628,9 @@ price = Table(
     Column("known_at", Instant, nullable=False),
     Column("source", Text, nullable=False),
     Column("generation_id", BigInteger, comment="whose price it is; null: observed"),
-    CheckConstraint("source IN ('observed', 'published', 'withdrawn')", name="price_source"),
+    CheckConstraint(
+        "source IN ('observed', 'published', 'withdrawn', 'live')", name="price_source"
+    ),
     CheckConstraint("price >= 0", name="price_not_negative"),
     Index("price_by_series", "store_id", "item_id", "valid_from", "known_at", "entry_id"),
     Index(
@@ -640,6 +642,27 @@ price = Table(
 )
 """Which price is in force from when on, said when. Append-only: of entries with one ``valid_from``
 the one known last holds."""
+
+price_moment = Table(
+    "price_moment",
+    metadata,
+    Column("generation_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("store_id", Text, primary_key=True),
+    Column("item_id", Text, primary_key=True),
+    Column("slot_at", Instant, primary_key=True, comment="from when on it is in force"),
+    Column("price", BigInteger, nullable=False, comment="minor units"),
+    Column("published", BigInteger, nullable=False, comment="price of the night"),
+    Column("demand", REAL, comment="a multiple of what was expected; null: not known"),
+    Column("units", Double, comment="sold since the day began"),
+    Column("expected", REAL, comment="to be sold by then"),
+    Column("competitor", BigInteger, comment="minor units; null: none is known"),
+    Column("known_by", Instant, nullable=False, comment="it knows nothing later"),
+    Column("recorded_at", Instant, nullable=False),
+    CheckConstraint("price >= 0", name="price_moment_not_negative"),
+    schema="ops",
+)
+"""Changes of prices during a day, and what moved them. Append-only; ``ops.keep_price_moments`` is
+the way in, which puts them into the ledger."""
 
 price_reading = Table(
     "price_reading",

@@ -45,7 +45,8 @@ COMMENT ON COLUMN report.price_history.last_day IS
     'last day on which the price was in force at all; null while it is';
 COMMENT ON COLUMN report.price_history.source IS
     'observed: sales show it; published: the nightly prices put it in force; withdrawn: it came '
-    'back as what had followed it was rolled back';
+    'back as what had followed it was rolled back; live: streams moved it during the day, or it '
+    'came back after that';
 COMMENT ON COLUMN report.price_history.generation_id IS
     'publication whose price it is; null where sales show it';
 COMMENT ON COLUMN report.price_history.known_at IS 'since when it is known';

@@ -122,6 +122,6 @@ COMMENT ON COLUMN report.price_was.currency IS
     'ISO 4217 code; a price in another currency is neither compared nor a reduction';
 COMMENT ON COLUMN report.price_was.decimals IS 'of the currency: 2 where 199 is 1.99';
 COMMENT ON COLUMN report.price_was.source IS
-    'of the reduced price: observed, published or withdrawn';
+    'of the reduced price: observed, published, withdrawn or live';
 COMMENT ON COLUMN report.price_was.generation_id IS
     'publication that reduced it; null where sales show it';
