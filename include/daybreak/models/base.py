@@ -35,7 +35,7 @@ from pydantic import BaseModel
 from sqlalchemy import Connection, FromClause, Select, Table
 
 from daybreak import types
-from daybreak.clock import AsOf
+from daybreak.clock import AsOf, Slot
 from daybreak.errors import InvalidRequest, NotFound
 from daybreak.ledger.states import Generation
 from daybreak.models.schedule import DAILY, Schedule, ScoresOf
@@ -94,6 +94,19 @@ class SnapshotRows:
     def __len__(self) -> int:
         return len(self.values)
 
+    def rows_at(self, places: Sequence[int]) -> SnapshotRows:
+        """The rows at some places, in the order given."""
+        if len(places) == len(self) and list(places) == list(range(len(self))):
+            return self
+        records, offsets = self.records, None
+        if self.offsets is not None:
+            runs = [slice(*self.offsets[place : place + 2].tolist()) for place in places]
+            records = np.concatenate([self.records[run] for run in runs])
+            counts = [run.stop - run.start for run in runs]
+            offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        keys = tuple(names[list(places)] for names in self.keys)
+        return SnapshotRows(keys, self.values[list(places)], records, offsets)
+
     @classmethod
     def joined(cls, parts: Sequence[SnapshotRows]) -> SnapshotRows:
         """The rows of some runs of one model, in the order given."""
@@ -130,6 +143,19 @@ class Day:
 
 
 @dataclass(frozen=True)
+class Moment:
+    """What moves the answers about an entity while ``slot`` lasts, the same for all who ask.
+
+    ``found``: of the model's own form; None: nothing does. ``stale``: the warehouse is down, and it
+    is what was found in an earlier slot.
+    """
+
+    slot: Slot
+    found: Any
+    stale: bool = False
+
+
+@dataclass(frozen=True)
 class Given:
     """What the platform fetched before a scorer is asked.
 
@@ -137,13 +163,15 @@ class Given:
     snapshot. ``scores``: by upstream model, its published rows of those entities, as columns of its
     score table. ``identity``: what each of them is (``snapshot_id``, ``generation_id`` by model),
     as JSON. ``events``: for a model that decides, the events that the questions are about, and
-    their signals.
+    their signals. ``moments``: for one whose answers move during the day, by entity; None by night,
+    and of an entity that nobody asks about as it is.
     """
 
     entities: SnapshotRows = NO_ENTITIES
     scores: Mapping[str, Columns] = field(default_factory=dict)
     identity: Mapping[str, Any] = field(default_factory=dict)
     events: EventRows | None = None
+    moments: Sequence[Moment | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -225,9 +253,10 @@ def rows_of(offsets: NDArray[np.int64] | None, question: int) -> slice:
     return slice(*offsets[question : question + 2].tolist())
 
 
-Source = Literal["published", "live", "default"]
+Source = Literal["published", "live", "default", "what_if"]
 """``published``: the answer is what batch published, bit for bit; ``default``: the row that
-batch published for unknown entities; ``live``: with what the request says."""
+batch published for unknown entities; ``live``: with what the request says, or streams say of this
+moment; ``what_if``: of a model whose answers hold for everybody, one that does not."""
 
 
 @dataclass(frozen=True)
@@ -329,6 +358,50 @@ class DecidingScorer(Scorer, Protocol):
         ``features``: (m, F). ``added``: (m, F + 1), what each of them added to the margin, and the
         base.
         """
+        ...
+
+
+class Moves(Protocol):
+    """What moves the answers of a version during the day. Safe for many threads.
+
+    Time is cut into slots. An answer changes only where one begins, and follows from what was known
+    by then: so all workers give the same.
+    """
+
+    def slot(self, now: datetime) -> Slot:
+        """The slot that a moment is in."""
+        ...
+
+    def is_about_now(self, asked: Any) -> bool:
+        """Whether a request asks for what holds now, and not for something of its own."""
+        ...
+
+    def read(
+        self,
+        conn: Connection,
+        entities: SnapshotRows,
+        slot: Slot,
+        *,
+        generation: Generation,
+        since: datetime,
+        now: datetime,
+    ) -> Sequence[Any]:
+        """Of each entity what moves its answers in ``slot`` (``Moment.found``), and keep what has
+        to be kept of it; asked once a slot and process, or a few times.
+
+        ``since``: from when on the generation answers. ``conn``: each of its statements is a
+        transaction, with the rights of the service. Raises what the warehouse does.
+        """
+        ...
+
+
+@runtime_checkable
+class MovingScorer(Scorer, Protocol):
+    """A scorer whose answers may move during the day, by what streams say."""
+
+    @property
+    def moves(self) -> Moves | None:
+        """What moves them; None: nothing does, and no answer costs more than without."""
         ...
 
 

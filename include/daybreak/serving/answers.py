@@ -71,13 +71,15 @@ MANY = "many"
 class Answered(NamedTuple):
     """An answer as JSON, all but ``latency_ms``, and what metrics and logs say of it.
 
-    ``source``: where it comes from, or ``MANY``.
+    ``source``: where it comes from, or ``MANY``. ``lasts``: whether it is the same when it is asked
+    for again.
     """
 
     json: bytes
     model: str
     version: str
     source: str
+    lasts: bool = True
 
 
 def prediction_columns(model: AnyModel) -> tuple[str, ...]:
@@ -197,7 +199,7 @@ class Answering:
             for one in asked:
                 yield from _or_error(partial(self._alone, basis, one))
             return
-        given, place = self.inputs.of_many(self.model, basis.generation, asked)
+        given, place = self.inputs.of_many(self.model, basis, asked)
         known = [n for n, row in enumerate(place) if row is not None]
         rows = np.array([place[n] for n in known], np.int64)
         scored = self._halved(basis, given, [asked[n] for n in known], rows)
@@ -259,7 +261,9 @@ class Answering:
         return found
 
     def _source(self, found: Source) -> Source:
-        return found if self.publication.of_its_generation else "live"
+        if found == "what_if" or self.publication.of_its_generation:
+            return found
+        return "live"
 
     def _compare(self, basis: Basis, asked: Sequence[BaseModel], records: list[Json]) -> None:
         """Give each record the published row about the same."""

@@ -19,6 +19,7 @@ from daybreak.serving.http.envelope import answer_errors_as_json, trace_requests
 from daybreak.serving.http.observing import observe_requests
 from daybreak.serving.http.rates import Rates
 from daybreak.serving.inputs import Inputs, check_reads
+from daybreak.serving.moments import MomentCache
 from daybreak.serving.publications import Publications
 from daybreak.serving.routes import catalog, health, inference, metrics, openapi, predict
 from daybreak.serving.routes import streams as stream_routes
@@ -53,7 +54,10 @@ def create_app(
     app.url_map.merge_slashes = False
 
     publications = Publications(runtime, served.values())
-    inputs = Inputs(runtime, served, publications, RowCache(runtime))
+    moments = MomentCache(
+        lambda: runtime.lone_statements, runtime.clock, runtime.settings.stale_seconds
+    )
+    inputs = Inputs(runtime, served, publications, RowCache(runtime), moments)
     without = absent(runtime.settings.dataset)
     many = {name: many_form(model) for name, model in served.items()}
     shadows = Shadows(runtime, inputs)

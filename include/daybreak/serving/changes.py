@@ -81,7 +81,7 @@ class Changes:
                 for moment, version in served_versions(conn, self._model.name)
             ]
         return [
-            Change(moment, Wanted(generation.version, generation) if generation else None)
+            Change(moment, Wanted(generation.version, generation, moment) if generation else None)
             for moment, generation in served_generations(conn, self._model.name)
         ]
 
@@ -101,7 +101,9 @@ class Changes:
             trial = next((one.value for one in reversed(_until(changes, moment))), None)
             if trial is None or trial.version == found.version:
                 continue
-            beside = self._usable(conn, Wanted(trial.version, found.generation), loaded)
+            # Nobody gets the answers of a shadow: it keeps nothing of this moment.
+            since = found.since if kind == "canary" else None
+            beside = self._usable(conn, Wanted(trial.version, found.generation, since), loaded)
             if isinstance(beside, DaybreakError):
                 found = replace(found, problem=found.problem or beside)
             elif kind == "canary":

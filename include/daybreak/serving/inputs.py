@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -11,9 +11,10 @@ from pydantic import BaseModel
 from daybreak.errors import ConfigError, NotFound
 from daybreak.facts.scores import read_entities_scores, read_entity_scores
 from daybreak.ledger.generations import Generation
-from daybreak.models.base import AnyModel, Columns, Given, Key, SnapshotRows
+from daybreak.models.base import AnyModel, Columns, Given, Key, Moment, SnapshotRows
 from daybreak.runtime import Runtime
 from daybreak.scoring.snapshots import KNOWN
+from daybreak.serving.moments import MomentCache, Now
 from daybreak.serving.publications import Publication, Publications
 from daybreak.serving.rows import RowCache
 from daybreak.serving.turn import pass_on
@@ -25,12 +26,13 @@ class Basis:
 
     ``generation``: whose snapshot it is; None for a model that is not scored nightly. ``upstream``:
     generations whose scores such a model reads, by model. ``watermark``: nothing that became known
-    later is in the answer.
+    later is in the answer. ``now``: what moves it during the day; None: nothing does.
     """
 
     generation: Generation | None
     upstream: Mapping[str, Generation]
     watermark: datetime
+    now: Now | None = None
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,21 @@ class Inputs:
     models: Mapping[str, AnyModel]
     publications: Publications
     rows: RowCache
+    moments: MomentCache
+
+    def now(self, publication: Publication) -> Now | None:
+        """What moves the answers of a publication now; None: nothing does."""
+        moves, generation = publication.moves, publication.generation
+        if moves is None or generation is None or publication.since is None:
+            return None
+        slot = moves.slot(self.runtime.clock())
+        return Now(moves, slot, generation, publication.version, publication.since)
 
     def basis(self, model: AnyModel, publication: Publication) -> Basis:
         """Raises ``NotPublished`` where an upstream model has published nothing."""
         generation = publication.generation
         if generation is not None:
-            return Basis(generation, {}, generation.cutoff)
+            return Basis(generation, {}, generation.cutoff, self.now(publication))
         upstream = {read.model: self.publications.published(read.model) for read in model.inputs}
         cutoffs = (one.cutoff for one in upstream.values())
         return Basis(None, upstream, min([self.runtime.clock(), *cutoffs]))
@@ -60,22 +71,46 @@ class Inputs:
         if basis.generation is None:
             return self._upstream(model, basis, key)
         row = self.rows.get(model, basis.generation, key)
-        return Given(row, identity={"snapshot_id": basis.generation.snapshot_id})
+        moments, now = None, basis.now
+        if now is not None and now.moves.is_about_now(asked):
+            moments = self.moments.of(now, [key], row)
+        return Given(row, identity={"snapshot_id": basis.generation.snapshot_id}, moments=moments)
 
     def of_many(
-        self, model: AnyModel, generation: Generation, asked: Sequence[BaseModel]
+        self, model: AnyModel, basis: Basis, asked: Sequence[BaseModel]
     ) -> tuple[Given, list[int | None]]:
         """What some requests need, and which of its entities each is about; None: an unknown one.
 
         Raises ``WarehouseUnavailable``.
         """
+        if basis.generation is None:
+            raise TypeError(f"{model.name} answers from no generation")
         keys = [_entity(model, one) for one in asked]
-        rows = self.rows.get_many(model, generation, list(dict.fromkeys(keys)))
+        rows = self.rows.get_many(model, basis.generation, list(dict.fromkeys(keys)))
         place = {key: number for number, key in enumerate(rows)}
-        given = Given(identity={"snapshot_id": generation.snapshot_id})
+        given = Given(identity={"snapshot_id": basis.generation.snapshot_id})
         if rows:
             given = replace(given, entities=SnapshotRows.joined(list(rows.values())))
+        if rows and basis.now is not None:
+            now = basis.now.moves.is_about_now
+            wanted = {
+                place[k] for k, one in zip(keys, asked, strict=True) if k in place and now(one)
+            }
+            given = replace(
+                given, moments=self._moments(basis.now, given.entities, list(rows), wanted)
+            )
         return given, [place.get(key) for key in keys]
+
+    def _moments(
+        self, now: Now, entities: SnapshotRows, keys: Sequence[Key], wanted: Collection[int]
+    ) -> list[Moment | None]:
+        found: list[Moment | None] = [None] * len(keys)
+        places = sorted(wanted)
+        if places:
+            moments = self.moments.of(now, [keys[n] for n in places], entities.rows_at(places))
+            for place, moment in zip(places, moments, strict=True):
+                found[place] = moment
+        return found
 
     def unknown(self, model: AnyModel, generation: Generation, asked: BaseModel) -> NotFound:
         """The error of one whose entity is unknown."""

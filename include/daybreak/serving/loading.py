@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -34,10 +35,12 @@ may have been restored."""
 
 @dataclass(frozen=True)
 class Wanted:
-    """A version to answer by, and the generation to answer from where the model has one."""
+    """A version to answer by, and the generation to answer from where the model has one; ``since``:
+    from when on it does."""
 
     version: str
     generation: Generation | None = None
+    since: datetime | None = None
 
     @property
     def key(self) -> Key:
@@ -65,7 +68,14 @@ class Loader:
         for one in loaded:
             if one.key == wanted.key:
                 alone: dict[str, Any] = dict.fromkeys(("problem", "canary", "shadow"))
-                return replace(one, generation=wanted.generation, gate=gate, basis=basis, **alone)
+                return replace(
+                    one,
+                    generation=wanted.generation,
+                    gate=gate,
+                    basis=basis,
+                    since=wanted.since,
+                    **alone,
+                )
         error, again = self._failed.get(wanted.key, (None, 0.0))
         if error is not None and self._monotonic() < again:
             raise raised(error)
@@ -84,7 +94,15 @@ class Loader:
             self._runtime.metrics.incr(f"{self._model.name}.version.stays_out")
             raise
         self._failed.pop(wanted.key, None)
-        return Publication(wanted.version, wanted.generation, engine, scorer, gate, basis)
+        return Publication(
+            wanted.version,
+            wanted.generation,
+            engine,
+            scorer,
+            gate,
+            basis,
+            since=wanted.since,
+        )
 
     def _basis(self, conn: Connection, wanted: Wanted) -> State | None:
         if wanted.generation is None or not self._model.inputs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel
 from daybreak.errors import DaybreakError
 from daybreak.ledger.generations import Generation, State
 from daybreak.ledger.verdicts import Gate
-from daybreak.models.base import AnyModel, DecidingScorer, RowScorer, Scorer
+from daybreak.models.base import AnyModel, DecidingScorer, Moves, MovingScorer, RowScorer, Scorer
 from daybreak.scoring.engines.engine import Engine
 from daybreak.serving.canary import drawn
 
@@ -41,6 +42,7 @@ class Publication:
     problem: DaybreakError | None = None
     canary: Canary | None = None
     shadow: Publication | None = None
+    since: datetime | None = None
 
     def answering(self, model: AnyModel, asked: BaseModel) -> Publication:
         """What answers this request: itself, or its canary."""
@@ -54,6 +56,11 @@ class Publication:
     def row_scorer(self) -> RowScorer | None:
         """Its scorer, where that has a shorter way for single requests."""
         return self.scorer if isinstance(self.scorer, RowScorer) else None
+
+    @cached_property
+    def moves(self) -> Moves | None:
+        """What moves its answers during the day; None: nothing does."""
+        return self.scorer.moves if isinstance(self.scorer, MovingScorer) else None
 
     @cached_property
     def decider(self) -> DecidingScorer:

@@ -1,14 +1,15 @@
 """Answers that were given before, the most recently asked ones.
 
-An answer follows from the request, the version and the generation, which never change: so it is
-kept under all of them, and none of another generation can be given. What only answers requests has
-no generation, and nothing of it is kept.
+An answer follows from the request, the version and the generation, which never change, and from the
+slot of the day where it moves: so it is kept under all of them, and none of another generation or
+slot can be given. What only answers requests has no generation, and nothing of it is kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from threading import Lock
 
 from cachetools import LRUCache
@@ -24,7 +25,7 @@ OVERHEAD = 400
 LONGEST = 4096
 """A longer request is hardly asked twice."""
 
-Key = tuple[str, int, str, str, str]
+Key = tuple[str, int, str, str, str, datetime | None]
 Kept = tuple[str, bytes, str, str]
 """The request, which counts too, and the answer's text, version and source. A plain tuple of texts
 is nothing that the collection of garbage looks into: 20,000 named ones took it 10 to 19 ms."""
@@ -42,9 +43,15 @@ class Remembered:
         self._lock = Lock()
 
     def answer(
-        self, model: str, publication: Publication, asked: BaseModel, make: Callable[[], Answered]
+        self,
+        model: str,
+        publication: Publication,
+        asked: BaseModel,
+        make: Callable[[], Answered],
+        slot: datetime | None = None,
     ) -> Answered:
-        """The answer as it was given before, else what ``make`` gives; its errors are not kept.
+        """The answer as it was given before, else what ``make`` gives; neither its errors are kept
+        nor what does not last. ``slot``: that the answer is of, where it moves during the day.
 
         A request counts as the same whatever the order of its fields and the space between them.
         """
@@ -54,7 +61,7 @@ class Remembered:
         text = asked.model_dump_json(exclude_unset=True)
         if len(text) > LONGEST:
             return make()
-        key = (model, generation.generation_id, publication.version, publication.gate, text)
+        key = (model, generation.generation_id, publication.version, publication.gate, text, slot)
         with self._lock:
             if (found := self._answers.get(key)) is not None:
                 self.hits += 1
@@ -62,6 +69,8 @@ class Remembered:
                 return Answered(json, model, version, source)
             self.misses += 1
         made = make()
+        if not made.lasts:
+            return made
         with self._lock, suppress(ValueError):  # it is larger than all that may be held
             # Copied: orjson cuts an answer off a block of 4 kB, whose rest nothing else fits into.
             json = bytes(memoryview(made.json))

@@ -39,7 +39,8 @@ def example(value: dict[str, Any]) -> ConfigDict:
 
 SOURCE = (
     "published: equal to the table; default: the row that is published for unknown entities; live: "
-    "with what the request says, or by a canary."
+    "with what the request says, with what streams say of this moment, or by a canary; what_if: in "
+    "force for nobody."
 )
 
 

@@ -99,11 +99,14 @@ class Service:
 
         def make() -> Answered:
             found = Answering(model, publication, self.inputs, wanted).one(asked)
-            return Answered(encoded_answer(found), model.name, publication.version, found["source"])
+            json, lasts = encoded_answer(found), not found.get("stale", False)
+            return Answered(json, model.name, publication.version, found["source"], lasts)
 
         if wanted != SCORES_ALONE:
             return make()
-        answered = self.remembered.answer(model.name, publication, asked, make)
+        now = self.inputs.now(publication) if publication.moves else None
+        begins = now.slot.begins if now and now.moves.is_about_now(asked) else None
+        answered = self.remembered.answer(model.name, publication, asked, make, begins)
         if publication.shadow is not None:
             self.shadows.offer(model, publication.shadow, asked, answered.json)
         return answered

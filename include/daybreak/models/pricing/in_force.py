@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     BigInteger,
@@ -21,9 +20,10 @@ from sqlalchemy import (
     union_all,
 )
 
+from daybreak.clock import start_of_day
 from daybreak.ledger.states import Generation, of_day
 from daybreak.models.pricing.tables import scores
-from daybreak.prices.ledger import put_in_force
+from daybreak.prices.ledger import end_moments, put_in_force
 from daybreak.prices.money import decimals
 from daybreak.prices.rulebook import read_book
 from daybreak.warehouse.tables import generation as generations
@@ -45,11 +45,11 @@ def put_proposals_in_force(conn: Connection, generation: Generation, now: dateti
     """Append the proposals of a generation to the ledger; how many.
 
     Those that change a price; and where an earlier generation of the day changed one that this one
-    keeps, what was in force before that.
+    keeps, what was in force before that. Prices that an earlier one moved during the day end.
     """
     book = read_book(conn, generation.cutoff)
-    first = datetime.combine(generation.business_date + timedelta(days=1), time())
-    at = max(now, first.replace(tzinfo=ZoneInfo(book.timezone)))
+    at = max(now, start_of_day(generation.business_date + timedelta(days=1), book.timezone))
+    end_moments(conn, generation_id=generation.generation_id, at=at, now=now)
     own = (
         scores.c.business_date == generation.business_date,
         scores.c.generation_id == generation.generation_id,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from daybreak.clock import AsOf
+from daybreak.clock import AsOf, start_of_day
 from daybreak.facts.costs import read_competitors, read_costs, read_stock
 from daybreak.facts.panel import Panel
 from daybreak.models.arrays import to_names
@@ -19,12 +19,14 @@ from daybreak.models.base import Part
 from daybreak.models.pricing.demand import Demand, Floats
 from daybreak.models.pricing.elasticity.hyper import Hyper
 from daybreak.models.pricing.forecast import Forecast, read_forecast
+from daybreak.models.pricing.live.usual import read_profile
 from daybreak.models.pricing.night import Interval, Night, decide
 from daybreak.models.pricing.offers import UNKNOWN, Int64, Offers
 from daybreak.models.pricing.rails import markdowns
 from daybreak.models.pricing.response import Estimates, responses, statistics
+from daybreak.prices.ledger import moved_prices
 from daybreak.prices.money import decimals, to_minor_array
-from daybreak.prices.rulebook import read_rules
+from daybreak.prices.rulebook import read_book
 from daybreak.prices.rules import Rules
 
 
@@ -68,13 +70,24 @@ def propose(
     conn: Connection, as_of: AsOf, hyper: Hyper, parts: Sequence[Part]
 ) -> tuple[Night, list[int]]:
     """The night, and how many prices each part has. Raises ``NoData``."""
-    inputs = _Inputs(read_forecast(conn, as_of), parts, read_rules(conn, as_of))
+    rules, timezone = read_book(conn, as_of.cutoff)
+    inputs = _Inputs(read_forecast(conn, as_of), parts, rules, timezone)
     estimates = responses(parts, hyper).series
     offers = inputs.offers(conn, as_of)
-    has_to_go, _, _ = markdowns(offers, inputs.rules)
+    has_to_go, _, _ = markdowns(offers, rules)
     demand = inputs.demand(offers, estimates, has_to_go)
     interval = Interval(estimates.low, estimates.high)
-    night = decide(offers, demand, interval, inputs.rules, spent=has_to_go)
+    live = rules.live
+    profile = read_profile(conn, as_of, live.sales, live.minutes) if live and live.sales else None
+    night = decide(
+        offers,
+        demand,
+        interval,
+        rules,
+        spent=has_to_go,
+        profile=profile,
+        timezone=timezone,
+    )
     return night, [len(part["usual"]) for part in parts]
 
 
@@ -85,6 +98,7 @@ class _Inputs:
     forecast: Forecast
     parts: Sequence[Part]
     rules: Rules
+    timezone: str
 
     def joined(self, name: str) -> NDArray[Any]:
         """An array of all parts."""
@@ -111,7 +125,7 @@ class _Inputs:
             store=store,
             item=item,
             category=np.concatenate([to_names(part["category"]) for part in self.parts]),
-            price=_minor(self.joined("usual"), currency, absent=0),
+            price=self._prices(conn, as_of, series),
             # Of the first day of the new prices, where it was known ahead.
             cost=_minor(read_costs(conn, first, series), currency),
             since=np.where(since >= 0, since * self.step, UNKNOWN),
@@ -120,6 +134,18 @@ class _Inputs:
             stock=np.where(np.isnan(stock), UNKNOWN, np.nan_to_num(stock)).astype(np.int64),
             day=first.business_date,
         )
+
+    def _prices(self, conn: Connection, as_of: AsOf, series: Sequence[tuple[str, str]]) -> Int64:
+        """Those of now. Where one moved during the day, and sales show something of that, it is
+        what it went back to."""
+        found = _minor(self.joined("usual"), self.rules.currency, absent=0)
+        days = as_of.business_date, as_of.business_date + timedelta(days=1)
+        begins, ends = (start_of_day(day, self.timezone) for day in days)
+        moved = moved_prices(conn, begins, ends, as_of.cutoff)
+        for row, key in enumerate(series if moved else ()):
+            if key in moved and moved[key].lowest <= found[row] <= moved[key].highest:
+                found[row] = moved[key].back
+        return found
 
     def demand(self, offers: Offers, estimates: Estimates, has_to_go: NDArray[np.bool_]) -> Demand:
         """A price is judged by the days that the rules say; stock that has to go, up to its end."""

@@ -33,7 +33,13 @@ EXPECTED = {
     "stopped": "",
     "judged_by": "1111111",
 }
-NOTES = {"currency": "GBP", "decimals": 2, "valid_on": "2026-07-01"}
+NOTES = {
+    "currency": "GBP",
+    "decimals": 2,
+    "valid_on": "2026-07-01",
+    "valid_until": "2026-07-01T23:00:00+00:00",
+    "stale": False,
+}
 TOO_LARGE = "It goes no further: the change would be too large."
 LOWER = {
     "price": 620.0,
@@ -49,11 +55,18 @@ EXAMPLES = {
         "published",
         NOTES | {"reasons": [TOO_LARGE]},
     ),
-    "Beside what a competitor asks now": Example(
+    "What if a competitor asked less": Example(
         {"store_id": "S002", "item_id": "I0005", "competitor_price": 540},
         [EXPECTED | LOWER],
-        "live",
-        NOTES | {"reasons": ["What the request says moves it down."]},
+        "what_if",
+        NOTES
+        | {
+            "valid_until": None,
+            "reasons": [
+                "What the request says moves it down.",
+                "It is a what-if: nobody else gets this price.",
+            ],
+        },
     ),
 }
 """On the data of the demo."""

@@ -4,17 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
-from daybreak.models.base import Context, Float32
-from daybreak.models.pricing.layout import BELOW_ABOVE, CURRENCY, DECIMALS, OBJECTIVE, RECORDS
+from daybreak.clock import start_of_day
+from daybreak.models.arrays import to_names
+from daybreak.models.base import Context, Day, Float32
+from daybreak.models.pricing.layout import (
+    BELOW_ABOVE,
+    CURRENCY,
+    DECIMALS,
+    OBJECTIVE,
+    RECORDS,
+    RULES,
+    TIMEZONE,
+)
 from daybreak.prices.form import MILLION
+from daybreak.prices.rules import Rules
 
 COMPETITOR, STOCK, DEMAND = SIGNALS = ("competitor_price", "stock", "demand")
 """What a request may say, as its fields."""
+
+
+def rules_of_day(day: Day) -> Rules:
+    """The rules that a snapshot was made with."""
+    (text,) = to_names(day.context[RULES])
+    return Rules.from_json(text)
 
 
 @dataclass(frozen=True)
@@ -22,7 +39,7 @@ class Terms:
     """What all prices of a night have in common.
 
     ``below``, ``above``: millionths of what a competitor asks; -1: no bound. ``valid_on``: the day
-    of the prices, ISO 8601.
+    of the prices, one of ``timezone``; it ``begins`` and ``ends`` in UTC.
     """
 
     currency: str
@@ -30,19 +47,26 @@ class Terms:
     objective: str
     below: int
     above: int
-    valid_on: str
+    valid_on: date
+    timezone: str
+    begins: datetime
+    ends: datetime
 
     @classmethod
     def of(cls, context: Context, business_date: date) -> Terms:
         """As the context of a snapshot has them."""
         below, above = context[BELOW_ABOVE].tolist()
+        first, timezone = business_date + timedelta(days=1), str(context[TIMEZONE][0])
         return cls(
             str(context[CURRENCY][0]),
             int(context[DECIMALS][0]),
             str(context[OBJECTIVE][0]),
             below,
             above,
-            (business_date + timedelta(days=1)).isoformat(),
+            first,
+            timezone,
+            start_of_day(first, timezone),
+            start_of_day(first + timedelta(days=1), timezone),
         )
 
 
@@ -52,21 +76,33 @@ class Moments:
 
     ``records`` float32 (t, R): of all entities, as ``layout.RECORDS``. Float32 (m,) each:
     ``demand``, 1 where a question says nothing; ``stock``, infinite there; ``competitor``, NaN.
+    ``known_stock``: of it, what was known before, as of who says nothing but how much sells.
     """
 
     records: Float32
     demand: Float32
     stock: Float32
+    known_stock: Float32
     competitor: Float32
     terms: Terms
 
     @classmethod
-    def of(cls, records: Float32, said: Mapping[str, Float32], terms: Terms) -> Moments:
-        """``said``: by name of ``SIGNALS``, NaN where nothing is."""
+    def of(
+        cls,
+        records: Float32,
+        said: Mapping[str, Float32],
+        terms: Terms,
+        known_stock: Float32 | None = None,
+    ) -> Moments:
+        """``said``: by name of ``SIGNALS``, NaN where nothing is; so ``known_stock``."""
+        demand, stock = said[DEMAND], said[STOCK]
+        known = np.full_like(stock, np.nan) if known_stock is None else known_stock
+        stock, known = (np.where(np.isnan(s), np.float32(np.inf), s) for s in (stock, known))
         return cls(
             records,
-            np.where(np.isnan(said[DEMAND]), np.float32(1), said[DEMAND]),
-            np.where(np.isnan(said[STOCK]), np.float32(np.inf), said[STOCK]),
+            np.where(np.isnan(demand), np.float32(1), demand),
+            np.minimum(stock, known),
+            known,
             said[COMPETITOR],
             terms,
         )
@@ -113,8 +149,9 @@ class Moments:
     def _shifted(
         self, question: int, points: NDArray[np.int64], published: int, cost: np.float32
     ) -> int:
-        price, usual = self.records[points, 0], self.records[points, 1]
-        units = np.minimum(usual * self.demand[question], self.stock[question])
+        price, expected = self.records[points, 0], self.records[points, 1]
+        usual = np.minimum(expected, self.known_stock[question])
+        units = np.minimum(expected * self.demand[question], self.stock[question])
         before, after = self._value(price, usual, cost), self._value(price, units, cost)
         if not (np.isfinite(before).all() and np.isfinite(after).all()):
             return published

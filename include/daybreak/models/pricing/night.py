@@ -23,8 +23,11 @@ from daybreak.models.pricing.layout import (
     OBJECTIVE,
     RULES,
     SOLVED,
+    TIMEZONE,
     VALUES,
 )
+from daybreak.models.pricing.live.profile import Profile
+from daybreak.models.pricing.live.usual import first_day
 from daybreak.models.pricing.offers import Int64, Offers
 from daybreak.models.pricing.programme import Limits
 from daybreak.models.pricing.rails import Rails, Rule, rails_of
@@ -69,8 +72,11 @@ def decide(
     *,
     spent: NDArray[np.bool_],
     limits: Limits | None = None,
+    profile: Profile | None = None,
+    timezone: str = "UTC",
 ) -> Night:
     """The night of ``rules``. ``spent`` (n,): prices whose stock has to go, whatever it cost.
+    ``profile``: of the days of ``timezone``; None where nobody knows.
 
     ``demand``: elasticities of NaN are not known, and such a price stays.
     """
@@ -112,6 +118,7 @@ def decide(
         "chosen": chosen,
         "place": _places(chosen > 0, gain, groups),
         "grouped": _grouped(groups, len(offers)),
+        **first_day(offers, demand, window.current[:, 0], spent),
         **_search(solution, len(offers)),
         **pack(demand.free),
     }
@@ -120,7 +127,11 @@ def decide(
         np.column_stack([columns[name] for name in VALUES]).astype(np.float32),
         records,
         offsets,
-        _context(rules, solution),
+        {
+            **_context(rules, solution),
+            TIMEZONE: _text(timezone),
+            **(profile or Profile.none()).as_context(),
+        },
     )
 
 

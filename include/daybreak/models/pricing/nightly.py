@@ -38,7 +38,8 @@ from daybreak.models.options import chosen
 from daybreak.models.pricing.elasticity.hyper import OPTIONS, Hyper
 from daybreak.models.pricing.forecast import read_forecast
 from daybreak.models.pricing.in_force import is_newest, put_proposals_in_force
-from daybreak.models.pricing.layout import CONTEXT, RECORDS, RULES, SOLVED, VALUES
+from daybreak.models.pricing.layout import CONTEXT, RECORDS, SOLVED, VALUES
+from daybreak.models.pricing.moment import rules_of_day
 from daybreak.models.pricing.schedule import SCHEDULE
 from daybreak.models.pricing.scorer import CHANGES
 from daybreak.models.pricing.tables import KEYS, NUMBERS, scores, snapshots
@@ -192,12 +193,6 @@ class PricingNightly(Nightly):
 
 
 _SUMS = ("current_units", "units", "current_margin", "margin")
-
-
-def rules_of_day(day: Day) -> Rules:
-    """The rules that a snapshot was made with."""
-    (text,) = to_names(day.context[RULES])
-    return Rules.from_json(text)
 
 
 def solved_of_day(day: Day) -> dict[str, Any]:

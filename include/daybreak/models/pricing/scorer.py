@@ -11,11 +11,22 @@ from numpy.typing import NDArray
 
 from daybreak.ledger.verdicts import BASELINE
 from daybreak.models import baselines
-from daybreak.models.base import Answers, Day, Float32, Given, Questions, Remarks
+from daybreak.models.base import (
+    Answers,
+    Day,
+    Float32,
+    Given,
+    Moment,
+    Questions,
+    Remarks,
+    Source,
+)
 from daybreak.models.pricing.formulas import FORMULAS
 from daybreak.models.pricing.judged import as_text
 from daybreak.models.pricing.layout import DAYS, VALUES
-from daybreak.models.pricing.moment import SIGNALS, Moments, Terms
+from daybreak.models.pricing.live.moves import FOREVER, PriceMoves
+from daybreak.models.pricing.live.profile import Profile
+from daybreak.models.pricing.moment import SIGNALS, Moments, Terms, rules_of_day
 from daybreak.models.pricing.rails import Rule
 from daybreak.models.pricing.stop import Stop
 from daybreak.models.pricing.words import in_words, label
@@ -37,6 +48,19 @@ class PricingScorer:
         if day.business_date is None:
             raise ValueError("a price is of a night")
         self.terms = Terms.of(day.context, day.business_date)
+        self._moves = None if self.keeps else self._moving(day)
+
+    def _moving(self, day: Day) -> PriceMoves | None:
+        rules = rules_of_day(day)
+        if rules.live is None:
+            return None
+        profile = Profile.of_context(day.context)
+        return PriceMoves(rules, rules.live, self.terms, profile, self.most)
+
+    @property
+    def moves(self) -> PriceMoves | None:
+        """What streams move during the day; None where the rules let them move nothing."""
+        return self._moves
 
     def rows(self, given: Given, questions: Questions) -> PriceRows:
         """One row a question."""
@@ -49,8 +73,13 @@ class PricingScorer:
         agreed = np.where(column["place"] <= self.most, column["chosen"], np.float32(0))
         published = first + agreed.astype(np.int64)
         said = {name: questions.number(name) for name in SIGNALS}
-        moments = Moments.of(entities.records, said, self.terms)
         asked = np.any([~np.isnan(one) for one in said.values()], axis=0)
+        slots = _slots(given, questions, asked)
+        moving = {n: slot.found for n, slot in slots.items() if slot.found is not None}
+        for question, found in moving.items():
+            for name in SIGNALS:
+                said[name][question] = found.said[name]
+        moments = Moments.of(entities.records, said, self.terms)
         # What moves together does not move for one question; a baseline keeps every price.
         free = (column["grouped"] == 0) & (not self.keeps)
         chosen = published.copy()
@@ -61,8 +90,10 @@ class PricingScorer:
                 int(published[question]),
                 column["cost"][question],
             )
+        for question, found in moving.items():
+            chosen[question] = first[question] + found.record
         keys = tuple(names[questions.entity] for names in entities.keys)
-        return PriceRows(keys, column, moments, first, published, chosen, asked)
+        return PriceRows(keys, column, moments, first, published, chosen, asked, slots)
 
 
 @dataclass(frozen=True)
@@ -70,7 +101,8 @@ class PriceRows:
     """Implements ``ScoringRows``, one row a question: arrays (m,).
 
     ``first``, ``published``, ``chosen``: records of the current price, of the published one and of
-    the answer. ``asked``: whether it says something of this moment.
+    the answer. ``asked``: whether it has words of its own. ``slots``: by question without them,
+    what streams say of this moment, where they may move anything.
     """
 
     keys: tuple[NDArray[np.object_], ...]
@@ -80,6 +112,7 @@ class PriceRows:
     published: NDArray[np.int64]
     chosen: NDArray[np.int64]
     asked: NDArray[np.bool_]
+    slots: Mapping[int, Moment]
 
     @property
     def features(self) -> Float32:
@@ -128,23 +161,36 @@ class PriceRows:
         return Answers({"store_id": store, "item_id": item, **numbers, **texts})
 
     def remarks(self, question: int) -> Remarks:
-        """``published`` without signals; else ``live``, with what the moment made of it."""
-        terms = self.moments.terms
+        """``published``; ``live`` where streams moved it; or ``what_if``."""
+        terms, slot = self.moments.terms, self.slots.get(question)
+        ends = slot.slot.ends if slot else terms.ends
+        holds = not self.asked[question] and ends != FOREVER
         notes = {
             "currency": terms.currency,
             "decimals": terms.decimals,
-            "valid_on": terms.valid_on,
+            "valid_on": terms.valid_on.isoformat(),
+            "valid_until": ends.isoformat() if holds else None,
+            "stale": slot is not None and slot.stale,
             "reasons": self._reasons(question),
         }
-        return Remarks("live" if self.asked[question] else "published", notes)
+        return Remarks(self._source(question), notes)
+
+    def _source(self, question: int) -> Source:
+        if self.asked[question]:
+            return "what_if"
+        before, after = (self._price(one[question]) for one in (self.published, self.chosen))
+        return "published" if before == after else "live"
 
     def _reasons(self, question: int) -> list[str]:
         before, after = (self._price(one[question]) for one in (self.published, self.chosen))
         found = []
+        who = "What the request says" if self.asked[question] else "What is known of this moment"
         if before != after:
-            found.append("What the request says moves it " + ("up." if after > before else "down."))
+            found.append(f"{who} moves it " + ("up." if after > before else "down."))
         elif self.asked[question]:
-            found.append("What the request says does not move it.")
+            found.append(f"{who} does not move it.")
+        if self.asked[question]:
+            found.append("It is a what-if: nobody else gets this price.")
         if not self.moments.within(question, np.array([after]))[0]:
             found.append("No price of the night is in the corridor around the competitor's.")
         rule = Rule(int(self.rule[question]))
@@ -163,6 +209,14 @@ def _stops(codes: Float32) -> NDArray[np.object_]:
     names = np.array([stop.label for stop in Stop], object)
     found: NDArray[np.object_] = names[codes.astype(np.int64)]
     return found
+
+
+def _slots(given: Given, questions: Questions, asked: NDArray[np.bool_]) -> dict[int, Moment]:
+    """Of the questions without words of their own what is given of this moment."""
+    if given.moments is None:
+        return {}
+    found = [given.moments[entity] for entity in questions.entity.tolist()]
+    return {n: one for n, one in enumerate(found) if one is not None and not asked[n]}
 
 
 def _labels(codes: Float32, between: Sequence[Float32] = ()) -> NDArray[np.object_]:

@@ -59,7 +59,7 @@ def look_up(name: str) -> Response:
     here.answered = answered = service.predict(model, asked)
     response = json_bytes(answered.json)
     # A rollback may come at any moment, so it is asked about each time; the same bytes are the
-    # same answer, since nothing in it is of the moment.
+    # same answer, since nothing in it is of the request.
     response.headers["Cache-Control"] = "private, no-cache"
     response.set_etag(hashlib.sha256(answered.json).hexdigest()[:32])
     response.make_conditional(request)

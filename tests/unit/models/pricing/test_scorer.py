@@ -21,6 +21,7 @@ KEEP = {"engine": "none", "baseline": "keep"}
 THREE = night(offers({}, {}, {}), demand(-0.5, -0.5, -0.5), rules())
 """All rise from 1.00 to 1.20."""
 EACH = tuple({"item_id": item} for item in "abc")
+WHAT_IF = "It is a what-if: nobody else gets this price."
 OUTSIDE = "No price of the night is in the corridor around the competitor's."
 
 
@@ -77,9 +78,18 @@ def test_what_is_left_to_sell_moves_the_price_as_far_as_the_best_one() -> None:
     assert answered(made) == [80, 90, 120, 80]
     assert answered(made, "units")[1:3] == [35, 5]
     assert answered(made, "units")[3] == pytest.approx(2 * answered(made, "units")[0])
-    assert [made.remarks(n).source for n in range(4)] == ["published", "live", "live", "live"]
-    assert reasons(made, 1) == ["What the request says moves it up."]
-    assert reasons(made, 3) == ["What the request says does not move it."]
+    assert [made.remarks(n).source for n in range(4)] == [
+        "published",
+        "what_if",
+        "what_if",
+        "what_if",
+    ]
+    assert reasons(made, 1) == ["What the request says moves it up.", WHAT_IF]
+    assert reasons(made, 3) == ["What the request says does not move it.", WHAT_IF]
+    assert [made.remarks(n).notes["valid_until"] for n in (0, 1)] == [
+        "2026-03-03T00:00:00+00:00",
+        None,
+    ]
 
 
 def test_what_the_night_held_back_is_held_back() -> None:

@@ -1,6 +1,6 @@
 """Prices that moved during a day: each change with what moved it, and its place in the ledger.
 
-Revision ID: 0020
+Revision ID: 0022
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0020"
-down_revision = "0019"
+revision = "0022"
+down_revision = "0021"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,1 @@
+"""The price of a moment: what streams say moves it, the same for everybody who asks."""
