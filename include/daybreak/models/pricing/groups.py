@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from daybreak.models.pricing.offers import Flags, Int64, Offers
+from daybreak.models.pricing.offers import Flags, Int64, Names, Offers
 from daybreak.models.pricing.rails import Codes, Rails, Rule
 from daybreak.prices.rules import Rules, Together
 
@@ -49,15 +49,16 @@ class Groups:
 
 def groups_of(offers: Offers, rules: Rules) -> Groups:
     """The groups of ``rules`` among the offers. Units of one are left out."""
+    index = _Index(offers)
     rows, units, same_price, of_rule, pairs, pair_rule = [], [], [], [], [], []
     found = 0
     for number, group in enumerate(rules.together):
         if group.how == "ascending":
-            ordered = _in_order(offers, group)
+            ordered = _in_order(index, group)
             pairs.append(ordered)
             pair_rule.append(np.full(len(ordered), number))
             continue
-        these, key = _members(offers, group)
+        these, key = _members(index, group)
         unit, sizes = np.unique(key, return_inverse=True, return_counts=True)[1:]
         several = sizes > 1
         renumbered = np.cumsum(several) - 1 + found
@@ -83,10 +84,27 @@ def _joined(parts: list[Int64]) -> Int64:
     return np.concatenate([np.empty(0, np.int64), *parts]).astype(np.int64)
 
 
-def _members(offers: Offers, group: Together) -> tuple[Int64, Int64]:
-    """Rows of a group, and for each a key that those of one unit share; (m,)."""
-    if group.items or group.category is not None:
-        these = np.flatnonzero(offers.of(group.items, group.category))
+class _Index:
+    """Rows of an item, found without a look at all of them for each of many groups."""
+
+    def __init__(self, offers: Offers) -> None:
+        self.offers = offers
+        self._order = np.argsort(offers.item, kind="stable")
+        self._sorted = offers.item[self._order]
+
+    def of(self, item: str) -> Int64:
+        """Rows of one item, sorted."""
+        begin, end = (np.searchsorted(self._sorted, item, side) for side in ("left", "right"))
+        return self._order[begin:end]
+
+
+def _members(index: _Index, group: Together) -> tuple[Int64, Names]:
+    """Rows of a group, sorted, and for each a key that those of one unit share; (m,)."""
+    offers = index.offers
+    if group.category is not None:
+        these = np.flatnonzero(offers.category == group.category)
+    elif group.items:
+        these = np.sort(np.concatenate([index.of(item) for item in group.items]))
     else:
         these = np.arange(len(offers))
     if group.across == "both":
@@ -95,14 +113,13 @@ def _members(offers: Offers, group: Together) -> tuple[Int64, Int64]:
     return these, names[these]
 
 
-def _in_order(offers: Offers, group: Together) -> Int64:
+def _in_order(index: _Index, group: Together) -> Int64:
     """Pairs of rows (p, 2): in each store each of the items and the next one there is."""
-    rank = np.full(len(offers), -1)
-    for place, item in enumerate(group.items):
-        rank[offers.item == item] = place
-    these = np.flatnonzero(rank >= 0)
-    store = np.unique(offers.store[these], return_inverse=True)[1]
-    these = these[np.lexsort((rank[these], store))]
-    store = np.sort(store)
+    rows = [index.of(item) for item in group.items]
+    these = np.concatenate(rows)
+    rank = np.repeat(np.arange(len(rows)), [len(one) for one in rows])
+    store = np.unique(index.offers.store[these], return_inverse=True)[1]
+    order = np.lexsort((rank, store))
+    these, store = these[order], store[order]
     after = np.flatnonzero(store[1:] == store[:-1])
     return np.stack([these[after], these[after + 1]], axis=1)
