@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.optimize import milp
 
-from daybreak.models.pricing import programme
+from daybreak.models.pricing import knapsack, programme
 from daybreak.models.pricing import solve as solving
 from daybreak.models.pricing.groups import groups_of
 from daybreak.models.pricing.offers import Offers
@@ -346,3 +346,33 @@ def test_a_choice_that_breaks_a_rule_is_not_taken(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(programme, "milp", wrong)
 
     assert tangled(None, None).choice.tolist() == [KEEP, KEEP, KEEP, 4] * 2
+
+
+@pytest.mark.parametrize("cells", [0, 4])
+def test_where_the_table_would_be_too_large_the_best_by_gain_is_found(
+    monkeypatch: pytest.MonkeyPatch, cells: int
+) -> None:
+    """Not even the table of groups has room, or not what single prices add to it."""
+    monkeypatch.setattr(knapsack, "MOST_CELLS", cells)
+    said = rules(
+        together=[{"name": "g", "items": ["a", "b"], "how": "same_step"}], changes_a_night=3
+    )
+    values = [[0, 0, 0, 5, 0], [0, 0, 0, 5, 0], *([[0, 0, 0, 4, 0]] * 45)]
+    _, solution = chosen(offers(*({"item": name} for name in "ab"), *({},) * 45), said, values)
+
+    assert (solution.gain, solution.changes) == (14_000, 3)
+    (part,) = solution.parts
+    assert part.status is Status.BEST_FOUND
+    assert part.bound >= solution.gain
+
+
+def test_gains_of_billions_still_add_up() -> None:
+    """There is no room for distances beside them, and none is needed."""
+    said = rules(
+        together=[{"name": "g", "items": ["a", "b", "c"], "how": "ascending"}], changes_a_night=40
+    )
+    most = 9e9
+    values = [[0, 0, 0, most, 0]] * 3 + [[0, most, 0, 0, 0]] * 60
+    for limits in (Limits(), Limits(cells=0)):
+        _, solution = chosen(offers(*({},) * 63), said, values, limits=limits)
+        assert (solution.gain, solution.changes) == (40 * int(most) * 1000, 40)
