@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     Column,
     ColumnElement,
     Connection,
+    Double,
+    Integer,
     Row,
     Select,
+    SmallInteger,
     Table,
     Text,
     and_,
@@ -31,6 +36,7 @@ from sqlalchemy import (
 
 from daybreak.clock import AsOf
 from daybreak.errors import NoData, NotFound
+from daybreak.warehouse.bulk import copy_out
 from daybreak.warehouse.tables import generation as generations
 
 
@@ -48,6 +54,9 @@ class Scores:
 
 ROWS_AT_ONCE = 50_000
 """What is held as Python objects at a time: a row of eight columns takes 400 bytes as such."""
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+Columns: TypeAlias = dict[str, NDArray[Any]]
 
 _NOT_SCORES = frozenset({"business_date", "generation_id", "shard"})
 
@@ -83,11 +92,18 @@ def published_at(conn: Connection, model: str, business_date: date, moment: date
 
 
 def read_scores(
-    conn: Connection, model: str, table: Table, as_of: AsOf, columns: Sequence[str] = ()
+    conn: Connection,
+    model: str,
+    table: Table,
+    as_of: AsOf,
+    columns: Sequence[str] = (),
+    *,
+    only: Mapping[str, Any] = NOTHING,
 ) -> Scores:
     """All rows of a business date, of the generation that was published at the cutoff.
 
-    ``table``: the score table of ``model``. ``columns``: what of it is read; by default all. Rows
+    ``table``: the score table of ``model``. ``columns``: what of it is read; by default all.
+    ``only``: rows that have these values, by column. Without texts it is many times as fast. Rows
     are in the order of its key, text compared as bytes, which is the order of a snapshot. Raises
     ``NoData`` where nothing was published, and where the rows of what was are no longer kept:
     another generation would give other numbers.
@@ -111,15 +127,21 @@ def read_scores(
         )
     generation_id = int(found.generation_id)
     shown = [table.c[name] for name in columns] or _shown(table)
-    query = _rows(table, day, generation_id, shown, {}).execution_options(yield_per=ROWS_AT_ONCE)
-    texts: dict[str, str] = {}
-    parts = [_arrays(shown, rows, texts) for rows in conn.execute(query).partitions()]
-    parts = parts or [_arrays(shown, [], texts)]
-    return Scores(
-        model,
-        generation_id,
-        {name: np.concatenate([part[name] for part in parts]) for name in parts[0]},
-    )
+    query = _rows(table, day, generation_id, shown, only)
+    return Scores(model, generation_id, _columns(conn, query, shown))
+
+
+def _columns(conn: Connection, query: Select[Any], shown: Sequence[Column[Any]]) -> Columns:
+    """All rows of ``query``, whose columns are ``shown``."""
+    kinds = {column.name: _dtype(column.type.python_type) for column in shown}
+    if object in kinds.values() or any(column.nullable for column in shown):
+        texts: dict[str, str] = {}
+        found = conn.execute(query.execution_options(yield_per=ROWS_AT_ONCE)).partitions()
+        parts = [_arrays(shown, rows, texts) for rows in found] or [_arrays(shown, [], texts)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in kinds}
+    dtype = np.dtype([(column.name, _wire(column)) for column in shown])
+    rows = np.concatenate([np.empty(0, dtype), *copy_out(conn, query, dtype)])
+    return {name: rows[name].astype(kind) for name, kind in kinds.items()}
 
 
 def _in_force(model: str, business_date: date, moment: datetime) -> Select[Any]:
@@ -212,7 +234,7 @@ def _rows(
     business_date: date,
     generation_id: int,
     shown: Sequence[Column[Any]],
-    key: dict[str, str],
+    key: Mapping[str, Any],
 ) -> Select[Any]:
     return (
         select(*shown)
@@ -246,6 +268,14 @@ def _of_generation(
 def _bytewise(column: Column[Any]) -> ColumnElement[Any]:
     """A key column compared as bytes, whatever the collation of the database."""
     return collate(column, "C") if isinstance(column.type, Text) else column
+
+
+def _wire(column: Column[Any]) -> Any:
+    """What the server sends of a column that holds no text."""
+    for kind, dtype in ((SmallInteger, "i2"), (BigInteger, "i8"), (Integer, "i4"), (Double, "f8")):
+        if isinstance(column.type, kind):
+            return dtype
+    return {float: "f4", date: "M8[D]", bool: np.bool_}[column.type.python_type]
 
 
 def _dtype(kind: type) -> Any:

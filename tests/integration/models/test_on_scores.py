@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from anybody import Anybody
 from day_equality import published_rows
 from daybreak.clock import AsOf
 from daybreak.errors import ConfigError, InputsLate, NoData
-from daybreak.facts.scores import read_scores
+from daybreak.facts.scores import NOTHING, read_scores
 from daybreak.jobs import publishing, snapshots
 from daybreak.jobs.addresses import run_address
 from daybreak.jobs.generations import show_generation
@@ -393,9 +393,10 @@ def test_scores_are_read_in_parts_as_at_once(
     score_day(UPSTREAM, DAY, runtime=at(7))
     table = get_model(UPSTREAM).night.score_table
 
-    def read(*columns: str) -> dict[str, Any]:
+    def read(*columns: str, only: Mapping[str, Any] = NOTHING) -> dict[str, Any]:
         with connect(at(8).engine) as conn:
-            return read_scores(conn, UPSTREAM, table, AsOf(DAY, PUBLISHED), columns).columns
+            as_of = AsOf(DAY, PUBLISHED)
+            return read_scores(conn, UPSTREAM, table, as_of, columns, only=only).columns
 
     whole = read()
     _, rows = published_rows(at(8).engine, get_model(UPSTREAM), DAY)
@@ -407,6 +408,11 @@ def test_scores_are_read_in_parts_as_at_once(
     monkeypatch.setattr("daybreak.facts.scores.ROWS_AT_ONCE", 100)
     assert bits(read()) == bits(whole)
     assert bits(read("item_id", "p10")) == bits({name: whole[name] for name in ("item_id", "p10")})
+    numbers = ("horizon", "target_date", "p90", "mean")  # these come as one block
+    assert bits(read(*numbers)) == bits({name: whole[name] for name in numbers})
+    for names in (("store_id", "p10"), ("target_date", "p10")):
+        first = read(*names, only={"horizon": 1})
+        assert bits(first) == bits({name: whole[name][whole["horizon"] == 1] for name in names})
 
 
 def test_every_step_may_run_twice(at: Callable[..., Runtime]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table
 
 from daybreak.clock import AsOf
 from daybreak.facts.scores import read_scores
@@ -31,13 +31,22 @@ class Forecast:
 
 def read_forecast(conn: Connection, as_of: AsOf) -> Forecast:
     """What was published of the day at the cutoff. Raises ``NoData``."""
-    table = get_model(FORECAST).night.score_table
-    columns = (*KEYS, "horizon", "target_date", *QUANTILES)
-    found = read_scores(conn, FORECAST, table, as_of, columns).columns
+    names = ("horizon", "target_date", *QUANTILES)
+    found = read_scores(conn, FORECAST, _table(), as_of, names).columns
     ahead = int(found["horizon"].max(initial=1))
     units = np.stack([found[name].reshape(-1, ahead) for name in QUANTILES], axis=2)
     return Forecast(
-        tuple(found[name][::ahead] for name in KEYS),
+        read_keys(conn, as_of),
         units.astype(np.float64),
         found["target_date"][:ahead].astype("M8[D]"),
     )
+
+
+def read_keys(conn: Connection, as_of: AsOf) -> tuple[NDArray[np.object_], ...]:
+    """The ``keys`` of the published forecast alone. Raises ``NoData``."""
+    found = read_scores(conn, FORECAST, _table(), as_of, KEYS, only={"horizon": 1}).columns
+    return tuple(found[name] for name in KEYS)
+
+
+def _table() -> Table:
+    return get_model(FORECAST).night.score_table

@@ -36,7 +36,7 @@ from daybreak.models.base import (
 )
 from daybreak.models.options import chosen
 from daybreak.models.pricing.elasticity.hyper import OPTIONS, Hyper
-from daybreak.models.pricing.forecast import read_forecast
+from daybreak.models.pricing.forecast import read_keys
 from daybreak.models.pricing.in_force import is_newest, put_proposals_in_force
 from daybreak.models.pricing.layout import CONTEXT, RECORDS, SOLVED, VALUES
 from daybreak.models.pricing.moment import rules_of_day
@@ -76,7 +76,7 @@ class PricingNightly(Nightly):
     ) -> Iterator[Key]:
         """Those of the published forecast, in its order. Raises ``NoData``."""
         chosen(options, OPTIONS)
-        keys = read_forecast(warehouse, as_of).keys
+        keys = read_keys(warehouse, as_of)
         return iter(zip(*(names.tolist() for names in keys), strict=True))
 
     def part(self, warehouse: Connection, span: Span) -> Part:
