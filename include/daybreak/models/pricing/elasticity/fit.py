@@ -149,6 +149,8 @@ class Fitter:
         self.price = cells.price - usual[cells.series]
         self.sold = cells.by_series(cells.units) / np.maximum(each, 1.0)
         self.promoted = bool(cells.promotion.any())
+        # Sums are differences of running ones, which round: never below the cell itself.
+        self.units_around = np.maximum(self._around(cells.units), cells.units)
 
     def fit(self, hyper: Hyper, rounds: int = ROUNDS) -> Fit:
         """The fit at the variances of ``hyper``."""
@@ -157,11 +159,11 @@ class Fitter:
         week = np.ones(tree.categories * self.weeks)
         dispersion = self._usual_dispersion(hyper)
         for _ in range(rounds):
-            state = self._state(elasticity, uplift, week, dispersion)
-            week, excess, total = self._week(state, week, hyper)
+            week, excess, total = self._week(
+                self._state(elasticity, uplift, week, dispersion), week, hyper
+            )
             if self.promoted:
-                state = self._state(elasticity, uplift, week, dispersion)
-                uplift = self._uplift(state, uplift)
+                uplift = self._uplift(self._state(elasticity, uplift, week, dispersion), uplift)
             state = self._state(elasticity, uplift, week, dispersion)
             known = self._information(state, total, hyper)
             before = elasticity
@@ -172,15 +174,18 @@ class Fitter:
             moved = (price.series.mean - before).clip(-LARGEST_STEP, LARGEST_STEP)
             elasticity = before + moved
             dispersion = self._dispersion(state, week, total, hyper)
+            mean, score, information = state.mean, state.residual * known.price, known.items
+            # Six times as large as the cells' units: no two of them are held at a time.
+            del state, known
         return Fit(
             estimate=estimate,
             variance=variance,
             price=price,
             uplift=uplift,
             dispersion=dispersion,
-            mean=state.mean,
-            score=state.residual * known.price,
-            information=known.items,
+            mean=mean,
+            score=score,
+            information=information,
             excess=excess,
             excess_variance=1.0 / np.maximum(total, np.finfo(float).tiny),
             moved=float(np.abs(moved).max(initial=0.0)),
@@ -200,9 +205,7 @@ class Fitter:
             logs += uplift[self.item] * cells.promotion
         factor = cells.exposure * np.exp(logs.clip(-MOST_FACTOR, MOST_FACTOR)) * week[self.period]
         expected = np.maximum(self._around(factor), np.finfo(float).tiny)
-        # Sums are differences of running ones, which round: never below the cell itself.
-        sold = np.maximum(self._around(cells.units), cells.units)
-        mean = sold / expected * factor
+        mean = self.units_around / expected * factor
         noise = dispersion[cells.series]
         promotion = cells.promotion
         if self.promoted:
