@@ -13,32 +13,14 @@ import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from daybreak.models.pricing.groups import groups_of
 from daybreak.models.pricing.programme import Limits
-from daybreak.models.pricing.rails import Rails, Rule, rails_of
-from daybreak.models.pricing.solution import Solution
-from daybreak.models.pricing.solve import KEEP, solve
-from daybreak.prices.rules import rules_of
+from daybreak.models.pricing.solve import KEEP
 from price_checker import allowed, broken, broken_groups, ladder, steps
-from random_prices import Shop, as_offers, random_shop
+from random_prices import Shop, random_shop
+from solved_prices import final, misnamed, solved
 
 CASES = int(os.environ.get("PRICING_CASES", "300"))
 SEEDS = st.integers(0, 2**40)
-
-
-def solved(shop: Shop, limits: Limits | None = None) -> tuple[Rails, Solution]:
-    rules, offers = rules_of(shop.rules), as_offers(shop.offers)
-    rails, groups = rails_of(offers, rules), groups_of(offers, rules)
-    budget = rules.changes_a_night
-    return rails, solve(rails, groups, shop.values, shop.keep, budget=budget, limits=limits)
-
-
-def final(shop: Shop, solution: Solution) -> list[int]:
-    points = ladder(shop.rules)
-    return [
-        offer["price"] if choice == KEEP else points[choice]
-        for offer, choice in zip(shop.offers, solution.choice.tolist(), strict=True)
-    ]
 
 
 def worth(shop: Shop, choice: list[int]) -> int:
@@ -61,32 +43,7 @@ def test_no_rule_is_broken(seed: int) -> None:
     assert solution.gain == worth(shop, choice) >= 0
     assert solution.changes == sum(one != KEEP for one in choice)
     assert solution.optimal
-    check_rails(shop, rails)
-
-
-def check_rails(shop: Shop, rails: Rails) -> None:
-    """What they leave, and what they name, price by price."""
-    points = ladder(shop.rules)
-    assert rails.points.tolist() == points
-    for row, offer in enumerate(shop.offers):
-        left = allowed(shop.rules, offer)
-        assert [points[k] for k in np.flatnonzero(rails.admissible[row])] == left
-        kept = Rule(rails.kept[row])
-        assert (kept is Rule.NONE) == bool(left)
-        if kept is Rule.CONFLICT:
-            stronger, weaker = (Rule(code).label for code in rails.conflict[row])
-            assert allowed(shop.rules, offer, stronger) or stronger == weaker == "ladder"
-            assert allowed(shop.rules, offer, "ladder", stronger, weaker) == []
-        elif kept is not Rule.NONE:
-            assert allowed(shop.rules, offer, kept.label) == []
-        elif low := rails.low[row]:
-            assert points[low - 1] not in allowed(
-                shop.rules, offer, Rule(rails.low_rule[row]).label
-            )
-        if not kept and (high := rails.high[row]) < len(points) - 1:
-            assert points[high + 1] not in allowed(
-                shop.rules, offer, Rule(rails.high_rule[row]).label
-            )
+    assert list(misnamed(shop, rails)) == []
 
 
 @settings(max_examples=max(CASES // 3, 60))
