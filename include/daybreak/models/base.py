@@ -38,6 +38,7 @@ from daybreak import types
 from daybreak.clock import AsOf, Slot
 from daybreak.errors import InvalidRequest, NotFound
 from daybreak.ledger.states import Generation
+from daybreak.models.hindsight import Hindsight
 from daybreak.models.schedule import DAILY, Schedule, ScoresOf
 from daybreak.prices.curve import Curve
 from daybreak.registry.artifact import Artifact
@@ -430,7 +431,8 @@ class Endpoint(Generic[RequestT]):
     entity that has none; None: that is an error. ``prediction``: form of one row of an answer;
     None: the columns of the nightly score table. ``extra``: form of what a row may have beside
     these; what is NaN in a row, or in no row, is left out. ``notes``: form of ``Remarks.notes``,
-    whose fields stand in every answer. ``examples``: by what they show.
+    whose fields stand in every answer. ``examples``: by what they show. ``request_of``: the
+    request, as JSON, that a published row answers; by it `daybreak advise` makes requests.
     """
 
     request: type[RequestT]
@@ -440,6 +442,7 @@ class Endpoint(Generic[RequestT]):
     extra: type[BaseModel] | None = None
     notes: type[BaseModel] | None = None
     examples: Mapping[str, Example] = field(default_factory=dict, hash=False)
+    request_of: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
 
 
 RowsOf = Callable[[SnapshotRows], NDArray[np.int64]]
@@ -655,7 +658,12 @@ class Baseline:
 
 
 class Learning(ABC):
-    """How versions come to be, and which of them may become champion."""
+    """How versions come to be, and which of them may become champion.
+
+    ``hindsight``: how far answers were from what came true; None where nothing ever does.
+    """
+
+    hindsight: ClassVar[Hindsight | None] = None
 
     @abstractmethod
     def train(

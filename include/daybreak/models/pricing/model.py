@@ -78,6 +78,7 @@ MODEL = Model(
         entity=lambda request: (request.store_id, request.item_id),
         notes=PriceNotes,
         examples=EXAMPLES,
+        request_of=lambda row: {name: row[name] for name in ("store_id", "item_id")},
     ),
     scorer=PricingScorer,
     nightly=PricingNightly(),

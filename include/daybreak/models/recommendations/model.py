@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from daybreak.models.base import Endpoint, Example, Key, Model
 from daybreak.models.recommendations.features.assemble import FEATURES
 from daybreak.models.recommendations.features.histories import DEFAULT_USER
@@ -13,6 +16,10 @@ from daybreak.models.recommendations.views import VIEWS
 
 def _user(request: RecommendationRequest) -> Key:
     return (request.user_id or DEFAULT_USER,)
+
+
+def _request(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"user_id": row["user_id"]} if row["user_id"] else {}
 
 
 def _item(user: str, rank: int, item: str, score: float, reason: str) -> dict[str, object]:
@@ -63,6 +70,7 @@ MODEL = Model(
         default_key=(DEFAULT_USER,),
         notes=Notes,
         examples=EXAMPLES,
+        request_of=_request,
     ),
     scorer=RecommendationScorer,
     features=FEATURES,

@@ -23,6 +23,10 @@ def _features(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     return features(Scope.of(options if isinstance(options, Mapping) else {}).slots)
 
 
+def _request(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: str(row[name]) for name in ("store_id", "item_id", "target_date")}
+
+
 _DAY = {"store_id": "S001", "item_id": "I0001", "target_date": "2026-07-02"}
 _IDENTITY = {
     "store_id": "S001",
@@ -48,7 +52,7 @@ EXAMPLES = {
 
 MODEL = Model(
     "sales_forecast",
-    Endpoint(ForecastRequest, entity=_series, extra=WhatIf, examples=EXAMPLES),
+    Endpoint(ForecastRequest, entity=_series, extra=WhatIf, examples=EXAMPLES, request_of=_request),
     scorer=ForecastScorer,
     features=_features,
     nightly=ForecastNightly(),

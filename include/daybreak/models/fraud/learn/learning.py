@@ -9,6 +9,7 @@ from daybreak.models.base import NO_OPTIONS, Learning, Options, Progress, Traine
 from daybreak.models.fraud.layout import Layout
 from daybreak.models.fraud.learn.examples import read_examples
 from daybreak.models.fraud.learn.gate import judge
+from daybreak.models.fraud.learn.hindsight import FraudHindsight
 from daybreak.models.fraud.learn.lineage import grown_of, learned_through
 from daybreak.models.fraud.learn.train import trained
 from daybreak.models.fraud.options import OPTIONS
@@ -18,6 +19,8 @@ from daybreak.registry.artifact import Artifact
 
 class FraudLearning(Learning):
     """Versions of the model, and which of them may become champion."""
+
+    hindsight = FraudHindsight()
 
     def train(
         self,

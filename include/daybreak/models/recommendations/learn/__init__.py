@@ -23,12 +23,15 @@ from daybreak.models.base import (
 )
 from daybreak.models.recommendations.learn import gate, rolling, untrained
 from daybreak.models.recommendations.learn import train as training
+from daybreak.models.recommendations.learn.hindsight import ListHindsight
 from daybreak.models.recommendations.numbers import Numbers
 from daybreak.registry.artifact import Artifact
 
 
 class ListLearning(Learning):
     """Implements the facet."""
+
+    hindsight = ListHindsight()
 
     def train(
         self,

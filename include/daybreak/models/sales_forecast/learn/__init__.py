@@ -22,11 +22,14 @@ from daybreak.models.base import (
 )
 from daybreak.models.sales_forecast.learn import gate, rolling, untrained
 from daybreak.models.sales_forecast.learn import train as training
+from daybreak.models.sales_forecast.learn.hindsight import ForecastHindsight
 from daybreak.registry.artifact import Artifact
 
 
 class ForecastLearning(Learning):
     """Implements the facet."""
+
+    hindsight = ForecastHindsight()
 
     def train(
         self,

@@ -1,0 +1,1 @@
+"""What `daybreak advise` measures of a model's nights; the requests are measured by `serving`."""
