@@ -13,6 +13,7 @@ import typer
 
 from daybreak import __version__
 from daybreak.cli import (
+    advise,
     data,
     export,
     generations,
@@ -36,7 +37,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _module in (platform, demo, runs, models, export):
+for _module in (platform, demo, runs, models, export, advise):
     app.add_typer(_module.app)
 app.add_typer(data.app, name="data")
 app.add_typer(warehouse.app, name="warehouse")

@@ -116,7 +116,9 @@ def test_a_decider_has_no_way_but_live() -> None:
         assert advice.way is Way.LIVE
         refused = {one.way: one.refused for one in advice.costs}
         assert "no night has seen" in refused[Way.BATCH]
-        assert "about the same" in refused[Way.CACHE]
+        assert "inputs of its own" in refused[Way.CACHE]
+        assert "inputs of its own" in refused[Way.CHANGED]
+        assert advice.break_even is None
 
 
 def test_a_night_that_is_too_long_is_ruled_out() -> None:
@@ -173,7 +175,9 @@ def test_where_nobody_knows_the_requests_the_ranges_say_it() -> None:
 def test_where_every_number_of_requests_has_the_same_answer_none_is_needed() -> None:
     usage = replace(LIVE.measured.usage, requests_a_day=None)
     decides = replace(LIVE.measured, usage=usage, decides=True)
-    assert advise(decides, replace(LIVE.terms, requests_a_day=None)).way is Way.LIVE
+    advice = advise(decides, replace(LIVE.terms, requests_a_day=None))
+    assert advice.way is Way.LIVE
+    assert "Whatever their number" in advice.rule
 
 
 @pytest.mark.parametrize("shop", CORNERS.values(), ids=map(str, CORNERS))
@@ -261,11 +265,12 @@ def test_what_would_change_the_advice_does() -> None:
 
 
 def test_prices_have_names() -> None:
-    assert Prices.of({"processor-hour": 1.0, "gb_month": 2.0}) == Prices(1.0, 0.005, 2.0)
+    assert Prices.of(["processor-hour=1", "gb_month=2"]) == Prices(1.0, 0.005, 2.0)
     with pytest.raises(InvalidRequest, match="memory-gb-hour"):
-        Prices.of({"cpu": 1.0})
-    with pytest.raises(InvalidRequest, match="is no price"):
-        Prices.of({"gb-month": -1.0})
+        Prices.of(["cpu=1"])
+    for wrong in ("gb-month=-1", "gb-month=nan", "gb-month", "gb-month=x"):
+        with pytest.raises(InvalidRequest, match="is no price"):
+            Prices.of([wrong])
 
 
 def test_a_cache_is_said_with_its_hours() -> None:

@@ -164,7 +164,9 @@ def _replay_nights(
             for known, columns in _of_common_entities(over.model, states).items():
                 answered[day, known] = _judged(over, conn, truth, day, columns)
     ages = tuple(
-        _stale(over, hours, listed, answered) for hours, listed in by_age.items() if listed
+        _stale(over, hours, used, answered)
+        for hours, used in by_age.items()
+        if all((one.day, one.known) in answered for one in used)
     )
     last = _stale(over, sum(AFTER) / len(AFTER), night, answered)
     count = sum(_entities(answered[day, known].values) for day, known in _fresh_of(night))
@@ -227,7 +229,7 @@ def _answers_of(
                 per_shard=runtime.settings.entities_per_shard,
             )
         except NoData:
-            return {}
+            return {}  # so long before nothing was known
         of_day = read_day(conn, model, snapshot_id)
         scorer = model.scorer(over.artifact, of_day)
         entities = conn.scalar(
@@ -269,7 +271,7 @@ def _judged(over: Replay, conn: Connection, truth: AsOf, day: date, columns: Col
 
 
 def _ordered(model: AnyModel, columns: Columns) -> NDArray[np.int64]:
-    """Numbers of the entities in the order of their names, so that equal sets have equal numbers."""
+    """Numbers of the entities, in the order of their names: those of equal sets are equal."""
     _, numbers = np.unique(
         np.array(["\0".join(name) for name in _names(model, columns)], object).astype(str),
         return_inverse=True,
@@ -288,7 +290,7 @@ def _differing(one: pd.DataFrame, other: pd.DataFrame, acted_on: Sequence[str]) 
     )
     differs = (both["side"] != "both").to_numpy()
     for name in acted_on:
-        differs |= (both[name] != both[f"{name} before"]).to_numpy()
+        differs = differs | (both[name] != both[f"{name} before"]).to_numpy()
     return float(pd.Series(differs).groupby(both["entity"].to_numpy()).any().mean())
 
 

@@ -139,7 +139,7 @@ class _Costs:
             0.0,
             share,
             p99,
-            self._no_night() or self._slow(p99),
+            self._no_night() or self._nothing_again() or self._slow(p99),
         )
 
     def cache(self, hours: float) -> Cost:
@@ -231,7 +231,7 @@ class _Costs:
         return ""
 
     def _nothing_again(self) -> str:
-        return "no two requests are about the same" if self._own >= 1 else ""
+        return "each request brings inputs of its own" if self._own >= 1 else ""
 
     def _slow(self, p99: float | None) -> str:
         within = self._terms.answer_within_ms

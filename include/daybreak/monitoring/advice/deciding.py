@@ -19,6 +19,7 @@ LOSSES = (1e-9, 1e15)
 """The least that is tried, and how many times as much the most is."""
 HALVINGS = 40
 """Until a change is known to 12 digits."""
+ANY_NUMBER = " Whatever their number, it is this way."
 BESIDE = 1e-6
 CLEARLY = 0.8
 """Of the next best: closer than that, prices and traffic decide, and the advice says so."""
@@ -49,7 +50,8 @@ class Advice:
     """``way`` and ``cost`` are None where the number of requests would decide, and is unknown.
 
     ``costs``: of every way at ``requests``, in the order of ``Way``. ``ranges``: the advice by
-    requests a day. ``break_even``: None where the model has no night. ``margin``: cost beside the
+    requests a day. ``break_even``: None where the model
+    has no night, or decides about events. ``margin``: cost beside the
     next best, at most 1; None where there is no other. ``rule``: what decided. ``assumes``,
     ``changes``: sentences.
     """
@@ -83,8 +85,9 @@ def advise(measured: Measurements, terms: Terms) -> Advice:
     asked = terms.requests_a_day
     requests = measured.usage.requests_a_day if asked is None else asked
     ranges = tuple(_ranges(measured, terms))
-    if requests is None and len({one.way for one in ranges}) == 1:
-        requests = ranges[0].first  # whatever their number, it is the same
+    anyhow = requests is None and len({one.way for one in ranges}) == 1
+    if anyhow:
+        requests = ranges[0].first
     found = tuple(costs(measured, terms, requests)) if requests is not None else ()
     chosen = best(found)
     others = [one for one in found if not one.refused and one is not chosen]
@@ -97,10 +100,10 @@ def advise(measured: Measurements, terms: Terms) -> Advice:
         chosen,
         requests,
         found,
-        break_even(measured, terms) if measured.night else None,
+        break_even(measured, terms) if measured.night and not measured.decides else None,
         ranges,
         margin,
-        _rule(found, chosen, margin, requests),
+        _rule(found, chosen, margin, requests) + (ANY_NUMBER if anyhow else ""),
         tuple(_assumptions(measured, terms)),
         tuple(_changes(measured, terms, requests, chosen, ranges)),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 from daybreak.errors import InvalidRequest
@@ -20,17 +22,25 @@ class Prices:
     gb_month: float = 0.10
 
     @classmethod
-    def of(cls, given: dict[str, float]) -> Prices:
-        """``given``: by name, with a hyphen or an underscore. Raises ``InvalidRequest``."""
+    def of(cls, written: Iterable[str]) -> Prices:
+        """Each as ``processor-hour=0.04``; those left out have their defaults.
+
+        Raises ``InvalidRequest``.
+        """
         names = [field.name for field in fields(cls)]
-        chosen = {name.replace("-", "_"): price for name, price in given.items()}
-        for name, price in chosen.items():
-            if name not in names or not 0 <= price < float("inf"):
+        chosen = {}
+        for one in written:
+            name, _, number = one.partition("=")
+            name = name.replace("-", "_")
+            try:
+                chosen[name] = float(number)
+            except ValueError:
+                chosen[name] = math.nan
+            if name not in names or not 0 <= chosen[name] < math.inf:
+                listed = ", ".join(each.replace("_", "-") for each in names)
                 raise InvalidRequest(
-                    f"{name.replace('_', '-')}={price:g} is no price.",
-                    remedy="Write --price NAME=NUMBER, 0 or more, with a NAME of: "
-                    + ", ".join(one.replace("_", "-") for one in names)
-                    + ".",
+                    f"{one!r} is no price.",
+                    remedy=f"Write --price NAME=NUMBER, 0 or more, with a NAME of: {listed}.",
                     field="price",
                 )
         return cls(**chosen)
