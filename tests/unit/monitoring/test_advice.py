@@ -275,6 +275,7 @@ def test_prices_have_names() -> None:
 
 def test_a_cache_is_said_with_its_hours() -> None:
     assert said(Way.CACHE, 48.0) == "cache for 48 hours"
+    assert said(Way.CACHE, 1.0) == "cache for 1 hour"
     assert advise(CACHE.measured, CACHE.terms).sentence == "cache for 48 hours"
 
 

@@ -77,7 +77,9 @@ def said(way: Way | None, cache_hours: float | None) -> str:
     """A way as people say it."""
     if way is None:
         return "it depends on the number of requests"
-    return f"cache for {cache_hours:g} hours" if way is Way.CACHE else way.value
+    if way is not Way.CACHE:
+        return way.value
+    return "cache for 1 hour" if cache_hours == 1 else f"cache for {cache_hours:g} hours"
 
 
 def advise(measured: Measurements, terms: Terms) -> Advice:
