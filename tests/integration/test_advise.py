@@ -263,7 +263,7 @@ def test_the_command_writes_one_set_of_numbers(
     done = CliRunner().invoke(app, [*asked, "--json", "--html", str(page)])
     assert done.exit_code == 0, done.output
     said = json.loads(done.stdout.splitlines()[-1])
-    assert said["recommendation"]["way"] == "batch"
+    assert said["advice"]["way"] == "batch"
     assert "no days were replayed" in said["unknown"][0]
     assert str(said["costs"][0]["total"]) in page.read_text()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from daybreak.errors import InvalidRequest
 from daybreak.facts.days import newest_closed_day
 from daybreak.jobs.advising.night import MeasuredNight, measure_night
 from daybreak.jobs.advising.processors import Meter, in_a_process, peak_memory, times_of
-from daybreak.jobs.advising.replay import AGES, Replay, no_closed_day, replay
+from daybreak.jobs.advising.replay import AGES, Replay, closed_days_back, no_closed_day, replay
 from daybreak.jobs.advising.requests import read_requests, requests_of
 from daybreak.jobs.advising.usage import decisions_a_day, rows_read
 from daybreak.ledger.champions import champion_at
@@ -36,6 +37,8 @@ from daybreak.settings import Settings
 from daybreak.warehouse.engine import connect
 
 REQUESTS = 300
+NIGHTS_TRIED = 7
+"""Business dates back to one with something to score: events of the newest may not be there yet."""
 
 
 class MeasuredRequests(NamedTuple):
@@ -82,7 +85,7 @@ def measure(
         )
     of = _Measuring(runtime, model, artifact, now, progress)
     freshness = of.freshness(days)
-    night = of.night(newest)
+    night = of.night()
     asked = of.requests(bodies)
     usage = of.usage(decided, read, asked.own_inputs if given else None)
     return Measurements(
@@ -188,15 +191,17 @@ class _Measuring:
             )
         return found
 
-    def night(self, newest: date) -> MeasuredNight | None:
-        """Of the newest business date; None where the model has no nights."""
+    def night(self) -> MeasuredNight | None:
+        """Of the newest business date with something to score; None where there are no nights."""
         if self.model.nightly is None:
             self.unknown.append(f"Night: {self.model.name} has none.")
             return None
         settings, name = self.runtime.settings, self.model.name
-        day = interval_of(name, settings).last(newest)
-        self.progress(f"Making and scoring {day}, which is not kept")
-        return in_a_process(measure_night, settings, name, self.artifact.version, day, self.now)
+        with connect(self.runtime.engine) as conn:
+            back = closed_days_back(conn, interval_of(name, settings))
+            days = [*islice(back, NIGHTS_TRIED)]
+        self.progress(f"Making and scoring a night of {days[0]}, which is not kept")
+        return in_a_process(measure_night, settings, name, self.artifact.version, days, self.now)
 
     def requests(self, bodies: list[dict[str, Any]]) -> MeasuredRequests:
         """Of the endpoint."""

@@ -142,9 +142,13 @@ def test_an_answer_time_rules_out_what_is_slower() -> None:
     advice = advise(LIVE.measured, quick)
     assert advice.way is Way.BATCH
     assert "1 ms are asked for" in advice.rule
-    nothing = advise(LIVE.measured, replace(LIVE.terms, answer_within_ms=0.01))
-    assert nothing.way is None
-    assert nothing.rule.startswith("No way is left")
+    usage = replace(LIVE.measured.usage, requests_a_day=None)
+    for requests, found in ((None, replace(LIVE.measured, usage=usage)), (9.0, LIVE.measured)):
+        terms = replace(LIVE.terms, answer_within_ms=0.01, requests_a_day=requests)
+        nothing = advise(found, terms)
+        assert nothing.way is None
+        assert nothing.rule.startswith("No way is left")
+        assert nothing.sentence == "no way is left"
 
 
 def test_requests_with_inputs_of_their_own_rule_batch_out() -> None:

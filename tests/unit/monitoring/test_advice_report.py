@@ -27,9 +27,9 @@ SHOP = SimulatedShop(
     night_seconds=4.0,
 )
 SCHEMA = {
-    "": "schema model version recommendation costs break_even ranges assumes changes unknown terms "
+    "": "schema model version advice costs break_even ranges assumes changes unknown terms "
     "measured",
-    "recommendation": "way cache_hours sentence rule requests_a_day cost_a_day margin",
+    "advice": "way cache_hours sentence rule requests_a_day cost_a_day margin",
     "costs": "way night storage memory requests freshness computed p99_ms refused cache_hours "
     "total",
     "break_even": "requests cheaper_below cheaper_above",
@@ -66,7 +66,7 @@ def test_the_json_is_plain() -> None:
     found = said()
     assert found["schema"] == 1
     assert json.dumps(found, allow_nan=False)
-    assert found["recommendation"]["cost_a_day"] == min(
+    assert found["advice"]["cost_a_day"] == min(
         one["total"] for one in found["costs"] if not one["refused"]
     )
 
@@ -104,7 +104,7 @@ def test_the_page_shows_the_numbers_of_the_json() -> None:
         ),
     ]
     assert set(wanted) <= set(shown)
-    assert found["recommendation"]["sentence"] in html
+    assert found["advice"]["sentence"] in html
     assert not re.search(r"(src|href)=|<script", html), "it needs nothing beside it"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import reduce
@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Table, func, select, text
 
 from daybreak.clock import AsOf
+from daybreak.errors import NoData
 from daybreak.jobs.advising.processors import Meter, Spent, peak_memory, times_of
+from daybreak.jobs.advising.undone import undone
 from daybreak.jobs.inputs import as_of
 from daybreak.jobs.options import model_options
 from daybreak.ledger.generations import Generation, open_generation
@@ -35,7 +37,6 @@ from daybreak.scoring.engines.opening import open_engine
 from daybreak.scoring.snapshot_shards import write_snapshot
 from daybreak.scoring.snapshots import read_day
 from daybreak.settings import Settings
-from daybreak.warehouse.engine import connect
 from daybreak.warehouse.partitions import partition_name
 from daybreak.warehouse.tables import snapshot as snapshots
 
@@ -78,25 +79,36 @@ class _Work:
 
 
 def measure_night(
-    settings: Settings, name: str, version: str, day: date, now: datetime
+    settings: Settings, name: str, version: str, days: Sequence[date], now: datetime
 ) -> MeasuredNight:
-    """Of a nightly model, in this process, whose peak of memory it is.
+    """Of a nightly model, in this process, whose peak of memory it is: of the first of ``days`` on
+    which there is something to score.
 
-    Raises what the steps of a run raise.
+    Raises what the steps of a run raise, ``NoData`` where there is nothing on any of them.
     """
     runtime, model = Runtime(settings, lambda: now), get_model(name)
     artifact = runtime.registry.load(name, version)
     try:
-        with connect(runtime.engine) as conn:
-            known = as_of(conn, name, day, settings=settings, now=now)
-            # A microsecond later nothing else was known, and no snapshot of then is there yet.
-            known = replace(known, cutoff=known.cutoff + timedelta(microseconds=1))
-            return _measured(_Work(runtime, model, artifact, conn, known, now))
+        for day in days:
+            tables = model.night.snapshot_table, model.night.score_table
+            with undone(runtime.engine, day, *tables) as conn:
+                known = as_of(conn, name, day, settings=settings, now=now)
+                # A microsecond later nothing else was known, and no snapshot of then is there.
+                known = replace(known, cutoff=known.cutoff + timedelta(microseconds=1))
+                found = _measured(_Work(runtime, model, artifact, conn, known, now))
+            if found is not None:
+                return found
     finally:
         runtime.engine.dispose()
+    raise NoData(
+        f"{name} has nothing to score on {days[-1]} to {days[0]}.",
+        remedy="`daybreak data check` shows which days the data set has facts for.",
+        model=name,
+    )
 
 
-def _measured(work: _Work) -> MeasuredNight:
+def _measured(work: _Work) -> MeasuredNight | None:
+    """None where the day has nothing to score."""
     conn, model = work.conn, work.model
     meter = Meter(conn)
     engine = open_engine(work.artifact, work.runtime.settings.threads)
@@ -111,10 +123,13 @@ def _measured(work: _Work) -> MeasuredNight:
         per_shard=work.runtime.settings.entities_per_shard,
     )
     built = meter.read()
+    rows_of = select(snapshots.c.rows).where(snapshots.c.snapshot_id == snapshot_id)
+    entities = int(conn.scalar(rows_of) or 0)
+    if not entities:
+        return None
     generation = _opened(work, snapshot_id)
-    entities = conn.scalar(select(snapshots.c.rows).where(snapshots.c.snapshot_id == snapshot_id))
     per_shard = work.runtime.settings.entities_per_shard
-    for shard in plan_shards(int(entities or 0), per_shard):
+    for shard in plan_shards(entities, per_shard):
         score_shard(conn, model, engine, generation, **shard)
     rows = audit_generation(conn, model, generation)
     ended, memory = meter.read(), peak_memory()
@@ -122,7 +137,7 @@ def _measured(work: _Work) -> MeasuredNight:
     both = ended.since(begun)
     night = Night(
         work.known.business_date,
-        int(entities or 0),
+        entities,
         rows,
         snapshot.own,
         score.own,

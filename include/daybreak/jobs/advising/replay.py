@@ -8,10 +8,10 @@ is here.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from itertools import product
+from itertools import islice, product
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,9 @@ from sqlalchemy import Connection, select
 from daybreak.clock import AsOf
 from daybreak.errors import NoData
 from daybreak.facts.days import newest_closed_day
+from daybreak.interval import Interval
 from daybreak.jobs.advising.knowledge import read_knowledge
+from daybreak.jobs.advising.undone import undone
 from daybreak.jobs.inputs import as_of
 from daybreak.jobs.options import model_options
 from daybreak.models import interval_of
@@ -39,6 +41,7 @@ from daybreak.signals.batch import signals_of
 from daybreak.signals.stream import read_stream
 from daybreak.signals.transactions import EventRows, read_transactions
 from daybreak.warehouse.engine import connect
+from daybreak.warehouse.tables import day_closed
 from daybreak.warehouse.tables import snapshot as snapshots
 
 AGES = (0.0, 1.0, 6.0, 24.0, 48.0, 168.0)
@@ -70,16 +73,13 @@ class Replay:
         if newest is None:
             raise no_closed_day()
         interval = interval_of(self.model.name, self.runtime.settings)
-        found: list[date] = []
-        for back in range(MOST_DAYS_BACK):
-            day = newest - timedelta(days=back)
-            truth = self.hindsight.known_from(conn, day, self.artifact.manifest)
-            if truth > newest or not interval.includes(day):
-                continue
-            if newest_closed_day(conn, day) == day:
-                found.append(day)
-            if len(found) == count:
-                break
+        hindsight, manifest = self.hindsight, self.artifact.manifest
+        known = (
+            day
+            for day in closed_days_back(conn, interval)
+            if hindsight.known_from(conn, day, manifest) <= newest
+        )
+        found = [*islice(known, count)]
         if not found:
             raise NoData(
                 f"No answer of {self.model.name} has come true yet: the newest closed day is "
@@ -97,6 +97,13 @@ class Replay:
         if newest is None:
             raise no_closed_day()
         return AsOf(newest, self.now)
+
+
+def closed_days_back(conn: Connection, interval: Interval) -> Iterator[date]:
+    """Closed business dates that a model of this interval is scored on, the newest first."""
+    c = day_closed.c.business_date
+    days = conn.scalars(select(c).order_by(c.desc()).limit(MOST_DAYS_BACK))
+    return filter(interval.includes, days.all())
 
 
 def no_closed_day() -> NoData:
@@ -217,7 +224,7 @@ def _answers_of(
     where there was nothing to score."""
     model, runtime = over.model, over.runtime
     found: dict[date, list[Columns]] = {day: [] for day in days}
-    with connect(runtime.engine) as conn:  # and nothing is committed
+    with undone(runtime.engine, known.business_date, model.night.snapshot_table) as conn:
         try:
             snapshot_id = write_snapshot(
                 conn,

@@ -1,4 +1,4 @@
-"""From measurements and terms to a recommendation: a pure function, the same for the same input."""
+"""From measurements and terms to an advice: a pure function, the same for the same input."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOSSES = (1e-9, 1e15)
 """The least that is tried, and how many times as much the most is."""
 HALVINGS = 40
 """Until a change is known to 12 digits."""
-ANY_NUMBER = " Whatever their number, it is this way."
+ANY_NUMBER = " Whatever their number, it is the same."
 BESIDE = 1e-6
 CLEARLY = 0.8
 """Of the next best: closer than that, prices and traffic decide, and the advice says so."""
@@ -69,7 +69,9 @@ class Advice:
 
     @property
     def sentence(self) -> str:
-        """The recommendation as people say it."""
+        """The advice as people say it."""
+        if self.costs and self.cost is None:
+            return "no way is left"
         return said(self.way, self.cost.cache_hours if self.cost else None)
 
 
@@ -87,9 +89,9 @@ def advise(measured: Measurements, terms: Terms) -> Advice:
     asked = terms.requests_a_day
     requests = measured.usage.requests_a_day if asked is None else asked
     ranges = tuple(_ranges(measured, terms))
-    anyhow = requests is None and len({one.way for one in ranges}) == 1
+    anyhow = requests is None and len({one.way for one in ranges}) <= 1
     if anyhow:
-        requests = ranges[0].first
+        requests = FEWEST
     found = tuple(costs(measured, terms, requests)) if requests is not None else ()
     chosen = best(found)
     others = [one for one in found if not one.refused and one is not chosen]

@@ -31,7 +31,7 @@ def as_json(measured: Measurements, terms: Terms, advice: Advice) -> Json:
         "schema": SCHEMA,
         "model": measured.model,
         "version": measured.version,
-        "recommendation": {
+        "advice": {
             "way": advice.way,
             "cache_hours": advice.cost.cache_hours if advice.cost else None,
             "sentence": advice.sentence,
@@ -71,7 +71,7 @@ def read_measured(file: Path, model: str) -> Measurements:
 
 
 def lines(measured: Measurements, advice: Advice) -> Iterator[str]:
-    """For people; the recommendation first."""
+    """For people; the advice first."""
     yield f"{measured.model} {measured.version}: {advice.sentence}"
     yield f"  {advice.rule}"
     yield ""
@@ -84,7 +84,8 @@ def lines(measured: Measurements, advice: Advice) -> Iterator[str]:
     if advice.break_even is not None:
         yield "Break-even of batch and live"
         yield f"  {break_even(advice)}"
-    yield "By requests a day"
+    if advice.ranges:
+        yield "By requests a day"
     for one in advice.ranges:
         way = said(one.way, one.cache_hours)
         yield f"  {one.first:>13,.6g} to {one.last:>13,.6g}: {way}"
