@@ -235,8 +235,16 @@ def test_only_doors_are_published_and_only_on_loopback() -> None:
         (port,) = SERVICES[name]["ports"]
         assert interpolated(port, {}).startswith("127.0.0.1:"), port
     assert COMPOSE["networks"]["data"] == {"internal": True}
-    for name in ("postgres", "redis", "objects"):
-        assert SERVICES[name]["networks"] == ["data"]
+    for name, networks in (
+        ("postgres", ["data", "reports"]),
+        ("redis", ["data"]),
+        ("objects", ["data"]),
+    ):
+        assert SERVICES[name]["networks"] == networks
+    assert COMPOSE["networks"]["reports"] == {"internal": True}
+    on_reports = {name for name, service in SERVICES.items() if "reports" in service["networks"]}
+    assert on_reports == {"postgres", "grafana"}
+    assert "data" not in SERVICES["grafana"]["networks"]
 
 
 def test_no_secret_is_written_down_and_none_has_a_default() -> None:
@@ -259,6 +267,7 @@ def test_a_service_gets_no_secret_that_it_does_not_need() -> None:
         ("POSTGRES_PASSWORD", {"postgres"}),
         ("WAREHOUSE_OWNER_PASSWORD", {"postgres", "airflow-init"}),
         ("WAREHOUSE_SERVICE_PASSWORD", {"postgres", "api", "airflow-api-server"}),
+        ("WAREHOUSE_GRAFANA_PASSWORD", {"postgres", "grafana"}),
     ):
         assert {name for name, s in SERVICES.items() if secret in " ".join(strings(s))} == holders
     assert "WAREHOUSE_WRITER_PASSWORD" not in api
