@@ -1,6 +1,7 @@
 """Report views on a small warehouse whose numbers are worked by hand."""
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +26,7 @@ from daybreak.warehouse.engine import begin
 from daybreak.warehouse.partitions import ensure_partition
 from daybreak.warehouse.reports import report_views
 from daybreak.warehouse.reports.page import BLOCK, render_page, report_columns
+from grafana_boards import RULES, WAREHOUSE_BOARDS, chosen, everything, expanded, queries
 
 MODEL = "sales_forecast"
 PAGE = (Path(__file__).parents[3] / "docs" / "reports.md").read_text()
@@ -112,15 +114,19 @@ def fill(conn: Connection) -> None:
     close(conn, *(MARCH_1 + n * DAY for n in range(4)))
     for day in (MARCH_1, MARCH_1 + DAY):
         publish(conn, day, {("i1", h): (1, 2, 3, 2) for h in range(1, 8)})
-    conn.execute(
-        insert(tables.sla).values(
-            model=MODEL, business_date=MARCH_1, run_key="r", run_type="scheduled",
-            due_at=march(2, 6), landed_at=march(2, 5), slack_seconds=3600, status="met",
-            recorded_at=march(2, 5),
-        )
-    )  # fmt: skip
-    version(conn, "v1")
-    champion(conn, "v1", march(1), "first")
+    for day, slack, status in ((1, 3600, "met"), (2, -600, "missed")):
+        landed = march(day + 1, 6) - timedelta(seconds=slack)
+        conn.execute(
+            insert(tables.sla).values(
+                model=MODEL, business_date=march(day).date(), run_key="r", run_type="scheduled",
+                due_at=march(day + 1, 6), landed_at=landed, slack_seconds=slack, status=status,
+                recorded_at=landed, queue_seconds=1, wait_seconds=2, score_seconds=3,
+                publish_seconds=4, rows=7, rows_per_second=2.3,
+            )
+        )  # fmt: skip
+    for model in (MODEL, "recommendations", "pricing"):
+        version(conn, "v1", model)
+        champion(conn, "v1", march(1), "first", model)
     conn.execute(
         insert(tables.trial).values(
             model=MODEL, kind="canary", version="v1", share=0.1, serve_from=march(9),
@@ -161,6 +167,7 @@ def recommend(conn: Connection) -> None:
 def review(conn: Connection) -> None:
     """A day with a known fraud, the newest one without, and a decision that was not proven."""
     fraud_days.begin_stream(conn, delay_days=2)
+    champion(conn, "v1", march(1), "first", "fraud")
     for day in (MARCH_1, MARCH_1 + 2 * DAY):
         scored = [fraud_days.Scored(f"card {n}", f"{day} {n}", n / 8) for n in range(4)]
         fraud_days.happen(conn, scored, day)
@@ -170,19 +177,21 @@ def review(conn: Connection) -> None:
     fraud_days.prove(conn, MARCH_1, "r", fraud_days.cutoff_of(MARCH_1))
 
 
-def version(conn: Connection, name: str, **manifest: Any) -> None:
+def version(conn: Connection, name: str, model: str = MODEL, **manifest: Any) -> None:
     conn.execute(
         insert(tables.model_version).values(
-            model=MODEL, version=name, uri="", files={}, manifest=manifest,
+            model=model, version=name, uri="", files={}, manifest=manifest,
             trained_through=MARCH_1, registered_at=march(1),
         )
     )  # fmt: skip
 
 
-def champion(conn: Connection, name: str, effective_from: datetime, reason: str) -> None:
+def champion(
+    conn: Connection, name: str, effective_from: datetime, reason: str, model: str = MODEL
+) -> None:
     conn.execute(
         insert(tables.champion).values(
-            model=MODEL, version=name, effective_from=effective_from, recorded_at=march(9),
+            model=model, version=name, effective_from=effective_from, recorded_at=march(9),
             actor="test", reason=reason, evidence={"wape": 0.5},
         )
     )  # fmt: skip
@@ -197,6 +206,115 @@ def test_every_query_of_the_page_answers_an_analyst(warehouse: Engine) -> None:
         conn.execute(text("SET ROLE daybreak_reader"))
         for query in QUERIES:
             assert conn.exec_driver_sql(query).all(), query
+
+
+# --- boards and alerts -----------------------------------------------------------------------
+
+IN_RANGE = (datetime(2026, 1, 15, 8, tzinfo=UTC), march(31))
+TIME = {1114, 1184}
+NUMBER = {20, 21, 23, 700, 701, 1700}
+TEXT = {25}
+"""Types of PostgreSQL that Grafana takes for a moment, a number and a text."""
+
+
+@pytest.fixture
+def filled(warehouse: Engine) -> Iterator[Connection]:
+    """The filled warehouse, as the login of Grafana sees it."""
+    with begin(warehouse) as conn:
+        fill(conn)
+    with begin(warehouse) as conn:
+        conn.execute(text("SET ROLE daybreak_reader"))
+        conn.execute(text("SET default_transaction_read_only = on"))
+        yield conn
+
+
+def asked(conn: Connection, sql: str) -> tuple[list[tuple[str, int]], list[Any]]:
+    """Names and types of the columns, and the rows."""
+    result = conn.exec_driver_sql(sql.replace("%", "%%"))
+    assert result.cursor is not None
+    columns = [(column.name, column.type_code) for column in result.cursor.description]
+    return columns, list(result.all())
+
+
+@pytest.mark.parametrize("board", WAREHOUSE_BOARDS, ids=lambda board: board["uid"])
+def test_every_query_of_a_board_answers_with_what_its_panel_shows(
+    filled: Connection, board: dict[str, Any]
+) -> None:
+    picked = everything(board)
+    for query in queries(board):
+        columns, found = asked(filled, expanded(query.sql, *IN_RANGE, everything(board)))
+        assert found, query
+        names, types = [name for name, _ in columns], [kind for _, kind in columns]
+        assert len(set(names)) == len(names), query
+        if query.kind == "variable":
+            name = query.title.removeprefix("variable ")
+            picked[name] = chosen([row[0] for row in found])
+            assert types[0] in TEXT, query
+        elif query.kind == "annotation":
+            assert dict(columns)["time"] in TIME, query
+            assert dict(columns)["text"] in TEXT, query
+        elif query.kind == "timeseries":
+            assert query.format == "time_series", query
+            assert (names[0], types[0] in TIME) == ("time", True), query
+            assert names[1] != "metric" or types[1] in TEXT, query
+            values = [kind for name, kind in columns if name not in {"time", "metric"}]
+            assert values, query
+            assert set(values) <= NUMBER, query
+            assert [row[0] for row in found] == sorted(row[0] for row in found), query
+        elif query.kind in {"stat", "barchart"}:
+            assert set(types) & NUMBER, query
+            assert set(types) <= NUMBER | TEXT, query
+    # The same answer where everything is picked by hand: no null falls through.
+    for query in queries(board):
+        _, all_of_it = asked(filled, expanded(query.sql, *IN_RANGE, everything(board)))
+        assert asked(filled, expanded(query.sql, *IN_RANGE, picked))[1] == all_of_it, query
+
+
+def alerted(conn: Connection, title: str, last: datetime) -> list[float]:
+    """The numbers that an alert rule compares at a moment, less the one that is allowed."""
+    (rule,) = (rule for rule in RULES if rule["title"] == title)
+    asks, compares = rule["data"]
+    first = last - timedelta(seconds=asks["relativeTimeRange"]["from"])
+    columns, found = asked(conn, expanded(asks["model"]["rawSql"], first, last, {}))
+    # Grafana takes texts for labels and has to find one number beside them.
+    (number,) = (place for place, (_, kind) in enumerate(columns) if kind in NUMBER)
+    assert {kind for _, kind in columns} <= NUMBER | TEXT
+    (limit,) = compares["model"]["conditions"][0]["evaluator"]["params"]
+    return [float(row[number]) - limit for row in found if row[number] is not None]
+
+
+def test_every_alert_asks_what_the_login_of_grafana_may_read(filled: Connection) -> None:
+    assert [len(alerted(filled, rule["title"], march(20))) for rule in RULES] == [4, 0, 0, 0]
+
+
+def test_scores_are_stale_while_a_newer_day_is_closed(conn: Connection) -> None:
+    close(conn, MARCH_1)
+    publish(conn, MARCH_1, {("a", 1): (1, 2, 3, 2)})
+    assert alerted(conn, "ScoresStale", march(2)) == [0]
+    close(conn, MARCH_1 + DAY)
+    assert alerted(conn, "ScoresStale", march(3)) == [1]
+    publish(conn, MARCH_1 + DAY, {("a", 1): (1, 2, 3, 2)})
+    assert alerted(conn, "ScoresStale", march(3)) == [0]
+    g.rollback(conn, MODEL, MARCH_1 + DAY, march(3))
+    assert alerted(conn, "ScoresStale", march(3)) == [1], "withdrawn: readers see the day before"
+
+
+@pytest.mark.parametrize(("p50", "behind"), [(9.5, -0.05), (5, 0.4)])
+def test_a_forecast_is_compared_with_naive_over_three_days_or_more(
+    conn: Connection, p50: float, behind: float
+) -> None:
+    """10 sold each day; on the same weekday of the week before 9."""
+    for n in range(-6, 3):
+        load(conn, tables.sales, sale(MARCH_1 + n * DAY, "a", 9 if n <= 0 else 10))
+    for n in range(2):
+        publish(conn, MARCH_1 + n * DAY, {("a", 1): (1, p50, 20, p50)})
+        close(conn, MARCH_1 + (n + 1) * DAY)
+    assert alerted(conn, "ForecastWorseThanNaive", march(20)) == [], "two days say too little"
+    load(conn, tables.sales, sale(MARCH_1 + 3 * DAY, "a", 10))
+    publish(conn, MARCH_1 + 2 * DAY, {("a", 1): (1, p50, 20, p50)})
+    close(conn, MARCH_1 + 3 * DAY)
+    assert alerted(conn, "ForecastWorseThanNaive", march(20)) == [pytest.approx(behind)]
+    assert alerted(conn, "ForecastWorseThanNaive", march(31) + 5 * DAY) == [], "long ago"
 
 
 @pytest.mark.docs

@@ -184,23 +184,6 @@ def test_dashboard_and_alerts_ask_only_for_metrics_that_exist(query: str) -> Non
         assert metric in known or base in known or SCRAPED.fullmatch(metric), metric
 
 
-@pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda one: one["uid"])
-def test_panels_do_not_overlap_and_say_what_they_show(dashboard: dict[str, Any]) -> None:
-    taken: set[tuple[int, int]] = set()
-    for panel in dashboard["panels"]:
-        place = panel["gridPos"]
-        cells = {
-            (x, y)
-            for x in range(place["x"], place["x"] + place["w"])
-            for y in range(place["y"], place["y"] + place["h"])
-        }
-        assert not cells & taken, panel["title"]
-        taken |= cells
-        assert panel["description"].endswith(".")
-        assert panel["datasource"]["uid"] == "prometheus"
-    assert {x for x, _ in taken} <= set(range(24))
-
-
 def test_every_alert_says_how_urgent_it_is_in_a_sentence() -> None:
     for group in ALERTS["groups"]:
         for rule in group["rules"]:
