@@ -11,6 +11,7 @@ import yaml
 from typer.main import get_command
 
 from daybreak.cli import app
+from grafana_boards import RULES
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])
@@ -21,7 +22,7 @@ ALERTS = {
         "groups"
     ]
     for rule in group["rules"]
-}
+} | {rule["title"]: rule["annotations"]["runbook"] for rule in RULES}
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())["services"]
 
 
