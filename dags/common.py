@@ -34,6 +34,7 @@ from daybreak.models import interval_of, schedules
 from daybreak.models.offered import carried
 from daybreak.settings import load_settings
 from daybreak_timetable import NightlyTimetable
+from lineage import watch
 
 SETTINGS = load_settings()
 SCHEDULES = schedules()
@@ -74,6 +75,7 @@ DEFAULTS: dict[str, Any] = {
     "max_retry_delay": timedelta(minutes=10),
     "execution_timeout": timedelta(minutes=30),
     "retry_policy": UnlessFinal(),
+    "on_execute_callback": watch,
 }
 
 BUSINESS_DATE = Param(

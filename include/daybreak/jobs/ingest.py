@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+from daybreak.jobs import lineage
 from daybreak.models.base import Progress, logged
 from daybreak.monitoring.steps import measured
 from daybreak.runtime import Runtime, get_runtime
@@ -31,6 +32,7 @@ def load_new_files(
             s3_endpoint_url=runtime.settings.s3_endpoint_url,
         )
     fresh = [file for file in report.files if not file.already_loaded]
+    lineage.loaded(runtime.engine, (file.uri for file in fresh))
     runtime.metrics.incr("ingest.rows", report.loaded)
     runtime.metrics.incr("ingest.quarantined", report.quarantined)
     runtime.metrics.incr("ingest.days_closed", report.days_closed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
+from daybreak.jobs import lineage
 from daybreak.jobs.addresses import GenerationAddress, day_of
 from daybreak.jobs.due import due_of
 from daybreak.jobs.report import as_json
@@ -41,7 +42,9 @@ def publish(generation: GenerationAddress, runtime: Runtime | None = None) -> di
         now = runtime.clock()
         generations.publish(conn, generation["generation_id"], now, runtime.settings.lead)
         shown = generations.get_generation(conn, generation["generation_id"])
-        get_nightly(shown.model).published(conn, shown, now)
+        night = get_nightly(shown.model)
+        night.published(conn, shown, now)
+        lineage.published(conn, night.score_table)
     return {
         "model": generation["model"],
         "business_date": generation["business_date"],
