@@ -22,7 +22,11 @@ BEFORE = views_of(__name__, "version_gate", "basis")
 
 _PRICES = ("price_history", "price_low_30d", "price_was")
 
-AFTER = views_of(__name__, "freshness", "sla_daily", "canary", "model_history", *_PRICES)
+_DATA = ("day", "item", "load", "quarantine", "sales")
+
+AFTER = views_of(
+    __name__, "freshness", "sla_daily", "run", "canary", "model_history", *_PRICES, *_DATA
+)
 
 _LISTED = re.compile(r"(\w+) ([0-9a-f]{16})")
 

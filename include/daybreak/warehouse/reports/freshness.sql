@@ -25,7 +25,8 @@ SELECT
     coalesce(verdict.gate, 'not_judged') AS gate,
     coalesce(last_run.interval, 'daily') AS interval,
     expected.newest AS newest_expected,
-    basis.state AS basis
+    basis.state AS basis,
+    newest.generation_id
 FROM model
 CROSS JOIN closed
 LEFT JOIN LATERAL (
@@ -110,3 +111,4 @@ COMMENT ON COLUMN report.freshness.gate IS
 COMMENT ON COLUMN report.freshness.basis IS
     'what became of the scores of other models that newest was made from: published, superseded or '
     'rolled_back (report.basis); null where it was made from none';
+COMMENT ON COLUMN report.freshness.generation_id IS 'publication of newest';
