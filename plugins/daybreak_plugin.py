@@ -1,4 +1,5 @@
-"""Mounts the prediction endpoint at ``/daybreak`` of Airflow's API server, behind its login.
+"""Mounts the prediction endpoint at ``/daybreak`` of Airflow's API server, behind its login, and
+puts its page into the navigation.
 
 Every Airflow component loads this module, so it imports nothing heavy: the Flask app is made at
 the first request. Traffic belongs to gunicorn (a mount costs about 2 ms a request); this serves
@@ -43,11 +44,16 @@ class Mount:
 
 def make_flask_app() -> Flask:
     """The same app as under gunicorn, closed by Airflow's login instead of API keys."""
-    from daybreak.runtime import get_runtime  # noqa: PLC0415 (see the module's docstring)
+    from airflow.configuration import conf  # noqa: PLC0415 (see the module's docstring)
+
+    from daybreak.jobs.by_hand import ByHand  # noqa: PLC0415
+    from daybreak.runtime import get_runtime  # noqa: PLC0415
     from daybreak.serving.app import create_app  # noqa: PLC0415
+    from daybreak.serving.page.frame import Page  # noqa: PLC0415
     from daybreak_airflow_auth import AirflowLogin  # noqa: PLC0415
 
-    return create_app(get_runtime("service"), authenticator=AirflowLogin())
+    page = Page(acts=ByHand(), airflow_url=conf.get("api", "base_url", fallback=None))
+    return create_app(get_runtime("service"), authenticator=AirflowLogin(), page=page)
 
 
 def make_asgi_app() -> ASGI:
@@ -70,5 +76,14 @@ class DaybreakPlugin(AirflowPlugin):
     name = "daybreak"
     fastapi_apps: ClassVar[list[Any]] = [
         {"app": Mount(make_asgi_app), "url_prefix": "/daybreak", "name": "daybreak"}
+    ]
+    external_views: ClassVar[list[Any]] = [
+        {
+            "name": "Daybreak",
+            "href": "/daybreak/ui",
+            "destination": "nav",
+            "url_route": "daybreak",
+            "category": "browse",
+        }
     ]
     timetables: ClassVar[list[Any]] = [NightlyTimetable]

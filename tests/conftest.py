@@ -217,6 +217,8 @@ def make_runtime(warehouse_url: str, tmp_path: Path) -> Iterator[Callable[..., R
     yield make
     for runtime in made:
         runtime.engine.dispose()
+        if "report_engine" in vars(runtime):
+            runtime.report_engine.dispose()
 
 
 def once_a_run(what: str, make: Callable[[], None]) -> None:

@@ -10,6 +10,7 @@ psql --no-psqlrc --set=ON_ERROR_STOP=1 --username=postgres --dbname=postgres <<'
 \getenv owner_password WAREHOUSE_OWNER_PASSWORD
 \getenv writer_password WAREHOUSE_WRITER_PASSWORD
 \getenv service_password WAREHOUSE_SERVICE_PASSWORD
+\getenv reader_password WAREHOUSE_READER_PASSWORD
 \getenv grafana_password WAREHOUSE_GRAFANA_PASSWORD
 CREATE ROLE airflow LOGIN PASSWORD :'airflow_password';
 CREATE DATABASE airflow OWNER airflow;
@@ -17,7 +18,7 @@ CREATE ROLE daybreak LOGIN PASSWORD :'owner_password';
 CREATE DATABASE warehouse OWNER daybreak;
 CREATE ROLE daybreak_writer LOGIN PASSWORD :'writer_password';
 CREATE ROLE daybreak_service LOGIN PASSWORD :'service_password';
-CREATE ROLE daybreak_reader NOLOGIN;
+CREATE ROLE daybreak_reader LOGIN PASSWORD :'reader_password';
 CREATE ROLE daybreak_grafana LOGIN PASSWORD :'grafana_password' IN ROLE daybreak_reader CONNECTION LIMIT 10;
 ALTER ROLE daybreak_grafana SET statement_timeout = '60s';
 ALTER ROLE daybreak_grafana SET default_transaction_read_only = on;

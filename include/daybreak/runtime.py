@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 ANSWER_SECONDS = 5
 """That a statement of the service may take; each takes milliseconds."""
+REPORT_SECONDS = 8
+"""That a question of the page may take; most take milliseconds."""
 
 
 def system_clock() -> datetime:
@@ -74,6 +76,21 @@ class Runtime:
         from daybreak.warehouse.asking import Asking
 
         return Asking(lambda: self.engine)
+
+    @cached_property
+    def report_engine(self) -> Engine:
+        """An engine that reads reports, with the rights for these."""
+        from daybreak.warehouse.engine import make_engine
+
+        dsn = self.settings.dsn_for("reports")
+        return make_engine(dsn, within=REPORT_SECONDS + 1, by_keys=False)
+
+    @cached_property
+    def reports(self) -> Asking:
+        """How the page reads reports, so that its questions do not take all threads."""
+        from daybreak.warehouse.asking import Asking
+
+        return Asking(lambda: self.report_engine)
 
     @cached_property
     def registry(self) -> Registry:

@@ -99,13 +99,14 @@ LocalTime = Annotated[time, BeforeValidator(_written_time), AfterValidator(_loca
 WholeMinute = Annotated[LocalTime, AfterValidator(_whole_minute)]
 ScoredOn = Annotated[Interval, PlainValidator(_interval), PlainSerializer(str)]
 
-Part = Literal["jobs", "service", "migrations"]
+Part = Literal["jobs", "service", "migrations", "reports"]
 """What connects to the warehouse, each with rights of its own."""
 
 _EMBEDDED_USERS: dict[Part, str] = {
     "jobs": "daybreak_writer",
     "service": "daybreak_service",
     "migrations": "postgres",
+    "reports": "daybreak_reader",
 }
 
 
@@ -134,6 +135,9 @@ class Settings(BaseSettings):
     )
     warehouse_service_url: SecretStr | None = Field(
         None, description="The same for the prediction service; default: warehouse_url."
+    )
+    warehouse_reader_url: SecretStr | None = Field(
+        None, description="The same for the page, which reads reports; default: the service's."
     )
     airflow_database_url: SecretStr | None = Field(
         None, description="PostgreSQL URL of Airflow's metadata; default: the embedded server."
@@ -193,6 +197,14 @@ class Settings(BaseSettings):
         False, description="Whether each request is logged, as a line of JSON."
     )
     airflow_port: int = Field(8080, ge=0, le=65535, description="Port of Airflow's API server.")
+    page_secret: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="Signs logins of the page; default: made at each start, which ends them.",
+    )
+    airflow_url: str | None = Field(
+        None, description="Address of Airflow's UI, which the page links to."
+    )
     max_body_bytes: int = Field(
         1024 * 1024, gt=0, description="Longest request body accepted, also when decoded."
     )
@@ -275,6 +287,7 @@ class Settings(BaseSettings):
             "jobs": None,
             "migrations": self.warehouse_owner_url,
             "service": self.warehouse_service_url,
+            "reports": self.warehouse_reader_url or self.warehouse_service_url,
         }[part]
         url = own or self.warehouse_url
         if url is None:

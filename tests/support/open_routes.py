@@ -12,9 +12,22 @@ OPEN = frozenset(
         "/v2/health/ready",
         "/v2/models/<name>/ready",
         "/v2/models/<name>/versions/<version>/ready",
+        "/ui/login",
+        "/ui/page.css",
+        "/ui/page.js",
+        "/ui/plotly.js",
+        "/ui/icon.svg",
     }
 )
 """By their rules."""
+
+
+PAGE = "/ui"
+
+
+def of_page(path: str) -> bool:
+    """Whether a path is one of the page's, which answers people in HTML."""
+    return path == PAGE or path.startswith(f"{PAGE}/")
 
 
 def open_paths(**named: str) -> set[str]:

@@ -144,6 +144,7 @@ def test_each_part_has_a_user_of_its_own(tmp_path: Path) -> None:
         "jobs": "daybreak_writer",
         "service": "daybreak_service",
         "migrations": "postgres",
+        "reports": "daybreak_reader",
     }
     assert make_url(embedded.airflow_dsn).username == "airflow"
 
@@ -153,11 +154,13 @@ def test_each_part_has_a_user_of_its_own(tmp_path: Path) -> None:
         warehouse_url="postgresql://me:a@db/w",
         warehouse_owner_url="postgres://boss:b@db/w",
         warehouse_service_url="postgresql://api:c@db/w",
+        warehouse_reader_url="postgresql://ann:d@db/w",
     )
     assert [each.dsn_for(part).split("@")[0] for part in get_args(Part)] == [
         "postgresql+psycopg://me:a",
         "postgresql+psycopg://api:c",
         "postgresql+psycopg://boss:b",
+        "postgresql+psycopg://ann:d",
     ]
     assert "@db" not in repr(each)
 
@@ -203,6 +206,9 @@ OTHER_THAN_DEFAULT = {
     "warehouse_url": 'postgresql://me:p%40ss=w"ord@db/w',
     "warehouse_owner_url": 'postgresql://me:p%40ss=w"ord@db/w',
     "warehouse_service_url": 'postgresql://me:p%40ss=w"ord@db/w',
+    "warehouse_reader_url": 'postgresql://me:p%40ss=w"ord@db/w',
+    "page_secret": 'p%40ss=w"ord of thirty-two or more',
+    "airflow_url": "https://airflow.example/",
     "airflow_database_url": "postgresql://me:$ecret@db/airflow",
     "registry_url": "s3://bucket/versions",
     "spool_dir": "/srv/day break/spool",

@@ -73,10 +73,13 @@ def record_sla(generation: GenerationAddress, runtime: Runtime | None = None) ->
     return as_json(row)
 
 
-def rollback(model: str, business_date: date, runtime: Runtime | None = None) -> dict[str, Any]:
+def rollback(
+    model: str, business_date: date, runtime: Runtime | None = None, *, reason: str = ""
+) -> dict[str, Any]:
     """Withdraw what is published of a day; what was published before it comes back.
 
-    Raises ``NotPublished`` where there is nothing to withdraw.
+    ``reason``: kept with the generation that is withdrawn. Raises ``NotPublished`` where there is
+    nothing to withdraw.
     """
     runtime = runtime or get_runtime()
     night = get_nightly(model)
@@ -87,7 +90,7 @@ def rollback(model: str, business_date: date, runtime: Runtime | None = None) ->
         withdrawn = generations.published_generation(conn, model, business_date)
         lead = runtime.settings.lead
         now = runtime.clock()
-        returned = generations.rollback(conn, model, business_date, now, lead)
+        returned = generations.rollback(conn, model, business_date, now, lead, reason=reason)
         night.withdrawn(conn, withdrawn, returned, now)
     return {
         "model": model,

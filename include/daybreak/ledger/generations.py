@@ -178,10 +178,12 @@ def rollback(
     business_date: date,
     now: datetime,
     lead: timedelta = AT_ONCE,
+    *,
+    reason: str = "",
 ) -> Generation | None:
     """Withdraw what is published of a day, and point at what was published before it.
 
-    ``lead``: as for ``publish``.
+    ``lead``: as for ``publish``. ``reason``: kept with what is withdrawn.
 
     Returns the generation now published, or None where there was none before: then the day has
     no scores. Raises ``NotPublished`` where there is nothing to withdraw.
@@ -190,7 +192,7 @@ def rollback(
     going = _pointed_at(conn, model, business_date)
     if going is None:
         raise not_published(model, business_date)
-    move(conn, going, State.ROLLED_BACK, ended_at=now)
+    move(conn, going, State.ROLLED_BACK, ended_at=now, reason=reason)
     earlier = select_generations(
         of_day(model, business_date),
         generations.c.state == State.SUPERSEDED,

@@ -20,6 +20,8 @@ from daybreak.serving.http.observing import observe_requests
 from daybreak.serving.http.rates import Rates
 from daybreak.serving.inputs import Inputs, check_reads
 from daybreak.serving.moments import MomentCache
+from daybreak.serving.page import views as page_views
+from daybreak.serving.page.frame import Doors, Page
 from daybreak.serving.publications import Publications
 from daybreak.serving.routes import catalog, health, inference, metrics, openapi, predict
 from daybreak.serving.routes import streams as stream_routes
@@ -27,6 +29,9 @@ from daybreak.serving.rows import RowCache
 from daybreak.serving.service import Service, attach
 from daybreak.serving.shadows import Shadows
 from daybreak.serving.streams import Streams
+
+NO_SESSIONS = Page()
+"""The page as ``authenticator`` opens it; nothing can be done from it."""
 
 
 class _App(Flask):
@@ -39,9 +44,14 @@ class _App(Flask):
 
 
 def create_app(
-    runtime: Runtime, *, authenticator: Authenticator, models: Iterable[AnyModel] | None = None
+    runtime: Runtime,
+    *,
+    authenticator: Authenticator,
+    models: Iterable[AnyModel] | None = None,
+    page: Page = NO_SESSIONS,
 ) -> Flask:
-    """The service for ``models`` (default: all of them), closed by ``authenticator``.
+    """The service for ``models`` (default: all of them), closed by ``authenticator``, with its
+    ``page`` at ``/ui``.
 
     Raises ``ConfigError`` where a model reads the scores of one that publishes none, or its
     requests have a field that has another meaning here.
@@ -70,8 +80,11 @@ def create_app(
     limit_bodies(app, runtime.settings.max_body_bytes)
     trace_requests(app)
     observe_requests(app, service.metrics, log=runtime.settings.api_log_requests)
+    if page.sessions is not None:
+        authenticator = Doors(page.sessions, authenticator)
     close_by_default(app, authenticator, Rates(runtime.settings.api_rate))
     answer_errors_as_json(app, runtime.settings.max_body_bytes)
     for module in (health, catalog, predict, stream_routes, inference, openapi, metrics):
         app.register_blueprint(module.blueprint)
+    page_views.attach(app, page)
     return app

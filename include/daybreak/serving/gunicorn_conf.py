@@ -91,7 +91,7 @@ def post_worker_init(worker: Any) -> None:
 def worker_exit(_server: Any, _worker: Any) -> None:
     """Close the connections to the warehouse at once."""
     runtime = get_runtime("service")
-    for engine in (runtime.engine, runtime.lone_statements):
+    for engine in (runtime.engine, runtime.lone_statements, runtime.report_engine):
         engine.dispose()
 
 

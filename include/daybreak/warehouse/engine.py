@@ -25,13 +25,16 @@ _BY_KEYS = " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off"
 index, as a plan may be made on the day's first row and kept while it grows."""
 
 
-def make_engine(dsn: str, *, within: float | None = None, alone: bool = False) -> Engine:
+def make_engine(
+    dsn: str, *, within: float | None = None, alone: bool = False, by_keys: bool = True
+) -> Engine:
     """Engine on a ``postgresql+psycopg://`` URL. Nothing connects before first use.
 
     ``within``: for a service, which looks rows up by their keys: seconds that the server may take
     for a statement; one that takes longer is taken for one that hangs, and the connection is
     closed. None: for a job, which may take any time. ``alone``: each statement is a transaction of
     its own, and is sent over a connection that was not tried before (see ``repeatable``).
+    ``by_keys``: of a service, whether it does that alone; reports want plans of their own.
 
     Sessions are in UTC, so that a timestamp never depends on the server's own time zone.
     Raises ``ConfigError`` where the URL cannot be read; the URL itself is never repeated.
@@ -52,7 +55,7 @@ def make_engine(dsn: str, *, within: float | None = None, alone: bool = False) -
         connect_args={
             "application_name": "daybreak",
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-            "options": "-c timezone=UTC" + (_BY_KEYS if within is not None else ""),
+            "options": "-c timezone=UTC" + (_BY_KEYS if within is not None and by_keys else ""),
         },
     )
     if within is not None:

@@ -148,7 +148,11 @@ class ApiKeys:
     def authenticate(self, request: Request) -> Caller:
         """The name that the key was created with. Raises ``Unauthenticated`` and
         ``WarehouseUnavailable``."""
-        parts = split_token(_token(request))
+        return self.caller(_token(request))
+
+    def caller(self, token: str) -> Caller:
+        """Who has a key. Raises what ``authenticate`` raises."""
+        parts = split_token(token)
         if parts is None:
             raise _refused()
         key_id, digest = parts[0], digest_of(parts[1])
@@ -158,6 +162,13 @@ class ApiKeys:
             if not key.opens_with(digest):
                 raise _refused()
         if key.expires_at is not None and key.expires_at <= self._clock():
+            raise _refused()
+        return Caller(key.name, key.key_id, key.may)
+
+    def known(self, key_id: str) -> Caller:
+        """Who has shown the key of this id before, while it is in force. Raises likewise."""
+        key = self._keys.get().get(key_id) or self._keys.get(within=FRESH_SECONDS).get(key_id)
+        if key is None or (key.expires_at is not None and key.expires_at <= self._clock()):
             raise _refused()
         return Caller(key.name, key.key_id, key.may)
 
