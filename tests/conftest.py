@@ -34,7 +34,7 @@ from daybreak.settings import Settings
 from daybreak.warehouse.engine import make_engine
 from daybreak.warehouse.migrate import migrate
 from daybreak.warehouse.tables import SERVICE_ROLE, WRITER_ROLE
-from programs import HAPROXY
+from programs import CHROMIUM, HAPROXY
 
 # The folder's name travels to the xdist workers, which inherit the environment.
 FOLDER = "PYTEST_DAYBREAK_POSTGRES"
@@ -84,29 +84,34 @@ LONGEST = (
 """Files that take a worker many minutes: begun last, the others would wait for them at the end."""
 
 
+PROGRAMS = {"balancer": HAPROXY, "browser": CHROMIUM}
+NAMES = {"balancer": "HAProxy", "browser": "Chromium"}
+"""By the marker of tests that need them."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests that use a database are slow, without a mark of their own; the longest come first.
 
-    Those of the balancer are left out where there is none, which the summary says.
+    Those that need a program are left out where there is none, which the summary says.
     """
-    if HAPROXY is None:
-        config.hook.pytest_deselected(items=[item for item in items if _needs_haproxy(item)])
-        items[:] = [item for item in items if not _needs_haproxy(item)]
+    for marker, program in PROGRAMS.items():
+        if program is None:
+            left_out = [item for item in items if item.get_closest_marker(marker) is not None]
+            config.hook.pytest_deselected(items=left_out)
+            items[:] = [item for item in items if item.get_closest_marker(marker) is None]
     items.sort(key=lambda item: not item.path.as_posix().endswith(LONGEST))
     for item in items:
         if "postgres" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
 
 
-def _needs_haproxy(item: pytest.Item) -> bool:
-    return item.get_closest_marker("balancer") is not None
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if HAPROXY is None:
-        terminalreporter.write_line(
-            "HAProxy is not installed: tests marked `balancer` were left out, see CONTRIBUTING.md"
-        )
+    for marker, program in PROGRAMS.items():
+        if program is None:
+            terminalreporter.write_line(
+                f"{NAMES[marker]} is not installed: tests marked `{marker}` were left out, see "
+                "CONTRIBUTING.md"
+            )
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

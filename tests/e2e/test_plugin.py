@@ -28,7 +28,7 @@ from daybreak.runtime import Runtime, system_clock
 from daybreak.serving.app import create_app
 from daybreak.signals.stream import Stream, declare
 from daybreak.warehouse.engine import begin
-from open_routes import OPEN
+from open_routes import OPEN, of_page
 from toy import DAY, TOY, publish_day
 
 pytestmark = pytest.mark.slow
@@ -191,6 +191,7 @@ def routes(runtime: Runtime) -> list[Route]:
             rule.rule in OPEN,
         )
         for rule in app.url_map.iter_rules()
+        if not of_page(rule.rule)
         for method in sorted(rule.methods or ())
     ]
 
@@ -235,6 +236,7 @@ def test_the_mount_is_closed_to_anonymous_callers_and_open_to_users(
     unknown = airflow.send("GET", "/daybreak/nowhere", headers=airflow.bearer)
     assert (unknown.status, unknown.json["error"]["code"]) == (404, "not_found")
 
+    the_page_is_behind_the_same_login(airflow)
     who_may_not_see_the_dag_may_not_predict(airflow, listed)
     the_cookie_alone_opens_only_what_is_safe(airflow)
     predictions_equal_the_table(airflow, runtime)
@@ -262,6 +264,46 @@ def who_may_not_see_the_dag_may_not_predict(airflow: Airflow, listed: Sequence[R
     assert send("daily_other", "GET", "/v1/models").json == {"models": []}
     (model,) = send("daily_toy", "GET", "/v1/models").json["models"]
     assert model["model"] == "toy"
+
+
+def the_page_is_behind_the_same_login(airflow: Airflow) -> None:
+    """A page for people: HTML also where it is closed, relative addresses, forms of its own."""
+    closed = airflow.send("GET", "/daybreak/ui")
+    assert (closed.status, closed.headers.get_content_type()) == (401, "text/html")
+    assert "Log in to Airflow" in closed.text
+    assert f'href="http://127.0.0.1:{airflow.port}' in closed.text
+    assert closed.headers["Content-Security-Policy"].endswith("frame-ancestors 'self'")
+    today = airflow.send("GET", "/daybreak/ui", headers=airflow.cookie)
+    assert today.status == 200, today.text
+    assert "toy" in today.text
+    assert 'href="ui/models"' in today.text
+    assert "Log out" not in today.text
+    models = airflow.send("GET", "/daybreak/ui/models", headers=airflow.cookie)
+    assert 'href="data"' in models.text
+    assert "Roll back" in models.text
+    assert airflow.send("GET", "/daybreak/ui/page.css").status == 200
+    assert airflow.send("GET", "/daybreak/ui/forecast", headers=airflow.cookie).status == 404
+
+    viewer = {"Cookie": f"_token={airflow.others['daily_toy']}"}
+    assert "Roll back" not in airflow.send("GET", "/daybreak/ui/models", headers=viewer).text
+    nobody = {"Cookie": f"_token={airflow.others['nobody']}"}
+    assert airflow.send("GET", "/daybreak/ui", headers=nobody).status == 403
+
+    form = urlencode({"model": "toy", "business_date": DAY.isoformat(), "reason": "wrong"})
+    typed = {"Content-Type": "application/x-www-form-urlencoded"}
+    here = {"Origin": f"http://127.0.0.1:{airflow.port}"}
+    for headers, status in (
+        (airflow.cookie, 401),  # as everywhere, the cookie alone changes nothing
+        (airflow.cookie | {"Origin": "http://evil.example"}, 401),
+        (viewer | here, 403),
+        (airflow.cookie | here, 400),  # a day that is none: the form itself was taken
+    ):
+        wrong = form if status != 400 else form.replace(DAY.isoformat(), "yesterday")
+        sent = airflow.send("POST", "/daybreak/ui/rollback", wrong, typed | headers)
+        assert (sent.status, sent.headers.get_content_type()) == (status, "text/html"), sent.text
+    views = airflow.send("GET", "/api/v2/plugins", headers=airflow.bearer).json["plugins"]
+    (ours,) = [plugin for plugin in views if plugin["name"] == "daybreak"]
+    assert [view["href"] for view in ours["external_views"]] == ["/daybreak/ui"]
 
 
 def the_cookie_alone_opens_only_what_is_safe(airflow: Airflow) -> None:

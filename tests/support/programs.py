@@ -7,3 +7,4 @@ import shutil
 
 # Debian installs it where the PATH of users who are not root does not lead.
 HAPROXY = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/local/sbin:/usr/sbin")
+CHROMIUM = shutil.which("chromium")

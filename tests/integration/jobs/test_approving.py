@@ -8,12 +8,12 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import numpy as np
 import pytest
-from sqlalchemy import Connection, FromClause, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 import toy
+from asking_toy import ASKING, PERCENT, AskingNightly
 from daybreak import models
 from daybreak.errors import (
     AlreadyDecided,
@@ -29,9 +29,7 @@ from daybreak.jobs.waiting import look_for_inputs
 from daybreak.ledger.champions import promote
 from daybreak.ledger.generations import get_generation, published_generation
 from daybreak.ledger.states import State
-from daybreak.models.base import Day, Model, Proposal
 from daybreak.models.schedule import DAILY
-from daybreak.registry.artifact import Artifact
 from daybreak.runtime import Runtime
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.tables import approval, day_closed
@@ -40,38 +38,7 @@ DAY = date(2026, 2, 1)
 NOW = datetime(2026, 2, 2, 3, 0, tzinfo=UTC)
 SINCE = NOW - timedelta(hours=1)
 ROWS = len(toy.KEYS) * toy.HORIZON
-PERCENT = "percent"
 MakeRuntime = Callable[..., Runtime]
-
-
-class AskingNightly(toy.ToyNightly):
-    """Asks about every generation that has no terms yet."""
-
-    schedule = replace(DAILY, asks=True)
-
-    def proposal(self, warehouse: Connection, scored: FromClause, day: Day) -> Proposal | None:
-        if day.terms:
-            return None
-        total = warehouse.scalar(select(func.sum(scored.c.mean)))
-        return Proposal("42 rows", "**42** rows", {"mean": float(total or 0)}, 6.0, PERCENT)
-
-
-class AskingScorer(toy.ToyScorer):
-    """Scores are so many per cent of what they would be."""
-
-    def __init__(self, artifact: Artifact, day: Day) -> None:
-        super().__init__(artifact, day)
-        self.scale = np.float32(self.scale * day.terms.get(PERCENT, 100) / 100)
-
-
-ASKING = Model(
-    "toy",
-    toy.TOY.endpoint,
-    scorer=AskingScorer,
-    features=toy.TOY.features,
-    nightly=AskingNightly(),
-    learning="toy:LEARNING",
-)
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ EXPECTED = {
     "lists?user=u1": ["The list of u1", "Tea"],
     "hits": ["nDCG@10", "popularity"],
     "fraud": ["What to review", "card 3"],
-    "quality": ["Average precision", "Decisions made again", "differs"],
+    "quality": ["Average precision", "Decisions made again", "not proven"],
     "prices": ["Changes that gain most", "1.39", "too much at once"],
     "models?model=sales_forecast": ["v1", "v2", "first"],
     "data": ["sales.csv", "is not a number", "March 2026"],

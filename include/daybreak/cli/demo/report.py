@@ -48,7 +48,7 @@ def show(
         if priced:
             demo_prices.show(conn, days, service)
         demo_gate.show(conn, models, days)
-    _show_doors(runtime)
+    _show_doors(runtime, service.token)
 
 
 def _newest_by_day(rows: list[dict[str, Any]], days: Days) -> list[dict[str, Any]]:
@@ -61,11 +61,12 @@ def _newest_by_day(rows: list[dict[str, Any]], days: Days) -> list[dict[str, Any
     return [by_day[day] for day in sorted(by_day)]
 
 
-def _show_doors(runtime: Runtime) -> None:
+def _show_doors(runtime: Runtime, token: str) -> None:
     title("Where to look")
     found = status(runtime.settings)
     login = airflow_env.login(StateFolder(runtime.settings.state)) or ("", "")
     typer.echo(f"Airflow     {found['api-server'].url}  (user {login[0]}, password {login[1]})")
     typer.echo(f"Predictions {found['serving'].url}/v1/models")
+    typer.echo(f"Page        {found['serving'].url}/ui  (log in with the key {token})")
     typer.echo(f"Warehouse   {runtime.settings.warehouse_dsn.replace('+psycopg', '')}")
     typer.echo("Status      daybreak status   (in .venv/bin)")

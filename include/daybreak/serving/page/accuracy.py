@@ -10,7 +10,16 @@ from flask import Response
 
 from daybreak.serving.http.auth import needs
 from daybreak.serving.page.asked import text_of, whole_of
-from daybreak.serving.page.figures import BASELINE, FORECAST, Chart, bars, figure, line, plain
+from daybreak.serving.page.figures import (
+    BASELINE,
+    FORECAST,
+    Chart,
+    bars,
+    days_axis,
+    figure,
+    line,
+    plain,
+)
 from daybreak.serving.page.forecast import REPORT
 from daybreak.serving.page.frame import answered_by, blueprint, shown
 from daybreak.serving.page.reading import Row, reading
@@ -151,7 +160,7 @@ def _lines(name: str, title: str, rows: Sequence[Row], key: str) -> Chart | None
     ]
     axis: dict[str, Any] = {"dtick": 1 if len(x) < 20 else 7} if key == "horizon" else {}
     if key == "business_date":
-        axis = {"type": "date", "tickformat": "%b %d", "nticks": 7}
+        axis = days_axis(x)
     layout = figure(traces, height=260, yaxis=_PERCENT, xaxis=axis)
     return Chart(name, title, layout, _table(name, rows))
 

@@ -76,6 +76,13 @@ def bars(name: str, x: Sequence[Any], y: Sequence[Any], colour: str, **more: Any
     return {"type": "bar", "name": plain(name), "x": x, "y": y, "marker": marker, **more}
 
 
+def days_axis(days: Sequence[date]) -> Figure:
+    """An axis of days that names each at most once."""
+    axis: Figure = {"type": "date", "tickformat": "%b %d"}
+    few = not days or (max(days) - min(days)).days <= 8
+    return axis | ({"dtick": 86_400_000} if few else {"nticks": 7})
+
+
 def upright(moment: date) -> Figure:
     """A faint line at a day."""
     return {

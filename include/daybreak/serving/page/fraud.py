@@ -9,7 +9,16 @@ from flask import Response
 
 from daybreak.serving.http.auth import needs
 from daybreak.serving.page.asked import day_of, whole_of
-from daybreak.serving.page.figures import BASELINE, FORECAST, INK, Chart, bars, figure, line
+from daybreak.serving.page.figures import (
+    BASELINE,
+    FORECAST,
+    INK,
+    Chart,
+    bars,
+    days_axis,
+    figure,
+    line,
+)
 from daybreak.serving.page.frame import answered_by, blueprint, shown
 from daybreak.serving.page.reading import Row, reading
 from daybreak.serving.page.tables import Column, Table
@@ -90,7 +99,7 @@ def quality() -> Response:
         short = {**span, "first": newest - timedelta(days=LATENCY_DAYS - 1)} if newest else {}
         latency = ask(_LATENCY, **short) if short else []
     for row in proofs:
-        row["verdict"] = "proven" if row["proven"] else "differs"
+        row["verdict"] = "proven" if row["proven"] else "not proven"
     charts = [_measures(rows), _frauds(rows)] if rows else []
     tables = [_quality(rows), _proofs(proofs), _latency(latency)]
     return shown(
@@ -156,7 +165,7 @@ def _measures(rows: Sequence[Row]) -> Chart:
              mode="lines+markers"),
         line("mature", x, mature, INK, mode="markers"),
     ]  # fmt: skip
-    layout = {"yaxis": {"rangemode": "tozero"}, "xaxis": _DATES}
+    layout = {"yaxis": {"rangemode": "tozero"}, "xaxis": days_axis(x)}
     columns = [
         Column("business_date", "business date", "date"),
         Column("mature", "mature"),
@@ -187,13 +196,10 @@ def _frauds(rows: Sequence[Row]) -> Chart:
     return Chart(
         "frauds",
         "Frauds",
-        figure(traces, height=260, yaxis={"rangemode": "tozero"}, xaxis=_DATES, bargap=0.5),
+        figure(traces, height=260, yaxis={"rangemode": "tozero"}, xaxis=days_axis(x), bargap=0.5),
         Table("frauds", "Frauds by day", columns, rows),
         "On mature days both should be alike, or the probabilities are not right.",
     )
-
-
-_DATES = {"type": "date", "tickformat": "%b %d", "nticks": 7}
 
 
 def _quality(rows: Sequence[Row]) -> Table:

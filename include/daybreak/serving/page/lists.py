@@ -15,7 +15,7 @@ from daybreak.models.base import AnyModel
 from daybreak.serving.http.auth import needs
 from daybreak.serving.http.body import parse
 from daybreak.serving.page.asked import text_of, whole_of
-from daybreak.serving.page.figures import BASELINE, FORECAST, Chart, figure, line
+from daybreak.serving.page.figures import BASELINE, FORECAST, Chart, days_axis, figure, line
 from daybreak.serving.page.frame import answered_by, blueprint, shown
 from daybreak.serving.page.reading import Ask, Row, reading
 from daybreak.serving.page.tables import Column, Kind, Table
@@ -174,7 +174,7 @@ def _chart(name: str, title: str, rows: Sequence[Row], digits: str) -> Chart:
     ]
     layout = {
         "yaxis": {"tickformat": digits, "rangemode": "tozero"},
-        "xaxis": {"type": "date", "tickformat": "%b %d", "nticks": 6},
+        "xaxis": days_axis(x),
     }
     kind: Kind = "number" if name == "ndcg_10" else "percent"
     columns = [

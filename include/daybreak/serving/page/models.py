@@ -141,6 +141,7 @@ def _time_line(entries: Sequence[Row], now: datetime) -> Chart:
             [plain(row["version"])] * 2,
             FORECAST,
             width=12,
+            mode="lines+markers",
             showlegend=False,
             hovertemplate="%{y}<br>%{x|%Y-%m-%d %H:%M}<extra></extra>",
         )
@@ -153,11 +154,17 @@ def _time_line(entries: Sequence[Row], now: datetime) -> Chart:
         Column("actor", "by"),
         Column("reason", "why", "text", 0),
     ]
-    height = 110 + 30 * len({row["version"] for row in entries})
-    layout = {"xaxis": {"type": "date"}, "yaxis": {"type": "category"}, "hovermode": "closest"}
+    for trace in traces:
+        trace["marker"] = {"size": 12, "color": FORECAST, "symbol": "square"}
+    versions = len({row["version"] for row in entries})
+    layout = {
+        "xaxis": {"type": "date"},
+        "yaxis": {"type": "category", "range": [-0.6, versions - 0.4]},
+        "hovermode": "closest",
+    }
     return Chart(
         "champions",
         "Which was in force when",
-        figure(traces, height=height, **layout),
+        figure(traces, height=110 + 34 * versions, **layout),
         Table("champions", "Champions", columns, entries),
     )

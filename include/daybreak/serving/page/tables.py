@@ -37,6 +37,8 @@ class Column:
         """A value for people; a dash for what is not known."""
         if value is None or value != value:  # noqa: PLR0124 (NaN)
             return "–"
+        if isinstance(value, bool):
+            return "yes" if value else "no"
         match self.kind:
             case "number":
                 return f"{value:,.{self.digits}f}"
