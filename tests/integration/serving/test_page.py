@@ -11,17 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, Request
 from sqlalchemy import Engine, text
 
+from daybreak.jobs.by_hand import ByHand
 from daybreak.ledger import generations as g
 from daybreak.ledger.verdicts import record_verdict
 from daybreak.runtime import Runtime
 from daybreak.serving import page
+from daybreak.serving.app import create_app
+from daybreak.serving.http.auth import Caller
+from daybreak.serving.page.frame import Page
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import begin, connect
 from page_app import ORIGIN, VIEWS, Elements, browser, key_of, page_app
 from report_days import DAY, MARCH_1, MODEL, fill, march, version
+from toy import TOY
 
 NOW = march(9, 12)
 
@@ -234,6 +239,38 @@ def test_a_process_without_the_rights_of_the_jobs_says_so(
     finally:
         for engine in (service.engine, service.report_engine):
             engine.dispose()
+
+
+# What there is to see
+
+
+def test_views_of_models_that_are_not_carried_are_not_there(runtime: Runtime) -> None:
+    client = browser(page_app(runtime, models=[TOY]), key_of(runtime, "predict"))
+    links = Elements(shown_by(client, "")).values("a", "href")
+    views = {link for link in links if link in VIEWS}
+    assert views == {"models", "data"}
+    for path in ("forecast", "accuracy", "lists", "hits", "fraud", "quality", "prices"):
+        assert client.get(f"/ui/{path}").status_code == 404, path
+
+
+def test_who_may_see_one_model_sees_that_one(filled: Flask, runtime: Runtime) -> None:
+    """As in Airflow, where rights go by DAG."""
+
+    class Narrow:
+        def authenticate(self, request: Request) -> Caller:
+            return Caller("ann", "ann", lambda scope, model: model in {None, MODEL})
+
+    client = create_app(runtime, authenticator=Narrow(), page=Page(acts=ByHand(runtime)))
+    today = Elements(shown_by(client.test_client(), ""))
+    assert {link for link in today.values("a", "href") if link in VIEWS} == {
+        "forecast", "models", "data",
+    }  # fmt: skip
+    assert "fraud" not in shown_by(client.test_client(), "")
+    assert "pricing" not in shown_by(client.test_client(), "models")
+    for path, status in (("fraud", 403), ("prices", 403), ("models?model=fraud", 404)):
+        assert client.test_client().get(f"/ui/{path}").status_code == status, path
+    refused = client.test_client().get("/ui/promote?model=fraud&version=v1")
+    assert refused.status_code == 404
 
 
 # What it reads
