@@ -154,7 +154,11 @@ def _loaded(loads: Sequence[Row]) -> Chart:
         Column("loaded", "new rows", "number", 0),
         Column("refused", "refused", "number", 0),
     ]
-    layout = {"barmode": "stack", "xaxis": {"type": "category"}, "bargap": 0.6}
+    layout = {
+        "barmode": "stack",
+        "xaxis": {"type": "category"},
+        "bargap": 0.6 if len(x) > 3 else 0.9,
+    }
     return Chart(
         "loaded",
         "Rows by the day on which they came in",
