@@ -25,6 +25,8 @@ MISSING = -(1 << 15)
 _SIGN = 0x8000
 _INFINITE = 0x7F80
 _CODES = 1 << 16
+_LOWEST = 1 - _INFINITE
+"""The key of the least finite value."""
 
 
 KEY, FEATURE, SCORE = "key", "feature", "score"
@@ -177,5 +179,5 @@ def bins_of(histogram: Histogram) -> Bins:
         below = np.cumsum(counts)
         wanted = below[-1] * np.arange(1, MOST_BINS + 1) / MOST_BINS
         uppers = keys[np.unique(np.searchsorted(below, wanted))]
-    lowest = max(int(keys[0]) - 1, MISSING + 1)
+    lowest = max(int(keys[0]) - 1, _LOWEST)
     return Bins(np.unique(np.append(np.int16(lowest), uppers)).astype(np.int16))

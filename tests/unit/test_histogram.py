@@ -22,7 +22,8 @@ from daybreak.histogram import (
     values_of,
 )
 
-FLOATS = st.floats(width=32, allow_infinity=False)
+LARGEST = float(np.float32(1e38))
+FLOATS = st.floats(-LARGEST, LARGEST, width=32) | st.just(np.nan)
 VALUES = arrays(np.float32, st.integers(0, 80), elements=FLOATS)
 
 
@@ -92,6 +93,11 @@ def test_few_values_have_a_bin_each() -> None:
     assert bins.counts(Histogram.of(values)).tolist() == [1, 0, 3, 1, 1, 1, 0]
     other = np.array([-1, 3, 99], np.float32)
     assert bins.counts(Histogram.of(other)).tolist() == [0, 1, 0, 0, 0, 1, 1]
+
+
+def test_edges_are_finite_whatever_was_seen() -> None:
+    lowest = np.full(3, np.finfo(np.float32).min)
+    assert np.isfinite(bins_of(Histogram.of(lowest)).to_values()).all()
 
 
 def test_zeros_are_one_and_infinity_is_missing() -> None:
