@@ -568,6 +568,26 @@ class Nightly(ABC):
         """Rules on all rows at once: each query counts what breaks it among those of ``scored``."""
         return {}
 
+    def watched(self, rows: SnapshotRows, day: Day) -> Mapping[str, Float32]:
+        """What of snapshot rows is compared with other nights, by name, each in any shape: by
+        default every value, and every value of a record (``record_<name>``).
+
+        Values that belong together, such as those of the days ahead, may be one. What moves by the
+        calendar alone is better left out: a holiday is no drift.
+        """
+        found = dict(zip(self.layout(day.options), rows.values.T, strict=True))
+        records = zip(self.record_layout(), rows.records.T, strict=True)
+        return found | {f"record_{name}": values for name, values in records}
+
+    def quality(self, warehouse: Connection, as_of: AsOf) -> Mapping[str, Measured]:
+        """How good published scores turned out to be, by what became known by ``as_of``: measures
+        by name, of earlier nights; none where nothing is known yet."""
+        return {}
+
+    def promised(self, manifest: Mapping[str, Any]) -> Mapping[str, float]:
+        """What the backtest of a version found of the same measures."""
+        return {}
+
     def proposal(self, warehouse: Connection, scored: FromClause, day: Day) -> Proposal | None:
         """What a person has to agree to before ``scored``, the rows of an audited generation, are
         published; None: nothing. Asked where the schedule ``asks``."""
@@ -582,6 +602,15 @@ class Nightly(ABC):
         self, warehouse: Connection, going: Generation, back: Generation | None, now: datetime
     ) -> None:
         """What follows from a rollback, in its transaction. ``back``: what is published instead."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measure of quality on ``rows``. ``least``: a change of it that is worth a word."""
+
+    value: float
+    rows: int
+    least: float
 
 
 @dataclass(frozen=True)
@@ -607,13 +636,15 @@ class Trained:
     ``booster``: bytes of ``model.ubj``; None for a formula. ``manifest``: everything but name,
     version, sha256 and library versions, which the registry adds. ``files``: what else was learned,
     by file name. ``examples``: float32 (t, F), rows that the trees learned from, some of which
-    become golden rows of the version.
+    become golden rows of the version. ``nights``: some days that it learned from as a night has
+    them, with some of their entities; later nights are compared with them.
     """
 
     booster: bytes | None
     manifest: dict[str, Any]
     files: dict[str, bytes] = field(default_factory=dict)
     examples: Float32 = field(compare=False, default_factory=lambda: np.empty((0, 0), np.float32))
+    nights: Sequence[tuple[Day, SnapshotRows]] = field(compare=False, default=())
 
     @property
     def trees(self) -> bytes:

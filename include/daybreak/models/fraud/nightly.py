@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, FromClause, Select, func, select
 
 from daybreak.clock import AsOf
+from daybreak.models.arrays import to_names
 from daybreak.models.base import (
     NO_OPTIONS,
     Context,
     Day,
+    Float32,
     Nightly,
     Options,
     Part,
@@ -99,6 +101,11 @@ class FraudNightly(Nightly):
             offsets = np.arange(len(some) + 1, dtype=np.int64) * features.shape[1]
             empty = np.empty((len(some), 0), np.float32)
             yield SnapshotRows(keys, empty, features.reshape(-1, 1), offsets)
+
+    def watched(self, rows: SnapshotRows, day: Day) -> Mapping[str, Float32]:
+        """Each feature, as the context names them."""
+        names = to_names(day.context[NAMES])
+        return dict(zip(names, rows.records.reshape(-1, len(names)).T, strict=True))
 
     def audit(self, columns: Mapping[str, NDArray[Any]], day: Day) -> list[str]:
         """Probabilities are such."""

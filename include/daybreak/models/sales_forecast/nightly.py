@@ -16,7 +16,9 @@ from daybreak.models.base import (
     NO_OPTIONS,
     Context,
     Day,
+    Float32,
     Key,
+    Measured,
     Nightly,
     Options,
     Part,
@@ -27,8 +29,10 @@ from daybreak.models.base import (
 )
 from daybreak.models.sales_forecast.features.layout import layout
 from daybreak.models.sales_forecast.features.shards import context_of, part_of, rows_of, share
+from daybreak.models.sales_forecast.features.watched import watched
 from daybreak.models.sales_forecast.link import SCORES
 from daybreak.models.sales_forecast.options import Scope
+from daybreak.models.sales_forecast.quality import promised, quality
 from daybreak.models.sales_forecast.schedule import SCHEDULE
 from daybreak.models.sales_forecast.tables import scores, snapshots
 
@@ -79,6 +83,18 @@ class ForecastNightly(Nightly):
     ) -> Iterator[SnapshotRows]:
         """One row for each series."""
         yield SnapshotRows(span.keys or (), rows_of(part))
+
+    def watched(self, rows: SnapshotRows, day: Day) -> Mapping[str, Float32]:
+        """As `watched`: the days ahead are one, without what the calendar says of them."""
+        return watched(rows.values, Scope.of(day.options).slots)
+
+    def quality(self, warehouse: Connection, as_of: AsOf) -> Mapping[str, Measured]:
+        """Error and bias of the forecasts for the business date."""
+        return quality(warehouse, as_of)
+
+    def promised(self, manifest: Mapping[str, Any]) -> Mapping[str, float]:
+        """On the days that training held out."""
+        return promised(manifest)
 
     def questions(self, day: Day, entities: int) -> Questions:
         """Each period of the horizon of each series, in order."""

@@ -34,7 +34,7 @@ from daybreak.models.sales_forecast.learn.calibrate import (
 from daybreak.models.sales_forecast.learn.effects import effects_of
 from daybreak.models.sales_forecast.learn.evidence import Days, measures, tally
 from daybreak.models.sales_forecast.learn.lineage import counts_units, described, scope_of
-from daybreak.models.sales_forecast.learn.sampling import Sample, draw, subset
+from daybreak.models.sales_forecast.learn.sampling import Night, Sample, draw, subset
 from daybreak.models.sales_forecast.learn.spans import (
     FIRST_ORIGIN,
     first_sale,
@@ -112,7 +112,8 @@ def train_panel(
         last - 1,
         origins_for(len(panel), options.origins),
     )
-    sample = draw(panel, origins, options.rows // len(origins), seed, progress)
+    nights: list[Night] = []
+    sample = draw(panel, origins, options.rows // len(origins), seed, progress, nights=nights)
     held_rows = draw_held_out(panel, options, seed)
     held = f"the last {last - held_from} {named(scope_of(panel))}"
     progress(f"Finding the number of trees on {len(held_rows)} rows of {held}")
@@ -152,7 +153,7 @@ def train_panel(
         "evidence": days,
     }
     booster = bytes(final.merged().save_raw("ubj"))
-    return Trained(booster, manifest, examples=sample.features)
+    return Trained(booster, manifest, examples=sample.features, nights=nights)
 
 
 def _described(panel: Panel) -> str:
