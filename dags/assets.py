@@ -23,6 +23,13 @@ CHAMPIONS = Asset(
     extra={"table": "ops.champion", "holds": "which version is in force, and why"},
 )
 
+DRIFTED = Asset(
+    "drift",
+    uri="daybreak://warehouse/ops/drift_alarm",
+    group=GROUP,
+    extra={"table": "ops.drift_alarm", "holds": "alarms", "seen in": "report.drift"},
+)
+
 
 def scores_of(model: str) -> Asset:
     """What a nightly run publishes; reports and DAGs of your own can be scheduled on it."""

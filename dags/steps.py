@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import PokeReturnValue, task
+from airflow.sdk import AssetAlias, PokeReturnValue, task
 
 from agreement import FORM, Agreement, answer_of
-from assets import scores_of
+from assets import DRIFTED, scores_of
 from common import (
     SCHEDULES,
     SETTINGS,
@@ -27,7 +27,8 @@ from common import (
 
 
 def score_a_day(model: str) -> None:
-    """Wait for the day, take its features and score them in shards, audit, publish, record.
+    """Wait for the day, take its features and score them in shards, audit, publish, record,
+    measure.
 
     Where its model decides about events, make the decisions again beside that.
     """
@@ -50,7 +51,7 @@ def score_a_day(model: str) -> None:
         audited >> asked
         generation = decide(generation, agree(asked))
     published = announce(generation)
-    audited >> published >> record_sla(generation)
+    audited >> published >> [record_sla(generation), measure_drift(generation)]
 
 
 @task.sensor(
@@ -212,3 +213,16 @@ def record_sla(generation):
     from daybreak.jobs import publishing
 
     return publishing.record_sla(generation)
+
+
+@task(do_xcom_push=False, outlets=[AssetAlias(DRIFTED.name)])
+def measure_drift(generation, outlet_events=None):
+    """Compare the night with earlier ones and with the training; raise and clear alarms."""
+    from daybreak.jobs import drift
+
+    with errors_shown():
+        found = drift.measure(generation)
+    if found["raised"]:
+        show(f"drift of {', '.join(found['raised'])}")
+        # Only then an event, so that training starts once for an alarm.
+        outlet_events[AssetAlias(DRIFTED.name)].add(DRIFTED, extra=found)

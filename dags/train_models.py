@@ -4,7 +4,8 @@ champion and the baselines, and makes it champion where it passes the gate. The 
 (`report.model_history`) keeps the reason either way; a refusal is not a failure.
 
 Models are independent: one that does not learn is left out, one without any data is skipped, and
-one that fails does not stop the others. Where nothing is in force yet and the gate refuses the
+one that fails does not stop the others. With `DAYBREAK_TRAIN_ON_DRIFT` an alarm of drift trains its
+model, too. Where nothing is in force yet and the gate refuses the
 version, or there is too little to learn from, the model's best baseline becomes champion.
 
 The new champion is in force from the knowledge cutoff of its training day on, so a replay of an
@@ -16,27 +17,36 @@ from __future__ import annotations
 from datetime import timedelta
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import CronTriggerTimetable, dag, task, task_group
+from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag, task, task_group
 
-from assets import CHAMPIONS
+from assets import CHAMPIONS, DRIFTED
 from common import (
     BUSINESS_DATE,
     DEFAULTS,
     SETTINGS,
     START,
     by_the_clock,
+    these_events,
     this_business_date,
 )
 from daybreak.errors import NoData
 
 
+def weekly_or_on_drift():
+    """Sundays, and where DAYBREAK_TRAIN_ON_DRIFT says so, an alarm of drift."""
+    # The interval of a day makes the logical date Saturday: the last business date before it.
+    weekly = by_the_clock(
+        CronTriggerTimetable("0 8 * * SUN", timezone=SETTINGS.timezone, interval=timedelta(days=1))
+    )
+    if not SETTINGS.train_on_drift:
+        return weekly
+    return AssetOrTimeSchedule(timetable=weekly, assets=[DRIFTED]) if weekly else [DRIFTED]
+
+
 @dag(
     dag_id="train_models",
     description="Trains a challenger of every model; the better one becomes champion.",
-    # The interval of a day makes the logical date Saturday: the last business date before it.
-    schedule=by_the_clock(
-        CronTriggerTimetable("0 8 * * SUN", timezone=SETTINGS.timezone, interval=timedelta(days=1))
-    ),
+    schedule=weekly_or_on_drift(),
     start_date=START,
     catchup=False,
     max_active_runs=1,
@@ -50,10 +60,12 @@ def train_models():
 
     @task
     def list_models():
-        """Every model that learns and that the data set can carry."""
+        """Every model that learns and that the data set can carry; after alarms, those alone."""
         from daybreak.jobs import training
 
-        return training.learning_models()
+        drifted = {event.get("model") for event in these_events()}
+        listed = training.learning_models()
+        return [model for model in listed if model in drifted] if drifted else listed
 
     @task_group(prefix_group_id=False)
     def train_one(model):

@@ -177,6 +177,9 @@ class Settings(BaseSettings):
     schedule: bool = Field(
         True, description="Whether the clock starts runs; off where the data end in the past."
     )
+    train_on_drift: bool = Field(
+        False, description="Whether an alarm of drift starts a training of its model."
+    )
     api_host: str = Field(
         "127.0.0.1", description="Address that the prediction service and Airflow's UI bind to."
     )

@@ -101,6 +101,25 @@ def test_the_nightly_run_by_logical_date_by_configuration_and_without_either(
     assert "This run has neither a logical date nor a business date." in log
 
 
+def test_drift_that_cannot_be_measured_leaves_the_day_published(shop: DagRunner) -> None:
+    engine = create_engine(shop.env["DAYBREAK_WAREHOUSE_OWNER_URL"])
+    with engine.begin() as conn:
+        # As after an unlucky change by hand; an error of ours, so it is not tried again.
+        conn.execute(text("REVOKE INSERT ON ops.drift FROM daybreak_writer"))
+    run = {"dag_id": "daily_forecast", "logical_date": "2026-02-25T00:00:00+00:00"}
+    (result,), _ = shop.run(run)
+    with engine.begin() as conn:
+        conn.execute(text("GRANT INSERT ON ops.drift TO daybreak_writer"))
+        published = text("SELECT count(*) FROM ops.published WHERE business_date = '2026-02-25'")
+        assert conn.scalar(published) == 1
+    engine.dispose()
+    states = {task["task_id"]: task["state"] for task in result["tasks"]}
+    assert (states["publish"], states["record_sla"]) == ("success", "success")
+    assert states["measure_drift"] in {"failed", "up_for_retry"}
+    (event,) = result["events"]
+    assert event["business_date"] == "2026-02-25"
+
+
 def test_the_recommendations_run_by_the_same_steps(shop: DagRunner) -> None:
     run = {"dag_id": "daily_recommendations", "logical_date": "2026-02-23T00:00:00+00:00"}
     (result,), _ = shop.run(run, DAYBREAK_ENTITIES_PER_SHARD="30")
@@ -139,7 +158,7 @@ def test_a_model_that_fails_fails_the_run_and_keeps_no_other_from_its_gate(
 def test_a_model_without_data_is_skipped_and_keeps_no_other_from_its_gate(
     shop: DagRunner,
 ) -> None:
-    # The last test: it leaves a shop without interactions.
+    # What follows has a shop without interactions.
     engine = create_engine(shop.env["DAYBREAK_WAREHOUSE_OWNER_URL"])  # jobs delete no facts
     with engine.begin() as conn:
         conn.execute(delete(interaction))
@@ -153,3 +172,36 @@ def test_a_model_without_data_is_skipped_and_keeps_no_other_from_its_gate(
     assert skipped == {"train": 2, "pass_the_gate": 2}
     assert sorted(event["model"] for event in result["events"]) == ["pricing", "sales_forecast"]
     assert "No interactions of 20" in log, "the skipped task says why"
+
+
+NOTHING_LIKE_THE_TRAINING = """
+    UPDATE ops.model_version
+    SET manifest = manifest || '{
+        "drift": [
+            {"kind": "feature", "name": "price", "edges": [1e6, 2e6], "counts": [0, 0, 9, 0]}
+        ]
+    }'
+    WHERE model = 'sales_forecast'
+"""
+
+
+def test_an_alarm_is_an_event_once_that_training_may_listen_to(shop: DagRunner) -> None:
+    engine = create_engine(shop.env["DAYBREAK_WAREHOUSE_OWNER_URL"])
+    with engine.begin() as conn:
+        # What was trained on is changed, so that all prices of the night are new to it.
+        conn.execute(text(NOTHING_LIKE_THE_TRAINING))
+    engine.dispose()
+    run = {"dag_id": "daily_forecast", "logical_date": "2026-02-26T00:00:00+00:00"}
+    (result,), log = shop.run(run)
+    assert result["state"] == "success", log
+    published, drifted = result["events"]
+    assert published["generation_id"] >= 1
+    assert (drifted["model"], drifted["business_date"]) == ("sales_forecast", "2026-02-26")
+    assert "feature price" in drifted["raised"]
+    (again,), _ = shop.run(run)
+    assert len(again["events"]) == 1, "no alarm is raised twice"
+
+    asked = {"dag_id": "train_models", "asset": "drift"}
+    (trained,), log = shop.run(asked, DAYBREAK_TRAIN_ON_DRIFT="true")
+    assert counted(trained)["train"] == 1, log
+    assert [event["model"] for event in trained["events"]] == ["sales_forecast"]

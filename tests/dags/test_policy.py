@@ -188,7 +188,10 @@ def test_the_nightly_steps_stand_in_the_order_of_the_design(
         *(["ask", "agree", "decide"] if schedules()[model].asks else []),
         "publish",
         "record_sla",
+        "measure_drift",
     ]
+    assert "publish" in steps["measure_drift"]["upstream"]
+    assert not any("measure_drift" in step["upstream"] for step in steps.values())
     assert steps["wait_for_inputs"]["mode"] == "reschedule"
     for beside in ("plan_snapshot", *(["prove"] if schedules()[model].proves else [])):
         assert steps[beside]["upstream"] == ["wait_for_inputs"]

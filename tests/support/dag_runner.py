@@ -26,6 +26,7 @@ STEPS = {
     "audit": 1,
     "publish": 1,
     "record_sla": 1,
+    "measure_drift": 1,
 }
 """Task instances of a nightly run of the sales forecast in this shop, by task."""
 ENDS = {"sweep": 1, "no_model_failed": 1}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import airflow.sdk
-from airflow.sdk import DAG, RetryAction, XComArg
+from airflow.sdk import DAG, Asset, RetryAction, XComArg
 from airflow.sdk.definitions._internal.contextmanager import DagContext
 
 from daybreak import errors
@@ -66,8 +66,12 @@ def describe_task(task: Any) -> dict[str, Any]:
         "doc": task.doc_md or "",
         "rule": task.trigger_rule.value,
         "upstream": sorted(task.upstream_task_ids),
-        "outlets": [asset.uri for asset in task.outlets],
-        "assets": [[asset.name, asset.group, asset.extra] for asset in task.outlets],
+        "outlets": [asset.uri for asset in task.outlets if isinstance(asset, Asset)],
+        "assets": [
+            [asset.name, asset.group, asset.extra]
+            for asset in task.outlets
+            if isinstance(asset, Asset)  # an alias says nothing of what it will stand for
+        ],
         "pushes": options(task).get("do_xcom_push", task.is_mapped or task.do_xcom_push),
         "takes": sorted(
             {source.task_id for source, _ in XComArg.iter_xcom_references(given(task))}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 
 import fraud_days
 import price_proposals
@@ -110,6 +110,7 @@ def fill(conn: Connection) -> None:
             recorded_at=march(9), actor="test", reason="look",
         )
     )  # fmt: skip
+    drifts(conn)
     recommend(conn)
     review(conn)
     proposed = price_proposals.publish(conn, MARCH_1, {"i1": (129, 139), "i2": (200, 200)})
@@ -130,6 +131,27 @@ def stand_on_what_was_wrong(conn: Connection, generation_id: int) -> None:
     wrong = publish(conn, MARCH_1, {("i1", 1): (9, 9, 9, 9)}, run_type="cli")
     g.rollback(conn, MODEL, MARCH_1, march(2, 9))
     record_upstream(conn, g.get_generation(conn, generation_id).snapshot_id, [wrong])
+
+
+def drifts(conn: Connection) -> None:
+    """A feature of the newest day, in alarm."""
+    newest = select(tables.published.c.generation_id).where(
+        tables.published.c.model == MODEL, tables.published.c.business_date == MARCH_1 + DAY
+    )
+    of = {
+        "generation_id": conn.scalar(newest), "model": MODEL, "business_date": MARCH_1 + DAY,
+        "kind": "feature", "name": "price",
+    }  # fmt: skip
+    limits = {"distance": 4.0, "raise_at": 0.5}
+    conn.execute(
+        insert(tables.drift).values(
+            **of, **limits, clear_at=0.25, rows=7, psi_earlier=4.0, earlier_nights=4,
+            usual_nights=20, state="alarm", measured_at=march(3),
+        )
+    )  # fmt: skip
+    conn.execute(
+        insert(tables.drift_alarm).values(**of, **limits, event="raised", recorded_at=march(3))
+    )
 
 
 def come_in(conn: Connection) -> None:

@@ -1,4 +1,4 @@
-"""``daybreak ingest | score | rollback | sla``: what the DAGs do, without Airflow."""
+"""``daybreak ingest | score | rollback | drift | sla``: what the DAGs do, without Airflow."""
 
 from __future__ import annotations
 
@@ -95,6 +95,39 @@ def sla(
         typer.echo(json.dumps(rows, indent=2))
     else:
         print_sla(rows)
+
+
+@app.command()
+def drift(
+    model: ModelName,
+    date: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Business date; default: the newest measured."),
+    ] = None,
+    most: Annotated[
+        int, typer.Option(min=1, help="How many, those nearest to an alarm first.")
+    ] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Show how far a night is from earlier ones and from the training, and what is in alarm."""
+    from daybreak.cli.printing import print_columns
+    from daybreak.jobs.drift import show
+
+    found = show(model, date.date() if date else None)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    alarms = ", ".join(found["alarms"]) or "no alarm"
+    typer.echo(f"{model} of {found['business_date']}, by {found['version']}: {alarms}")
+    numbers = ("distance", "limit", "PSI earlier", "KS earlier", "PSI training", "value", "usual")
+    rows = map(_drift_cells, found["figures"][:most])
+    print_columns(("kind", "name", "state", *numbers), rows, right=numbers)
+
+
+def _drift_cells(row: dict[str, Any]) -> tuple[str, ...]:
+    numbers = ("distance", "raise_at", "psi_earlier", "ks_earlier", "psi_training", "value")
+    shown = ("" if row[n] is None else f"{row[n]:.3f}" for n in (*numbers, "value_earlier"))
+    return (row["kind"], row["name"], row["state"], *shown)
 
 
 def print_sla(rows: list[dict[str, Any]]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from daybreak.errors import InvalidRequest
+from daybreak.jobs.drift import with_reference
 from daybreak.models import get_model
 from daybreak.models.base import Trained
 from daybreak.registry.artifact import Artifact, EngineKind, engine_of
@@ -66,10 +67,10 @@ def register(
 def register_trained(runtime: Runtime, model: str, trained: Trained) -> str:
     """Register a version with its golden rows; returns its name.
 
-    They replace a file of that name that it brings along. Raises what ``Registry.register``
-    raises.
+    They replace a file of that name that it brings along. Where it says which nights it learned
+    from, its manifest gets bins and histograms of them. Raises what ``Registry.register`` raises.
     """
-    manifest, files = trained.manifest, trained.files
+    manifest, files = with_reference(runtime, model, trained), trained.files
     if trained.booster is not None and engine_of(manifest) == "xgboost":
         check_booster(trained.booster, manifest, f"the new version of {model}")
         new = Artifact(model, "", trained.booster, manifest)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from datetime import date
 from typing import Any
 
-from daybreak.jobs import publishing, scoring, snapshots
-from daybreak.jobs.addresses import run_address
+from daybreak.jobs import drift, publishing, scoring, snapshots
+from daybreak.jobs.addresses import GenerationAddress, run_address
 from daybreak.jobs.approving import expect_agreed
 from daybreak.jobs.inputs import as_of
 from daybreak.jobs.proving import prove_decisions
@@ -17,6 +18,8 @@ from daybreak.models.base import Progress, logged
 from daybreak.models.offered import expect_carried
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.warehouse.engine import connect
+
+logger = logging.getLogger(__name__)
 
 
 def score_day(
@@ -68,4 +71,19 @@ def score_day(
         generation = expect_agreed(generation, runtime)
     progress("Publishing")
     publishing.publish(generation, runtime)
-    return publishing.record_sla(generation, runtime)
+    landed = publishing.record_sla(generation, runtime)
+    _measure_drift(generation, progress, runtime)
+    return landed
+
+
+def _measure_drift(generation: GenerationAddress, progress: Progress, runtime: Runtime) -> None:
+    """The day is published, whatever comes of this."""
+    progress("Measuring drift")
+    try:
+        found = drift.measure(generation, runtime)
+    except Exception:
+        logger.exception("drift of generation %s", generation["generation_id"])
+        progress("Drift could not be measured; the log says why. The day is published.")
+        return
+    if found["raised"]:
+        progress(f"Drift of {', '.join(found['raised'])}: see `daybreak drift {found['model']}`")

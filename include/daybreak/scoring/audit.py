@@ -89,7 +89,7 @@ def _check_rows(
     table = model.night.score_table
     packing = Packing({column.name: _field(column) for column in _checked(table, model.keys)})
     keys = [table.c[name] for name in model.keys]
-    columns: list[ColumnElement[Any]] = [_hash(*keys), packing.aggregate()]
+    columns: list[ColumnElement[Any]] = [hash_of(*keys), packing.aggregate()]
     query = select(*columns).where(*_of_generation(model, generation)).group_by(*keys)
     nothing = np.empty(0, np.int64)
     counted, broken = [(nothing, nothing)], set[str]()
@@ -156,7 +156,7 @@ def _entities(conn: Connection, model: AnyModel, generation: Generation) -> NDAr
     """Hashes of the snapshot's keys by ordinal, int64 (n,)."""
     snapshot = model.night.snapshot_table.c
     query = (
-        select(_hash(*(snapshot[name] for name in model.keys)).label("entity"))
+        select(hash_of(*(snapshot[name] for name in model.keys)).label("entity"))
         .where(
             snapshot.business_date == generation.business_date,
             snapshot.snapshot_id == generation.snapshot_id,
@@ -192,7 +192,7 @@ def _of_generation(model: AnyModel, generation: Generation) -> list[Any]:
     ]
 
 
-def _hash(*texts: ColumnElement[Any]) -> ColumnElement[int]:
+def hash_of(*texts: ColumnElement[Any]) -> ColumnElement[int]:
     """A 64-bit hash of texts that are never NULL; that of one is the seed for the next."""
     return reduce(lambda seed, one: func.hashtextextended(one, seed), texts, literal(0))
 
@@ -206,5 +206,5 @@ def _checked(table: Table, keys: Sequence[str]) -> list[Column[Any]]:
 
 def _field(column: Column[Any]) -> Field:
     if isinstance(column.type, Text):
-        return Field(_hash(func.coalesce(column, "")), "i8")
+        return Field(hash_of(func.coalesce(column, "")), "i8")
     return Field(column, _KINDS[type(column.type)])

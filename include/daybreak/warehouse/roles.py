@@ -50,6 +50,7 @@ _ON_TABLE: dict[str, dict[str, frozenset[str]]] = {
         "raw.calendar": _APPEND | {"UPDATE"},
         "ops.approval": _APPEND,
         "ops.champion": _APPEND,
+        "ops.drift_alarm": _APPEND,
         "ops.price_rules": _APPEND,
         "ops.price": _APPEND,
         "ops.price_moment": _READ,  # appended to by a function alone (revision 0020)

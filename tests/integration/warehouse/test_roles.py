@@ -57,6 +57,7 @@ DIFFERS = {
         "raw.calendar": "SIU",
         "ops.approval": "SI",
         "ops.champion": "SI",
+        "ops.drift_alarm": "SI",
         "ops.decision": "S",
         "ops.price_rules": "SI",
         "ops.price": "SI",

@@ -94,6 +94,8 @@ def kind(metric: str) -> str:
 
 
 GAUGES = {
+    "daybreak_drift_alarms",
+    "daybreak_drift_of_limit",
     "daybreak_sla_slack_seconds",
     "daybreak_sla_interval_days",
     "daybreak_rows",

@@ -25,7 +25,7 @@ _PRICES = ("price_history", "price_low_30d", "price_was")
 _DATA = ("day", "item", "load", "quarantine", "sales")
 
 AFTER = views_of(
-    __name__, "freshness", "sla_daily", "run", "canary", "model_history", *_PRICES, *_DATA
+    __name__, "freshness", "sla_daily", "drift", "run", "canary", "model_history", *_PRICES, *_DATA
 )
 
 _LISTED = re.compile(r"(\w+) ([0-9a-f]{16})")

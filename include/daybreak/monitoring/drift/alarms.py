@@ -1,0 +1,104 @@
+"""What later nights look at of a night, and what it raises and clears."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+from daybreak.histogram import Name
+from daybreak.monitoring.drift.figures import LEAST_EARLIER, Figure, Past
+from daybreak.monitoring.drift.limits import MOST_USUAL, State
+
+LEAST_OF_WEEKDAY = 4
+"""Values of the same weekday that say what is usual; where there are fewer, those of all days."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """An alarm that was raised or cleared."""
+
+    name: Name
+    event: str
+    distance: float | None
+    raise_at: float | None
+
+
+class Row(Protocol):
+    """What of a figure later nights look at."""
+
+    @property
+    def kind(self) -> str: ...  # noqa: D102
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def value(self) -> float | None: ...  # noqa: D102
+    @property
+    def distance(self) -> float | None: ...  # noqa: D102
+    @property
+    def earlier_nights(self) -> int: ...  # noqa: D102
+    @property
+    def state(self) -> str: ...  # noqa: D102
+
+
+def past_of(
+    nights: Mapping[date, Sequence[Row]], in_alarm: Collection[Name], day: date
+) -> dict[Name, Past]:
+    """What is known of each name on ``day``. ``nights``: figures of earlier nights, the newest
+    last."""
+    usual: dict[Name, list[float]] = defaultdict(list)
+    values: dict[Name, list[float]] = defaultdict(list)
+    of_weekday: dict[Name, list[float]] = defaultdict(list)
+    usual_of_weekday: dict[Name, list[float]] = defaultdict(list)
+    states: dict[Name, State] = {}
+    newest = max(nights, default=None)
+    for night, rows in list(nights.items())[-MOST_USUAL:]:
+        same = night.weekday() == day.weekday()
+        for row in rows:
+            name = Name(row.kind, row.name)
+            if row.distance is not None and is_usual(row.distance, row.earlier_nights, row.state):
+                usual[name].append(row.distance)
+                if same:
+                    usual_of_weekday[name].append(row.distance)
+            if row.value is not None:
+                values[name].append(row.value)
+                if same:
+                    of_weekday[name].append(row.value)
+            if night == newest:
+                states[name] = State(row.state)
+    return {
+        name: Past(
+            usual[name],
+            usual_of_weekday[name],
+            of_weekday[name] if len(of_weekday[name]) >= LEAST_OF_WEEKDAY else values[name],
+            states.get(name),
+            name in in_alarm,
+        )
+        for name in {*usual, *values, *states, *in_alarm}
+    }
+
+
+def is_usual(distance: float | None, earlier_nights: int, state: str) -> bool:
+    """Whether limits are learned from the distance of a night: not from one in alarm, nor from one
+    that was compared with its training for lack of earlier ones."""
+    return distance is not None and state != State.ALARM and earlier_nights >= LEAST_EARLIER
+
+
+def changes_of(figures: Sequence[Figure], past: Mapping[Name, Past]) -> list[Change]:
+    """What a night raises and clears. An alarm of a name that is not measured any more is
+    cleared."""
+    found = []
+    for figure in figures:
+        name = Name(figure.kind, figure.name)
+        before = name in past and past[name].in_alarm
+        if before != (figure.state is State.ALARM):
+            event = "cleared" if before else "raised"
+            found.append(Change(name, event, figure.distance, figure.raise_at))
+    measured = {Name(figure.kind, figure.name) for figure in figures}
+    return found + [
+        Change(name, "cleared", None, None)
+        for name, one in past.items()
+        if one.in_alarm and name not in measured
+    ]

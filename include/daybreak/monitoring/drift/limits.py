@@ -1,0 +1,134 @@
+"""When a distance is an alarm: by what is usual of the same thing, and with hysteresis.
+
+No number fits all: the population stability index of a hundred rows is 0.2 by chance, that of a
+million moves by 0.001, and a column that follows leaflets jumps every other week. So a limit is
+made of what the same distance was on earlier nights, of what chance alone gives, and of a floor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+NIGHTS = 2
+"""One after the other have to be above the limit: a day on which shops are shut is no drift."""
+
+LEAST_USUAL = 14
+"""Nights from which on something is usual."""
+
+MOST_USUAL = 56
+
+LEAST_PSI = 0.1
+"""Below that nothing is worth a word, however calm it was; 0.1 is where the usual rule of thumb
+begins to look (Siddiqi, Credit Risk Scorecards, 2006)."""
+
+TIMES_USUAL = 3.0
+TIMES_NOISE = 2.0
+DEVIATIONS = 2.5
+"""Of a value that is no distribution: so many standard deviations, by the median of the absolute
+ones (times 1.4826, as of a normal distribution)."""
+
+CLEARED_AT = 0.5
+"""Of the limit. In between an alarm stays as it is."""
+
+FAR = 2.0
+"""Times the limit of a value, at which it is an alarm at once: five standard deviations."""
+
+LEAST_MISSING = 0.05
+"""So much more of the values than usual are missing: a distance hides it where values move much."""
+
+MOSTLY_NEW = 0.5
+"""An alarm at once: so much more of the values than before are outside of all that was seen."""
+
+
+class State(StrEnum):
+    """What a night says of one name. ``over``: above the limit, and not for long enough."""
+
+    QUIET = "quiet"
+    OVER = "over"
+    ALARM = "alarm"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """An alarm is raised above ``raise_at``, and cleared below ``clear_at``."""
+
+    raise_at: float
+
+    @property
+    def clear_at(self) -> float:
+        """Part of ``raise_at``."""
+        return CLEARED_AT * self.raise_at
+
+
+def limits_of_psi(usual: Sequence[float], noise: float) -> Limits | None:
+    """By the distances of earlier nights, the newest ``MOST_USUAL``, and what chance gives; None
+    while nothing is usual.
+
+    The second largest counts: one night that was odd, and passed, says nothing of what is usual.
+    """
+    if len(usual) < LEAST_USUAL:
+        return None
+    return Limits(max(LEAST_PSI, TIMES_USUAL * sorted(usual)[-2], TIMES_NOISE * noise))
+
+
+def limits_of_value(
+    usual: Sequence[float], of_weekday: Sequence[float], least: float
+) -> Limits | None:
+    """Of a value that is no distribution, by its distances on earlier nights; ``least``: what is
+    worth a word. None while nothing is usual.
+
+    ``of_weekday``: those of the same weekday, if they are larger: on a day on which few stores are
+    open, chance has more of a say.
+    """
+    if len(usual) < LEAST_USUAL:
+        return None
+    usually = max(float(np.median(usual)), float(np.median(of_weekday)) if of_weekday else 0.0)
+    return Limits(max(least, DEVIATIONS * 1.4826 * usually))
+
+
+@dataclass(frozen=True)
+class Sign:
+    """What a night shows of one name.
+
+    ``distance``: from earlier nights. ``of_value``: of a number, and no distribution. ``new``: how
+    much more of the values than before are outside of all that training saw. ``missing``: how much
+    more of them than usual are missing.
+    """
+
+    distance: float
+    of_value: bool = False
+    new: float = 0.0
+    missing: float = 0.0
+
+    def above(self, limits: Limits | None) -> bool:
+        """Whether it is above the limit for an alarm."""
+        if self.new >= MOSTLY_NEW or self.missing >= LEAST_MISSING:
+            return True
+        return limits is not None and self.distance > limits.raise_at
+
+    def far_above(self, limits: Limits | None) -> bool:
+        """Whether one night is enough. The distance of a distribution says nothing of that: on a
+        day on which shops are shut, all that follows the last sale lies elsewhere."""
+        far = limits is not None and self.distance > FAR * limits.raise_at
+        return self.new >= MOSTLY_NEW or (self.of_value and far)
+
+    def below(self, limits: Limits | None) -> bool:
+        """Whether it is below that at which an alarm is cleared."""
+        if self.new >= CLEARED_AT * MOSTLY_NEW or self.missing >= CLEARED_AT * LEAST_MISSING:
+            return False
+        return limits is None or self.distance < limits.clear_at
+
+
+def state_of(sign: Sign, limits: Limits | None, *, before: State | None, in_alarm: bool) -> State:
+    """What this night says. ``limits``: None while nothing is usual. ``before``: what the night
+    before said. ``in_alarm``: whether an alarm was raised and not cleared."""
+    if in_alarm:
+        return State.QUIET if sign.below(limits) else State.ALARM
+    if not sign.above(limits):
+        return State.QUIET
+    again = before in {State.OVER, State.ALARM}
+    return State.ALARM if again or sign.far_above(limits) else State.OVER
