@@ -7,14 +7,17 @@ import shutil
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from http.client import HTTPConnection
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from benchmarks import bench_forecast, bench_recommendations, bench_reports
+from benchmarks.drift import __main__ as drift
+from benchmarks.drift.plants import PLANTS
 from benchmarks.online import (
     decisions,
     events,
@@ -39,6 +42,7 @@ from daybreak.runtime import Runtime
 from daybreak.serving.http.keys import create_key
 from daybreak.warehouse.engine import begin
 from gunicorn_server import gunicorn
+from random_panels import plain_panel
 from toy import publish_day
 
 pytestmark = pytest.mark.slow  # each starts a PostgreSQL of its own
@@ -189,3 +193,16 @@ def test_decisions_are_made_disturbed_and_made_again() -> None:
     assert set(found["history"]["ms_by_days"]) == {40, 80}
     text = "\n".join(decisions.report(found))
     assert text.lower().count("held:") == 7
+
+
+def test_drifts_are_planted_and_quiet_nights_pass() -> None:
+    random = np.random.default_rng(2)
+    level = np.linspace(3, 30, 24)[:, None]
+    panel = plain_panel(random.poisson(level, (24, 260)).astype(np.float32))
+    days = drift.Days(learned=3, quiet=3, trained_every=4, starts=(1,))
+    found = drift.measure("drawn", panel, days)
+
+    json.dumps(asdict(found))
+    assert set(found.nights) == {plant.name for plant in PLANTS}
+    assert found.nights["40 % more series, new and dear"]
+    assert drift.report([found]).count("\n|") >= 3 + len(PLANTS)

@@ -37,7 +37,8 @@ from daybreak.errors import (
     NotFound,
     NotReady,
 )
-from daybreak.jobs import publishing, scoring, snapshots
+from daybreak.histogram import FEATURE, KEY, SCORE
+from daybreak.jobs import drift, publishing, scoring, snapshots
 from daybreak.jobs.addresses import GenerationAddress, run_address
 from daybreak.jobs.run import score_day
 from daybreak.jobs.waiting import look_for_inputs
@@ -60,6 +61,7 @@ from daybreak.runtime import Runtime
 from daybreak.scoring.audit import audit_generation
 from daybreak.scoring.batch import rows_of_a_night, score_shard
 from daybreak.scoring.engines.opening import open_engine
+from daybreak.scoring.histograms import of_generation
 from daybreak.scoring.snapshot_bytes import pack, unpack
 from daybreak.scoring.snapshot_shards import write_snapshot
 from daybreak.scoring.snapshots import read_day, read_snapshot
@@ -511,6 +513,20 @@ def test_every_step_run_twice_leaves_the_same_rows(own_day: Day) -> None:
 
 
 # --- the audit -------------------------------------------------------------------------------
+
+
+def test_the_published_night_is_measured_the_same_every_time(day: Day) -> None:
+    found = drift.measure(day.address, day.runtime)
+    assert found["figures"] > 0
+    with connect(day.engine) as conn:
+        generation = generations.get_generation(conn, day.address["generation_id"])
+        first, again = (of_generation(conn, day.model, generation) for _ in range(2))
+    assert first.entities == len(day.snapshot_rows())
+    kinds = {name.kind for name in first.histograms}
+    assert kinds == {KEY, FEATURE, SCORE}
+    assert {name: one.to_bytes() for name, one in first.histograms.items()} == {
+        name: one.to_bytes() for name, one in again.histograms.items()
+    }
 
 
 def test_the_audit_finds_each_rule_broken(own_day: Day) -> None:

@@ -152,7 +152,8 @@ def _of_histogram(
     state = State.QUIET
     if distance is not None:
         noise = noise_of_psi(binned.bins.number, now.values, together.values)
-        limits = limits_of_psi(past.usual if compared else (), noise)
+        if not _is_of_the_day(now, [one.histograms[name] for one in before]):
+            limits = limits_of_psi(past.usual if compared else (), noise)
         sign = Sign(
             distance,
             new=trained.outside(now) - trained.outside(together) if trained else 0.0,
@@ -176,6 +177,14 @@ def _of_histogram(
         raise_at=limits.raise_at if limits else None,
         clear_at=limits.clear_at if limits else None,
     )
+
+
+def _is_of_the_day(now: Histogram, before: Sequence[Histogram]) -> bool:
+    """Whether all values of a night are one, and another every night, such as the weather: that is
+    no distribution, and how far it is from others says nothing."""
+    nights = [now, *before]
+    alike = all(len(one.keys) == 1 for one in nights)
+    return alike and len({int(one.keys[0]) for one in before}) > 1
 
 
 def _missing(histogram: Histogram) -> float:

@@ -21,9 +21,10 @@ LEAST_USUAL = 14
 
 MOST_USUAL = 56
 
-LEAST_PSI = 0.1
-"""Below that nothing is worth a word, however calm it was; 0.1 is where the usual rule of thumb
-begins to look (Siddiqi, Credit Risk Scorecards, 2006)."""
+LEAST_PSI = 0.05
+"""Below that nothing is worth a word, however calm it was. The usual rule of thumb begins to look
+at 0.1 (Siddiqi, Credit Risk Scorecards, 2006); scores that all move by a quarter of their usual
+level have 0.06, as levels differ by much more than that."""
 
 TIMES_USUAL = 3.0
 TIMES_NOISE = 2.0
