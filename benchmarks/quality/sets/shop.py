@@ -14,9 +14,9 @@ from daybreak.sources.synthetic import ShopOptions, generate
 OPTIONS = ShopOptions(stores=6, items=25, start=date(2023, 7, 1), end=date(2025, 6, 30), users=1500)
 
 
-def prepare(folder: Path, data: Path) -> str:
+def prepare(folder: Path, data: Path, seed: int = OPTIONS.seed) -> str:
     """The YAML that ships, with fewer stores and items."""
-    truth = generate(OPTIONS).truth
+    truth = generate(OPTIONS.model_copy(update={"seed": seed})).truth
     days = truth.rate.shape[1]
     known = pd.DataFrame(
         {
@@ -38,7 +38,7 @@ def prepare(folder: Path, data: Path) -> str:
         "START:-2024-04-01": OPTIONS.start,
         "END:-2026-06-30": OPTIONS.end,
         "USERS:-2000": OPTIONS.users,
-        "SEED:-7": OPTIONS.seed,
+        "SEED:-7": seed,
         "BASKETS:-40": OPTIONS.baskets_per_day,
     }.items():
         text = text.replace("${DAYBREAK_SYNTHETIC_" + name + "}", str(value))

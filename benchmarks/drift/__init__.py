@@ -1,0 +1,1 @@
+"""Whether planted drifts are found and quiet days are left alone."""
