@@ -135,8 +135,8 @@ def _send(metrics: Metrics, model: str, figures: list[Figure], changes: list[Cha
         metrics.gauge(f"{model}.drift.{kind}", ratio)
     in_alarm = sum(figure.state is Drift.ALARM for figure in figures)
     metrics.gauge(f"{model}.drift.alarms", in_alarm)
-    if raised := sum(change.event == "raised" for change in changes):
-        metrics.incr(f"{model}.drift.raised", raised)
+    raised = sum(change.event == "raised" for change in changes)
+    metrics.incr(f"{model}.drift.raised", raised)
 
 
 def _said(

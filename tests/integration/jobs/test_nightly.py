@@ -28,7 +28,7 @@ from daybreak.errors import (
     NotPublished,
 )
 from daybreak.facts.days import newest_closed_day
-from daybreak.jobs import publishing, scoring, snapshots
+from daybreak.jobs import drift, publishing, scoring, snapshots
 from daybreak.jobs.addresses import GenerationAddress, RunAddress, run_address
 from daybreak.jobs.deadline import record_missed_deadline
 from daybreak.jobs.due import due_of
@@ -443,7 +443,7 @@ def test_rollback_brings_the_generation_before_back(runtime: Runtime) -> None:
     lines: list[str] = []
     first = score_day("toy", DAY, progress=lines.append, runtime=runtime)
     second = score_day("toy", DAY, runtime=runtime)
-    assert lines[-1] == "Publishing"
+    assert lines[-2:] == ["Publishing", "Measuring drift"]
     done = publishing.rollback("toy", DAY, runtime)
     assert (done["withdrawn"], done["published"]) == (
         second["generation_id"],
@@ -552,10 +552,12 @@ def test_the_packets_of_one_run(runtime: Runtime, statsd: Daemon) -> None:
         "score_shard",
         "audit",
         "publish",
+        "measure_drift",
     ]
     timed = [re.match(r"(\w+)\.duration:\d+\.\d+\|ms$", line) for line in sent]
-    assert len([found for found in timed if found]) == 10
-    assert sent[-8:] == [
+    assert len([found for found in timed if found]) == 11
+    landed = sent.index("sla.met:1|c")
+    assert sent[landed : landed + 8] == [
         "sla.met:1|c",
         "run.queue:0.000000|ms",
         "run.wait:0.000000|ms",
@@ -565,6 +567,23 @@ def test_the_packets_of_one_run(runtime: Runtime, statsd: Daemon) -> None:
         "sla.slack_seconds:10800.0|g",
         "sla.interval_days:1.0|g",
     ]
+    assert {one.split(":")[0] for one in sent[landed + 10 :]} == {
+        *("drift.key", "drift.feature", "drift.score", "drift.size"),
+        *("drift.alarms", "drift.raised"),
+    }
+
+
+def test_drift_that_cannot_be_measured_leaves_the_day_published(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_given: Any) -> None:
+        raise ValueError("broken")
+
+    monkeypatch.setattr(drift, "measure", broken)
+    said: list[str] = []
+    assert score_day("toy", DAY, progress=said.append, runtime=runtime)["status"] == "met"
+    assert said[-1].startswith("Drift could not be measured")
+    assert len(published_rows(runtime.engine)) == ROWS
 
 
 def test_a_published_generation_is_what_the_ledger_says(runtime: Runtime) -> None:
