@@ -42,7 +42,7 @@ def test_there_are_some() -> None:
 
 @pytest.mark.parametrize("line", commands())
 def test_the_command_and_its_options_exist(line: str) -> None:
-    words = shlex.split(line.split(" | ", maxsplit=1)[0])[1:]
+    words = shlex.split(re.split(r" [|>] ", line, maxsplit=1)[0])[1:]
     command = get_command(app)
     while words and (inner := getattr(command, "commands", {}).get(words[0])):
         command = inner
