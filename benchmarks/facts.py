@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -57,11 +58,27 @@ def temporary_server() -> Iterator[tuple[Postgres, Engine]]:
             server.stop()
 
 
-def fill(engine: Engine, stores: int, items: int, days: int) -> int:
+@dataclass(frozen=True)
+class Prices:
+    """What prices do. ``elasticity``: of units, by the price beside the item's usual one. ``lag``:
+    days by which the prices of an item change after those of the item before it. ``promoted``:
+    whether promotions have a price of their own, to which nothing that is sold answers."""
+
+    elasticity: float = 0.0
+    lag: int = 0
+    promoted: bool = True
+
+
+PLAIN = Prices()
+
+
+def fill(engine: Engine, stores: int, items: int, days: int, prices: Prices = PLAIN) -> int:
     """Write sales, plans, items and the calendar; returns the number of sales."""
     rng = np.random.default_rng(1)
     with begin(engine) as conn:
-        rows = sum(_fill_store(conn, rng, store, items, days) for store in range(stores))
+        rows = sum(
+            _fill_store(conn, rng, store, items, days, prices=prices) for store in range(stores)
+        )
         names = _names("item", np.arange(items))
         categories = _names("category", np.arange(items) % 20)
         copy_in(
@@ -86,7 +103,13 @@ def fill(engine: Engine, stores: int, items: int, days: int) -> int:
 
 
 def _fill_store(
-    conn: Connection, rng: np.random.Generator, store: int, items: int, days: int
+    conn: Connection,
+    rng: np.random.Generator,
+    store: int,
+    items: int,
+    days: int,
+    *,
+    prices: Prices,
 ) -> int:
     day, number = (
         grid.ravel()
@@ -94,6 +117,9 @@ def _fill_store(
     )
     sold = rng.random(len(day)) < 0.85
     day, number = day[sold], number[sold]
+    usual = usual_price(number)
+    price = usual + 0.25 * ((day - prices.lag * number) // 50 % 3)
+    answer = (price / usual) ** prices.elasticity
     rows = copy_in(
         conn,
         sales,
@@ -101,8 +127,8 @@ def _fill_store(
             "business_date": _dates(day),
             "store_id": _names("store", np.full(len(day), store)),
             "item_id": _names("item", number),
-            "units": rng.poisson(1 + number % 9).astype(float),
-            "price": 1 + number % 17 + 0.25 * (day // 50 % 3),
+            "units": rng.poisson((1 + number % 9) * answer).astype(float),
+            "price": price,
             **_known(day + 1),
         },
     )
@@ -112,6 +138,7 @@ def _fill_store(
     )
     promoted = rng.random(len(day)) < 0.1
     day, number = day[promoted], number[promoted]
+    price = np.ma.masked_array(0.8 * usual_price(number), mask=not prices.promoted)
     copy_in(
         conn,
         plan,
@@ -120,7 +147,7 @@ def _fill_store(
             "store_id": _names("store", np.full(len(day), store)),
             "item_id": _names("item", number),
             "promotion": np.ones(len(day)),
-            "price": 0.8 * (1 + number % 17),
+            "price": price,
             **_known(day - 30),
         },
     )
@@ -138,6 +165,11 @@ def _fill_store(
         },
     )
     return rows
+
+
+def usual_price(number: Days) -> Days:
+    """The least price that items of these numbers have outside of promotions."""
+    return 1 + number % 17
 
 
 def _names(kind: str, numbers: Days) -> NDArray[np.str_]:

@@ -8,6 +8,7 @@ fixed seed.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -36,18 +37,18 @@ def measure(
     stages = Stages()
     with stages.stage("rails"):
         rails = rails_of(shop, rules)
-        groups = groups_of(shop, rules)
+        found = groups_of(shop, rules)
     with stages.stage("values"):
         values, keep = _values(rails, shop)
     limits = Limits()
     with stages.stage("solve"):
-        solution = solve(rails, groups, values, keep, budget=rules.changes_a_night, limits=limits)
+        solution = solve(rails, found, values, keep, budget=rules.changes_a_night, limits=limits)
     return {
         "offers": len(shop),
         "points": len(rules.points),
         "budget": budget,
-        "units": groups.units,
-        "pairs": len(groups.pairs),
+        "units": found.units,
+        "pairs": len(found.pairs),
         "changes": solution.changes,
         "gain": solution.gain,
         "programmes": len(solution.parts),
@@ -73,19 +74,6 @@ def report(result: dict[str, Any]) -> str:
 
 
 def _rules(items: int, points: int, budget: int | None, families: int) -> Rules:
-    """The first items are sizes, the next ones lines, the next ones have one price everywhere."""
-    names = _names(items).tolist()
-    families = min(families, items // (3 * FAMILY))
-    together: list[dict[str, Any]] = []
-    for number in range(families):
-        sizes = names[FAMILY * number : FAMILY * (number + 1)]
-        line = names[FAMILY * (families + number) : FAMILY * (families + number + 1)]
-        alone = [names[2 * FAMILY * families + number]]
-        together += [
-            {"name": f"sizes {number}", "items": sizes, "how": "ascending"},
-            {"name": f"line {number}", "items": line, "how": "same_step"},
-            {"name": f"all {number}", "items": alone, "across": "stores", "how": "same_price"},
-        ]
     last = 1 + (points - 1) / 10
     return rules_of(
         {
@@ -96,9 +84,25 @@ def _rules(items: int, points: int, budget: int | None, families: int) -> Rules:
             "largest_fall": 0.4,
             "least_days": 3,
             "changes_a_night": budget,
-            "together": together,
+            "together": groups(_names(items).tolist(), families),
         }
     )
+
+
+def groups(names: Sequence[str], families: int) -> list[dict[str, Any]]:
+    """The first items are sizes, the next ones lines, the next ones have one price everywhere."""
+    families = min(families, len(names) // (3 * FAMILY))
+    together: list[dict[str, Any]] = []
+    for number in range(families):
+        sizes = names[FAMILY * number : FAMILY * (number + 1)]
+        line = names[FAMILY * (families + number) : FAMILY * (families + number + 1)]
+        alone = [names[2 * FAMILY * families + number]]
+        together += [
+            {"name": f"sizes {number}", "items": sizes, "how": "ascending"},
+            {"name": f"line {number}", "items": line, "how": "same_step"},
+            {"name": f"all {number}", "items": alone, "across": "stores", "how": "same_price"},
+        ]
+    return together
 
 
 def _names(items: int) -> NDArray[np.str_]:

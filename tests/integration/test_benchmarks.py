@@ -36,7 +36,9 @@ from benchmarks.online.peers.ours import SCORED, ours
 from benchmarks.online.peers.report import tables
 from benchmarks.online.peers.rounds import measure_rounds
 from benchmarks.online.shop import Size
+from benchmarks.prices import night, report, shops
 from benchmarks.prices import solve as prices
+from benchmarks.prices.__main__ import measure as bars
 
 from daybreak.runtime import Runtime
 from daybreak.serving.http.keys import create_key
@@ -206,3 +208,21 @@ def test_drifts_are_planted_and_quiet_nights_pass() -> None:
     assert set(found.nights) == {plant.name for plant in PLANTS}
     assert found.nights["40 % more series, new and dear"]
     assert drift.report([found]).count("\n|") >= 3 + len(PLANTS)
+
+
+def test_the_bars_of_prices() -> None:
+    """Of a small shop and few prices; which bars are kept is for a whole run to say."""
+    size = shops.Size(stores=3, items=20)
+    scale = night.Scale(stores=3, items=20, budget=10, families=1)
+    found = bars([11], size, scale, cases=50, seconds=0.5)
+
+    json.dumps(found)
+    (shop,) = found["shops"]
+    for earned in shop["margins"].values():
+        margin = earned["margin"]
+        assert margin["kept"] < margin["published"] <= margin["best"]
+    assert all(one["differing"] == 0 < one["asked"] for one in found["again"])
+    assert found["rules"]["broken"] == found["rules"]["misnamed"] == 0 < found["rules"]["changed"]
+    assert found["night"]["prices"] == 60
+    assert found["night"]["changed"] > 0
+    assert report.table(report.lines(found)).count("\n|") == 13

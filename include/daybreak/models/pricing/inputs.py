@@ -71,7 +71,7 @@ def propose(
 ) -> tuple[Night, list[int]]:
     """The night, and how many prices each part has. Raises ``NoData``."""
     rules, timezone = read_book(conn, as_of.cutoff)
-    inputs = _Inputs(read_forecast(conn, as_of), parts, rules, timezone)
+    inputs = Inputs(read_forecast(conn, as_of), parts, rules, timezone)
     estimates = responses(parts, hyper).series
     offers = inputs.offers(conn, as_of)
     has_to_go, _, _ = markdowns(offers, rules)
@@ -92,7 +92,7 @@ def propose(
 
 
 @dataclass(frozen=True)
-class _Inputs:
+class Inputs:
     """What was read before anything else: forecast and parts are of the same n series."""
 
     forecast: Forecast
