@@ -93,3 +93,19 @@ def shop_panel(shop: Shop, days: int = 420) -> Panel:
         public_holiday=np.zeros(days, bool),
         covariates={},
     )
+
+
+def shelf_by_loop(panel: Panel) -> np.ndarray:
+    """The price on the shelf of each day (n, T), day by day: what an offer asked ends with it."""
+    found = np.full((len(panel), panel.days), np.nan)
+    for series in range(len(panel)):
+        shelf, offer = np.nan, None
+        for day in range(panel.days):
+            price = float(panel.price[series, day])
+            if panel.promotion[series, day] > 0:
+                offer = found[series, day] = price
+                continue
+            if offer is None or price != offer or panel.units[series, day] > 0:
+                shelf, offer = price, None
+            found[series, day] = shelf
+    return found

@@ -24,6 +24,7 @@ from daybreak.models.pricing.night import Interval, Night, decide
 from daybreak.models.pricing.offers import UNKNOWN, Int64, Offers
 from daybreak.models.pricing.rails import markdowns
 from daybreak.models.pricing.response import Estimates, responses, statistics
+from daybreak.models.pricing.shelf import shelf_price
 from daybreak.prices.ledger import moved_prices
 from daybreak.prices.money import decimals, to_minor_array
 from daybreak.prices.rulebook import read_book
@@ -52,9 +53,11 @@ def part_of(panels: Iterable[Panel]) -> Part:
 def _usual_price(panel: Panel) -> tuple[Floats, Int64]:
     """The price outside of promotions, and for how many columns it has been that."""
     days = panel.days
-    price = panel.price[:, :days].astype(np.float64)
+    price = shelf_price(panel)
     usual = ~np.isnan(price) & ~(panel.promotion[:, :days] > 0)
-    usual |= ~usual.any(axis=1, keepdims=True) & ~np.isnan(price)
+    alone = ~usual.any(axis=1, keepdims=True)  # but for offers
+    price = np.where(alone, panel.price[:, :days], price)
+    usual |= alone & ~np.isnan(price)
     last = np.where(usual, np.arange(days), -1).max(axis=1)
     rows = np.arange(len(price))
     now = np.where(last >= 0, price[rows, np.maximum(last, 0)], 0.0)

@@ -12,21 +12,21 @@ from hypothesis import strategies as st
 
 from daybreak.facts.panel import Panel
 from daybreak.models.pricing.elasticity.cells import CERTAINLY, FIRST_DAYS, cells_of
-from price_panels import priced
+from price_panels import priced, shelf_by_loop
 from random_panels import random_panel
 
 
 def slow(panel: Panel) -> dict[tuple[int, int, int], list[float]]:
     """(series, week, half) to units, days, log price and promotion, by a loop over days."""
     found: dict[tuple[int, int, int], list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0, 0.0])
-    monday = panel.first_date.toordinal() - 1
+    monday, shelf = panel.first_date.toordinal() - 1, shelf_by_loop(panel)
     for series in range(len(panel)):
         units = panel.units[series]
         said, age = [], 0
         for day in range(panel.days):
             age += not np.isnan(units[day])
             settled = not np.isnan(units[0]) or age * panel.step > FIRST_DAYS
-            priced = panel.price[series, day] > 0
+            priced = shelf[series, day] > 0
             if settled and priced and panel.open[series, day] and not np.isnan(units[day]):
                 said.append(day)
         usual = sum(float(units[day]) for day in said) / max(len(said), 1)
@@ -37,7 +37,7 @@ def slow(panel: Panel) -> dict[tuple[int, int, int], list[float]]:
         half, before, week = 0, None, None
         for day in (day for day in said if day not in gone):
             at = (monday + day * panel.step) // 7 - monday // 7
-            now = (float(np.log(panel.price[series, day])), float(panel.promotion[series, day]))
+            now = (float(np.log(shelf[series, day])), float(panel.promotion[series, day]))
             if at != week:
                 half = 0
             elif abs(now[0] - before[0]) > 1e-4 or now[1] != before[1]:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daybreak.facts.panel import Panel
+from daybreak.models.pricing.shelf import shelf_price
 
 FIRST_DAYS = 28
 """Days after the first row of a series that say nothing of its price: most new items rise to their
@@ -95,7 +96,7 @@ def cells_of(panel: Panel) -> Cells:
 def _usable(panel: Panel) -> tuple[NDArray[np.bool_], Floats]:
     """Which days say what was sold at a price, and its log (0 where unknown), (n, T) each."""
     days = panel.days
-    price = panel.price[:, :days].astype(np.float64)
+    price = shelf_price(panel)
     priced = price > 0  # NaN is not
     sold = ~np.isnan(panel.units)
     # Sold from column 0 on: how long before is not known, so no first days are left out.
