@@ -120,9 +120,14 @@ def tried(connection: Connection, table: str, column: str) -> str:
 def test_a_role_may_do_with_every_table_what_it_is_for(everything: Engine, role: str) -> None:
     inspector = inspect(everything)
     tables = {
-        f"{schema}.{name}": inspector.get_columns(name, schema)[0]["name"]
+        f"{schema}.{name}": inspector.get_columns(name, schema)[column]["name"]
         for schema in SCHEMAS
-        for name in [*inspector.get_table_names(schema), *inspector.get_view_names(schema)]
+        # The first of a view may be an identity, which is refused before the rights are looked at.
+        for column, names in (
+            (0, inspector.get_table_names(schema)),
+            (-1, inspector.get_view_names(schema)),
+        )
+        for name in names
     }
     assert {"feature.reorder_point", "score.reorder_point", "report.forecast"} <= set(tables)
     with as_role(everything, role) as connection:
