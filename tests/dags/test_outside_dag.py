@@ -160,6 +160,7 @@ def test_its_dag_is_executed_and_publishes(
     assert result["state"] == "success"
     assert counted(result) == Counter(
         wait_for_inputs=1,
+        measure_drift=1,
         plan_snapshot=1,
         share_snapshot=1,
         build_shard=1,

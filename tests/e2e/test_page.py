@@ -235,7 +235,7 @@ VIEWS = {
     "Recommendations": ("The default list", 0),
     "Fraud": ("What to review", 1),
     "Prices": ("Changes that gain most", 1),
-    "Models": ("In force", 0),
+    "Models": ("In force", 1),
     "Data": ("The newest closed day is 2026-03-10", 1),
 }
 

@@ -333,7 +333,10 @@ def test_a_warehouse_that_is_away_is_said_to_be(
 
 
 def ledger(runtime: Runtime) -> list[tuple[str, str, str]]:
-    query = "SELECT version, actor, reason FROM ops.champion ORDER BY entry_id"
+    query = (
+        "SELECT version, actor, reason FROM ops.champion WHERE model = 'sales_forecast' "
+        "ORDER BY entry_id"
+    )
     with connect(runtime.engine) as conn:
         return [tuple(row) for row in conn.execute(text(query))]
 

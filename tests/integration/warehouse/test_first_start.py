@@ -31,6 +31,7 @@ PASSWORDS = {
         "WAREHOUSE_OWNER",
         "WAREHOUSE_WRITER",
         "WAREHOUSE_SERVICE",
+        "WAREHOUSE_READER",
         "WAREHOUSE_GRAFANA",
     )
 }
@@ -105,9 +106,9 @@ def test_every_login_has_the_password_of_its_own(new_server: Path) -> None:
         hashes = server.execute(
             "SELECT count(DISTINCT rolpassword) FROM pg_authid WHERE rolpassword IS NOT NULL"
         ).fetchone()
-    logins = ("", "_writer", "_service", "_grafana")
+    logins = ("", "_writer", "_service", "_reader", "_grafana")
     assert found == {"airflow": True} | {f"daybreak{name}": True for name in logins}
-    assert hashes == (5,)
+    assert hashes == (6,)
 
 
 def test_airflow_does_not_reach_the_warehouse(new_server: Path) -> None:
