@@ -5,16 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from sys import getsizeof
 from threading import Lock
 
 from cachetools import LRUCache
+from psycopg.rows import TupleRow
 
 from daybreak.signals.reading import Head, Moment
 
 CAPACITY = 32 << 20
-"""Bytes of heads held a worker: some 5,000 of 20 rows."""
-OF_A_ROW = 300
-OVERHEAD = 600
+"""Bytes of heads held a worker: some 2,500 of 20 rows."""
+OVERHEAD = 1000
+"""Bytes of a head without its rows: its tuples and lists, its key, its place in the cache."""
+PLACE = 8
+"""Bytes of a row's place in its list."""
 
 Address = tuple[str, str, str]
 """Version, name and value of the key."""
@@ -61,4 +65,10 @@ class Heads:
 
 
 def _size(held: tuple[Head, float]) -> int:
-    return OVERHEAD + OF_A_ROW * held[0].rows
+    """Bytes of a head, its rows taken to be as large as the first of their kind."""
+    read = held[0].read
+    return OVERHEAD + sum(len(rows) * (PLACE + _of_row(rows[0])) for rows in read if rows)
+
+
+def _of_row(row: TupleRow) -> int:
+    return getsizeof(row) + sum(map(getsizeof, row))

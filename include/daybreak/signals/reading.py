@@ -60,11 +60,6 @@ class Head(NamedTuple):
     progress: Progress
     read: Read
 
-    @property
-    def rows(self) -> int:
-        """How many rows it holds."""
-        return sum(map(len, self.read))
-
 
 NO_HEAD = Head(BEGINNING, Progress(None, None, live=False), Read())
 
