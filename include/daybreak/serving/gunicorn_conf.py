@@ -13,10 +13,12 @@ from daybreak.errors import ConfigError
 from daybreak.runtime import get_runtime
 from daybreak.serving.http.access_log import log_to_stdout
 from daybreak.serving.metrics import processes
+from daybreak.serving.server.memory import one_arena
 from daybreak.serving.server.worker import PLACES
 
 _settings = get_runtime("service").settings
 processes.share(_settings.state)  # before anything imports prometheus_client
+one_arena()
 
 bind = f"{_settings.api_host}:{_settings.api_port}"
 workers = _settings.api_workers

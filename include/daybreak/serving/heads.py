@@ -11,14 +11,14 @@ from threading import Lock
 from cachetools import LRUCache
 from psycopg.rows import TupleRow
 
-from daybreak.signals.reading import Head, Moment
+from daybreak.signals.reading import Head, Moment, Read
 
 CAPACITY = 32 << 20
 """Bytes of heads held a worker: some 2,500 of 20 rows."""
 OVERHEAD = 1000
-"""Bytes of a head without its rows: its tuples and lists, its key, its place in the cache."""
+"""Bytes of a head without its rows: its tuples, its key, its place in the cache."""
 PLACE = 8
-"""Bytes of a row's place in its list."""
+"""Bytes of a row's place in its tuple."""
 
 Address = tuple[str, str, str]
 """Version, name and value of the key."""
@@ -47,7 +47,9 @@ class Heads:
         with self._lock:
             for key, head in heads.items():
                 with suppress(ValueError):  # it is larger than all that may be held
-                    self._held[version, key, moment.keys[key]] = head, now
+                    # As tuples: a list that grew has room for more.
+                    exact = head._replace(read=Read(*map(tuple, head.read)))
+                    self._held[version, key, moment.keys[key]] = exact, now
 
     def of(self, version: str, moment: Moment) -> dict[str, Head]:
         """What is held of the keys of a moment and is not too old.
