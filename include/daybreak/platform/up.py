@@ -59,9 +59,10 @@ def up(
         recall.remember(settings, folder)
         with _undone_on_failure(settings, folder) as begun:
             _start_postgres(settings, begun, listen)
+            port = _airflow_port(settings, folder, groups)
             with ThreadPoolExecutor(max_workers=2) as pool:
-                airflow = pool.submit(_airflow, settings, folder, groups, begun, listen)
-                serving = pool.submit(_serving, settings, folder, groups, begun, listen)
+                airflow = pool.submit(_airflow, settings, folder, groups, port, begun, listen)
+                serving = pool.submit(_serving, settings, folder, groups, port, begun, listen)
                 records = serving.result() + airflow.result()
             _wait(records, listen, patience)
             return bool(begun)
@@ -138,12 +139,12 @@ def _airflow(
     settings: Settings,
     folder: StateFolder,
     groups: Collection[str],
+    port: int | None,
     begun: list[str],
     listen: Listener,
 ) -> list[Record]:
-    if "airflow" not in groups:
+    if "airflow" not in groups or port is None:
         return []
-    port = _port(settings, folder, components.API_SERVER, "airflow_port")
     env = airflow_env.airflow_env(settings, folder, port)
     wanted = components.airflow_components(env, settings.api_host, port)
     fresh = [component for component in wanted if not _runs_as_wanted(component, folder)]
@@ -157,12 +158,17 @@ def _serving(
     settings: Settings,
     folder: StateFolder,
     groups: Collection[str],
+    airflow_port: int | None,
     begun: list[str],
     listen: Listener,
 ) -> list[Record]:
     migrations.migrate_warehouse(settings)
     if "serving" not in groups:
         return []
+    if settings.airflow_url is None and airflow_port is not None:
+        # So that the page's links to runs lead somewhere.
+        url = f"http://{components.reachable(settings.api_host)}:{airflow_port}"
+        settings = settings.model_copy(update={"airflow_url": url})
     port = _port(settings, folder, components.SERVING, "api_port")
     env = airflow_env.settings_env(settings) | {
         "DAYBREAK_API_PORT": str(port),
@@ -170,6 +176,13 @@ def _serving(
     }
     component = components.serving_component(env, settings.api_host, port)
     return _start_all([component], folder, begun, listen)
+
+
+def _airflow_port(settings: Settings, folder: StateFolder, groups: Collection[str]) -> int | None:
+    """Where Airflow's UI is or is about to be; None: it is not part of this platform."""
+    if "airflow" in groups or processes.find(folder, components.API_SERVER):
+        return _port(settings, folder, components.API_SERVER, "airflow_port")
+    return None
 
 
 def _port(settings: Settings, folder: StateFolder, name: str, field: str) -> int:
