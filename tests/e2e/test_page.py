@@ -23,6 +23,7 @@ import asking_toy
 import price_proposals
 import small_shop
 import toy
+from browser import Watched, browser, drawn, expect_usable, keep
 from daybreak import models
 from daybreak.jobs import scoring, snapshots
 from daybreak.jobs.addresses import run_address
@@ -39,12 +40,9 @@ from report_days import MARCH_1, come_in, load, recommend, review
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
-SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 NOW = datetime(2026, 3, 11, 3, tzinfo=UTC)
 SCORED = [small_shop.DAY - timedelta(days=n) for n in (3, 2, 1, 0)]
 HOSTILE = "<img src=x onerror=alert(1)><b>Té</b>'\"</script><script>alert(2)</script>"
-BLOCKED_STYLE = "Applying inline style violates"
-"""What Plotly would add for maps, which the policy forbids and no figure has."""
 
 
 @dataclass(frozen=True)
@@ -155,37 +153,8 @@ def leave_waiting(runtime: Runtime, day: date) -> None:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    from programs import CHROMIUM
-
-    with sync_playwright() as started:
-        # Under root, as in containers, Chromium has no sandbox of its own.
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-class Watched:
-    """A tab that fails its test for an error of a script, or a dialog."""
-
-    def __init__(self, chromium: Any, **options: Any) -> None:
-        self.context = chromium.new_context(viewport={"width": 1280, "height": 860}, **options)
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(60_000)
-        self.faults: list[str] = []
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("dialog", self._dialog)
-        self.page.on("console", self._said)
-
-    def _dialog(self, dialog: Any) -> None:
-        self.faults.append(f"dialog: {dialog.message}")
-        dialog.dismiss()
-
-    def _said(self, message: Any) -> None:
-        refused = "Failed to load resource"  # the status of an answer, which tests look at
-        if message.type == "error" and not message.text.startswith((BLOCKED_STYLE, refused)):
-            self.faults.append(message.text)
+    with browser() as started:
+        yield started
 
 
 @pytest.fixture
@@ -201,32 +170,6 @@ def log_in(page: Any, site: Site, key: str, path: str = "") -> None:
     page.get_by_label("API key").fill(key)
     page.get_by_role("button", name="Log in").click()
     page.get_by_role("button", name="Log out").wait_for()
-
-
-def keep(page: Any, name: str) -> None:
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
-
-
-def expect_usable(page: Any) -> None:
-    """No violation of WCAG, by axe, that keeps people out."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    found = Axe().run(page).response["violations"]
-    serious = [
-        (one["id"], one["nodes"][0]["html"], one["nodes"][0]["failureSummary"])
-        for one in found
-        if one["impact"] in {"serious", "critical"}
-    ]
-    assert serious == []
-
-
-def drawn(page: Any) -> int:
-    """How many charts there are, once all of them are drawn."""
-    places = page.locator("[data-figure]")
-    for number in range(places.count()):
-        places.nth(number).locator("svg.main-svg").first.wait_for()
-    return int(places.count())
 
 
 VIEWS = {

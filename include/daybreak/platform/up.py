@@ -60,9 +60,11 @@ def up(
         with _undone_on_failure(settings, folder) as begun:
             _start_postgres(settings, begun, listen)
             port = _airflow_port(settings, folder, groups)
+            linked = _linked(settings, port)
             with ThreadPoolExecutor(max_workers=2) as pool:
-                airflow = pool.submit(_airflow, settings, folder, groups, port, begun, listen)
-                serving = pool.submit(_serving, settings, folder, groups, port, begun, listen)
+                wanted = port if "airflow" in groups else None
+                airflow = pool.submit(_airflow, settings, folder, wanted, begun, listen)
+                serving = pool.submit(_serving, linked, folder, groups, begun, listen)
                 records = serving.result() + airflow.result()
             _wait(records, listen, patience)
             return bool(begun)
@@ -138,12 +140,11 @@ def _start_postgres(settings: Settings, begun: list[str], listen: Listener) -> N
 def _airflow(
     settings: Settings,
     folder: StateFolder,
-    groups: Collection[str],
     port: int | None,
     begun: list[str],
     listen: Listener,
 ) -> list[Record]:
-    if "airflow" not in groups or port is None:
+    if port is None:
         return []
     env = airflow_env.airflow_env(settings, folder, port)
     wanted = components.airflow_components(env, settings.api_host, port)
@@ -158,17 +159,12 @@ def _serving(
     settings: Settings,
     folder: StateFolder,
     groups: Collection[str],
-    airflow_port: int | None,
     begun: list[str],
     listen: Listener,
 ) -> list[Record]:
     migrations.migrate_warehouse(settings)
     if "serving" not in groups:
         return []
-    if settings.airflow_url is None and airflow_port is not None:
-        # So that the page's links to runs lead somewhere.
-        url = f"http://{components.reachable(settings.api_host)}:{airflow_port}"
-        settings = settings.model_copy(update={"airflow_url": url})
     port = _port(settings, folder, components.SERVING, "api_port")
     env = airflow_env.settings_env(settings) | {
         "DAYBREAK_API_PORT": str(port),
@@ -183,6 +179,14 @@ def _airflow_port(settings: Settings, folder: StateFolder, groups: Collection[st
     if "airflow" in groups or processes.find(folder, components.API_SERVER):
         return _port(settings, folder, components.API_SERVER, "airflow_port")
     return None
+
+
+def _linked(settings: Settings, airflow_port: int | None) -> Settings:
+    """With the address of Airflow's UI, so that the page links to runs; one that is set is kept."""
+    if settings.airflow_url is not None or airflow_port is None:
+        return settings
+    url = f"http://{components.reachable(settings.api_host)}:{airflow_port}"
+    return settings.model_copy(update={"airflow_url": url})
 
 
 def _port(settings: Settings, folder: StateFolder, name: str, field: str) -> int:

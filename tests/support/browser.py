@@ -1,0 +1,77 @@
+"""The page in Debian's Chromium: a tab that fails its test for what scripts say, and a look at it.
+
+Screenshots are kept in ``build/screenshots``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from programs import CHROMIUM
+
+SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
+BLOCKED_STYLE = "Applying inline style violates"
+"""What Plotly would add for maps, which the policy forbids and no figure has."""
+
+
+@contextmanager
+def browser() -> Iterator[Any]:
+    """Chromium, as playwright drives it."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
+        # Under root, as in containers, Chromium has no sandbox of its own.
+        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+class Watched:
+    """A tab that fails its test for an error of a script, or a dialog."""
+
+    def __init__(self, chromium: Any, **options: Any) -> None:
+        self.context = chromium.new_context(viewport={"width": 1280, "height": 860}, **options)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(60_000)
+        self.faults: list[str] = []
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("dialog", self._dialog)
+        self.page.on("console", self._said)
+
+    def _dialog(self, dialog: Any) -> None:
+        self.faults.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def _said(self, message: Any) -> None:
+        refused = "Failed to load resource"  # the status of an answer, which tests look at
+        if message.type == "error" and not message.text.startswith((BLOCKED_STYLE, refused)):
+            self.faults.append(message.text)
+
+
+def keep(page: Any, name: str) -> None:
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+
+
+def expect_usable(page: Any) -> None:
+    """No violation of WCAG, by axe, that keeps people out."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    serious = [
+        (one["id"], one["nodes"][0]["html"], one["nodes"][0]["failureSummary"])
+        for one in found
+        if one["impact"] in {"serious", "critical"}
+    ]
+    assert serious == []
+
+
+def drawn(page: Any) -> int:
+    """How many charts there are, once all of them are drawn."""
+    places = page.locator("[data-figure]")
+    for number in range(places.count()):
+        places.nth(number).locator("svg.main-svg").first.wait_for()
+    return int(places.count())
