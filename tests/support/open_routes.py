@@ -14,6 +14,7 @@ OPEN = frozenset(
         "/v2/models/<name>/versions/<version>/ready",
         "/ui/login",
         "/ui/page.css",
+        "/ui/draw.js",
         "/ui/page.js",
         "/ui/plotly.js",
         "/ui/icon.svg",

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daybreak.charts.figures import figure, line, plain
+from daybreak.charts.tables import Column, Table, as_csv
 from daybreak.serving.page.accuracy import ROWS_AT_ONCE, affordable
 from daybreak.serving.page.data import months
-from daybreak.serving.page.figures import figure, line, plain
 from daybreak.serving.page.login import _WITHIN
-from daybreak.serving.page.tables import Column, Table, as_csv
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", '=HYPERLINK("http://x")']
 

@@ -8,9 +8,7 @@ from typing import Any
 
 from flask import Response
 
-from daybreak.serving.http.auth import needs
-from daybreak.serving.page.asked import text_of, whole_of
-from daybreak.serving.page.figures import (
+from daybreak.charts.figures import (
     BASELINE,
     FORECAST,
     Chart,
@@ -20,10 +18,12 @@ from daybreak.serving.page.figures import (
     line,
     plain,
 )
+from daybreak.charts.tables import Column, Table
+from daybreak.serving.http.auth import needs
+from daybreak.serving.page.asked import text_of, whole_of
 from daybreak.serving.page.forecast import REPORT
 from daybreak.serving.page.frame import answered_by, blueprint, shown
 from daybreak.serving.page.reading import Row, reading
-from daybreak.serving.page.tables import Column, Table
 from daybreak.serving.service import current_service
 
 MOST_DAYS = 28

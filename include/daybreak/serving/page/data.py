@@ -9,11 +9,11 @@ from datetime import date, timedelta
 
 from flask import Response
 
+from daybreak.charts.figures import BAD, FORECAST, Chart, bars, figure
+from daybreak.charts.tables import Column, Table
 from daybreak.serving.http.auth import needs
-from daybreak.serving.page.figures import BAD, FORECAST, Chart, bars, figure
 from daybreak.serving.page.frame import blueprint, shown
 from daybreak.serving.page.reading import Row, reading
-from daybreak.serving.page.tables import Column, Table
 from daybreak.serving.service import current_service
 
 MOST_LOADS = 100

@@ -1,4 +1,4 @@
-"""Files of the page: the style, our script, and Plotly's script from its wheel.
+"""Files of the page: the style, our scripts, and Plotly's script from its wheel.
 
 Each is at a path of its own: nothing that a client sends is ever part of a path here.
 """
@@ -10,11 +10,11 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 from flask import Blueprint, Response, request
 
+from daybreak.charts.plotly import DRAW, plotly_script
 from daybreak.serving.http.auth import public
 from daybreak.serving.turn import pass_on
 
@@ -33,18 +33,11 @@ class File:
     etag: str
 
 
-def _plotly() -> Path:
-    # Found, not imported: its Python is not needed.
-    spec = find_spec("plotly")
-    if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError("the wheel plotly is not installed")
-    return Path(spec.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
-
-
 FILES: dict[str, tuple[Callable[[], Path], str]] = {
     "page.css": (lambda: _HERE / "page.css", "text/css; charset=utf-8"),
     "page.js": (lambda: _HERE / "page.js", _JAVASCRIPT),
-    "plotly.js": (_plotly, _JAVASCRIPT),
+    "plotly.js": (plotly_script, _JAVASCRIPT),
+    "draw.js": (lambda: DRAW, _JAVASCRIPT),
     "icon.svg": (lambda: _HERE / "icon.svg", "image/svg+xml"),
 }
 

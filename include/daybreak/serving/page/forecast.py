@@ -10,12 +10,7 @@ from typing import Any
 
 from flask import Response
 
-from daybreak.errors import DaybreakError
-from daybreak.models.base import AnyModel
-from daybreak.serving.http.auth import needs
-from daybreak.serving.http.body import parse
-from daybreak.serving.page.asked import day_of, number_of, text_of
-from daybreak.serving.page.figures import (
+from daybreak.charts.figures import (
     BASELINE,
     FAINT,
     FORECAST,
@@ -26,9 +21,14 @@ from daybreak.serving.page.figures import (
     line,
     upright,
 )
+from daybreak.charts.tables import Column, Table
+from daybreak.errors import DaybreakError
+from daybreak.models.base import AnyModel
+from daybreak.serving.http.auth import needs
+from daybreak.serving.http.body import parse
+from daybreak.serving.page.asked import day_of, number_of, text_of
 from daybreak.serving.page.frame import answered_by, blueprint, shown
 from daybreak.serving.page.reading import Ask, Row, reading
-from daybreak.serving.page.tables import Column, Table
 from daybreak.serving.service import current_service
 
 REPORT = "forecast_actual"

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 from flask import Blueprint, Flask, Request, Response, current_app, g, render_template, request
 from werkzeug.exceptions import HTTPException
 
+from daybreak.charts.tables import Table, as_csv
 from daybreak.errors import DaybreakError, Forbidden, MethodNotAllowed, NotFound, Unauthenticated
 from daybreak.models.base import AnyModel
 from daybreak.serving.http.auth import Authenticator, Caller, may, needs
@@ -18,7 +19,6 @@ from daybreak.serving.http.envelope import logger
 from daybreak.serving.page.acts import Acts
 from daybreak.serving.page.files import add_files, file
 from daybreak.serving.page.sessions import Sessions, from_this_server, has_header
-from daybreak.serving.page.tables import Table, as_csv
 from daybreak.serving.service import current_service
 
 View = TypeVar("View", bound=Callable[..., Any])

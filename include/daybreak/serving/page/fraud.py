@@ -7,9 +7,7 @@ from datetime import timedelta
 
 from flask import Response
 
-from daybreak.serving.http.auth import needs
-from daybreak.serving.page.asked import day_of, whole_of
-from daybreak.serving.page.figures import (
+from daybreak.charts.figures import (
     BASELINE,
     FORECAST,
     INK,
@@ -19,9 +17,11 @@ from daybreak.serving.page.figures import (
     figure,
     line,
 )
+from daybreak.charts.tables import Column, Table
+from daybreak.serving.http.auth import needs
+from daybreak.serving.page.asked import day_of, whole_of
 from daybreak.serving.page.frame import answered_by, blueprint, shown
 from daybreak.serving.page.reading import Row, reading
-from daybreak.serving.page.tables import Column, Table
 from daybreak.serving.service import current_service
 
 REPORT = "fraud_queue"

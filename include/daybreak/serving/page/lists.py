@@ -10,15 +10,15 @@ from typing import Any
 
 from flask import Response
 
+from daybreak.charts.figures import BASELINE, FORECAST, Chart, days_axis, figure, line
+from daybreak.charts.tables import Column, Kind, Table
 from daybreak.errors import DaybreakError
 from daybreak.models.base import AnyModel
 from daybreak.serving.http.auth import needs
 from daybreak.serving.http.body import parse
 from daybreak.serving.page.asked import text_of, whole_of
-from daybreak.serving.page.figures import BASELINE, FORECAST, Chart, days_axis, figure, line
 from daybreak.serving.page.frame import answered_by, blueprint, shown
 from daybreak.serving.page.reading import Ask, Row, reading
-from daybreak.serving.page.tables import Column, Kind, Table
 from daybreak.serving.service import current_service
 
 REPORT = "recommendation_hits"

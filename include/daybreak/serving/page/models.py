@@ -9,13 +9,13 @@ from typing import Any
 
 from flask import Response
 
+from daybreak.charts.figures import FORECAST, Chart, figure, line, plain
+from daybreak.charts.tables import Column, Table
 from daybreak.errors import NotFound
 from daybreak.serving.http.auth import needs
 from daybreak.serving.page.asked import text_of
-from daybreak.serving.page.figures import FORECAST, Chart, figure, line, plain
 from daybreak.serving.page.frame import blueprint, may_act, seen_models, shown
 from daybreak.serving.page.reading import Row, reading
-from daybreak.serving.page.tables import Column, Table
 from daybreak.serving.service import current_service
 
 MOST_VERSIONS = 200

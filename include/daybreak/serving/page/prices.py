@@ -7,12 +7,12 @@ from datetime import timedelta
 
 from flask import Response
 
+from daybreak.charts.figures import BASELINE, FAINT, FORECAST, Chart, bars, figure, plain
+from daybreak.charts.tables import Column, Table
 from daybreak.serving.http.auth import needs
 from daybreak.serving.page.asked import day_of
-from daybreak.serving.page.figures import BASELINE, FAINT, FORECAST, Chart, bars, figure, plain
 from daybreak.serving.page.frame import answered_by, blueprint, may_act, shown
 from daybreak.serving.page.reading import Row, reading
-from daybreak.serving.page.tables import Column, Table
 from daybreak.serving.service import current_service
 
 REPORT = "price_proposals"

@@ -13,36 +13,12 @@ from sqlalchemy.exc import DBAPIError
 from daybreak.errors import NotReady, WarehouseOverloaded
 from daybreak.runtime import REPORT_SECONDS, Runtime
 from daybreak.serving.turn import pass_on
+from daybreak.warehouse.reports.reading import begin_reading
 from daybreak.warehouse.tables import READER_ROLE
 
 Row = dict[str, Any]
 Ask = Callable[..., list[Row]]
 """A question as SQL with its values by name, to the rows of the answer."""
-
-_BEGIN = text(
-    """
-    SELECT
-        set_config('transaction_read_only', 'on', true),
-        set_config('statement_timeout', :timeout, true),
-        set_config('jit', 'off', true),
-        -- A user with more rights gives them up; one that is no member has its own alone.
-        set_config(
-            'role',
-            CASE
-                WHEN pg_has_role(
-                    current_user,
-                    :reader,
-                    CASE
-                        WHEN current_setting('server_version_num')::int < 160000 THEN 'MEMBER'
-                        ELSE 'SET'
-                    END
-                ) THEN :reader
-                ELSE current_user
-            END,
-            true
-        )
-    """
-)
 
 
 @contextmanager
@@ -55,8 +31,7 @@ def reading(runtime: Runtime) -> Iterator[Ask]:
     pass_on()
     try:
         with runtime.reports.connect() as conn:
-            begun = {"timeout": str(REPORT_SECONDS * 1000), "reader": READER_ROLE}
-            conn.execute(_BEGIN, begun)
+            begin_reading(conn, REPORT_SECONDS)
 
             def ask(question: str, **values: Any) -> list[Row]:
                 found = conn.execute(text(question), values)

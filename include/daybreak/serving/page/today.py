@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 from flask import Response
 
+from daybreak.charts.tables import Column, Table
 from daybreak.serving.http.auth import needs
 from daybreak.serving.page.frame import blueprint, page_of_app, seen_models, shown
 from daybreak.serving.page.reading import Row, reading
-from daybreak.serving.page.tables import Column, Table
 from daybreak.serving.service import current_service
 
 STRIP = 30

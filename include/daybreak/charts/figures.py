@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from daybreak.serving.page.tables import Table
+from daybreak.charts.tables import Table
 
 Figure = dict[str, Any]
 INK, FORECAST, FAN, BASELINE, FAINT, GOOD, BAD = (
