@@ -285,6 +285,14 @@ class NotCarried(NoData):
     code = "not_carried"
 
 
+class PeriodOpen(DaybreakError):
+    """A report is asked for of a period whose days are not all over and closed."""
+
+    status = 409
+    code = "period_open"
+    final = True
+
+
 class InputsLate(DaybreakError):
     """The business day was not closed within the time a run may wait for it."""
 

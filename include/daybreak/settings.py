@@ -227,6 +227,22 @@ class Settings(BaseSettings):
         "in the home. Processes that share it write what others of them left behind.",
     )
 
+    report_days: bool = Field(
+        True, description="Whether each published day gets a report; weeks always do."
+    )
+    report_mail_to: str | None = Field(
+        None, description="Who gets a mail of each report, with commas; default: nobody."
+    )
+    report_mail_connection: str = Field(
+        "smtp_default", description="Airflow's connection to the mail server."
+    )
+    report_slack_channel: str | None = Field(
+        None, description="Slack channel that each report is posted to; default: none."
+    )
+    report_slack_connection: str = Field(
+        "slack_api_default", description="Airflow's connection to Slack."
+    )
+
     entities_per_shard: int = Field(2000, ge=1, description="Entities scored by one mapped task.")
     threads: int = Field(0, ge=0, description="Threads for training and scoring; 0: all cores.")
 
@@ -242,6 +258,7 @@ class Settings(BaseSettings):
     keep_events_days: int = Field(
         400, ge=1, description="Days that events of streams are kept; older ones are not taken."
     )
+    keep_reports_days: int = Field(400, ge=1, description="Days that reports of periods are kept.")
     keep_logs_days: int = Field(
         30, ge=1, description="Days that Airflow's task logs and metadata are kept."
     )

@@ -21,6 +21,7 @@ from daybreak.cli import (
     models,
     platform,
     prices,
+    reports,
     runs,
     streams,
     warehouse,
@@ -37,12 +38,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _module in (platform, demo, runs, models, export, advise):
+for _module in (platform, demo, runs, models, export, advise, reports):
     app.add_typer(_module.app)
 app.add_typer(data.app, name="data")
 app.add_typer(warehouse.app, name="warehouse")
 app.add_typer(generations.app, name="generations")
 app.add_typer(prices.app, name="prices")
+app.add_typer(reports.listing, name="reports")
 app.add_typer(streams.app, name="streams")
 app.add_typer(keys.app, name="keys")
 

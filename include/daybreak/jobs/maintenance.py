@@ -21,6 +21,8 @@ from daybreak.ledger.generations import abandoned
 from daybreak.ledger.retention import Windows
 from daybreak.models import model_names, nightly_models
 from daybreak.registry.retention import expired_versions, prune_versions
+from daybreak.reporting.kept import expired as expired_reports
+from daybreak.reporting.kept import prune as prune_reports
 from daybreak.runtime import Runtime, get_runtime
 from daybreak.settings import Settings
 from daybreak.signals.retention import expired_days, prune_days
@@ -28,8 +30,8 @@ from daybreak.warehouse.engine import connect
 
 
 def prunable(runtime: Runtime | None = None) -> dict[str, Any]:
-    """What ``prune`` would take now: lists of ``generations``, ``snapshots``, ``versions`` and
-    ``days_of_events``."""
+    """What ``prune`` would take now: lists of ``generations``, ``snapshots``, ``versions``,
+    ``days_of_events`` and ``reports``."""
     runtime = runtime or get_runtime()
     windows = _windows(runtime)
     with connect(runtime.engine) as conn:
@@ -39,17 +41,19 @@ def prunable(runtime: Runtime | None = None) -> dict[str, Any]:
         features = retention.expired_snapshots(conn, model_names(), windows, gone)
         versions = expired_versions(conn, _versions_before(runtime), gone)
         days = expired_days(conn, _kept_events(runtime))
+        reports = [folder for _, folder, _ in expired_reports(conn, _reports_before(runtime))]
     return {
         "generations": retention.as_json(scores),
         "snapshots": retention.as_json(features),
         "versions": _named(versions),
         "days_of_events": [day.isoformat() for day in days],
+        "reports": reports,
     }
 
 
 def prune(runtime: Runtime | None = None) -> dict[str, Any]:
-    """Sweep, then take scores, snapshots, versions and events past their time; returns what
-    went."""
+    """Sweep, then take scores, snapshots, versions, events and reports past their time; returns
+    what went."""
     runtime = runtime or get_runtime()
     windows = _windows(runtime)
     models = nightly_models()
@@ -67,6 +71,7 @@ def prune(runtime: Runtime | None = None) -> dict[str, Any]:
         "days_of_events": [
             day.isoformat() for day in prune_days(runtime.engine, _kept_events(runtime))
         ],
+        "reports": prune_reports(runtime.registry, _reports_before(runtime)),
     }
     for name, listed in gone.items():
         runtime.metrics.incr(f"prune.{name}", len(listed))
@@ -143,6 +148,10 @@ def _kept_events(runtime: Runtime) -> timedelta:
 
 def _versions_before(runtime: Runtime) -> datetime:
     return _before(runtime, runtime.settings.keep_versions_days)
+
+
+def _reports_before(runtime: Runtime) -> datetime:
+    return _before(runtime, runtime.settings.keep_reports_days)
 
 
 def _before(runtime: Runtime, days: int) -> datetime:

@@ -44,6 +44,7 @@ from daybreak.prices.curve import Curve
 from daybreak.registry.artifact import Artifact
 from daybreak.signals.declared import Signal
 from daybreak.signals.transactions import EventRows
+from daybreak.warehouse.reports.section import Section
 from daybreak.warehouse.reports.view import View
 
 logger = logging.getLogger(__name__)
@@ -776,8 +777,9 @@ class Model(Generic[RequestT]):
     makes it again from the log by the batch fold: same features, same answer, bit for bit. The
     version in force answers; no business date has to be published.
     ``curve``: of a model that sets prices: the demand curve of an entity (n=1), with its published
-    row of the score table, (1,) each. ``views``: its report views. ``reads``: the inputs of a model
-    that is not scored nightly; else its schedule has them.
+    row of the score table, (1,) each. ``views``: its report views. ``sections``: what its period
+    reports have beside what those of every model have. ``reads``: the inputs of a model that is not
+    scored nightly; else its schedule has them.
     """
 
     name: str
@@ -789,6 +791,7 @@ class Model(Generic[RequestT]):
     learning: str | None = None
     curve: CurveOf | None = None
     views: tuple[View, ...] = ()
+    sections: tuple[Section, ...] = ()
     reads: tuple[ScoresOf, ...] = ()
 
     def __post_init__(self) -> None:

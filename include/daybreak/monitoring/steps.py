@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,6 +62,7 @@ def record_step(
     started_at: datetime,
     ended_at: datetime,
     rows: int | None = None,
+    processor_seconds: float | None = None,
 ) -> None:
     """Write the row of a finished step; the last try of a step is the one that stays."""
     statement = insert(step_table).values(
@@ -70,8 +72,10 @@ def record_step(
         started_at=started_at,
         ended_at=ended_at,
         rows=rows,
+        processor_seconds=processor_seconds,
     )
-    _upsert(conn, statement, step_table, change=("started_at", "ended_at", "rows"))
+    change = ("started_at", "ended_at", "rows", "processor_seconds")
+    _upsert(conn, statement, step_table, change=change)
 
 
 @contextmanager
@@ -86,9 +90,11 @@ def timed_step(
     shard: int = WHOLE,
 ) -> Iterator[Timed]:
     """Time the block. It is recorded after its own transaction and only where it succeeds:
-    a failed try leaves a counter and no row.
+    a failed try leaves a counter and no row. Its processor seconds are those of the process, all
+    threads together.
     """
     timed = Timed()
+    processor = time.process_time()
     with measured(metrics, clock, f"{model}.{step}") as started_at:
         yield timed
         with begin(engine) as conn:
@@ -100,6 +106,7 @@ def timed_step(
                 started_at=started_at,
                 ended_at=clock(),
                 rows=timed.rows,
+                processor_seconds=time.process_time() - processor,
             )
 
 

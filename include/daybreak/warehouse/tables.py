@@ -698,9 +698,29 @@ step = Table(
     Column("started_at", Instant, nullable=False),
     Column("ended_at", Instant, nullable=False),
     Column("rows", BigInteger),
+    Column("processor_seconds", Double, comment="of the process, PostgreSQL's not counted"),
     schema="ops",
 )
 """How long each step of a run took, the last try of each."""
+
+period_report = Table(
+    "period_report",
+    metadata,
+    Column("report_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("period", Text, nullable=False, comment="2026-07-20, 2026-W30 or 2026-07"),
+    Column("name", Text, nullable=False, comment="knowledge time, and a hash of the content"),
+    Column("first_date", Date, nullable=False),
+    Column("last_date", Date, nullable=False),
+    Column("known_at", Instant, nullable=False, comment="knowledge time of all its numbers"),
+    Column("nights", Integer, nullable=False, comment="published business dates of the period"),
+    Column("uri", Text, nullable=False),
+    Column("files", JSONB, nullable=False, comment="file name to sha256"),
+    Column("made_at", Instant, nullable=False),
+    UniqueConstraint("model", "period", "name", name="period_report_once"),
+    schema="ops",
+)
+"""Reports of models over periods. A row is written after all of its files."""
 
 sla = Table(
     "sla",

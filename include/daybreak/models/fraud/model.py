@@ -10,6 +10,7 @@ from daybreak.models.fraud.layout import Layout
 from daybreak.models.fraud.nightly import FraudNightly
 from daybreak.models.fraud.reasons import Notes
 from daybreak.models.fraud.scorer import FraudScorer
+from daybreak.models.fraud.sections import SECTIONS
 from daybreak.models.fraud.views import VIEWS
 from daybreak.signals.incoming import DecisionForm
 
@@ -51,4 +52,5 @@ MODEL = Model(
     decides=True,
     learning="daybreak.models.fraud.learn.learning:LEARNING",
     views=VIEWS,
+    sections=SECTIONS,
 )

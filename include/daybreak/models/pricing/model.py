@@ -7,6 +7,7 @@ from daybreak.models.pricing.curve import curve_of
 from daybreak.models.pricing.nightly import PricingNightly
 from daybreak.models.pricing.request import PriceNotes, PriceRequest
 from daybreak.models.pricing.scorer import PricingScorer
+from daybreak.models.pricing.sections import SECTIONS
 from daybreak.models.pricing.views import VIEWS
 
 EXPECTED = {
@@ -85,4 +86,5 @@ MODEL = Model(
     learning="daybreak.models.pricing.learn:LEARNING",
     curve=curve_of,
     views=VIEWS,
+    sections=SECTIONS,
 )

@@ -11,6 +11,7 @@ from daybreak.models.recommendations.features.histories import DEFAULT_USER
 from daybreak.models.recommendations.nightly import ListNightly
 from daybreak.models.recommendations.request import Notes, RecommendationRequest
 from daybreak.models.recommendations.scorer import RecommendationScorer
+from daybreak.models.recommendations.sections import SECTIONS
 from daybreak.models.recommendations.views import VIEWS
 
 
@@ -77,4 +78,5 @@ MODEL = Model(
     nightly=ListNightly(),
     learning="daybreak.models.recommendations.learn:LEARNING",
     views=VIEWS,
+    sections=SECTIONS,
 )

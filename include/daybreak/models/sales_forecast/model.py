@@ -11,6 +11,7 @@ from daybreak.models.sales_forecast.nightly import ForecastNightly
 from daybreak.models.sales_forecast.options import Scope
 from daybreak.models.sales_forecast.request import ForecastRequest, WhatIf
 from daybreak.models.sales_forecast.scorer import ForecastScorer
+from daybreak.models.sales_forecast.sections import SECTIONS
 from daybreak.models.sales_forecast.views import VIEWS
 
 
@@ -58,4 +59,5 @@ MODEL = Model(
     nightly=ForecastNightly(),
     learning="daybreak.models.sales_forecast.learn:LEARNING",
     views=VIEWS,
+    sections=SECTIONS,
 )

@@ -22,7 +22,7 @@ BEFORE = views_of(__name__, "version_gate", "basis")
 
 _PRICES = ("price_history", "price_low_30d", "price_was")
 
-_DATA = ("day", "item", "load", "quarantine", "sales")
+_DATA = ("day", "item", "load", "quarantine", "sales", "step", "period_report")
 
 AFTER = views_of(
     __name__, "freshness", "sla_daily", "drift", "run", "canary", "model_history", *_PRICES, *_DATA
