@@ -30,6 +30,17 @@ DRIFTED = Asset(
     extra={"table": "ops.drift_alarm", "holds": "alarms", "seen in": "report.drift"},
 )
 
+REPORTS = Asset(
+    "period_reports",
+    uri="daybreak://registry/reports",
+    group=GROUP,
+    extra={
+        "table": "ops.period_report",
+        "holds": "reports of days, weeks and months",
+        "seen in": "report.period_report",
+    },
+)
+
 
 def scores_of(model: str) -> Asset:
     """What a nightly run publishes; reports and DAGs of your own can be scheduled on it."""

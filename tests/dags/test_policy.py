@@ -23,7 +23,7 @@ NIGHTLY = {
     "daily_prices": "pricing",
     "daily_recommendations": "recommendations",
 }
-OTHERS = {"ingest", "maintenance", "train_models"}
+OTHERS = {"ingest", "maintenance", "reports", "train_models"}
 DAGS = {*NIGHTLY, *OTHERS}
 
 
@@ -119,7 +119,7 @@ def test_every_asset_is_found_in_the_group_and_says_what_it_is(tasks: dict[str, 
         name: (group, extra) for task in tasks.values() for name, group, extra in task["assets"]
     }
     assert set(assets) == {
-        *("raw_facts", "champions"),
+        *("raw_facts", "champions", "period_reports"),
         *(f"{model}_published" for model in NIGHTLY.values()),
     }
     for name, (group, extra) in assets.items():
@@ -242,6 +242,8 @@ def test_with_the_clock_off_nothing_is_scheduled(tmp_path: Path) -> None:
         "daily_prices": "sales_forecast_published, backfill",
         "ingest": "None",
         "maintenance": "None",
+        "reports": " or ".join(f"{model}_published" for model in sorted(NIGHTLY.values()))
+        + ", clock off",
         "train_models": "None",
     }
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import airflow.sdk
-from airflow.sdk import DAG, Asset, RetryAction, XComArg
+from airflow.sdk import DAG, Asset, AssetAny, RetryAction, XComArg
 from airflow.sdk.definitions._internal.contextmanager import DagContext
 
 from daybreak import errors
@@ -83,7 +83,8 @@ def schedule_of(timetable: Any) -> str:
     """What the UI shows; Airflow's light timetables know their expression only."""
     if condition := getattr(timetable, "asset_condition", None):
         assets = sorted(asset.name for asset in condition.objects)
-        return f"{' and '.join(assets)}, {schedule_of(timetable.timetable)}"
+        word = " or " if isinstance(condition, AssetAny) else " and "
+        return f"{word.join(assets)}, {schedule_of(timetable.timetable)}"
     return str(getattr(timetable, "summary", getattr(timetable, "expression", None)))
 
 

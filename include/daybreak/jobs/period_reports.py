@@ -7,14 +7,15 @@ import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, text
 
 from daybreak.errors import InvalidRequest, PeriodOpen
 from daybreak.models import get_model, model_names, schedules
-from daybreak.models.base import AnyModel, Progress, quiet
+from daybreak.models.base import AnyModel, Progress, logged, quiet
 from daybreak.models.offered import carried, expect_carried
 from daybreak.period import DAY, Period
 from daybreak.reporting import kept
@@ -23,7 +24,6 @@ from daybreak.reporting.general import SECTIONS
 from daybreak.reporting.kept import PAGE, Report
 from daybreak.reporting.page import About, page
 from daybreak.runtime import Runtime, get_runtime
-from daybreak.settings import Settings
 from daybreak.warehouse.engine import connect, make_engine
 from daybreak.warehouse.reports.reading import begin_reading
 from daybreak.warehouse.reports.section import Section
@@ -161,11 +161,41 @@ def due(
     ]
 
 
-def page_of(report: Report, settings: Settings) -> str:
-    """The address of a report on the page: in Airflow where its address is known, else relative to
-    the prediction service's."""
-    base = f"{settings.airflow_url.rstrip('/')}/daybreak" if settings.airflow_url else ""
-    return f"{base}/ui/reports/{report.model}/{report.period}/{report.name}"
+def make_once(
+    model: str,
+    period: str,
+    since: datetime | None,
+    airflow_url: str | None = None,
+    runtime: Runtime | None = None,
+) -> dict[str, Any]:
+    """The address of a report: of one that is known ``since`` then, or else of one made now.
+
+    So a task that is tried again makes none twice. ``airflow_url``: where the page is. Raises what
+    ``make_report`` raises.
+    """
+    runtime = runtime or get_runtime()
+    there = list_reports(model, period, runtime)
+    if since is not None and there and there[0].known_at >= since:
+        return address_of(there[0], airflow_url)
+    return address_of(make_report(model, period, logged, runtime), airflow_url)
+
+
+def address_of(report: Report, airflow_url: str | None) -> dict[str, Any]:
+    """What travels of a report between tasks and with its asset event, as JSON.
+
+    ``page``: its address on the page: in Airflow where its address is known, else relative to the
+    prediction service.
+    """
+    base = f"{airflow_url.rstrip('/')}/daybreak" if airflow_url else ""
+    return {
+        "model": report.model,
+        "period": report.period,
+        "name": report.name,
+        "known_at": report.known_at.isoformat(),
+        "nights": report.nights,
+        "uri": report.uri,
+        "page": f"{base}/ui/reports/{report.model}/{report.period}/{report.name}",
+    }
 
 
 def _has(runtime: Runtime, model: str, period: Period) -> bool:
