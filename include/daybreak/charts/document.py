@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from functools import cache
@@ -11,6 +12,7 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 from markupsafe import Markup
 
+from daybreak.charts.figures import Chart
 from daybreak.charts.plotly import DRAW, STATIC, plotly_script
 from daybreak.charts.tables import Column
 
@@ -27,6 +29,12 @@ def environment(package: str) -> Environment:
     made = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     made.globals |= {"style": _style, "scripts": _scripts, "cell": cell}
     return made
+
+
+def figures_page(title: str, lines: Sequence[str], charts: Sequence[Chart]) -> str:
+    """A document of some charts, each with its table, under a title and some lines."""
+    template = environment("daybreak.charts").get_template("figures.html")
+    return template.render(title=title, lines=lines, charts=charts)
 
 
 def cell(column: Column, value: Any) -> Markup:

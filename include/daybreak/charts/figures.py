@@ -83,12 +83,12 @@ def days_axis(days: Sequence[date]) -> Figure:
     return axis | ({"dtick": 86_400_000} if few else {"nticks": 7})
 
 
-def upright(moment: date) -> Figure:
-    """A faint line at a day."""
+def upright(place: date | float) -> Figure:
+    """A faint line at a day, or at a number."""
     return {
         "type": "line",
-        "x0": moment,
-        "x1": moment,
+        "x0": place,
+        "x1": place,
         "yref": "paper",
         "y0": 0,
         "y1": 1,

@@ -33,21 +33,21 @@ def curve(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Draw it into this file: .html, .svg or .png. Needs no internet."),
+        typer.Option(help="Draw it into this .html file. Needs no internet."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """What is expected at each price that the rules of the night left, and which was proposed.
 
-    daybreak prices curve S001 I0001 --out curve.svg
+    daybreak prices curve S001 I0001 --out curve.html
     """
     from daybreak.jobs.curves import demand_curve
 
     drawn = None
     if out is not None:
-        from daybreak.cli.curve_picture import draw, kind_of
+        from daybreak.cli.curve_picture import check_name, draw
 
-        kind_of(out)  # before anything is read
+        check_name(out)  # before anything is read
         drawn = draw
     found = demand_curve(store, item, business_date.date() if business_date else None)
     if out is not None and drawn is not None:
