@@ -30,6 +30,7 @@ VIEWS = (
     "prices",
     "models",
     "data",
+    "reports",
 )
 HOST = "localhost"
 ORIGIN = {"Origin": f"http://{HOST}"}

@@ -13,7 +13,7 @@ import recommendation_lists
 from daybreak.ledger import generations as g
 from daybreak.ledger.upstream import record_upstream
 from daybreak.models.sales_forecast.tables import scores as score_sales_forecast
-from daybreak.monitoring.steps import begin_run
+from daybreak.monitoring.steps import begin_run, record_step
 from daybreak.warehouse import tables
 from daybreak.warehouse.partitions import ensure_partition
 
@@ -99,6 +99,17 @@ def fill(conn: Connection) -> None:
     begin_run(
         conn, run_key="daily_forecast/late", model=MODEL, business_date=MARCH_1 + DAY,
         run_type="scheduled", queued_at=None, now=march(3), interval="daily",
+    )  # fmt: skip
+    record_step(
+        conn, run_key="daily_forecast/late", step="score_shard", started_at=march(3),
+        ended_at=march(3, 1), rows=7, processor_seconds=2.5,
+    )  # fmt: skip
+    conn.execute(
+        insert(tables.period_report).values(
+            model=MODEL, period="2026-03-02", name="a", first_date=MARCH_1 + DAY,
+            last_date=MARCH_1 + DAY, known_at=march(9), nights=1, uri="", files={},
+            made_at=march(9),
+        )
     )  # fmt: skip
     come_in(conn)
     for model in (MODEL, "recommendations", "pricing"):

@@ -52,6 +52,7 @@ TRY_AGAIN = {
     "WarehouseUnavailable": "the server may be restarting",
 }
 A_PERSON_FIRST = {
+    "PeriodOpen",
     "ArtifactAltered",
     "AuditFailed",
     "ConfigError",

@@ -138,6 +138,8 @@ def prune(
             typer.echo(f"{one['model']} {day}: {kind[:-1]} {one['id']}, {rows:,} rows {verb}")
     for one in found["versions"]:
         typer.echo(f"{one['model']}: files of version {one['version']} {verb}")
+    for one in found["reports"]:
+        typer.echo(f"{one} {verb}")
     counts = ", ".join(f"{len(found[kind]):,} {kind}" for kind in _PRUNED)
     days = found["days_of_events"]
     if days:

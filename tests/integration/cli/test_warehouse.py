@@ -215,6 +215,7 @@ def test_prune_shows_what_would_go_and_takes_it(
         "snapshots": [{"id": 1, "rows": 0, **day}],
         "versions": [],
         "days_of_events": [],
+        "reports": [],
     }
     listed = "sales_forecast 2026-03-01: generation 1, 3 rows would go\n"
     assert listed in run(warehouse_url, "prune", "--dry-run").output
@@ -227,4 +228,5 @@ def test_prune_shows_what_would_go_and_takes_it(
         "snapshots": [],
         "versions": [],
         "days_of_events": [],
+        "reports": [],
     }

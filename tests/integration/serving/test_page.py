@@ -248,7 +248,7 @@ def test_views_of_models_that_are_not_carried_are_not_there(runtime: Runtime) ->
     client = browser(page_app(runtime, models=[TOY]), key_of(runtime, "predict"))
     links = Elements(shown_by(client, "")).values("a", "href")
     views = {link for link in links if link in VIEWS}
-    assert views == {"models", "data"}
+    assert views == {"models", "data", "reports"}
     for path in ("forecast", "accuracy", "lists", "hits", "fraud", "quality", "prices"):
         assert client.get(f"/ui/{path}").status_code == 404, path
 
@@ -263,7 +263,7 @@ def test_who_may_see_one_model_sees_that_one(filled: Flask, runtime: Runtime) ->
     client = create_app(runtime, authenticator=Narrow(), page=Page(acts=ByHand(runtime)))
     today = Elements(shown_by(client.test_client(), ""))
     assert {link for link in today.values("a", "href") if link in VIEWS} == {
-        "forecast", "models", "data",
+        "forecast", "models", "data", "reports",
     }  # fmt: skip
     assert "fraud" not in shown_by(client.test_client(), "")
     assert "pricing" not in shown_by(client.test_client(), "models")

@@ -67,6 +67,7 @@ NAVIGATION = (
     Entry("prices", "Prices", "price_proposals"),
     Entry("models", "Models"),
     Entry("data", "Data"),
+    Entry("reports", "Reports"),
 )
 
 blueprint = Blueprint("page", __name__, template_folder="templates", url_prefix="/ui")
@@ -267,9 +268,9 @@ def expect_no_other_site() -> None:
 
 @blueprint.after_request
 def guard(response: Response) -> Response:
-    """Give every answer of the page its headers."""
+    """Give every answer of the page its headers; one with a policy of its own keeps that."""
     for name, value in HEADERS.items():
-        response.headers[name] = value
+        response.headers.setdefault(name, value)
     return response
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from daybreak.errors import NotReady, WarehouseOverloaded
@@ -23,7 +23,19 @@ Ask = Callable[..., list[Row]]
 
 @contextmanager
 def reading(runtime: Runtime) -> Iterator[Ask]:
-    """Ask within one transaction: all answers are of one moment.
+    """Ask within one transaction: all answers are of one moment. Raises what ``connected`` does."""
+    with connected(runtime) as conn:
+
+        def ask(question: str, **values: Any) -> list[Row]:
+            found = conn.execute(text(question), values)
+            return [dict(row) for row in found.mappings()]
+
+        yield ask
+
+
+@contextmanager
+def connected(runtime: Runtime) -> Iterator[Connection]:
+    """A connection that reads reports, in one transaction.
 
     Raises ``WarehouseUnavailable``, ``WarehouseOverloaded`` where a question takes too long, and
     ``NotReady`` where the views are not there or may not be read.
@@ -32,12 +44,7 @@ def reading(runtime: Runtime) -> Iterator[Ask]:
     try:
         with runtime.reports.connect() as conn:
             begin_reading(conn, REPORT_SECONDS)
-
-            def ask(question: str, **values: Any) -> list[Row]:
-                found = conn.execute(text(question), values)
-                return [dict(row) for row in found.mappings()]
-
-            yield ask
+            yield conn
     except DBAPIError as error:
         raise _explained(error) from error
 

@@ -12,6 +12,7 @@ from daybreak.serving.page import (
     login,
     models,
     prices,
+    reports,
     today,
 )
 from daybreak.serving.page.frame import attach
@@ -27,5 +28,6 @@ __all__ = [
     "login",
     "models",
     "prices",
+    "reports",
     "today",
 ]
