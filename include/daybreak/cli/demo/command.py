@@ -34,13 +34,14 @@ def demo(
 
     Forecasts and recommendations: nightly for every series and user, live for one at a time.
     Fraud: payments of one day as they come, each decision proven by the night. Prices: proposed
-    by the last night, on its forecast.
+    by the last night, on its forecast. Reports: of the last whole week and the last day.
 
     Everything is left running; `daybreak down` stops it.
     """
     from daybreak.cli.demo import fraud as demo_fraud
     from daybreak.cli.demo import prices as demo_prices
     from daybreak.cli.demo import report as demo_report
+    from daybreak.cli.demo import reports as demo_reports
     from daybreak.cli.demo import runs as demo_runs
     from daybreak.cli.demo.ask import open_service
     from daybreak.runtime import Runtime
@@ -79,6 +80,7 @@ def demo(
         demo_runs.backfill(runtime, {}, days, {demo_prices.MODEL: demo_prices.DAG})
     else:
         typer.echo(f"{demo_prices.MODEL} is left out: {unpriced}.")
+    demo_reports.make(runtime, days)
     _step(6, "What came out")
     demo_report.show(runtime, days, service, decided, priced=unpriced is None)
     typer.echo(f"\nDone in {time.monotonic() - BEGUN:.0f} s. `make down` stops everything.")

@@ -11,6 +11,7 @@ from daybreak.cli.demo import fraud as demo_fraud
 from daybreak.cli.demo import gate as demo_gate
 from daybreak.cli.demo import lists as demo_lists
 from daybreak.cli.demo import prices as demo_prices
+from daybreak.cli.demo import reports as demo_reports
 from daybreak.cli.demo.ask import Service
 from daybreak.cli.demo.payments import Decided
 from daybreak.cli.demo.words import title
@@ -48,6 +49,7 @@ def show(
         if priced:
             demo_prices.show(conn, days, service)
         demo_gate.show(conn, models, days)
+    demo_reports.show(runtime, days, f"{status(runtime.settings)['serving'].url}/ui")
     _show_doors(runtime, service.token)
 
 

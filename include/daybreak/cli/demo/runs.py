@@ -99,22 +99,10 @@ def backfill(
     late_due = [dag for model, dag in late.items() if not _is_proven(runtime, model, dag, day)]
     if not due and not late_due:
         return
-    folder = StateFolder(runtime.settings.state)
-    url = status(runtime.settings)["api-server"].url
-    login = airflow_env.login(folder)
-    if url is None or login is None:
-        raise PlatformError("Airflow is not running.", remedy="Run `daybreak up`.")
-    api = AirflowApi(url, *login, reads=PATIENT)
-    started = {dag: _start_late(api, dag, days.last) for dag in late_due}
-    begin, end = days.bounds()
+    api, url, folder = _airflow(runtime)
+    started = {dag: _start(api, dag, _late(days.last)) for dag in late_due}
     for dag in due:
-        typer.echo(
-            f"  (the same as: daybreak airflow backfill create --dag-id {dag} "
-            f"--from-date {begin} --to-date {end} --reprocess-behavior completed)"
-        )
-        api.unpause(dag)
-        api.discard_unsuccessful(dag, days)
-        api.backfill(dag, days, AT_ONCE)
+        _start_backfill(api, dag, days)
     with Board("", pause=10) as board:
         for dag in due:
             _expect_success(_wait(api, dag, days, board), dag, f"{url}/dags/{dag}", folder)
@@ -123,11 +111,49 @@ def backfill(
             _expect_success([run], dag, f"{url}/dags/{dag}", folder)
 
 
-def _start_late(api: AirflowApi, dag: str, day: date) -> str:
-    conf = {"business_date": day.isoformat(), "knowledge": "latest"}
+def run_once(runtime: Runtime, dag: str, days: Days | None, conf: Mapping[str, Any] | None) -> None:
+    """Backfill a DAG over ``days``, start a run of it with ``conf``, and wait for the end of what
+    was given. Raises ``PlatformError`` where a run fails."""
+    api, url, folder = _airflow(runtime)
+    run_id = _start(api, dag, conf) if conf is not None else None
+    if days is not None:
+        _start_backfill(api, dag, days)
+    with Board("", pause=10) as board:
+        ended = _wait(api, dag, days, board) if days is not None else []
+        if run_id is not None:
+            ended.append(_wait_for_one(api, dag, run_id, board))
+    _expect_success(ended, dag, f"{url}/dags/{dag}", folder)
+
+
+def _airflow(runtime: Runtime) -> tuple[AirflowApi, str, StateFolder]:
+    """Its API, its address and the folder of its logs. Raises ``PlatformError``."""
+    folder = StateFolder(runtime.settings.state)
+    url = status(runtime.settings)["api-server"].url
+    login = airflow_env.login(folder)
+    if url is None or login is None:
+        raise PlatformError("Airflow is not running.", remedy="Run `daybreak up`.")
+    return AirflowApi(url, *login, reads=PATIENT), url, folder
+
+
+def _start_backfill(api: AirflowApi, dag: str, days: Days) -> None:
+    begin, end = days.bounds()
+    typer.echo(
+        f"  (the same as: daybreak airflow backfill create --dag-id {dag} "
+        f"--from-date {begin} --to-date {end} --reprocess-behavior completed)"
+    )
+    api.unpause(dag)
+    api.discard_unsuccessful(dag, days)
+    api.backfill(dag, days, AT_ONCE)
+
+
+def _late(day: date) -> dict[str, str]:
+    return {"business_date": day.isoformat(), "knowledge": "latest"}
+
+
+def _start(api: AirflowApi, dag: str, conf: Mapping[str, Any]) -> str:
     typer.echo(
         f"  (the same as: daybreak airflow dags trigger {dag} "
-        f"--conf {shlex.quote(json.dumps(conf))})"
+        f"--conf {shlex.quote(json.dumps(dict(conf)))})"
     )
     api.unpause(dag)
     return api.trigger(dag, conf)
