@@ -8,6 +8,7 @@ sha256 whenever it is read. A period that is reported again gets another report 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -25,6 +26,8 @@ from daybreak.warehouse.tables import period_report
 
 PAGE = "report.html"
 MOST_LISTED = 500
+
+_NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
 
 _COLUMNS = (
     "model, period, name, first_date, last_date, known_at, nights, newest, uri, files, made_at"
@@ -127,7 +130,9 @@ def reports(
 def find(conn: Connection, model: str, period: str, name: str = "") -> Report:
     """One report; by default the newest of its period. Raises ``NotFound``."""
     asked = {"model": model, "period": period, "name": name}
-    row = conn.execute(text(_ONE), asked).mappings().one_or_none()
+    row = None
+    if not name or _NAME.fullmatch(name):  # anything else, a NUL say, the server may refuse
+        row = conn.execute(text(_ONE), asked).mappings().one_or_none()
     if row is None:
         raise NotFound(
             f"There is no such report of {model}.",
