@@ -77,6 +77,8 @@ def drawn(answer: Answer) -> Figure | None:
         rows = rows[: how.most]
     if not rows or (how.kind == "lines" and len({row[how.x] for row in rows}) < _DATES):
         return None
+    if all(row[name] is None for row in rows for name in how.values):
+        return None
     x = [row[how.x] if _is_ordered(rows, how.x) else plain(row[how.x]) for row in rows]
     traces = []
     named = [(name, BASELINE) for name in how.beside]

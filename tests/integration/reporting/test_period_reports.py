@@ -314,6 +314,18 @@ def test_long_tables_are_cut_on_the_page_and_whole_in_the_file(
     assert trace["y"] == [2 * n for n in range(1, 1001)]
 
 
+def test_what_has_nothing_to_draw_has_no_empty_chart(
+    runtime: Runtime, filled: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = "SELECT n, NULL::float8 AS value FROM generate_series(1, 3) AS n"
+    columns = [Column("n", "n", "number", 0), Column("value", "value", "number")]
+    section = Section("own", "Own", query, columns, drawn=Drawn("bars", "n", ("value",)))
+    declaring(monkeypatch, section)
+    page = page_of(runtime, make_report(MODEL, "2026-03-03", runtime=runtime))
+    assert "figure-own" not in page.figures
+    assert page.tables["own"] == [["1", "–"], ["2", "–"], ["3", "–"]]
+
+
 def test_cut_short_it_does_not_exist_and_is_made_again(
     runtime: Runtime, filled: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
