@@ -346,6 +346,11 @@ def assert_it_shows_everything(printed: str) -> None:
     assert re.search(
         r"^The same decision as before, (review|block), recorded once, because: .", printed, re.M
     )
+    reports = re.findall(r"^(\w+) +(2026-\S+) +(\d+) +http\S+/ui/reports/\S+$", printed, re.M)
+    assert {(model, period): int(nights) for model, period, nights in reports} == {
+        **{(model, "2026-W26"): 5 for model in (MODEL, "recommendations")},
+        **{(model, "2026-06-30"): 1 for model in (MODEL, "recommendations", FRAUD, "pricing")},
+    }
     assert re.search(r"^Airflow +http://127.0.0.1:\d+ +\(user admin, password \S+\)", printed, re.M)
 
 
