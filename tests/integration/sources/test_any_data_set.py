@@ -17,9 +17,10 @@ from typer.testing import CliRunner
 
 from anybody import Anybody
 from daybreak.cli import app
-from daybreak.errors import GateRefused, InvalidRequest
+from daybreak.errors import GateRefused, InvalidRequest, PeriodOpen
 from daybreak.runtime import get_runtime
 from daybreak.serving.app import create_app
+from page_app import VIEWS, browser, key_of, page_app
 
 pytestmark = pytest.mark.slow
 
@@ -61,7 +62,8 @@ def place(
 
 def forget_runtime() -> None:
     """Settings and connections are made anew by the next command."""
-    get_runtime().engine.dispose()
+    for engine in (get_runtime().engine, get_runtime().report_engine):
+        engine.dispose()
     get_runtime.cache_clear()
 
 
@@ -96,6 +98,18 @@ def ask(model: str, **body: Any) -> dict[str, Any]:
     answer: dict[str, Any] = response.get_json()
     assert response.status_code == 200, answer
     return answer
+
+
+def look_at_all_views() -> dict[str, str]:
+    """The text of each view of the page; those of models without data are not there."""
+    tab = browser(page_app(get_runtime()), key_of(get_runtime(), "predict"))
+    found = {}
+    for view in VIEWS:
+        answer = tab.get(f"/ui/{view}")
+        assert answer.status_code in {200, 404}, answer.get_data(as_text=True)
+        if answer.status_code == 200:
+            found[view] = answer.get_data(as_text=True)
+    return found
 
 
 def write(file: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -222,6 +236,14 @@ def test_weeks_from_file_to_report_and_endpoint(
     tested = run("backtest", "sales_forecast", "--origins", "2", "--horizon", "4")
     assert tested["origin_dates"] == ["2024-12-14", "2025-01-11"], "four weeks and eight back"
     assert tested["rows"] == 2 * 4 * 10
+    views = look_at_all_views()
+    assert {"", "forecast", "accuracy", "models", "data", "reports"} == set(views)
+    assert "2024-11-09" in views[""]
+    assert target.isoformat() in views["forecast"]
+    reported = run("report", "sales_forecast", "--period", "2024-W46")
+    assert (reported["first_date"], reported["last_date"]) == ("2024-11-11", "2024-11-17")
+    with pytest.raises(PeriodOpen, match="2025-02-09"):
+        run("report", "sales_forecast", "--period", "2025-W06")  # its Sunday begins another week
 
 
 def test_ratings_alone_from_file_to_report_and_endpoint(
@@ -256,6 +278,9 @@ def test_ratings_alone_from_file_to_report_and_endpoint(
     ]
     offered = client().get("/v1/models").get_json()["models"]
     assert "sales_forecast" not in {one["model"] for one in offered if not one.get("absent")}
+    views = look_at_all_views()
+    assert {"", "lists", "hits", "models", "data", "reports"} == set(views)
+    assert run("report", "recommendations", "--period", day.isoformat())["nights"] == 1
 
 
 def test_a_covariate_that_comes_later_moves_no_other(
