@@ -24,7 +24,7 @@ from daybreak.facts.series import read_all
 from daybreak.models.base import Progress
 from daybreak.models.sales_forecast.model import MODEL
 
-SEEDS = (7, 11, 12, 13, 14, 15)
+SEEDS = (7, 11, 12, 13, 14, 15, 16, 17)
 SHOPS = tuple(SalesSet(f"shop_{seed}", partial(shop.prepare, seed=seed)) for seed in SEEDS)
 REAL = ("bakery", "online_retail", "restaurant", "departments", "categories")
 SETS = {one.name: one for one in (*SHOPS, *(one for one in real.SALES if one.name in REAL))}

@@ -122,7 +122,8 @@ class Nights:
         day = Day(panel.date_of(column), options=scope_of(panel).to_options())
         entities = SnapshotRows((panel.store_ids[known], panel.item_ids[known]), values)
         histograms = of_nights(MODEL, engine, [(day, entities)])
-        night = Night(len(known), histograms, self._quality(column))
+        beside = bool(panel.public_holiday[[column - 1, column + 1]].any())
+        night = Night(len(known), histograms, self._quality(column), beside)
         self.ahead = (known, *self._next_day(day, entities))
         return self._measure(panel.date_of(column), night)
 
@@ -130,7 +131,12 @@ class Nights:
         weeks = (day - timedelta(weeks=week) for week in range(1, 2 * WEEKS + 1))
         earlier = [self.found[one] for one in weeks if one in self.found][:WEEKS]
         past = past_of(self.figures, self.in_alarm, day)
-        figures = figures_of(night, earlier, self.version.training, past)
+        holidays = [
+            self.found[one]
+            for one in (day - timedelta(days=back) for back in range(1, 7 * WEEKS + 1))
+            if one in self.found and self._is_holiday(one)
+        ]
+        figures = figures_of(night, earlier, self.version.training, past, holidays)
         changes = changes_of(figures, past)
         raised = [change.name for change in changes if change.event == "raised"]
         self.in_alarm -= {change.name for change in changes}
@@ -139,6 +145,9 @@ class Nights:
         self.figures[day] = figures
         self.raised[day] = raised
         return raised
+
+    def _is_holiday(self, day: date) -> bool:
+        return bool(self.panel.public_holiday[(day - self.panel.first_date).days])
 
     def _quality(self, column: int) -> dict[Name, Value]:
         """As `models.sales_forecast.quality`, by arrays."""

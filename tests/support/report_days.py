@@ -156,7 +156,7 @@ def drifts(conn: Connection) -> None:
     limits = {"distance": 4.0, "raise_at": 0.5}
     conn.execute(
         insert(tables.drift).values(
-            **of, **limits, clear_at=0.25, rows=7, psi_earlier=4.0, earlier_nights=4,
+            **of, **limits, clear_at=0.25, rows=7, psi_earlier=4.0, noticed=0.15, earlier_nights=4,
             usual_nights=20, state="alarm", measured_at=march(3),
         )
     )  # fmt: skip

@@ -119,15 +119,20 @@ def drift(
         return
     alarms = ", ".join(found["alarms"]) or "no alarm"
     typer.echo(f"{model} of {found['business_date']}, by {found['version']}: {alarms}")
-    numbers = ("distance", "limit", "PSI earlier", "KS earlier", "PSI training", "value", "usual")
+    numbers = ("distance", "limit", "noticed", "PSI earlier", "PSI training", "value", "usual")
     rows = map(_drift_cells, found["figures"][:most])
     print_columns(("kind", "name", "state", *numbers), rows, right=numbers)
+    typer.echo("noticed: the smallest change of it that would raise an alarm within two nights.")
 
 
 def _drift_cells(row: dict[str, Any]) -> tuple[str, ...]:
-    numbers = ("distance", "raise_at", "psi_earlier", "ks_earlier", "psi_training", "value")
-    shown = ("" if row[n] is None else f"{row[n]:.3f}" for n in (*numbers, "value_earlier"))
-    return (row["kind"], row["name"], row["state"], *shown)
+    def number(name: str) -> str:
+        return "" if row[name] is None else f"{row[name]:.3f}"
+
+    noticed = "" if row["noticed"] is None else f"±{row['noticed']:.0%}"
+    others = ("psi_earlier", "psi_training", "value", "value_earlier")
+    found = (number("distance"), number("raise_at"), noticed, *map(number, others))
+    return (row["kind"], row["name"], row["state"], *found)
 
 
 def print_sla(rows: list[dict[str, Any]]) -> None:

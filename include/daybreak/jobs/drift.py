@@ -56,13 +56,15 @@ def measure(generation: GenerationAddress, runtime: Runtime | None = None) -> di
             manifest = store.manifest_of(conn, model.name, target.version)
             found = histograms.of_generation(conn, model, target)
             values = _values(conn, model, generation, manifest)
-            night = Night(found.entities, found.histograms, values)
+            beside = store.is_beside_holiday(conn, target.business_date)
+            night = Night(found.entities, found.histograms, values, beside)
         with begin(runtime.engine) as conn:
             store.take_turn(conn, model.name)
             store.write_histograms(conn, target, night.histograms, runtime.settings.keep_snapshots)
             past = store.read_past(conn, model.name, target.business_date)
             earlier = store.earlier_nights(conn, model.name, target.business_date)
-            figures = figures_of(night, earlier, from_manifest(manifest), past)
+            holidays = store.holiday_nights(conn, model.name, target.business_date)
+            figures = figures_of(night, earlier, from_manifest(manifest), past, holidays)
             now = runtime.clock()
             store.write_figures(conn, target, figures, now)
             changes: list[Change] = []

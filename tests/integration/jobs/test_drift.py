@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, insert, select, text
 
 import toy
 from crowd import FIRST, Crowd, at
@@ -20,8 +20,8 @@ from daybreak.models.base import Day, SnapshotRows, Trained
 from daybreak.monitoring.drift.reference import from_manifest
 from daybreak.runtime import Runtime
 from daybreak.warehouse.engine import begin, connect
+from daybreak.warehouse.tables import calendar, drift_alarm, drift_histogram
 from daybreak.warehouse.tables import drift as figures
-from daybreak.warehouse.tables import drift_alarm, drift_histogram
 from statsd_daemon import statsd_daemon
 
 QUIET = 29
@@ -79,6 +79,43 @@ def test_a_weekly_rhythm_is_quiet_and_a_shift_is_found_on_its_second_night(crowd
     assert "feature level" in found["alarms"]
     assert found["business_date"] == (day + timedelta(days=1)).isoformat()
     assert {one["name"] for one in found["figures"]} >= {"level", "price", "p50", "entities"}
+
+
+def holiday(crowd: Crowd, day: date) -> None:
+    with begin(crowd.runtime.engine) as conn:
+        row = {"business_date": day, "open": True, "holiday": "Good Friday"}
+        conn.execute(insert(calendar).values(row))
+
+
+def test_what_a_holiday_leaves_behind_raises_nothing(crowd: Crowd) -> None:
+    day = crowd.nights(FIRST, QUIET + 3)
+    assert day.weekday() == 0, "days of one rhythm follow"
+    holiday(crowd, day)
+    crowd.shift = 1.0
+    crowd.nights(day, 4)
+    assert "feature level" not in [name for _, _, name in alarms(crowd)]
+    newest = drift.show("toy", runtime=crowd.runtime)["figures"]
+    (level,) = [one for one in newest if one["name"] == "level"]
+    assert level["distance"] == level["psi_holiday"] < level["raise_at"] < level["psi_earlier"]
+    assert 0 < level["noticed"] < 1
+
+    crowd.shift = 4.0
+    crowd.nights(day + timedelta(days=4), 1)
+    newest = drift.show("toy", runtime=crowd.runtime)["figures"]
+    assert {one["name"]: one["state"] for one in newest}["level"] == "over"
+
+
+def test_beside_a_holiday_quality_raises_nothing(crowd: Crowd) -> None:
+    random = np.random.default_rng(1)
+    day = FIRST
+    for _ in range(QUIET):
+        crowd.bias = float(random.normal(0, 0.02))
+        day = crowd.nights(day, 1)
+    holiday(crowd, day + timedelta(days=1))
+    crowd.bias = 0.3
+    crowd.nights(day, 1)
+    assert states(crowd, crowd.published[day]["generation_id"])["quality bias"] == "over"
+    assert alarms(crowd) == []
 
 
 def test_an_alarm_is_raised_once_and_cleared_when_nights_are_as_before(crowd: Crowd) -> None:

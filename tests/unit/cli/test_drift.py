@@ -19,7 +19,7 @@ FIGURE = {
     "distance": 4.0,
     "raise_at": 0.5,
     "psi_earlier": 4.0,
-    "ks_earlier": 0.9,
+    "noticed": 0.15,
     "psi_training": None,
     "value": None,
     "value_earlier": None,
@@ -40,7 +40,8 @@ def test_the_night_and_its_alarms_come_first(monkeypatch: pytest.MonkeyPatch) ->
     assert run.exit_code == 0, run.output
     first, *lines = run.output.splitlines()
     assert first == "toy of 2026-06-30, by v1: feature price"
-    assert "4.000" in lines[-1]
+    assert "4.000" in lines[-2]
+    assert "±15%" in lines[-2]
     assert "age" not in run.output
     assert asked == [("toy", date(2026, 6, 30))]
     as_json = CliRunner().invoke(app, ["drift", "toy", "--json"])

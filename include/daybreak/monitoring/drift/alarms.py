@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,10 @@ class Row(Protocol):
     @property
     def distance(self) -> float | None: ...  # noqa: D102
     @property
+    def value_earlier(self) -> float | None: ...  # noqa: D102
+    @property
+    def raise_at(self) -> float | None: ...  # noqa: D102
+    @property
     def earlier_nights(self) -> int: ...  # noqa: D102
     @property
     def state(self) -> str: ...  # noqa: D102
@@ -53,6 +58,7 @@ def past_of(
     of_weekday: dict[Name, list[float]] = defaultdict(list)
     usual_of_weekday: dict[Name, list[float]] = defaultdict(list)
     states: dict[Name, State] = {}
+    before: dict[Name, float] = {}
     newest = max(nights, default=None)
     for night, rows in list(nights.items())[-MOST_USUAL:]:
         same = night.weekday() == day.weekday()
@@ -68,16 +74,25 @@ def past_of(
                     of_weekday[name].append(row.value)
             if night == newest:
                 states[name] = State(row.state)
+                before[name] = _signed(row)
     return {
         name: Past(
             usual[name],
             usual_of_weekday[name],
             of_weekday[name] if len(of_weekday[name]) >= LEAST_OF_WEEKDAY else values[name],
+            before.get(name, 0.0),
             states.get(name),
             name in in_alarm,
         )
         for name in {*usual, *values, *states, *in_alarm}
     }
+
+
+def _signed(row: Row) -> float:
+    """How far a number was from what was usual, in multiples of its limit; 0 of a distribution."""
+    if row.value is None or row.value_earlier is None or not row.distance or not row.raise_at:
+        return 0.0
+    return math.copysign(row.distance / row.raise_at, row.value - row.value_earlier)
 
 
 def is_usual(distance: float | None, earlier_nights: int, state: str) -> bool:

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from daybreak.histogram import Histogram, Name
+import numpy as np
+
+from daybreak.histogram import MISSING, Histogram, Name
 from daybreak.monitoring.drift.distances import ks, noise_of_psi, psi, side_by_side
 from daybreak.monitoring.drift.limits import (
     Limits,
@@ -16,7 +18,9 @@ from daybreak.monitoring.drift.limits import (
     limits_of_psi,
     limits_of_value,
     state_of,
+    state_of_value,
 )
+from daybreak.monitoring.drift.noticed import least_growth, least_shift
 from daybreak.monitoring.drift.reference import Binned
 
 LEAST_EARLIER = 2
@@ -49,11 +53,13 @@ class Value:
 
 @dataclass(frozen=True)
 class Night:
-    """What was measured of a night. ``values``: by name, kinds size and quality."""
+    """What was measured of a night. ``values``: by name, kinds size and quality.
+    ``beside_holiday``: the day before or after is a public holiday."""
 
     entities: int
     histograms: Mapping[Name, Histogram]
     values: Mapping[Name, Value] = field(default_factory=dict)
+    beside_holiday: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,13 +67,15 @@ class Past:
     """What is known of a name from earlier nights, the newest last.
 
     ``usual``: distances of nights without an alarm. ``of_weekday``: those of the same weekday.
-    ``values``: of a number. ``state``: what the
-    night before said, None where there was none. ``in_alarm``: an alarm is raised and not cleared.
+    ``values``: of a number. ``before``: how far it was on the night before, in multiples of its
+    limit, with its sign. ``state``: what the night before said, None where there was none.
+    ``in_alarm``: an alarm is raised and not cleared.
     """
 
     usual: Sequence[float] = ()
     of_weekday: Sequence[float] = ()
     values: Sequence[float] = ()
+    before: float = 0.0
     state: State | None = None
     in_alarm: bool = False
 
@@ -92,11 +100,13 @@ class Figure:
     ks_training: float | None = None
     psi_earlier: float | None = None
     ks_earlier: float | None = None
+    psi_holiday: float | None = None
     earlier_nights: int = 0
     usual_nights: int = 0
     distance: float | None = None
     raise_at: float | None = None
     clear_at: float | None = None
+    noticed: float | None = None
     state: State = State.QUIET
 
     @property
@@ -110,30 +120,56 @@ def figures_of(
     earlier: Sequence[Night],
     training: Mapping[Name, Binned],
     past: Mapping[Name, Past],
+    holidays: Sequence[Night] = (),
 ) -> list[Figure]:
     """All figures of a night.
 
     ``earlier``: the newest nights of the same weekday, ``WEEKS`` at most. ``training``: of the
-    version that scored it. ``past``: by name.
+    version that scored it. ``past``: by name. ``holidays``: nights of public holidays in the last
+    ``WEEKS`` weeks.
     """
     of_histograms = [
-        _of_histogram(name, night, earlier, training.get(name), past.get(name, NOTHING))
-        for name in night.histograms
+        _of_histogram(
+            name,
+            now,
+            _Beside(_of(earlier, name), _of(holidays, name), training.get(name)),
+            past.get(name, NOTHING),
+        )
+        for name, now in night.histograms.items()
     ]
     size = Value(float(night.entities), night.entities, LEAST_SIZE)
     values = {ENTITIES: size, **night.values}
     return [
         *of_histograms,
-        *(_of_value(name, value, past.get(name, NOTHING)) for name, value in values.items()),
+        *(
+            _of_value(
+                name,
+                value,
+                past.get(name, NOTHING),
+                watched=len(values),
+                waits=night.beside_holiday,
+            )
+            for name, value in values.items()
+        ),
     ]
 
 
-def _of_histogram(
-    name: Name, night: Night, earlier: Sequence[Night], trained: Binned | None, past: Past
-) -> Figure:
-    now = night.histograms[name]
-    before = [one for one in earlier if name in one.histograms]
-    together = Histogram.sum([one.histograms[name] for one in before])
+@dataclass(frozen=True)
+class _Beside:
+    """What a histogram is compared with: its name's on other nights, and in training."""
+
+    earlier: list[Histogram]
+    holidays: list[Histogram]
+    trained: Binned | None
+
+
+def _of(nights: Sequence[Night], name: Name) -> list[Histogram]:
+    return [one.histograms[name] for one in nights if name in one.histograms]
+
+
+def _of_histogram(name: Name, now: Histogram, beside: _Beside, past: Past) -> Figure:
+    before, trained = beside.earlier, beside.trained
+    together = Histogram.sum(before)
     # Without a training the nights before say which values are compared as one.
     binned = trained or Binned.of(together)
     counts = binned.bins.counts(now)
@@ -144,19 +180,31 @@ def _of_histogram(
     if before:
         finely = side_by_side(now, together)
         by_earlier = (psi(counts, binned.bins.counts(together)), ks(*finely))
+    by_holiday = min(
+        (psi(counts, binned.bins.counts(one)) for one in beside.holidays), default=None
+    )
     compared = len(before) >= LEAST_EARLIER
     # The second largest: one odd night says nothing of what is usual.
-    usual_missing = sorted([0.0, *(_missing(one.histograms[name]) for one in before)])[-2:][0]
+    usual_missing = sorted([0.0, *map(_missing, before)])[-2:][0]
     distance = by_earlier[0] if compared else by_training[0]
     limits: Limits | None = None
     state = State.QUIET
+    noticed: float | None = None
     if distance is not None:
+        of_the_day = _is_of_the_day(now, before, trained)
         noise = noise_of_psi(binned.bins.number, now.values, together.values)
-        if not _is_of_the_day(now, [one.histograms[name] for one in before]):
+        if not of_the_day:
             limits = limits_of_psi(past.usual if compared else (), noise)
+        if limits is not None:
+            noticed = least_growth(together, binned.bins, limits.raise_at)
+            # What a holiday leaves behind stays for weeks, and no night before it has it. An alarm
+            # was there before the holiday, and so is in its night.
+            if by_holiday is not None and distance > limits.raise_at and not past.in_alarm:
+                distance = min(distance, by_holiday)
         sign = Sign(
             distance,
-            new=trained.outside(now) - trained.outside(together) if trained else 0.0,
+            one_value=of_the_day,
+            new=_new(now, together, trained, of_the_day),
             missing=_missing(now) - usual_missing if compared else 0.0,
         )
         state = state_of(sign, limits, before=past.state, in_alarm=past.in_alarm)
@@ -170,44 +218,64 @@ def _of_histogram(
         ks_training=by_training[1],
         psi_earlier=by_earlier[0],
         ks_earlier=by_earlier[1],
+        psi_holiday=by_holiday,
         earlier_nights=len(before),
         usual_nights=len(past.usual) if compared else 0,
         distance=distance,
         state=state,
         raise_at=limits.raise_at if limits else None,
         clear_at=limits.clear_at if limits else None,
+        noticed=noticed,
     )
 
 
-def _is_of_the_day(now: Histogram, before: Sequence[Histogram]) -> bool:
-    """Whether all values of a night are one, and another every night, such as the weather: that is
-    no distribution, and how far it is from others says nothing."""
-    nights = [now, *before]
-    alike = all(len(one.keys) == 1 for one in nights)
-    return alike and len({int(one.keys[0]) for one in before}) > 1
+def _is_of_the_day(now: Histogram, before: Sequence[Histogram], trained: Binned | None) -> bool:
+    """Whether a night has one value, and another night another one, such as the weather: that is no
+    distribution, and how far it is from others says nothing. It may be the same one for weeks, as
+    rain is: then the training, which has nights of all its time, says that it moves."""
+    if any(len(one.keys) != 1 for one in (now, *before)):
+        return False
+    moved = trained is not None and int(np.count_nonzero(trained.counts)) > 1
+    return moved or len({int(one.keys[0]) for one in before}) > 1
+
+
+def _new(now: Histogram, before: Histogram, trained: Binned | None, of_the_day: bool) -> float:
+    """How much more of the values than before are outside of all that the training saw.
+
+    Of one value a night it saw as many as it had nights, and one in a dozen is beyond all of these
+    by chance; so such a value has to be further outside than they are from one another.
+    """
+    if trained is None:
+        return 0.0
+    if not of_the_day or now.keys[0] == MISSING:
+        return trained.outside(now) - trained.outside(before)
+    return float(trained.is_far_outside(now))
 
 
 def _missing(histogram: Histogram) -> float:
     return histogram.missing / max(histogram.values, 1)
 
 
-def _of_value(name: Name, value: Value, past: Past) -> Figure:
-    """A size is compared by its logarithm, a measure as it is."""
+def _of_value(name: Name, value: Value, past: Past, *, watched: int, waits: bool) -> Figure:
+    """A size is compared by its logarithm, a measure as it is. ``watched``: numbers of the night.
+    ``waits``: beside a holiday a measure is above its limit at most."""
     as_is = name.kind != ENTITIES.kind
     usual = median(past.values) if past.values else None
     distance: float | None = None
     limits: Limits | None = None
     state = State.QUIET
     if usual is not None:
-        distance = abs(
+        moved = (
             value.value - usual
             if as_is
             else math.log(max(value.value, 1.0)) - math.log(max(usual, 1.0))
         )
-        limits = limits_of_value(past.usual, past.of_weekday, value.least)
-    if distance is not None and limits is not None:
-        sign = Sign(distance, of_value=True)
-        state = state_of(sign, limits, before=past.state, in_alarm=past.in_alarm)
+        distance = abs(moved)
+        limits = limits_of_value(past.usual, past.of_weekday, value.least, watched)
+        if limits is not None:
+            state = state_of_value(
+                moved / limits.raise_at, past.before, in_alarm=past.in_alarm, waits=waits and as_is
+            )
     return Figure(
         *name,
         rows=value.rows,
@@ -220,4 +288,5 @@ def _of_value(name: Name, value: Value, past: Past) -> Figure:
         state=state,
         raise_at=limits.raise_at if limits else None,
         clear_at=limits.clear_at if limits else None,
+        noticed=least_shift(limits.raise_at, past.usual, as_is=as_is) if limits else None,
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from daybreak.histogram import Bins, Histogram, Name, bins_of
+from daybreak.histogram import Bins, Histogram, Name, bins_of, values_of
 from daybreak.monitoring.drift.distances import Counts
 
 MANIFEST = "drift"
@@ -33,6 +33,15 @@ class Binned:
         counts = self.bins.counts(histogram)
         ends = counts[[0, 1, -1]][self.counts[[0, 1, -1]] == 0]
         return float(ends.sum() / max(counts.sum(), 1))
+
+    def is_far_outside(self, histogram: Histogram) -> bool:
+        """Whether all values of a histogram, none of which is missing, are further from those of
+        the training than these are from one another."""
+        if len(self.bins.edges) < 2:  # all were missing
+            return True
+        least, greatest = values_of(self.bins.edges[[0, -1]]).tolist()
+        found, wide = values_of(histogram.keys), greatest - least
+        return bool((found < least - wide).all() or (found > greatest + wide).all())
 
 
 def to_manifest(histograms: Mapping[Name, Histogram]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, delete, insert, select, text
+from sqlalchemy import Connection, TextClause, delete, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from daybreak.histogram import Histogram, Name
@@ -21,6 +21,7 @@ from daybreak.monitoring.drift.limits import MOST_USUAL
 from daybreak.warehouse.bulk import copy_in
 from daybreak.warehouse.locks import hold
 from daybreak.warehouse.tables import (
+    calendar,
     drift,
     drift_alarm,
     drift_histogram,
@@ -30,6 +31,8 @@ from daybreak.warehouse.tables import (
 
 OLDEST = timedelta(weeks=2 * WEEKS)
 """Of nights that a night is compared with: some may be missing."""
+
+ONE_DAY = timedelta(days=1)
 
 _EARLIER = text(
     """
@@ -53,6 +56,18 @@ _EARLIER = text(
     """
 )
 
+_HOLIDAYS = text(
+    """
+    SELECT pointer.business_date, kept.kind, kept.name, kept.bins, kept.counts
+    FROM ops.published AS pointer
+    JOIN ops.drift_histogram AS kept USING (generation_id)
+    JOIN raw.calendar AS calendar USING (business_date)
+    WHERE pointer.model = :model AND pointer.business_date < :day
+        AND pointer.business_date >= :oldest AND calendar.holiday IS NOT NULL
+    ORDER BY pointer.business_date
+    """
+)
+
 _PAST = text(
     """
     WITH night AS (
@@ -66,8 +81,9 @@ _PAST = text(
         ORDER BY pointer.business_date DESC
         LIMIT :nights
     )
-    SELECT measured.kind, measured.name, measured.value, measured.distance,
-        measured.earlier_nights, measured.state, night.business_date
+    SELECT measured.kind, measured.name, measured.value, measured.value_earlier,
+        measured.distance, measured.raise_at, measured.earlier_nights, measured.state,
+        night.business_date
     FROM night
     JOIN ops.drift AS measured USING (generation_id)
     ORDER BY night.business_date
@@ -135,8 +151,28 @@ def write_histograms(
 def earlier_nights(conn: Connection, model: str, day: date) -> list[Night]:
     """The newest nights of the weekday of ``day`` before it, ``WEEKS`` at most, without values."""
     asked = {"model": model, "day": day, "oldest": day - OLDEST, "weeks": WEEKS}
+    return _nights(conn, _EARLIER, asked)
+
+
+def holiday_nights(conn: Connection, model: str, day: date) -> list[Night]:
+    """Nights of public holidays in the ``WEEKS`` weeks before ``day``, without values."""
+    return _nights(
+        conn, _HOLIDAYS, {"model": model, "day": day, "oldest": day - timedelta(weeks=WEEKS)}
+    )
+
+
+def is_beside_holiday(conn: Connection, day: date) -> bool:
+    """Whether the day before or after is a public holiday."""
+    query = select(calendar.c.business_date).where(
+        calendar.c.business_date.in_((day - ONE_DAY, day + ONE_DAY)),
+        calendar.c.holiday.is_not(None),
+    )
+    return conn.execute(query.limit(1)).first() is not None
+
+
+def _nights(conn: Connection, query: TextClause, asked: dict[str, Any]) -> list[Night]:
     found: dict[date, dict[Name, Histogram]] = defaultdict(dict)
-    for row in conn.execute(_EARLIER, asked):
+    for row in conn.execute(query, asked):
         histogram = Histogram.from_bytes(row.bins, row.counts)
         found[row.business_date][Name(row.kind, row.name)] = histogram
     return [Night(0, histograms) for histograms in found.values()]

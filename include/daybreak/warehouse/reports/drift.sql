@@ -9,8 +9,10 @@ SELECT
     measured.distance,
     measured.raise_at,
     measured.clear_at,
+    measured.noticed,
     measured.psi_earlier,
     measured.ks_earlier,
+    measured.psi_holiday,
     measured.psi_training,
     measured.ks_training,
     measured.value,
@@ -52,14 +54,23 @@ COMMENT ON COLUMN report.drift.state IS
     'quiet; over: above its limit, and not for long enough; alarm: raised and not cleared';
 COMMENT ON COLUMN report.drift.distance IS
     'what the limits are for: psi_earlier, or of a value how far it is from value_earlier (of a '
-    'size, of their logarithms); psi_training while there are too few earlier nights';
+    'size, of their logarithms); psi_training while there are too few earlier nights; psi_holiday '
+    'where psi_earlier is above raise_at and that is less';
 COMMENT ON COLUMN report.drift.raise_at IS
-    'an alarm is raised above it on two nights one after the other; null while nothing is usual';
+    'an alarm is raised above it on two nights one after the other, of a value by the mean of two '
+    'nights; null while nothing is usual';
 COMMENT ON COLUMN report.drift.clear_at IS 'an alarm is cleared below it';
+COMMENT ON COLUMN report.drift.noticed IS
+    'the smallest change that would be noticed within two nights: of features and scores the part '
+    'of themselves by which all values grow (0.3 is 30 %), of a size a part of it, of a measure of '
+    'quality its difference; null while nothing is usual, and where no growth shows';
 COMMENT ON COLUMN report.drift.psi_earlier IS
     'population stability index beside up to four nights of the same weekday; 0 is alike';
 COMMENT ON COLUMN report.drift.ks_earlier IS
     'Kolmogorov-Smirnov statistic beside the same nights, 0 to 1';
+COMMENT ON COLUMN report.drift.psi_holiday IS
+    'population stability index beside the nearest night of a public holiday in the last four '
+    'weeks; null where there was none';
 COMMENT ON COLUMN report.drift.psi_training IS
     'population stability index beside what the version was trained on; null where it does not say';
 COMMENT ON COLUMN report.drift.ks_training IS

@@ -107,6 +107,50 @@ def test_one_value_for_all_is_a_distribution_only_if_it_was_always_the_same() ->
     assert found.state is State.ALARM
 
 
+def test_rain_is_no_drift_after_weeks_without_any() -> None:
+    """Four dry nights and a wet one; the training has rain, as it has nights of other weeks."""
+    usual = {LEVEL: Past([0.0] * 20, state=State.OVER)}
+    dry = [night([0.0] * 50)] * 4
+    training = {LEVEL: Binned.of(Histogram.of(np.repeat([0.0, 0.0, 2.0, 5.0], 50)))}
+
+    def state(value: float) -> State:
+        return of(figures_of(night([value] * 50), dry, training, usual), LEVEL).state
+
+    assert state(3.0) is State.QUIET
+    assert state(9.0) is State.QUIET, "beyond four values is one in five by chance"
+    assert state(300.0) is State.ALARM, "in other units"
+    first = {LEVEL: Past([0.0] * 20, state=State.QUIET)}
+    once = of(figures_of(night([300.0] * 50), dry, training, first), LEVEL)
+    assert once.state is State.OVER, "one value is one observation"
+    never = {LEVEL: Binned.of(Histogram.of(np.zeros(200)))}
+    found = of(figures_of(night([3.0] * 50), dry, never, first), LEVEL)
+    assert found.state is State.ALARM, "no night of the training had another value"
+
+
+def test_what_a_holiday_leaves_behind_is_no_drift_and_what_comes_after_it_is() -> None:
+    usual = {LEVEL: Past([0.01] * 20, state=State.OVER)}
+    earlier = [night(drawn(seed)) for seed in (1, 2, 3)]
+    holiday = [night(drawn(4, shift=1))]
+    after = night(drawn(5, shift=1))
+
+    def found(one: Night, holidays: list[Night], past: Past = usual[LEVEL]) -> Figure:
+        return of(figures_of(one, earlier, {}, {LEVEL: past}, holidays), LEVEL)
+
+    assert found(after, []).state is State.ALARM
+    explained = found(after, holiday)
+    assert (explained.state, explained.distance) == (State.QUIET, explained.psi_holiday)
+    assert explained.psi_earlier is not None
+    assert explained.raise_at is not None
+    assert explained.psi_earlier > explained.raise_at
+    assert found(night(drawn(6, shift=3)), holiday).state is State.ALARM
+    # An alarm that was raised before the holiday is not cleared by it.
+    raised = Past([0.01] * 20, state=State.ALARM, in_alarm=True)
+    assert found(after, holiday, raised).state is State.ALARM
+    # A quiet night stays what limits are learned from.
+    calm = found(night(drawn(7)), holiday)
+    assert calm.distance == calm.psi_earlier
+
+
 def test_an_alarm_of_what_is_not_measured_any_more_is_cleared() -> None:
     gone = {Name(FEATURE, "gone"): Past(in_alarm=True)}
     (change,) = changes_of(figures_of(night(drawn(1)), [], {}, {}), gone)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from daybreak.monitoring.drift.limits import (
+    CHANCE,
     LEAST_PSI,
     LEAST_USUAL,
     Limits,
     Sign,
     State,
+    deviations,
     limits_of_psi,
     limits_of_value,
     state_of,
+    state_of_value,
 )
 
 LIMITS = Limits(1.0)
@@ -85,11 +89,44 @@ def test_limits_are_learned_from_what_is_usual() -> None:
 
 
 def test_limits_of_a_value_follow_its_deviations() -> None:
-    assert limits_of_value([0.1] * 5, [], 0.05) is None
-    assert limits_of_value([0.001] * 20, [0.002] * 3, 0.05) == Limits(0.05)
-    found = limits_of_value([0.1] * 20 + [9.0], [0.05] * 3, 0.05)
+    assert limits_of_value([0.1] * 5, [], 0.05, 4) is None
+    assert limits_of_value([0.001] * 20, [0.002] * 3, 0.05, 4) == Limits(0.05)
+    found = limits_of_value([0.1] * 20 + [9.0], [0.05] * 3, 0.05, 4)
     assert found is not None
-    assert found.raise_at == pytest.approx(2.5 * 1.4826 * 0.1)
-    sundays = limits_of_value([0.1] * 20, [0.3, 0.2, 0.4], 0.05)
+    assert found.raise_at == pytest.approx(deviations(4, 21) * 1.4826 * 0.1)
+    sundays = limits_of_value([0.1] * 20, [0.3, 0.2, 0.4], 0.05, 4)
     assert sundays is not None
-    assert sundays.raise_at == pytest.approx(2.5 * 1.4826 * 0.3)
+    assert sundays.raise_at == pytest.approx(deviations(4, 20) * 1.4826 * 0.3)
+    assert deviations(4, 14) > deviations(4, 56) > deviations(1, 56), "few nights know little"
+
+
+@pytest.mark.parametrize("watched", [1, 4, 12])
+def test_however_many_numbers_are_watched_chance_has_the_same_say(watched: int) -> None:
+    """Where deviations are known, so of as many nights as one likes."""
+    nights = np.random.default_rng(watched).normal(size=(200_000, watched, 2)).mean(axis=2)
+    any_above = (np.abs(nights) > deviations(watched, 10**6)).any(axis=1).mean()
+    assert any_above == pytest.approx(CHANCE, rel=0.15)
+
+
+def test_a_number_is_in_alarm_by_the_mean_of_two_nights_that_go_one_way() -> None:
+    def state(*ratios: float) -> State:
+        return state_of_value(ratios[1], ratios[0], in_alarm=False, waits=False)
+
+    quiet, over, alarm = State.QUIET, State.OVER, State.ALARM
+    assert state(0.0, 1.5) is over
+    assert state(1.2, 0.9) is alarm
+    assert state(0.9, 1.2) is alarm
+    assert state(1.9, 0.7) is quiet, "one odd night does not make an alarm of the next"
+    assert state(1.2, -1.2) is over, "a drift goes one way"
+    assert state(-1.2, -1.2) is alarm
+    assert state(0.0, 2.1) is alarm, "far"
+    assert state_of_value(0.6, 1.5, in_alarm=True, waits=False) is alarm
+    assert state_of_value(0.4, 1.5, in_alarm=True, waits=False) is quiet
+
+
+def test_beside_a_holiday_a_measure_waits_for_the_next_day() -> None:
+    eve = state_of_value(9.0, 9.0, in_alarm=False, waits=True)
+    assert eve is State.OVER
+    assert state_of_value(1.1, 9.0, in_alarm=False, waits=False) is State.ALARM
+    assert state_of_value(0.1, 9.0, in_alarm=False, waits=False) is State.QUIET
+    assert state_of_value(9.0, 9.0, in_alarm=True, waits=True) is State.ALARM
