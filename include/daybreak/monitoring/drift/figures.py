@@ -9,7 +9,7 @@ from statistics import median
 
 import numpy as np
 
-from daybreak.histogram import MISSING, Histogram, Name
+from daybreak.histogram import KEY, MISSING, Histogram, Name
 from daybreak.monitoring.drift.distances import ks, noise_of_psi, psi, side_by_side
 from daybreak.monitoring.drift.limits import (
     Limits,
@@ -196,7 +196,8 @@ def _of_histogram(name: Name, now: Histogram, beside: _Beside, past: Past) -> Fi
         if not of_the_day:
             limits = limits_of_psi(past.usual if compared else (), noise)
         if limits is not None:
-            noticed = least_growth(together, binned.bins, limits.raise_at)
+            if name.kind != KEY:  # buckets do not grow
+                noticed = least_growth(together, binned.bins, limits.raise_at)
             # What a holiday leaves behind stays for weeks, and no night before it has it. An alarm
             # was there before the holiday, and so is in its night.
             if by_holiday is not None and distance > limits.raise_at and not past.in_alarm:

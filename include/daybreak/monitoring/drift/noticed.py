@@ -31,12 +31,21 @@ HALVINGS = 12
 def least_growth(usual: Histogram, bins: Bins, raise_at: float) -> float | None:
     """The least of ``GROWTHS`` by which all values of earlier nights together have to grow for
     their distance to be ``raise_at``, as a part of themselves; None where none does: what is 0 or
-    missing does not grow."""
+    missing does not grow.
+
+    What has steps keeps them: a value becomes the nearest that there is, or the next one above all.
+    """
     there = usual.keys != MISSING
-    values, before = values_of(usual.keys), bins.counts(usual)
+    values, before = values_of(usual.keys[there]).astype(np.float64), bins.counts(usual)
+    if not len(values):
+        return None
+    steps = np.append(values, 2 * values[-1] - values[-2]) if len(values) > 1 else values
+    middles = (steps[1:] + steps[:-1]) / 2
     for growth in GROWTHS:
+        grown = values * (1 + growth)
+        nearest = np.where(grown > steps[-1], grown, steps[np.searchsorted(middles, grown)])
         keys = usual.keys.copy()
-        keys[there] = keys_of(values[there] * np.float32(1 + growth))
+        keys[there] = keys_of(nearest.astype(np.float32))
         # Values that meet on one place of the grid stay beside one another: bins add them up.
         if psi(bins.counts(Histogram(keys, usual.counts)), before) >= raise_at:
             return float(growth)

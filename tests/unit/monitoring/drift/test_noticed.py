@@ -53,3 +53,10 @@ def test_values_that_grow_by_it_are_above_the_limit_and_by_less_are_not(raise_at
 def test_what_is_nothing_does_not_grow() -> None:
     nothing = Histogram.of(np.array([0, 0, np.nan] * 100, np.float32))
     assert least_growth(nothing, bins_of(nothing), 0.05) is None
+
+
+def test_numbers_of_units_grow_by_whole_ones() -> None:
+    units = Histogram.of(np.repeat(np.arange(1, 5, dtype=np.float32), 100))
+    found = least_growth(units, bins_of(units), 0.05)
+    assert found is not None
+    assert found >= 0.15, "4 becomes 5 from 4.5 on, and 3 then 3.4, which is 3"
