@@ -145,7 +145,7 @@ def stand_on_what_was_wrong(conn: Connection, generation_id: int) -> None:
 
 
 def drifts(conn: Connection) -> None:
-    """A feature of the newest day, in alarm."""
+    """A feature of the newest day, in alarm, and a measure that is quiet."""
     newest = select(tables.published.c.generation_id).where(
         tables.published.c.model == MODEL, tables.published.c.business_date == MARCH_1 + DAY
     )
@@ -156,8 +156,16 @@ def drifts(conn: Connection) -> None:
     limits = {"distance": 4.0, "raise_at": 0.5}
     conn.execute(
         insert(tables.drift).values(
-            **of, **limits, clear_at=0.25, rows=7, psi_earlier=4.0, noticed=0.15, earlier_nights=4,
-            usual_nights=20, state="alarm", measured_at=march(3),
+            **of, **limits, clear_at=0.25, rows=7, psi_earlier=4.0, psi_training=0.3,
+            noticed=0.15, earlier_nights=4, usual_nights=20, state="alarm", measured_at=march(3),
+        )
+    )  # fmt: skip
+    bias = of | {"kind": "quality", "name": "bias"}
+    conn.execute(
+        insert(tables.drift).values(
+            **bias, rows=7, value=0.05, value_earlier=0.01, distance=0.04, raise_at=0.2,
+            clear_at=0.1, noticed=0.25, earlier_nights=20, usual_nights=20, state="quiet",
+            measured_at=march(3),
         )
     )  # fmt: skip
     conn.execute(
