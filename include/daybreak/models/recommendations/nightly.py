@@ -16,6 +16,7 @@ from daybreak.models.base import (
     Context,
     Day,
     Key,
+    Measured,
     Nightly,
     Options,
     Part,
@@ -39,6 +40,7 @@ from daybreak.models.recommendations.numbers import (
     Numbers,
     published,
 )
+from daybreak.models.recommendations.quality import quality
 from daybreak.models.recommendations.reasons import REASONS
 from daybreak.models.recommendations.rules import broken_in_lists, unknown_reasons
 from daybreak.models.recommendations.schedule import SCHEDULE
@@ -65,6 +67,10 @@ class ListNightly(Nightly):
     def context_layout(self) -> tuple[str, ...]:
         """Names of the day's arrays, and of the columns of the one that has columns."""
         return (*Catalogue.context_layout(), *PUBLISHED, NUMBERS, *OF_A_DAY)
+
+    def quality(self, warehouse: Connection, as_of: AsOf) -> Mapping[str, Measured]:
+        """Who bought on the business date from the list of the night before."""
+        return quality(warehouse, as_of)
 
     def entities(
         self, warehouse: Connection, as_of: AsOf, options: Options = NO_OPTIONS
