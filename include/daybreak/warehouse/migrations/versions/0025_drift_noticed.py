@@ -1,6 +1,6 @@
 """What of a drift is as it was on a holiday, and the smallest change that would be noticed.
 
-Revision ID: 0026
+Revision ID: 0025
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0026"
-down_revision = "0023"
+revision = "0025"
+down_revision = "0024"
 branch_labels = None
 depends_on = None
 
