@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, func, select
 
+from browsing import Watched, chromium_started, keep
 from daybreak.models.fraud.tables import scores as suspicions
 from daybreak.models.sales_forecast.options import DEFAULT_HORIZON
 from daybreak.models.sales_forecast.tables import scores
@@ -28,6 +29,7 @@ from daybreak.settings import Settings
 from daybreak.warehouse.engine import connect
 from daybreak.warehouse.tables import decision, event_id, generation, proof, published, sla
 from installation import ROOT, SMALL_SHOP, Installation, new_installation
+from page_walk import doors, leads_to_a_run, log_in_to_airflow, open_in_airflow, walk
 from reader import Reader, reading
 from readme_commands import ELSEWHERE, commands
 
@@ -89,7 +91,9 @@ def in_force(conn: Connection) -> tuple[list[Any], dict[date, int], Counter[tupl
 def demo() -> Iterator[Demo]:
     """One platform for all tests here, each of which goes on from where the last one ended."""
     with new_installation() as installation:
-        installation.env |= SMALL_SHOP
+        installation.env |= SMALL_SHOP | {
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,viewer:viewer"
+        }
         runtime = Runtime(Settings(home=installation.home, dataset="synthetic"))
         try:
             yield Demo(installation, runtime, run_demo(installation, runtime))
@@ -223,6 +227,96 @@ def test_every_command_of_the_readme_works(demo: Demo) -> None:
             check=False,
         )
         assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with chromium_started() as browser:
+        yield browser
+
+
+@pytest.fixture
+def tab(chromium: Any) -> Iterator[Any]:
+    watched = Watched(chromium, at="/ui")
+    yield watched.page
+    watched.context.close()
+    assert watched.faults == []
+
+
+@pytest.mark.browser
+def test_the_page_that_it_names_shows_what_came_out(demo: Demo, tab: Any) -> None:
+    named = doors(demo.first.printed)
+    tab.goto(named.page)
+    tab.get_by_label("API key").fill(newest_key(demo))
+    tab.get_by_role("button", name="Log in").click()
+    tab.get_by_role("heading", level=1, name="Today").wait_for()
+    for clicked in ("Forecast", "How good was it?"):  # and no more
+        tab.get_by_role("link", name=clicked, exact=True).click()
+    tab.get_by_text("The newest forecast that can be judged: as of").wait_for()
+    assert "seasonal naive" in tab.locator("dl.numbers").first.inner_text()
+    walk(tab, lambda name: keep(tab, f"demo-{name}"))
+    tab.get_by_role("link", name="Today", exact=True).click()
+    tab.get_by_role("link", name="run in Airflow").first.wait_for()
+    log_in_to_airflow(tab.context.new_page(), named.airflow, named.user, named.password)
+    leads_to_a_run(tab, tab)
+
+
+@pytest.mark.browser
+def test_inside_airflow_who_may_edit_the_dag_acts(demo: Demo, tab: Any) -> None:
+    named = doors(demo.first.printed)
+    log_in_to_airflow(tab, named.airflow, named.user, named.password)
+    frame = open_in_airflow(tab)
+    walk(frame, lambda name: keep(tab, f"airflow-{name}"))
+    frame.get_by_role("link", name="Today", exact=True).click()
+    leads_to_a_run(tab, frame)
+
+    before = {day: number for day, number in published_forecasts(demo).items() if day < LAST}
+    frame = open_in_airflow(tab)
+    frame.get_by_role("link", name="Models", exact=True).click()
+    frame.get_by_role("link", name=MODEL, exact=True).click()
+    frame.get_by_role("link", name="Roll back").click()
+    frame.get_by_label("Reason").fill("the prices of that day were wrong")
+    frame.get_by_role("button", name=re.compile("Withdraw|Roll back")).click()
+    frame.get_by_text("withdrawn", exact=False).first.wait_for()
+    keep(tab, "airflow-rolled-back")
+    assert published_forecasts(demo) == before
+    with connect(demo.runtime.engine) as conn:
+        reasons = select(generation.c.reason).where(generation.c.state == "rolled_back")
+        said = list(conn.scalars(reasons.order_by(generation.c.generation_id.desc())))
+    assert "admin (page): the prices of that day were wrong" in said
+
+    # The login ends while the page is open: it says so, and leads to a new one.
+    tab.context.clear_cookies()
+    frame.get_by_role("link", name="Data", exact=True).click()
+    frame.get_by_role("heading", name="Log in to Airflow").wait_for()
+    keep(tab, "airflow-ended")
+    frame.get_by_role("link", name="Log in again").click()
+    tab.get_by_label("Username").wait_for()
+    assert tab.locator("iframe").count() == 0
+
+
+@pytest.mark.browser
+def test_inside_airflow_who_may_see_the_dag_sees(demo: Demo, tab: Any) -> None:
+    named = doors(demo.first.printed)
+    passwords = demo.installation.home / "airflow/simple_auth_manager_passwords.json.generated"
+    log_in_to_airflow(tab, named.airflow, "viewer", json.loads(passwords.read_text())["viewer"])
+    frame = open_in_airflow(tab)
+    walk(frame, lambda _name: None)
+    frame.get_by_role("link", name="Models", exact=True).click()
+    frame.get_by_role("heading", level=1, name="Models").wait_for()
+    assert frame.get_by_role("link", name="Roll back").count() == 0
+    frame.goto(re.sub(r"/ui.*", f"/ui/rollback?model={MODEL}", frame.url))
+    frame.get_by_text(f"You may see {MODEL} and not change what is in force of it.").wait_for()
+
+
+def newest_key(demo: Demo) -> str:
+    """A key of our own: each demo revokes the one that the last one printed."""
+    return demo.installation.must("keys", "create", "page", "--scope", "predict").strip()
+
+
+def published_forecasts(demo: Demo) -> dict[date, int]:
+    with connect(demo.runtime.engine) as conn:
+        return in_force(conn)[1]
 
 
 def test_down_leaves_nothing(demo: Demo) -> None:

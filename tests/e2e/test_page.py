@@ -23,7 +23,7 @@ import asking_toy
 import price_proposals
 import small_shop
 import toy
-from browser import Watched, browser, drawn, expect_usable, keep
+from browsing import Watched, chromium_started, drawn, expect_usable, keep
 from daybreak import models
 from daybreak.jobs import scoring, snapshots
 from daybreak.jobs.addresses import run_address
@@ -153,8 +153,8 @@ def leave_waiting(runtime: Runtime, day: date) -> None:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    with browser() as started:
-        yield started
+    with chromium_started() as browser:
+        yield browser
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+import psutil
 import pytest
 
 from daybreak.platform import components
@@ -73,6 +74,8 @@ def test_up_is_healthy_again_a_no_op_and_down_leaves_nothing(
         assert answer.status == 200
         assert answer.headers["content-type"] == "application/json"
     assert_login_works(stopped, before["api-server"]["url"])
+    told = psutil.Process(before["serving"]["pid"]).environ()["DAYBREAK_AIRFLOW_URL"]
+    assert told == before["api-server"]["url"], "so that the page links to runs"
 
     again = stopped.must("up")
     assert "Everything was running already." in again

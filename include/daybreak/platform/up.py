@@ -59,12 +59,13 @@ def up(
         recall.remember(settings, folder)
         with _undone_on_failure(settings, folder) as begun:
             _start_postgres(settings, begun, listen)
+            # The service is told where Airflow is, so its port is chosen before both start.
             port = _airflow_port(settings, folder, groups)
-            linked = _linked(settings, port)
             with ThreadPoolExecutor(max_workers=2) as pool:
-                wanted = port if "airflow" in groups else None
-                airflow = pool.submit(_airflow, settings, folder, wanted, begun, listen)
-                serving = pool.submit(_serving, linked, folder, groups, begun, listen)
+                airflow = pool.submit(_airflow, settings, folder, groups, begun, listen, port=port)
+                serving = pool.submit(
+                    _serving, _knowing_airflow(settings, port), folder, groups, begun, listen
+                )
                 records = serving.result() + airflow.result()
             _wait(records, listen, patience)
             return bool(begun)
@@ -137,14 +138,32 @@ def _start_postgres(settings: Settings, begun: list[str], listen: Listener) -> N
     listen(components.POSTGRES, "healthy")
 
 
+def _airflow_port(settings: Settings, folder: StateFolder, groups: Collection[str]) -> int | None:
+    """Where Airflow's API server is or will be; None where it neither runs nor is to start."""
+    if "airflow" in groups:
+        return _port(settings, folder, components.API_SERVER, "airflow_port")
+    record = processes.find(folder, components.API_SERVER)
+    return urlsplit(record.url).port if record else None
+
+
+def _knowing_airflow(settings: Settings, port: int | None) -> Settings:
+    """With the address of Airflow's UI, unless there is none or another one is given."""
+    if port is None or settings.airflow_url is not None:
+        return settings
+    url = f"http://{components.reachable(settings.api_host)}:{port}"
+    return settings.model_copy(update={"airflow_url": url})
+
+
 def _airflow(
     settings: Settings,
     folder: StateFolder,
-    port: int | None,
+    groups: Collection[str],
     begun: list[str],
     listen: Listener,
+    *,
+    port: int | None,
 ) -> list[Record]:
-    if port is None:
+    if "airflow" not in groups or port is None:
         return []
     env = airflow_env.airflow_env(settings, folder, port)
     wanted = components.airflow_components(env, settings.api_host, port)
@@ -172,21 +191,6 @@ def _serving(
     }
     component = components.serving_component(env, settings.api_host, port)
     return _start_all([component], folder, begun, listen)
-
-
-def _airflow_port(settings: Settings, folder: StateFolder, groups: Collection[str]) -> int | None:
-    """Where Airflow's UI is or is about to be; None: it is not part of this platform."""
-    if "airflow" in groups or processes.find(folder, components.API_SERVER):
-        return _port(settings, folder, components.API_SERVER, "airflow_port")
-    return None
-
-
-def _linked(settings: Settings, airflow_port: int | None) -> Settings:
-    """With the address of Airflow's UI, so that the page links to runs; one that is set is kept."""
-    if settings.airflow_url is not None or airflow_port is None:
-        return settings
-    url = f"http://{components.reachable(settings.api_host)}:{airflow_port}"
-    return settings.model_copy(update={"airflow_url": url})
 
 
 def _port(settings: Settings, folder: StateFolder, name: str, field: str) -> int:

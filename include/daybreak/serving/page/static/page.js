@@ -1,7 +1,19 @@
 "use strict";
-// Sends a form when a choice in it changes. Everything else is there without it.
+// Sends a form when a choice in it changes, and leads out of Airflow's frame.
+// Everything else is there without it.
 
 document.addEventListener("DOMContentLoaded", () => {
+  // The sandbox of Airflow's frame lets no link of ours open in the whole window, so one of
+  // Airflow's own document does. Only a page of this server may frame this one.
+  const leadOut = (event) => {
+    const link = event.target.closest('a[target="_top"]');
+    if (!link || window.parent === window) return;
+    event.preventDefault();
+    const outside = window.parent.document.createElement("a");
+    outside.href = link.href;
+    outside.click();
+  };
+  document.addEventListener("click", leadOut);
   document.querySelectorAll("form[data-live]").forEach((form) => {
     form.addEventListener("change", () => form.requestSubmit());
   });

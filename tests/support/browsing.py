@@ -1,4 +1,4 @@
-"""The page in Debian's Chromium: a tab that fails its test for what scripts say, and a look at it.
+"""A real browser for tests: tabs that fail for what goes wrong in them, and screenshots.
 
 Screenshots are kept in ``build/screenshots``.
 """
@@ -18,26 +18,32 @@ BLOCKED_STYLE = "Applying inline style violates"
 
 
 @contextmanager
-def browser() -> Iterator[Any]:
-    """Chromium, as playwright drives it."""
+def chromium_started() -> Iterator[Any]:
+    """Chromium without a window."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as started:
         # Under root, as in containers, Chromium has no sandbox of its own.
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 class Watched:
-    """A tab that fails its test for an error of a script, or a dialog."""
+    """A tab that fails its test for an error of a script, or a dialog.
 
-    def __init__(self, chromium: Any, **options: Any) -> None:
+    ``at``: what the addresses have in common whose errors count; those of others, as of Airflow's
+    own UI around the page, do not.
+    """
+
+    def __init__(self, chromium: Any, at: str = "", **options: Any) -> None:
+        self.at = at
         self.context = chromium.new_context(viewport={"width": 1280, "height": 860}, **options)
         self.page = self.context.new_page()
         self.page.set_default_timeout(60_000)
         self.faults: list[str] = []
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        if not at:
+            self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("dialog", self._dialog)
         self.page.on("console", self._said)
 
@@ -47,7 +53,9 @@ class Watched:
 
     def _said(self, message: Any) -> None:
         refused = "Failed to load resource"  # the status of an answer, which tests look at
-        if message.type == "error" and not message.text.startswith((BLOCKED_STYLE, refused)):
+        ours = self.at in f"{message.location.get('url')} {message.text}"
+        expected = message.text.startswith((BLOCKED_STYLE, refused))
+        if message.type == "error" and ours and not expected:
             self.faults.append(message.text)
 
 
