@@ -6,10 +6,8 @@ Screenshots are kept in ``build/screenshots``.
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,13 +15,21 @@ from typing import Any
 import numpy as np
 import pytest
 from sqlalchemy import insert
-from werkzeug.serving import make_server
 
 import asking_toy
 import price_proposals
 import small_shop
 import toy
-from browsing import Watched, chromium_started, drawn, expect_usable, keep
+from browsing import (
+    Site,
+    Watched,
+    chromium_started,
+    drawn,
+    expect_usable,
+    keep,
+    log_in,
+    served,
+)
 from daybreak import models
 from daybreak.jobs import scoring, snapshots
 from daybreak.jobs.addresses import run_address
@@ -35,7 +41,6 @@ from daybreak.settings import Settings
 from daybreak.warehouse import tables
 from daybreak.warehouse.engine import begin
 from daybreak.warehouse.tables import WRITER_ROLE
-from page_app import key_of, page_app
 from report_days import MARCH_1, come_in, load, recommend, review
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
@@ -43,29 +48,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser]
 NOW = datetime(2026, 3, 11, 3, tzinfo=UTC)
 SCORED = [small_shop.DAY - timedelta(days=n) for n in (3, 2, 1, 0)]
 HOSTILE = "<img src=x onerror=alert(1)><b>Té</b>'\"</script><script>alert(2)</script>"
-
-
-@dataclass(frozen=True)
-class Site:
-    """Where a page is, and keys that open it."""
-
-    url: str
-    admin: str
-    viewer: str
-
-
-@contextmanager
-def served(runtime: Runtime) -> Iterator[Site]:
-    server = make_server("127.0.0.1", 0, page_app(runtime), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        url = f"http://127.0.0.1:{server.server_port}/ui"
-        yield Site(url, key_of(runtime, "admin"), key_of(runtime, "predict"))
-    finally:
-        server.shutdown()
-        thread.join(30)
-        server.server_close()
 
 
 @contextmanager
@@ -163,13 +145,6 @@ def tab(chromium: Any) -> Iterator[Any]:
     yield watched.page
     watched.context.close()
     assert watched.faults == []
-
-
-def log_in(page: Any, site: Site, key: str, path: str = "") -> None:
-    page.goto(f"{site.url}{path}")
-    page.get_by_label("API key").fill(key)
-    page.get_by_role("button", name="Log in").click()
-    page.get_by_role("button", name="Log out").wait_for()
 
 
 VIEWS = {

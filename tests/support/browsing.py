@@ -5,11 +5,17 @@ Screenshots are kept in ``build/screenshots``.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from werkzeug.serving import make_server
+
+from daybreak.runtime import Runtime
+from page_app import key_of, page_app
 from programs import CHROMIUM
 
 SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
@@ -83,3 +89,35 @@ def drawn(page: Any) -> int:
     for number in range(places.count()):
         places.nth(number).locator("svg.main-svg").first.wait_for()
     return int(places.count())
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a page is, and keys that open it."""
+
+    url: str
+    admin: str
+    viewer: str
+
+
+@contextmanager
+def served(runtime: Runtime) -> Iterator[Site]:
+    """The page of a warehouse, with what can be done from it."""
+    server = make_server("127.0.0.1", 0, page_app(runtime), threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        url = f"http://127.0.0.1:{server.server_port}/ui"
+        yield Site(url, key_of(runtime, "admin"), key_of(runtime, "predict"))
+    finally:
+        server.shutdown()
+        thread.join(30)
+        server.server_close()
+
+
+def log_in(page: Any, site: Site, key: str, path: str = "") -> None:
+    """By the form, from the address that was asked for."""
+    page.goto(f"{site.url}{path}")
+    page.get_by_label("API key").fill(key)
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Log out").wait_for()
