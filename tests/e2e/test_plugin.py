@@ -6,6 +6,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,10 +14,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
+import jwt
 import pytest
 
 from day_equality import assert_row_equals, published_rows
@@ -29,6 +32,7 @@ from daybreak.serving.app import create_app
 from daybreak.signals.stream import Stream, declare
 from daybreak.warehouse.engine import begin
 from open_routes import OPEN, of_page
+from report_days import champion
 from toy import DAY, TOY, publish_day
 
 pytestmark = pytest.mark.slow
@@ -49,6 +53,8 @@ TENSORS = {
     ]
 }
 PREDICT = "/daybreak/v1/models/toy/predict"
+HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>"
+FORMULA = '=HYPERLINK("http://evil.example","x")'
 USERS = "admin:admin,daily_toy:viewer,daily_other:viewer,nobody:"
 _PATIENCE_SECONDS = 120
 
@@ -68,11 +74,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class Airflow:
-    """An API server with the plugin, an administrator's token, and those of others."""
+    """An API server with the plugin, an administrator's token, those of others, and the secret
+    that signs them."""
 
     port: int
     token: str
     others: Mapping[str, str]
+    secret: str
 
     def send(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
@@ -140,7 +148,7 @@ def airflow(postgres: Any, metadata_template: str, runtime: Runtime) -> Iterator
             generated = folder.airflow_home / "simple_auth_manager_passwords.json.generated"
             passwords = json.loads(generated.read_text())
             tokens = {user: token_of(port, user, word) for user, word in passwords.items()}
-            yield Airflow(port, tokens.pop("admin"), tokens)
+            yield Airflow(port, tokens.pop("admin"), tokens, folder.secret("jwt"))
         finally:
             os.killpg(server.pid, signal.SIGTERM)
             server.wait(30)
@@ -237,6 +245,7 @@ def test_the_mount_is_closed_to_anonymous_callers_and_open_to_users(
     assert (unknown.status, unknown.json["error"]["code"]) == (404, "not_found")
 
     the_page_is_behind_the_same_login(airflow)
+    an_attack_on_the_page_gets_its_answer(airflow, runtime)
     who_may_not_see_the_dag_may_not_predict(airflow, listed)
     the_cookie_alone_opens_only_what_is_safe(airflow)
     predictions_equal_the_table(airflow, runtime)
@@ -304,6 +313,70 @@ def the_page_is_behind_the_same_login(airflow: Airflow) -> None:
     views = airflow.send("GET", "/api/v2/plugins", headers=airflow.bearer).json["plugins"]
     (ours,) = [plugin for plugin in views if plugin["name"] == "daybreak"]
     assert [view["href"] for view in ours["external_views"]] == ["/daybreak/ui"]
+
+
+def an_attack_on_the_page_gets_its_answer(airflow: Airflow, runtime: Runtime) -> None:
+    """As under gunicorn (tests/integration/serving/test_page_safety.py), behind Airflow's login."""
+    version = published_rows(runtime.engine, TOY, DAY)[0].version
+    with begin(runtime.engine) as conn:
+        for ago, reason in enumerate((FORMULA, HOSTILE)):
+            since = system_clock() - timedelta(minutes=ago)
+            champion(conn, version, since, reason, model="toy")
+
+    def page(path: str, headers: dict[str, str] = airflow.cookie) -> Answer:
+        return airflow.send("GET", f"/daybreak/ui{path}", headers=headers)
+
+    # A login that has ended, beside the same one with its time still to come.
+    claims = jwt.decode(airflow.token, options={"verify_signature": False})
+    algorithm = jwt.get_unverified_header(airflow.token)["alg"]
+    for until, status in ((claims["exp"], 200), (claims["iat"] - 3600, 401)):
+        token = jwt.encode({**claims, "exp": until}, airflow.secret, algorithm)
+        answer = page("/models", {"Cookie": f"_token={token}"})
+        assert (answer.status, "Log in to Airflow" in answer.text) == (status, status == 401)
+
+    # Names and reasons are texts, in HTML and in CSV, and so is what an address says.
+    attack = quote(HOSTILE)
+    for path in ("/models?model=toy", f"/models?model={attack}", f"/data?day={attack}"):
+        shown = page(path)
+        assert shown.status in {200, 400, 404}, path
+        assert shown.headers.get_content_type() == "text/html"
+        assert "<script>alert" not in shown.text
+        assert "<img src=x" not in shown.text
+    assert "&lt;script&gt;alert(1)" in page("/models?model=toy").text
+    versions = page("/models?model=toy&csv=versions")
+    assert versions.headers["Content-Disposition"] == 'attachment; filename="versions.csv"'
+    assert versions.headers["X-Content-Type-Options"] == "nosniff"
+    assert "'=HYPERLINK" in versions.text
+    assert not re.search(r'(^|,)"?=', versions.text, re.MULTILINE)
+
+    # No path is the name of a file, and none of Airflow's own UI.
+    for path in ("/..%2fframe.py", "/%2e%2e/x", "/page.css%00", "//etc/passwd", "/static/page.css",
+                 "/templates/page/frame.html", f"/models?csv={quote('../versions')}"):  # fmt: skip
+        found = page(path)
+        assert (found.status, found.headers.get_content_type()) == (404, "text/html"), path
+        assert "There is no such view" in found.text or "no such table" in found.text, path
+
+    # Forms of other sites, whatever the cookie; whoever is refused, nothing is withdrawn.
+    host = f"127.0.0.1:{airflow.port}"
+    typed = {"Content-Type": "application/x-www-form-urlencoded"} | airflow.cookie
+    form = urlencode({"model": "toy", "business_date": DAY.isoformat(), "reason": "an attack"})
+    before = published_rows(runtime.engine, TOY, DAY)
+    for headers, status in (
+        ({"Origin": "null"}, 401),
+        ({"Origin": f"http://{host}.evil.example"}, 401),
+        ({"Origin": f"http://evil.example/{host}"}, 401),
+        ({"Origin": "http://127.0.0.1:1"}, 401),
+        ({"Referer": f"http://{host}/daybreak/ui"}, 401),
+        ({"Origin": f"http://{host}", "Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": f"http://{host}", "Sec-Fetch-Site": "cross-site"}, 403),
+    ):
+        answer = airflow.send("POST", "/daybreak/ui/rollback", form, typed | headers)
+        assert answer.status == status, headers
+    assert published_rows(runtime.engine, TOY, DAY) == before
+    for path in ("/ui", "/ui/models", "/ui/nowhere"):
+        answer = airflow.send("GET", f"/daybreak{path}", headers=airflow.cookie)
+        assert "frame-ancestors 'self'" in answer.headers["Content-Security-Policy"]
+        assert answer.headers["X-Frame-Options"] == "SAMEORIGIN"
 
 
 def the_cookie_alone_opens_only_what_is_safe(airflow: Airflow) -> None:

@@ -37,7 +37,7 @@
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
     dragmode: false,
     ...given,
-    xaxis: axis(given.xaxis),
+    xaxis: axis({ showgrid: given.xaxis?.type !== "category", ...given.xaxis }),
     yaxis: axis(given.yaxis),
   });
 

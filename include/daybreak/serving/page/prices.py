@@ -11,7 +11,7 @@ from daybreak.charts.figures import BASELINE, FAINT, FORECAST, Chart, bars, figu
 from daybreak.charts.tables import Column, Table
 from daybreak.serving.http.auth import needs
 from daybreak.serving.page.asked import day_of
-from daybreak.serving.page.frame import answered_by, blueprint, may_act, shown
+from daybreak.serving.page.frame import answered_by, blueprint, may_act, shown, words
 from daybreak.serving.page.reading import Row, reading
 from daybreak.serving.service import current_service
 
@@ -74,6 +74,7 @@ def prices() -> Response:
         known=fresh[0] if fresh else None,
         counts=counts,
         gain=sum(row["gain"] or 0 for row in night),
+        currency=changes[0]["currency"] if changes else "",
         waiting=waiting,
         may_act=may_act(model.name),
         proposed=proposed,
@@ -90,7 +91,7 @@ def _by_rule(night: Sequence[Row]) -> Chart:
     traces = []
     for what, colour in _COLOURS.items():
         count = {row["rule"]: row["prices"] for row in night if row["what"] == what}
-        x = [plain(rule or "no rule binds") for rule in rules]
+        x = [plain(words(rule or "no rule binds")) for rule in rules]
         traces.append(bars(what, x, [count.get(rule, 0) for rule in rules], colour))
     columns = [
         Column("what", "what"),
@@ -116,7 +117,6 @@ def _changes(rows: Sequence[Row]) -> Table:
         Column("current_price", "now", "number", 2),
         Column("price", "proposed", "number", 2),
         Column("change", "change", "percent"),
-        Column("currency", ""),
         Column("gain", "expected gain", "number", 2),
         Column("current_units", "units now", "number"),
         Column("units", "units then", "number"),
@@ -124,6 +124,7 @@ def _changes(rows: Sequence[Row]) -> Table:
         Column("lowest_price", "lowest", "number", 2),
         Column("highest_price", "highest", "number", 2),
         Column("rule", "rule that binds"),
+        Column("currency", "currency"),
     ]
     return Table("changes", "Proposed changes", columns, rows, "No price changes on this day.")
 
