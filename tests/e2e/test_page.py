@@ -181,14 +181,26 @@ def test_who_logs_in_finds_every_view_and_can_use_it(site: Site, tab: Any) -> No
     assert tab.goto(f"{site.url}/forecast").status == 401
 
 
-def test_in_the_dark_it_is_as_readable(site: Site, chromium: Any) -> None:
-    watched = Watched(chromium, color_scheme="dark")
-    log_in(watched.page, site, site.viewer)
-    for path in ("", "/forecast", "/data"):
-        watched.page.goto(f"{site.url}{path}")
-        drawn(watched.page)
-        expect_usable(watched.page)
-        keep(watched.page, f"{path.strip('/') or 'today'}-dark")
+PATHS = (
+    *("", "forecast", "accuracy", "lists", "hits", "fraud", "quality", "prices"),
+    *("models?model=sales_forecast", "data"),
+)
+
+
+@pytest.mark.parametrize("name", ["dark", "phone", "phone-dark"])
+def test_in_the_dark_and_on_a_phone_it_is_as_readable(site: Site, chromium: Any, name: str) -> None:
+    watched = Watched(chromium, color_scheme="dark" if "dark" in name else "light")
+    page = watched.page
+    if "phone" in name:
+        page.set_viewport_size({"width": 390, "height": 844})
+    log_in(page, site, site.viewer)
+    for path in PATHS:
+        page.goto(f"{site.url}/{path}")
+        drawn(page)
+        expect_usable(page)
+        keep(page, f"{path.partition('?')[0] or 'today'}-{name}")
+        beyond = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert page.evaluate(beyond) <= 0, f"{path} is wider than its window"
     watched.context.close()
     assert watched.faults == []
 

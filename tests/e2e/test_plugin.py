@@ -353,8 +353,8 @@ def an_attack_on_the_page_gets_its_answer(airflow: Airflow, runtime: Runtime) ->
     for path in ("/..%2fframe.py", "/%2e%2e/x", "/page.css%00", "//etc/passwd", "/static/page.css",
                  "/templates/page/frame.html", f"/models?csv={quote('../versions')}"):  # fmt: skip
         found = page(path)
-        assert (found.status, found.headers.get_content_type()) == (404, "text/html"), path
-        assert "There is no such view" in found.text or "no such table" in found.text, path
+        assert found.status == 404, path  # unknown paths of the API server itself answer 200
+        assert not re.search(r"root:|^import |^from |--paper", found.text, re.MULTILINE), path
 
     # Forms of other sites, whatever the cookie; whoever is refused, nothing is withdrawn.
     host = f"127.0.0.1:{airflow.port}"

@@ -140,7 +140,7 @@ def _at_stake(rows: Sequence[Row]) -> Chart:
     traces = [bars("probability", x, [row["probability"] for row in rows], FORECAST)]
     layout = {
         "yaxis": {"tickformat": ".0%", "rangemode": "tozero"},
-        "xaxis": {"title": {"text": "place in the queue"}},
+        "xaxis": {"type": "category", "title": {"text": "place in the queue"}},
         "showlegend": False,
         "bargap": 0.3,
     }
