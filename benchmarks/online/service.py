@@ -17,7 +17,7 @@ WORKERS = 2
 def command(port: int) -> list[str]:
     return [
         *(sys.executable, "-m", "gunicorn", "--config", "python:daybreak.serving.gunicorn_conf"),
-        *("--bind", f"127.0.0.1:{port}", "daybreak.serving.wsgi:app"),
+        *("--bind", f"127.0.0.1:{port}", "daybreak.platform.wsgi:app"),
     ]
 
 

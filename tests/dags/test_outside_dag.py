@@ -210,7 +210,7 @@ def test_it_is_served_bit_for_bit_and_described(
     with begin(runtime.engine) as conn:
         token = create_key(conn, "test", runtime.clock()).token
     rows = read(runtime, f"SELECT * FROM score.{MODEL}")
-    with gunicorn(runtime, tmp_path, app="daybreak.serving.wsgi:app", env=FOUND) as server:
+    with gunicorn(runtime, tmp_path, app="daybreak.platform.wsgi:app", env=FOUND) as server:
 
         def call(path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
             headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}

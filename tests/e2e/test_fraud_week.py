@@ -474,7 +474,7 @@ def week() -> Iterator[Week]:
             versions = trained_versions(runtime, end)
             service = {**settings.as_environment(), "DAYBREAK_API_WORKERS": "2"}
             with gunicorn(
-                runtime, settings.state, app="daybreak.serving.wsgi:app", env=service
+                runtime, settings.state, app="daybreak.platform.wsgi:app", env=service
             ) as server:
                 made = Week(
                     runtime, owner, postgres, server, first, versions, traffic(first, start)

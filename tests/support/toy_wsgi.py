@@ -1,4 +1,4 @@
-"""The toy model under gunicorn, as daybreak.serving.wsgi serves the real ones."""
+"""The toy model under gunicorn, as daybreak.platform.wsgi serves the real ones."""
 
 from daybreak.runtime import get_runtime
 from daybreak.serving.app import create_app

@@ -73,7 +73,7 @@ def serving_component(env: Mapping[str, str], host: str, port: int) -> Component
         "python:daybreak.serving.gunicorn_conf",
         "--bind",
         f"{host}:{port}",
-        "daybreak.serving.wsgi:app",
+        "daybreak.platform.wsgi:app",
     )
     return Component(SERVING, argv, env, f"http://{reachable(host)}:{port}")
 

@@ -121,7 +121,7 @@ def test_two_hundred_rows_over_http_from_gunicorn_are_the_same_bits(
     with begin(runtime.engine) as conn:
         token = create_key(conn, "test", small_shop.CUTOFF).token
     generation, rows = published_rows(runtime.engine, MODEL, small_shop.DAY)
-    with gunicorn(runtime, tmp_path, app="daybreak.serving.wsgi:app") as server:
+    with gunicorn(runtime, tmp_path, app="daybreak.platform.wsgi:app") as server:
 
         def ask(body: Mapping[str, Any]) -> Mapping[str, Any]:
             request = urllib.request.Request(

@@ -31,7 +31,7 @@ def test_a_session_holds_in_every_worker(
         version(conn, "v2")
         champion(conn, "v1", march(2), "again")
     env = {"DAYBREAK_WAREHOUSE_READER_URL": warehouse_url, "DAYBREAK_API_WORKERS": "2"}
-    with gunicorn(runtime, tmp_path, app="daybreak.serving.wsgi:app", env=env) as server:
+    with gunicorn(runtime, tmp_path, app="daybreak.platform.wsgi:app", env=env) as server:
 
         def send(
             method: str, path: str, body: dict[str, str] | None = None, **headers: str

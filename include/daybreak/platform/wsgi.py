@@ -1,4 +1,8 @@
-"""``gunicorn --config python:daybreak.serving.gunicorn_conf daybreak.serving.wsgi:app``."""
+"""``gunicorn --config python:daybreak.serving.gunicorn_conf daybreak.platform.wsgi:app``.
+
+Where the service is put together, as the plugin does it in Airflow: the page is given what may be
+done from it, so that serving knows no jobs.
+"""
 
 from __future__ import annotations
 
