@@ -53,6 +53,9 @@ down: ## stop all of them; nothing is left running
 
 # Three workers on two cores, as much of the time is spent waiting for Airflow. tests/conftest.py brings
 # the files that take minutes to the front.
+# A run starts hundreds of processes: what they compile is kept, also where the machine says not to.
+test test-fast: export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: test
 test: $(VENV)/.dev ## everything, with branch coverage of at least 90 %
 	@$(BIN)/coverage erase
