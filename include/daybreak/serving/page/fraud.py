@@ -130,7 +130,7 @@ def _queue(rows: Sequence[Row]) -> Table:
         Column("blocks", "blocked", "number", 0),
         Column("event_id", "event"),
         Column("event_at", "when (UTC)", "moment"),
-        Column("known_fraud", "known fraud"),
+        Column("known_fraud", "fraud"),
     ]
     return Table("queue", "What to review", columns, rows, "Nothing was scored on this day.")
 
