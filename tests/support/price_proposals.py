@@ -62,14 +62,20 @@ def publish(
     return generation_id
 
 
-def answer(conn: Connection, generation_id: int, day: date, outcome: str) -> None:
+def answer(
+    conn: Connection,
+    generation_id: int,
+    day: date,
+    outcome: str,
+    reason: str = "too much at once",
+) -> None:
     """What somebody, or nobody, said of it."""
     record_approval(
         conn,
         Approval(
             generation_id=generation_id, model=MODEL, business_date=day, proposal="p",
             figures={"prices": 2, "changes": 1, "up": 1}, outcome=outcome, terms={},
-            person="ann", reason="too much at once",
+            person="ann", reason=reason,
             decided_at=datetime(day.year, day.month, day.day, 9, tzinfo=UTC),
         ),
     )  # fmt: skip

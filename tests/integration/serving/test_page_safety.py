@@ -7,11 +7,17 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import pytest
 from flask import Flask
+from markupsafe import escape
 from sqlalchemy import Engine
 
+import fraud_days
+import price_proposals
+import recommendation_lists
+from daybreak.ledger.verdicts import record_verdict
 from daybreak.runtime import Runtime
 from daybreak.serving.http.keys import revoke_key
 from daybreak.serving.page.frame import HEADERS
@@ -247,16 +253,39 @@ def hostile(app: Flask, runtime: Runtime, warehouse: Engine) -> Flask:
                 rows_loaded=1, rows_quarantined=1, rules={}, finished_at=march(5),
             )
         )  # fmt: skip
+        record_verdict(
+            conn, model=MODEL, version="v1", passed=True, reason=HOSTILE, evidence={},
+            actor=HOSTILE, now=march(2), headline={"measure": HOSTILE, "baseline": HOSTILE},
+        )  # fmt: skip
+        lists = {"": [HOSTILE], HOSTILE: [(HOSTILE, "bought_together", HOSTILE)]}
+        recommendation_lists.publish(conn, lists, MARCH_1)
+        fraud_days.begin_stream(conn)
+        champion(conn, "v1", march(1), HOSTILE, "fraud")
+        cards = [fraud_days.Scored(HOSTILE, f"{HOSTILE} {n}", n / 8) for n in range(4)]
+        fraud_days.happen(conn, cards, MARCH_1)
+        fraud_days.publish(conn, cards, MARCH_1)
+        told = fraud_days.cutoff_of(MARCH_1)
+        fraud_days.prove(conn, MARCH_1, "r", told, differing=1, finding=HOSTILE)
+        proposed = price_proposals.publish(conn, MARCH_1, {HOSTILE: (129, 139)})
+        price_proposals.answer(conn, proposed, MARCH_1, "approved", HOSTILE)
     return app
 
 
+NAMELESS = "hits"
+"""The view without a name or a reason on it."""
+
+
 @pytest.mark.parametrize(
-    "path", ["", "forecast", "accuracy", f"models?model={MODEL}", "data", "lists", "hits"]
-)
+    "path",
+    ["", "forecast", "accuracy", f"models?model={MODEL}", "data", "lists", "hits",
+     f"lists?{urlencode({'user': HOSTILE})}", "fraud", "quality", "prices",
+     f"promote?model={MODEL}&version=v1"],
+)  # fmt: skip
 def test_names_are_texts_wherever_they_stand(hostile: Flask, runtime: Runtime, path: str) -> None:
     answer = browser(hostile, key_of(runtime, "admin")).get(f"/ui/{path}")
     assert answer.status_code == 200
     page_text = answer.get_data(as_text=True)
+    assert (str(escape(HOSTILE)) in page_text) is (path != NAMELESS)
     assert "<script>alert" not in page_text
     assert "<img src=x" not in page_text
     elements = Elements(page_text)
@@ -272,8 +301,6 @@ def test_names_are_texts_wherever_they_stand(hostile: Flask, runtime: Runtime, p
 
 @pytest.mark.parametrize("path", ["forecast?item={}", "lists?user={}&session={}", "data?x={}"])
 def test_what_an_address_says_is_a_text(hostile: Flask, runtime: Runtime, path: str) -> None:
-    from urllib.parse import quote
-
     answer = browser(hostile, key_of(runtime, "predict")).get(
         "/ui/" + path.replace("{}", quote(HOSTILE))
     )

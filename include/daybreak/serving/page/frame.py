@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import isnan
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -243,6 +244,12 @@ def airflow_run(run_key: str | None) -> str | None:
 def moment(value: datetime | None) -> str:
     """A moment to the minute, UTC."""
     return f"{value:%Y-%m-%d %H:%M}" if value else "–"
+
+
+@blueprint.app_template_filter()
+def measure(value: float | None) -> str:
+    """A measure of quality with three decimals; a dash for one that nobody knows."""
+    return "–" if value is None or isnan(value) else f"{value:.3f}"
 
 
 @blueprint.app_template_filter()
