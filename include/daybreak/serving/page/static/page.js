@@ -14,6 +14,10 @@ document.addEventListener("DOMContentLoaded", () => {
     outside.click();
   };
   document.addEventListener("click", leadOut);
+  // On a phone the navigation is wider than the window: show where one is in it.
+  document.querySelectorAll("ul a[aria-current]").forEach((link) => {
+    link.scrollIntoView({ inline: "center", block: "nearest" });
+  });
   document.querySelectorAll("form[data-live]").forEach((form) => {
     form.addEventListener("change", () => form.requestSubmit());
   });
