@@ -107,13 +107,13 @@ def _measure_one(stores: int, items: int, days: int, users: int, vintages: int) 
             conn.execute(text(CLOSED), span)
             for number in range(vintages):
                 for model in SCORES:
-                    _publish(conn, model, ASKED - timedelta(days=number), sizes)
+                    publish(conn, model, ASKED - timedelta(days=number), sizes)
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
             conn.execute(text("VACUUM ANALYZE"))  # as autovacuum does within a minute
         return {view: _ask(engine, question) for view, question in QUESTIONS.items()}
 
 
-def _publish(conn: Connection, model: str, day: date, sizes: dict[str, int]) -> None:
+def publish(conn: Connection, model: str, day: date, sizes: dict[str, int]) -> None:
     cutoff = CUTOFF + (day - BUSINESS_DATE)
     snapshot_id = conn.execute(
         insert(snapshot)

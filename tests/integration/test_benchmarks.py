@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from benchmarks import bench_forecast, bench_recommendations, bench_reports
+from benchmarks import bench_forecast, bench_recommendations, bench_reports, page
 from benchmarks.drift import __main__ as drift
 from benchmarks.drift.plants import PLANTS
 from benchmarks.online import (
@@ -83,6 +83,17 @@ def test_a_business_date_in_the_reports() -> None:
     assert (result["series"], result["times"]) == (10, 2)
     assert set(result["ratio"]) == set(result["seconds"]) == set(bench_reports.QUESTIONS)
     assert bench_reports.report(result).count("\n|") == 2 + len(bench_reports.QUESTIONS)
+
+
+def test_the_views_of_the_page() -> None:
+    result = page.measure(stores=2, items=5, days=60, users=30, nights=3, repeats=1)
+
+    json.dumps(result)
+    assert result["series"] == 10
+    assert set(result["seconds"]) == set(page.VIEWS)
+    assert page.report(result).count("\n|") == 2 + len(page.VIEWS)
+    slow = result | {"seconds": {"Today": 2 * page.BAR, "Data": page.BAR}}
+    assert page.report(slow).endswith("missed by Today")
 
 
 def test_of_the_endpoint(make_runtime: Callable[..., Runtime], tmp_path: Path) -> None:
