@@ -13,6 +13,8 @@ import pytest
 
 from daybreak.serving.metrics.counted import counted
 
+pytestmark = pytest.mark.slow  # starts processes
+
 COUNT = """
 from daybreak.serving.answers import Answered
 from daybreak.serving.metrics.registry import ServiceMetrics

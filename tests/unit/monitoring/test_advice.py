@@ -82,6 +82,7 @@ def test_every_way_costs_what_it_costs_when_it_is_played_through(way: Way) -> No
 AROUND = st.floats(math.log(0.6), math.log(1.7)).map(math.exp)
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(
     corner=st.sampled_from(list(Way)),

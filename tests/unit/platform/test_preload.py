@@ -11,6 +11,8 @@ import pytest
 
 from daybreak.platform import components
 
+pytestmark = pytest.mark.slow  # starts processes
+
 FORKING = """
 import json, sys
 before = {*sys.modules}

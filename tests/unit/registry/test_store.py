@@ -86,6 +86,7 @@ def test_what_was_deleted_is_missing_and_may_be_written_again(store: ArtifactSto
     assert store.read(PATH) == b"second"
 
 
+@pytest.mark.slow
 def test_of_many_writers_one_wins_and_nobody_sees_a_mixture(store: ArtifactStore) -> None:
     def write(letter: int) -> bytes | None:
         data = bytes([letter]) * 50_000

@@ -38,6 +38,7 @@ def asked(*pairs: tuple[str, str]) -> BaseModel:
     return asked_by_address(Asked, MultiDict([*GOOD.items(), *pairs]))
 
 
+@pytest.mark.slow
 @given(
     st.fixed_dictionaries(
         {"store": st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1)}

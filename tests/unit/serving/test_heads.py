@@ -5,6 +5,8 @@ from __future__ import annotations
 import tracemalloc
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from daybreak.serving.heads import Heads
 from daybreak.signals.reading import Head, Moment, Read
 from daybreak.signals.stream import Progress
@@ -41,6 +43,7 @@ def _head(events: int, tiles: int = 0, at: datetime = AT) -> Head:
     return Head(at, PROGRESS, Read(rows(1, events), rows(2, tiles), ()))
 
 
+@pytest.mark.slow
 def test_what_is_held_takes_no_more_memory_than_it_may() -> None:
     heads = Heads(seconds=60, capacity=2 << 20)
 

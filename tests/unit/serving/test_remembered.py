@@ -99,6 +99,7 @@ def test_the_least_recently_asked_goes_first() -> None:
     assert answers.made == 4
 
 
+@pytest.mark.slow
 def test_what_is_kept_takes_hardly_more_than_is_counted() -> None:
     """The text of an answer was the beginning of a block of 4 kB: 16 MB took 180."""
     remembered, before = Remembered(capacity := 4 << 20), resident()

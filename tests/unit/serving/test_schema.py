@@ -45,6 +45,7 @@ some = settings(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", model_names())
 def test_schema_and_parser_agree(name: str, tmp_path: Path) -> None:
     runtime = Runtime(Settings(home=tmp_path, warehouse_url=NOWHERE, refresh_seconds=3600))

@@ -89,6 +89,7 @@ def logs(draw: st.DrawFn) -> tuple[list[Entry], list[Said], list[Moment]]:
     return log, said, moments
 
 
+@pytest.mark.slow
 @given(logs())
 def test_every_signal_is_that_of_the_loop(
     found: tuple[list[Entry], list[Said], list[Moment]],

@@ -27,6 +27,7 @@ def microseconds(moments: list[datetime]) -> np.ndarray:
     return np.array(moments, "M8[us]").astype(np.int64)
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # the first look at a zone's years takes its time
 @given(ZONES, st.lists(NAIVE, max_size=5))
 @example("Pacific/Apia", [datetime(2011, 12, 30, 12)])  # noqa: DTZ001 - a day that never was

@@ -38,6 +38,7 @@ def test_a_later_end_only_adds_days(section: str) -> None:
     assert len(long) > len(short)
 
 
+@pytest.mark.slow
 def test_another_seed_makes_other_payments() -> None:
     other = Payments(FEW.model_copy(update={"seed": 8}))
     assert not table(other, "streams").equals(table(Payments(FEW), "streams"))
@@ -54,6 +55,7 @@ def test_rows_are_events_of_which_some_come_twice_or_late() -> None:
     assert set(distinct.channel) == {"web", "chip"}
 
 
+@pytest.mark.slow
 def test_labels_are_of_frauds_and_come_later() -> None:
     payments = Payments(FEW)
     events = table(payments, "streams").to_pandas().drop_duplicates().set_index("event_id")
@@ -81,6 +83,7 @@ def test_the_events_of_a_day_are_those_of_the_table() -> None:
     assert payments.events(day)[0]["amount"] == of_day.amount.iloc[0]
 
 
+@pytest.mark.slow
 def test_fraud_is_as_frequent_as_its_chance() -> None:
     payments = Payments(FEW.model_copy(update={"cards": 3000, "end": date(2026, 5, 30)}))
     there, frauds = Counter[int](), Counter[int]()

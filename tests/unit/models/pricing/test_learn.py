@@ -176,6 +176,7 @@ def test_a_champion_that_is_clearly_better_stays() -> None:
     assert against_champion(measures_of(changes, methods, np.ones(200), groups)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [1, 7])
 def test_the_regression_finds_what_was_planted_and_we_find_the_same(step: int) -> None:
     """Two ways that share no code."""
@@ -190,6 +191,7 @@ def test_the_regression_finds_what_was_planted_and_we_find_the_same(step: int) -
     assert (oracle.standard_error > 0.005).all()
 
 
+@pytest.mark.slow
 def test_the_regression_says_what_it_cannot_tell() -> None:
     panel = responding_panel(4, stores=2, items=3)
     price = panel.price.copy()

@@ -228,6 +228,7 @@ facts_of = st.builds(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(facts_of, st.floats(-4, -0.1), st.integers(2, 6), st.sampled_from(["revenue", "margin"]))
 def test_it_stays_within_the_night_and_its_changes(
     facts: Facts, elasticity: float, most: int, objective: str
@@ -257,6 +258,7 @@ def test_it_stays_within_the_night_and_its_changes(
     assert all(amounts(price, way, over)[n] == home for n in nothing), "without a signal it is home"
 
 
+@pytest.mark.slow
 @given(facts_of, st.integers(1, 95))
 def test_a_slot_that_has_begun_does_not_change(facts: Facts, upto: int) -> None:
     """The way to a slot is the beginning of every longer one, and knows nothing that came later."""

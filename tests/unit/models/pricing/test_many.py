@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from daybreak.models.pricing.solve import solve
 from price_cases import offers, rules
 
 
+@pytest.mark.slow
 @settings(max_examples=8)
 @given(st.integers(0, 2**40))
 def test_many_prices_under_a_budget(seed: int) -> None:

@@ -10,6 +10,7 @@ from itertools import product
 from math import prod
 
 import numpy as np
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -32,6 +33,7 @@ def worth(shop: Shop, choice: list[int]) -> int:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=CASES)
 @given(SEEDS)
 def test_no_rule_is_broken(seed: int) -> None:
@@ -93,6 +95,7 @@ def test_nothing_better_exists(seed: int) -> None:
     assert (solution.gain, -solution.changes, -way) == best
 
 
+@pytest.mark.slow
 @settings(max_examples=max(CASES // 3, 60))
 @given(SEEDS)
 def test_programmes_find_the_same(seed: int) -> None:

@@ -66,6 +66,7 @@ def bits(values: Any) -> bytes:
     return np.where(np.isnan(found), np.float32(np.nan), found).tobytes()
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     manifest=st.sampled_from(sorted(MANIFESTS)),

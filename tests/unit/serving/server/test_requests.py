@@ -40,6 +40,7 @@ def sent(draw: st.DrawFn) -> tuple[bytes, Request]:
     return whole, Request(method, target, said, body, "1.1", not close)
 
 
+@pytest.mark.slow
 @given(st.lists(sent(), min_size=1, max_size=3), st.data())
 def test_requests_are_read_however_they_are_cut(
     all_sent: list[tuple[bytes, Request]], data: st.DataObject
