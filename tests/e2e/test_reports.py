@@ -16,7 +16,9 @@ import pytest
 from sqlalchemy import insert, update
 from werkzeug.serving import make_server
 
+import browsing
 import small_shop
+from browsing import chromium_started, drawn, expect_usable, keep
 from daybreak.jobs import period_reports
 from daybreak.jobs.run import score_day
 from daybreak.ledger.champions import promote
@@ -27,11 +29,9 @@ from daybreak.warehouse import tables
 from daybreak.warehouse.engine import begin
 from daybreak.warehouse.tables import WRITER_ROLE
 from page_app import key_of, page_app
-from programs import CHROMIUM
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
-SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 NOW = datetime(2026, 3, 11, 3, tzinfo=UTC)
 MODEL = "sales_forecast"
 WEEK = "2026-W10"
@@ -95,58 +95,21 @@ def fill(runtime: Runtime) -> None:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as started:
-        # Under root, as in containers, Chromium has no sandbox of its own.
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium_started() as browser:
         yield browser
-        browser.close()
 
 
-class Watched:
-    """A tab without a network; it keeps what scripts said and what was asked of others."""
+class Watched(browsing.Watched):
+    """One that takes every error for a fault, and keeps what was asked of others."""
 
     def __init__(self, chromium: Any, **options: Any) -> None:
-        self.context = chromium.new_context(viewport={"width": 1280, "height": 860}, **options)
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(60_000)
-        self.faults: list[str] = []
+        super().__init__(chromium, **options)
         self.asked: list[str] = []
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("dialog", lambda dialog: (self.faults.append("dialog"), dialog.dismiss()))
-        self.page.on("console", self._said)
         self.page.on("request", lambda request: self.asked.append(request.url))
 
     def _said(self, message: Any) -> None:
         if message.type == "error":
             self.faults.append(message.text)
-
-
-def keep(page: Any, name: str) -> None:
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
-
-
-def expect_usable(page: Any) -> None:
-    """No violation of WCAG, by axe, that keeps people out."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    found = Axe().run(page).response["violations"]
-    serious = [
-        (one["id"], one["nodes"][0]["html"], one["nodes"][0]["failureSummary"])
-        for one in found
-        if one["impact"] in {"serious", "critical"}
-    ]
-    assert serious == []
-
-
-def drawn(page: Any) -> int:
-    """How many charts there are, once all of them are drawn."""
-    places = page.locator("[data-figure]")
-    for number in range(places.count()):
-        places.nth(number).locator("svg.main-svg").first.wait_for()
-    return int(places.count())
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
