@@ -13,6 +13,7 @@ OPEN = frozenset(
         "/v2/models/<name>/ready",
         "/v2/models/<name>/versions/<version>/ready",
         "/ui/login",
+        "/ui/colours.css",
         "/ui/page.css",
         "/ui/draw.js",
         "/ui/page.js",

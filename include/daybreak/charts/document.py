@@ -13,7 +13,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader
 from markupsafe import Markup
 
 from daybreak.charts.figures import Chart
-from daybreak.charts.plotly import DRAW, STATIC, plotly_script
+from daybreak.charts.plotly import COLOURS, DRAW, STATIC, plotly_script
 from daybreak.charts.tables import Column
 
 POLICY = (
@@ -58,7 +58,8 @@ def cell(column: Column, value: Any) -> Markup:
 
 @cache
 def _style() -> Markup:
-    return Markup((STATIC / "document.css").read_text())  # noqa: S704 -- a file of ours
+    text = f"{COLOURS.read_text()}{(STATIC / 'document.css').read_text()}"
+    return Markup(text)  # noqa: S704 -- files of ours
 
 
 @cache

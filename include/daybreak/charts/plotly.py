@@ -1,4 +1,4 @@
-"""The scripts of charts: Plotly's, from its wheel, and ours, which draws figures with it."""
+"""What charts are drawn with: Plotly's script, from its wheel, ours, and colours."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 
 STATIC = Path(__file__).parent / "static"
 DRAW = STATIC / "draw.js"
+COLOURS = STATIC / "colours.css"
+"""By light and dark: of documents, of the page, and what figures name."""
 
 
 def plotly_script() -> Path:

@@ -361,7 +361,9 @@ def test_no_path_leads_to_another_file(app: Flask, runtime: Runtime, path: str) 
         assert b"root:" not in answer.data
 
 
-@pytest.mark.parametrize("name", ["page.css", "page.js", "draw.js", "plotly.js", "icon.svg"])
+@pytest.mark.parametrize(
+    "name", ["colours.css", "page.css", "page.js", "draw.js", "plotly.js", "icon.svg"]
+)
 def test_a_file_is_kept_for_long_and_asked_about_by_its_tag(app: Flask, name: str) -> None:
     client = browser(app)
     plain = client.get(f"/ui/{name}")

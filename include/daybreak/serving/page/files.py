@@ -14,12 +14,13 @@ from pathlib import Path
 
 from flask import Blueprint, Response, request
 
-from daybreak.charts.plotly import DRAW, plotly_script
+from daybreak.charts.plotly import COLOURS, DRAW, plotly_script
 from daybreak.serving.http.auth import public
 from daybreak.serving.turn import pass_on
 
 YEAR = 365 * 86_400
 _HERE = Path(__file__).parent / "static"
+_CSS = "text/css; charset=utf-8"
 _JAVASCRIPT = "text/javascript; charset=utf-8"
 
 
@@ -34,7 +35,8 @@ class File:
 
 
 FILES: dict[str, tuple[Callable[[], Path], str]] = {
-    "page.css": (lambda: _HERE / "page.css", "text/css; charset=utf-8"),
+    "colours.css": (lambda: COLOURS, _CSS),
+    "page.css": (lambda: _HERE / "page.css", _CSS),
     "page.js": (lambda: _HERE / "page.js", _JAVASCRIPT),
     "plotly.js": (plotly_script, _JAVASCRIPT),
     "draw.js": (lambda: DRAW, _JAVASCRIPT),
