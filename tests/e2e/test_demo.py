@@ -274,7 +274,9 @@ def test_inside_airflow_who_may_edit_the_dag_acts(demo: Demo, tab: Any) -> None:
     frame = open_in_airflow(tab)
     frame.get_by_role("link", name="Models", exact=True).click()
     frame.get_by_role("link", name=MODEL, exact=True).click()
+    frame.wait_for_url(re.compile(f"model={MODEL}$"))  # the last model has the same buttons
     frame.get_by_role("link", name="Roll back").click()
+    frame.wait_for_url(re.compile(rf"/ui/rollback\?.*model={MODEL}"))
     frame.get_by_label("Reason").fill("the prices of that day were wrong")
     frame.get_by_role("button", name=re.compile("Withdraw|Roll back")).click()
     frame.get_by_text("withdrawn", exact=False).first.wait_for()
