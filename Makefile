@@ -40,7 +40,7 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
 setup: $(VENV)/.dev ## create .venv with everything that running, testing and checking need
 
 .PHONY: demo
-demo: $(VENV)/.runtime ## seven business days through Airflow; DATA=<Online Retail file> for real sales
+demo: $(VENV)/.runtime ## two weeks of business days through Airflow; DATA=<Online Retail file> for real sales
 	@$(BIN)/daybreak demo $(if $(DATA),--data '$(DATA)')
 
 .PHONY: up

@@ -39,7 +39,8 @@ MODEL = "sales_forecast"
 FRAUD = "fraud"
 PAYMENTS = 2_000
 LAST = date(2026, 6, 30)
-DAYS = [LAST - timedelta(days=n) for n in reversed(range(7))]
+NIGHTS = 14
+DAYS = [LAST - timedelta(days=n) for n in reversed(range(NIGHTS))]
 ROWS = (
     int(SMALL_SHOP["DAYBREAK_SYNTHETIC_STORES"])
     * int(SMALL_SHOP["DAYBREAK_SYNTHETIC_ITEMS"])
@@ -60,7 +61,7 @@ class Published:
 
 @dataclass
 class Demo:
-    """A platform with a demo's seven days."""
+    """A platform with a demo's days."""
 
     installation: Installation
     runtime: Runtime
@@ -114,8 +115,8 @@ def test_a_demo_shows_everything_and_its_days_land_whole(demo: Demo) -> None:
     assert_it_shows_everything(first.printed)
     assert_no_reader_saw_half_a_day(first)
     assert sorted(first.generations) == DAYS
-    assert len(first.rows) == 7 * ROWS
-    assert first.states == {("backfill", "published"): 7}
+    assert len(first.rows) == NIGHTS * ROWS
+    assert first.states == {("backfill", "published"): NIGHTS}
     with connect(demo.runtime.engine) as conn:
         query = select(sla).where(sla.c.model == MODEL).order_by(sla.c.business_date)
         recorded = conn.execute(query).all()
@@ -185,7 +186,7 @@ def test_a_second_one_runs_only_what_is_not_out_and_gives_the_same_bits(demo: De
     assert_no_reader_saw_half_a_day(again)
     for model in (MODEL, "recommendations", FRAUD):
         assert re.search(rf"^{model}: \S+ is champion already", again.printed, re.M), "not trained"
-    assert "daily_recommendations: all 7 days are published" in again.printed
+    assert f"daily_recommendations: all {NIGHTS} days are published" in again.printed
     assert "daily_forecast: all" not in again.printed, "one of its days was withdrawn"
     assert f"daily_fraud: {LAST} is published" in again.printed
     assert forecasts(first.printed) == forecasts(again.printed)
@@ -194,11 +195,15 @@ def test_a_second_one_runs_only_what_is_not_out_and_gives_the_same_bits(demo: De
     assert again.rows == first.rows, "byte for byte"
     assert all(again.generations[day] > first.generations[day] for day in DAYS)
     assert again.states == {
-        ("backfill", "published"): 7,
-        ("backfill", "superseded"): 6,
+        ("backfill", "published"): NIGHTS,
+        ("backfill", "superseded"): NIGHTS - 1,
         ("backfill", "rolled_back"): 1,
     }
-    for dag, nights in (("daily_forecast", 7), ("daily_recommendations", 7), ("daily_fraud", 1)):
+    for dag, nights in (
+        ("daily_forecast", NIGHTS),
+        ("daily_recommendations", NIGHTS),
+        ("daily_fraud", 1),
+    ):
         listed = installation.must("airflow", "dags", "list-runs", dag, "-o", "json")
         runs = json.loads(listed[listed.index("[{") :])
         assert [run["state"] for run in runs] == ["success"] * nights, "no run but the first ones"
@@ -411,8 +416,7 @@ def test_make_passes_the_file_on() -> None:
 def assert_it_shows_everything(printed: str) -> None:
     for model in ("sales_forecast", "recommendations"):
         runs = re.findall(rf"^{model} +(\d{{4}}-\d\d-\d\d) +backfill +not_counted", printed, re.M)
-        assert len(runs) == 7
-        assert len(set(runs)) == 7
+        assert len(runs) == len(set(runs)) == NIGHTS
     accuracy = re.search(r"^ *all +[\d,]+ +([\d.]+) % +([\d.]+) % +([\d.]+) %", printed, re.M)
     assert accuracy is not None
     assert float(accuracy[1]) < float(accuracy[2]), "better than seasonal naive"
@@ -446,7 +450,8 @@ def assert_it_shows_everything(printed: str) -> None:
     )
     reports = re.findall(r"^(\w+) +(2026-\S+) +(\d+) +http\S+/ui/reports/\S+$", printed, re.M)
     assert {(model, period): int(nights) for model, period, nights in reports} == {
-        **{(model, "2026-W26"): 5 for model in (MODEL, "recommendations")},
+        **{(model, "2026-W25"): 5 for model in (MODEL, "recommendations")},
+        **{(model, "2026-W26"): 7 for model in (MODEL, "recommendations")},
         **{(model, "2026-06-30"): 1 for model in (MODEL, "recommendations", FRAUD, "pricing")},
     }
     assert re.search(r"^Airflow +http://127.0.0.1:\d+ +\(user admin, password \S+\)", printed, re.M)

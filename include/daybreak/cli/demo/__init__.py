@@ -1,4 +1,4 @@
-"""`daybreak demo`: seven business days from nothing, and what they show.
+"""`daybreak demo`: two weeks of business days from nothing, and what they show.
 
 The one package beside ``models`` that names models. It shows those that ship here, by their own
 report views, request fields and measures, which follow from none of their facets. A facet for it

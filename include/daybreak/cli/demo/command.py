@@ -19,7 +19,7 @@ app = typer.Typer()
 DAGS = {"sales_forecast": "daily_forecast", "recommendations": "daily_recommendations"}
 """Model to the DAG that scores it."""
 
-DAYS = 7
+DAYS = 14
 BEGUN = time.monotonic()
 
 
@@ -30,11 +30,11 @@ def demo(
         typer.Option(help="The Online Retail file; default: the synthetic shop."),
     ] = None,
 ) -> None:
-    """Score seven business days through Airflow, and show what came out. Ends in minutes.
+    """Score two weeks of business days through Airflow, and show what came out. Ends in minutes.
 
     Forecasts and recommendations: nightly for every series and user, live for one at a time.
     Fraud: payments of one day as they come, each decision proven by the night. Prices: proposed
-    by the last night, on its forecast. Reports: of the last whole week and the last day.
+    by the last night, on its forecast. Reports: of the last two whole weeks and the last day.
 
     Everything is left running; `daybreak down` stops it.
     """

@@ -1,4 +1,4 @@
-"""The demo's reports: of its last whole week and its last day, made by the DAG ``reports``."""
+"""The demo's reports: of its last two weeks and its last day, made by the DAG ``reports``."""
 
 from __future__ import annotations
 
@@ -16,24 +16,23 @@ DAG = "reports"
 
 
 def make(runtime: Runtime, days: Days) -> None:
-    """Backfill the week, and ask for the day; those that are there already stay as they are."""
-    week, day = Period.last_week(days.last), Period.day(days.last)
+    """Backfill the weeks, and ask for the day; those that are there already stay as they are."""
+    weeks, day = _periods(days)
     there = {one.period for one in list_reports(runtime=runtime)}
-    wanted = [one for one in (week, day) if one.name not in there]
-    if not wanted:
-        typer.echo(f"{DAG}: {week} and {day} are reported already.")
+    due = [week for week in weeks if week.name not in there]
+    if not due and day.name in there:
+        typer.echo(f"{DAG}: {', '.join(map(str, (*weeks, day)))} are reported already.")
         return
-    sunday = Days(week.last, week.last, days.timezone)
-    conf = {"period": day.name}
-    demo_runs.run_once(
-        runtime, DAG, sunday if week in wanted else None, conf if day in wanted else None
-    )
+    sundays = Days(due[0].last, due[-1].last, days.timezone) if due else None
+    conf = None if day.name in there else {"period": day.name}
+    demo_runs.run_once(runtime, DAG, sundays, conf)
 
 
 def show(runtime: Runtime, days: Days, page: str) -> None:
     """What was made, and where to read it."""
     title("Reports (report.period_report)")
-    periods = (Period.last_week(days.last).name, days.last.isoformat())
+    weeks, day = _periods(days)
+    periods = [one.name for one in (*weeks, day)]
     found = [one for one in list_reports(runtime=runtime) if one.newest and one.period in periods]
     rows = [
         (
@@ -45,3 +44,9 @@ def show(runtime: Runtime, days: Days, page: str) -> None:
         for one in found
     ]
     print_columns(("model", "period", "nights", "page"), rows, ("nights",))
+
+
+def _periods(days: Days) -> tuple[tuple[Period, Period], Period]:
+    """The last two weeks that are over, the earlier one first; and the last day."""
+    week = Period.last_week(days.last)
+    return (Period.last_week(week.first), week), Period.day(days.last)
