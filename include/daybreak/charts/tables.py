@@ -10,17 +10,23 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-Kind = Literal["text", "number", "percent", "date", "moment", "mark"]
+Kind = Literal["text", "words", "number", "percent", "date", "moment", "mark"]
 
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What spreadsheets take for a formula (OWASP, CSV Injection)."""
+
+
+def words(value: object) -> str:
+    """``not_judged`` as people write it."""
+    return str(value).replace("_", " ")
 
 
 @dataclass(frozen=True)
 class Column:
     """A column: ``name`` of the value in a row, what stands above it, how it is shown.
 
-    ``digits``: decimals of a number or of per cent. ``mark``: a word that is shown as a badge.
+    ``digits``: decimals of a number or of per cent. ``words``: a name such as ``largest_change``,
+    shown as people write it. ``mark``: a word that is shown as a badge.
     """
 
     name: str
@@ -46,7 +52,7 @@ class Column:
                 return f"{100 * value:.{self.digits}f} %"
             case "moment" if isinstance(value, datetime):
                 return f"{value:%Y-%m-%d %H:%M}"
-        return str(value)
+        return words(value) if self.kind == "words" else str(value)
 
 
 @dataclass(frozen=True)
@@ -64,9 +70,10 @@ def as_csv(table: Table) -> str:
     """The table as RFC 4180 has it: names of columns first, numbers as they are, texts defused."""
     written = io.StringIO()
     lines = csv.writer(written)
-    lines.writerow([column.name for column in table.columns])
+    names = [column.name for column in table.columns]
+    lines.writerow(names)
     for row in table.rows:
-        lines.writerow([_cell(row.get(column.name)) for column in table.columns])
+        lines.writerow([_cell(row.get(name)) for name in names])
     return written.getvalue()
 
 

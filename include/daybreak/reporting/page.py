@@ -79,7 +79,8 @@ def drawn(answer: Answer) -> Figure | None:
         return None
     if all(row[name] is None for row in rows for name in how.values):
         return None
-    x = [row[how.x] if _is_ordered(rows, how.x) else plain(row[how.x]) for row in rows]
+    shown = columns[how.x].shown
+    x = [row[how.x] if _is_ordered(rows, how.x) else plain(shown(row[how.x])) for row in rows]
     traces = []
     named = [(name, BASELINE) for name in how.beside]
     named += [(name, _COLOURS[n % len(_COLOURS)]) for n, name in enumerate(how.values)]

@@ -179,7 +179,7 @@ def _same(theirs: Any, ours: Any) -> bool:
 def _cell(column: Column, value: Any) -> str:
     if value is None:
         return "" if column.kind == "mark" else "–"
-    if column.kind == "mark":
+    if column.kind in {"mark", "words"}:
         return str(value).replace("_", " ")
     if isinstance(value, date):
         return value.isoformat()

@@ -35,6 +35,11 @@ def test_a_text_that_a_spreadsheet_would_run_gets_an_apostrophe(text: str) -> No
     assert read_back([text]) == [f"'{text}"]
 
 
+def test_a_csv_has_names_as_they_are() -> None:
+    table = Table("t", "T", [Column("rule", "Rule", "words")], [{"rule": "no_cost"}])
+    assert as_csv(table).splitlines() == ["rule", "no_cost"]
+
+
 def test_numbers_dates_and_nothing_stay_what_they_are() -> None:
     moment = datetime(2026, 3, 1, 2, 30, tzinfo=UTC)
     values = [-1.5, -3, Decimal("-0.10"), True, None, date(2026, 3, 1), moment, "plain", "a,b"]
@@ -57,6 +62,7 @@ def test_values_are_shown_for_people() -> None:
     assert (
         Column("n", "n", "moment").shown(datetime(2026, 3, 1, 2, tzinfo=UTC)) == "2026-03-01 02:00"
     )
+    assert Column("n", "n", "words").shown("largest_change") == "largest change"
     assert Column("n", "n").shown(None) == Column("n", "n", "number").shown(math.nan) == "–"
 
 

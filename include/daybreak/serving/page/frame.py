@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 from flask import Blueprint, Flask, Request, Response, current_app, g, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from daybreak.charts.tables import Table, as_csv
+from daybreak.charts.tables import Table, as_csv, words
 from daybreak.errors import DaybreakError, Forbidden, MethodNotAllowed, NotFound, Unauthenticated
 from daybreak.models.base import AnyModel
 from daybreak.serving.http.auth import Authenticator, Caller, may, needs
@@ -252,10 +252,7 @@ def measure(value: float | None) -> str:
     return "–" if value is None or isnan(value) else f"{value:.3f}"
 
 
-@blueprint.app_template_filter()
-def words(value: object) -> str:
-    """``not_judged`` as people write it."""
-    return str(value).replace("_", " ")
+blueprint.add_app_template_filter(words)
 
 
 # Safety

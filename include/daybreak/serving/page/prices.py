@@ -8,10 +8,10 @@ from datetime import timedelta
 from flask import Response
 
 from daybreak.charts.figures import BASELINE, FAINT, FORECAST, Chart, bars, figure, plain
-from daybreak.charts.tables import Column, Table
+from daybreak.charts.tables import Column, Table, words
 from daybreak.serving.http.auth import needs
 from daybreak.serving.page.asked import day_of
-from daybreak.serving.page.frame import answered_by, blueprint, may_act, shown, words
+from daybreak.serving.page.frame import answered_by, blueprint, may_act, shown
 from daybreak.serving.page.reading import Row, reading
 from daybreak.serving.service import current_service
 
@@ -95,7 +95,7 @@ def _by_rule(night: Sequence[Row]) -> Chart:
         traces.append(bars(what, x, [count.get(rule, 0) for rule in rules], colour))
     columns = [
         Column("what", "what"),
-        Column("rule", "rule that binds"),
+        Column("rule", "rule that binds", "words"),
         Column("prices", "prices", "number", 0),
         Column("share", "share", "percent"),
         Column("gain", "expected gain", "number", 2),
@@ -123,7 +123,7 @@ def _changes(rows: Sequence[Row]) -> Table:
         Column("elasticity", "elasticity", "number", 2),
         Column("lowest_price", "lowest", "number", 2),
         Column("highest_price", "highest", "number", 2),
-        Column("rule", "rule that binds"),
+        Column("rule", "rule that binds", "words"),
         Column("currency", "currency"),
     ]
     return Table("changes", "Proposed changes", columns, rows, "No price changes on this day.")
