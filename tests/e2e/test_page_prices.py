@@ -96,6 +96,9 @@ def test_a_part_is_approved_and_a_night_is_rejected(runtime: Runtime, site: Site
     assert drawn(tab) >= 1
     shown = tab.get_by_role("region", name="Proposed changes").locator("tbody tr")
     assert shown.count() == MOST
+    for table in tab.locator(".scroll:visible").all():
+        beyond = table.evaluate("e => e.scrollWidth - e.clientWidth")
+        assert beyond <= 0, f"{table.get_attribute('aria-label')} scrolls sideways at 1280 px"
     look_at(tab, REFUSED)
     tab.get_by_label("Reason").fill("too much at once")
     tab.get_by_role("button", name="Reject").click()

@@ -57,20 +57,24 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of an answer under the names of ``columns``; ``id`` names it in addresses."""
+    """Rows of an answer under the names of ``columns``; ``id`` names it in addresses.
+
+    ``only_in_csv``: columns that people find elsewhere, or that a window has no place for.
+    """
 
     id: str
     title: str
     columns: Sequence[Column]
     rows: Sequence[Mapping[str, Any]]
     nothing: str = "Nothing yet."
+    only_in_csv: Sequence[Column] = ()
 
 
 def as_csv(table: Table) -> str:
     """The table as RFC 4180 has it: names of columns first, numbers as they are, texts defused."""
     written = io.StringIO()
     lines = csv.writer(written)
-    names = [column.name for column in table.columns]
+    names = [column.name for column in (*table.columns, *table.only_in_csv)]
     lines.writerow(names)
     for row in table.rows:
         lines.writerow([_cell(row.get(name)) for name in names])

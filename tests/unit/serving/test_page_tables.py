@@ -35,9 +35,10 @@ def test_a_text_that_a_spreadsheet_would_run_gets_an_apostrophe(text: str) -> No
     assert read_back([text]) == [f"'{text}"]
 
 
-def test_a_csv_has_names_as_they_are() -> None:
-    table = Table("t", "T", [Column("rule", "Rule", "words")], [{"rule": "no_cost"}])
-    assert as_csv(table).splitlines() == ["rule", "no_cost"]
+def test_a_csv_has_names_as_they_are_and_columns_that_are_not_shown() -> None:
+    shown, beside = [Column("rule", "Rule", "words")], [Column("currency", "Currency")]
+    table = Table("t", "T", shown, [{"rule": "no_cost", "currency": "EUR"}], only_in_csv=beside)
+    assert as_csv(table).splitlines() == ["rule,currency", "no_cost,EUR"]
 
 
 def test_numbers_dates_and_nothing_stay_what_they_are() -> None:

@@ -9,6 +9,7 @@ from flask import Response
 
 from daybreak.charts.figures import BASELINE, FAINT, FORECAST, Chart, bars, figure, plain
 from daybreak.charts.tables import Column, Table, words
+from daybreak.prices.money import decimals
 from daybreak.serving.http.auth import needs
 from daybreak.serving.page.asked import day_of
 from daybreak.serving.page.frame import answered_by, blueprint, may_act, shown
@@ -110,23 +111,30 @@ def _by_rule(night: Sequence[Row]) -> Chart:
 
 
 def _changes(rows: Sequence[Row]) -> Table:
+    currency = rows[0]["currency"] if rows else ""
+    digits = decimals(currency) if currency else 2
     columns = [
-        Column("place", "place", "number", 0),
         Column("store_id", "store"),
         Column("item_id", "item"),
-        Column("current_price", "now", "number", 2),
-        Column("price", "proposed", "number", 2),
+        Column("current_price", f"now ({currency})", "number", digits),
+        Column("price", "proposed", "number", digits),
         Column("change", "change", "percent"),
-        Column("gain", "expected gain", "number", 2),
+        Column("gain", "expected gain", "number", digits),
         Column("current_units", "units now", "number"),
         Column("units", "units then", "number"),
         Column("elasticity", "elasticity", "number", 2),
-        Column("lowest_price", "lowest", "number", 2),
-        Column("highest_price", "highest", "number", 2),
         Column("rule", "rule that binds", "words"),
+    ]
+    beside = [
+        Column("place", "place", "number", 0),
+        Column("lowest_price", "lowest", "number", digits),
+        Column("lowest_rule", "rule that sets it", "words"),
+        Column("highest_price", "highest", "number", digits),
+        Column("highest_rule", "rule that sets it", "words"),
         Column("currency", "currency"),
     ]
-    return Table("changes", "Proposed changes", columns, rows, "No price changes on this day.")
+    nothing = "No price changes on this day."
+    return Table("changes", "Proposed changes", columns, rows, nothing, beside)
 
 
 def _answers(rows: Sequence[Row]) -> Table:
