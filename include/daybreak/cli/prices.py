@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from daybreak.jobs.curves import PublishedCurve
     from daybreak.prices.curve import Curve, Point
+    from daybreak.scoring.curves import ItemCurve
 
 app = typer.Typer(help="Prices: the demand curve of an item.", no_args_is_help=True)
 
@@ -60,7 +60,7 @@ def curve(
         typer.echo(f"Drawn into {out}.")
 
 
-def _print(found: PublishedCurve) -> None:
+def _print(found: ItemCurve) -> None:
     from daybreak.cli.printing import print_columns
 
     one, generation = found.curve, found.generation
@@ -75,38 +75,16 @@ def _print(found: PublishedCurve) -> None:
     else:
         typer.echo("elasticity not known")
     if one.cost is not None:
-        typer.echo(f"cost {_money(one, one.cost)}")
+        typer.echo(f"cost {one.money(one.cost)}")
     typer.echo()
-    points = one.points or (one.current,)
-    if one.current.price not in {point.price for point in points}:
-        points = tuple(sorted((*points, one.current), key=lambda point: point.price))
-    rows = [(*_numbers(one, point), _remark(one, point)) for point in points]
+    rows = [(*_numbers(one, point), one.remark(point)) for point in one.listed]
     numbers = ("price", "units", "P10", "P90", f"margin ({one.currency})")
     print_columns((*numbers, ""), rows, numbers)
-    if one.rule:
-        stays = one.proposed.price == one.current.price
-        typer.echo(f"\n{'It stays' if stays else 'It goes no further'}: {one.rule}.")
+    if one.reason:
+        typer.echo(f"\n{one.reason}")
 
 
 def _numbers(curve: Curve, point: Point) -> tuple[str, ...]:
     units = (f"{value:,.1f}" for value in (point.units, point.p10, point.p90))
-    margin = "" if point.margin is None else _money(curve, point.margin)
-    return (_money(curve, point.price), *units, margin)
-
-
-def _remark(curve: Curve, point: Point) -> str:
-    said = []
-    if point.price == curve.current.price:
-        said.append("current")
-    if point.price == curve.proposed.price:
-        said.append("proposed")
-    for name, end in (("lowest", curve.lowest), ("highest", curve.highest)):
-        if curve.points and point.price == end.price:
-            said.append(f"{name}: {end.rule}" if end.rule else name)
-    return ", ".join(said)
-
-
-def _money(curve: Curve, minor: float) -> str:
-    from daybreak.prices.money import decimals
-
-    return f"{curve.amount(minor):,.{decimals(curve.currency)}f}"
+    margin = "" if point.margin is None else curve.money(point.margin)
+    return (curve.money(point.price), *units, margin)
