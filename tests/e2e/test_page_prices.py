@@ -12,6 +12,7 @@ import pytest
 
 from browsing import Site, Watched, chromium_started, drawn, expect_usable, keep, log_in, served
 from daybreak.errors import ApprovalNeeded
+from daybreak.jobs.curves import demand_curve
 from daybreak.runtime import Runtime
 from daybreak.settings import Settings
 from daybreak.warehouse.tables import WRITER_ROLE
@@ -73,6 +74,9 @@ def test_a_part_is_approved_and_a_night_is_rejected(runtime: Runtime, site: Site
     waits = tab.get_by_text(f"Prices as of {PART} wait for somebody who agrees.")
     waits.wait_for()
     assert tab.get_by_role("link", name="Look at them and answer").count() == 0
+    waiting = rows(runtime, "SELECT generation_id FROM ops.generation WHERE state = 'audited'")
+    curve = f"generation={waiting[0]['generation_id']}&store=S001&item=I0001"
+    assert tab.goto(f"{site.url}/answer?{curve}").status == 403
     tab.get_by_role("button", name="Log out").click()
     assert changed(runtime, PART) == []
 
@@ -81,6 +85,15 @@ def test_a_part_is_approved_and_a_night_is_rejected(runtime: Runtime, site: Site
     expect_usable(tab)
     keep(tab, "prices-answer")
     assert re.search(r"30 of 72 prices would change", tab.locator("main").inner_text())
+    store, item = tab.locator(".asked tbody tr").first.locator("td").all_inner_texts()[:2]
+    tab.get_by_label("Store").fill(store)
+    tab.get_by_label("Item").fill(item)
+    tab.get_by_role("button", name="Show").click()
+    tab.get_by_text(f"{item} in {store}, after {PART}").wait_for()
+    assert drawn(tab) == 2
+    proposed = curve_shown(tab)
+    expect_usable(tab)
+    keep(tab, "prices-answer-curve")
     tab.get_by_label("Agree to a part").fill(str(MOST))
     tab.get_by_label("Reason").fill("carefully first")
     tab.get_by_role("button", name="Approve").click()
@@ -93,12 +106,39 @@ def test_a_part_is_approved_and_a_night_is_rejected(runtime: Runtime, site: Site
     }
 
     tab.get_by_role("link", name="Prices", exact=True).click()
-    assert drawn(tab) >= 1
-    shown = tab.get_by_role("region", name="Proposed changes").locator("tbody tr")
-    assert shown.count() == MOST
+    assert drawn(tab) == 3
+    expect_usable(tab)
+    changes = tab.get_by_role("region", name="Proposed changes")
+    assert changes.locator("tbody tr").count() == MOST
     for table in tab.locator(".scroll:visible").all():
         beyond = table.evaluate("e => e.scrollWidth - e.clientWidth")
         assert beyond <= 0, f"{table.get_attribute('aria-label')} scrolls sideways at 1280 px"
+    assert "largest change" in changes.inner_text()
+    keep(tab, "prices-published")
+    last = changes.locator("tbody tr").last
+    other = last.locator("td").all_inner_texts()[:2]
+    last.get_by_role("link").click()
+    tab.get_by_text(f"{other[1]} in {other[0]}, after {PART}").wait_for()
+    assert drawn(tab) == 3
+    assert curve_shown(tab) == of_command(runtime, *other)
+    keep(tab, "prices-curve")
+    tab.set_viewport_size({"width": 390, "height": 844})
+    tab.reload()
+    drawn(tab)
+    keep(tab, "prices-curve-phone")
+    root = "document.documentElement"
+    assert tab.evaluate(f"{root}.scrollWidth - {root}.clientWidth") <= 0
+    tab.set_viewport_size({"width": 1280, "height": 860})
+    tab.get_by_label("Store").fill(store)
+    tab.get_by_label("Item").fill(item)
+    tab.get_by_role("button", name="Show").last.click()
+    tab.get_by_text(f"{item} in {store}, after {PART}").wait_for()
+    assert curve_shown(tab) == proposed == of_command(runtime, store, item)
+    tab.get_by_label("Item").fill("nothing of ours")
+    tab.get_by_role("button", name="Show").last.click()
+    tab.get_by_text("The item 'nothing of ours' is unknown").wait_for()
+    expect_usable(tab)
+    tab.get_by_role("link", name="Prices", exact=True).click()
     look_at(tab, REFUSED)
     tab.get_by_label("Reason").fill("too much at once")
     tab.get_by_role("button", name="Reject").click()
@@ -126,3 +166,19 @@ def look_at(tab: Any, day: date) -> None:
     notice = tab.get_by_role("status").filter(has_text=f"Prices as of {day} wait")
     notice.get_by_role("link", name="Look at them and answer").click()
     tab.get_by_role("heading", level=1, name="Agree?").wait_for()
+
+
+def curve_shown(tab: Any) -> dict[str, list[list[float]]]:
+    """Price and value of each point, as they are drawn, of units and of margin."""
+    script = """value => {
+        const drawn = document.querySelector(`[data-figure="figure-${value}-by-price"]`).data;
+        const one = drawn.find(trace => trace.name === value);
+        return one.x.map((price, place) => [price, one.y[place]]);
+    }"""
+    return {value: tab.evaluate(script, value) for value in ("units", "margin")}
+
+
+def of_command(runtime: Runtime, store: str, item: str) -> dict[str, list[list[float]]]:
+    """The same, of `daybreak prices curve`."""
+    points = demand_curve(store, item, PART, runtime).as_json()["points"]
+    return {value: [[one["price"], one[value]] for one in points] for value in ("units", "margin")}

@@ -13,6 +13,7 @@ from daybreak.facts.scores import read_entities_scores, read_entity_scores
 from daybreak.ledger.generations import Generation
 from daybreak.models.base import AnyModel, Columns, Given, Key, Moment, SnapshotRows
 from daybreak.runtime import Runtime
+from daybreak.scoring.curves import ItemCurve, read_curve
 from daybreak.scoring.snapshots import KNOWN
 from daybreak.serving.moments import MomentCache, Now
 from daybreak.serving.publications import Publication, Publications
@@ -143,6 +144,15 @@ class Inputs:
                 generation.generation_id,
                 dict(zip(night.keys, zip(*keys, strict=True), strict=True)),
             )
+
+    def curve(self, model: AnyModel, generation_id: int, store: str, item: str) -> ItemCurve:
+        """The demand curve of an item: from its row that answers requests, also of another day.
+
+        Raises what ``scoring.curves.read_curve`` does, and ``WarehouseUnavailable``.
+        """
+        pass_on()
+        with self.runtime.asking.connect() as conn:
+            return read_curve(conn, model, generation_id, store, item)
 
     def _upstream(self, model: AnyModel, basis: Basis, key: Key) -> Given:
         pass_on()

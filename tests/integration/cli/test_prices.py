@@ -1,23 +1,33 @@
-"""``daybreak prices curve``: what the night left of a price, beside the table and the endpoint."""
+"""What the night left of a price: ``daybreak prices curve`` beside the table, and the page."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Request
+from flask.testing import FlaskClient
+from sqlalchemy import make_url, text
 from typer.testing import CliRunner, Result
 
 from daybreak.cli import app
 from daybreak.errors import InvalidRequest, NotFound, NotPublished
 from daybreak.jobs.curves import demand_curve
 from daybreak.runtime import Runtime, get_runtime
+from daybreak.serving.app import create_app
+from daybreak.serving.http.auth import Caller
 from daybreak.settings import Settings
-from daybreak.warehouse.tables import WRITER_ROLE
+from daybreak.warehouse.engine import begin
+from daybreak.warehouse.tables import SERVICE_ROLE, WRITER_ROLE
+from page_app import Elements, browser, key_of, page_app
 from price_checker import allowed, ladder
 from price_site import Site, filled, night, rows, score
 from yen_shop import LAST, RULES, offers, write
@@ -157,3 +167,166 @@ def test_what_is_wrong_is_named(runtime: Runtime, tmp_path: Path) -> None:
         assert isinstance(said.exception, error)
         assert named in said.exception.message
         assert said.exception.remedy
+
+
+# The page
+
+
+@pytest.fixture(scope="module")
+def service(postgres: Any, runtime: Runtime) -> Iterator[Runtime]:
+    """With the rights of the service, and for reports those of the reader."""
+    name = make_url(runtime.settings.warehouse_dsn).database
+    given = Settings(
+        home=runtime.settings.home,
+        dataset=runtime.settings.dataset,
+        warehouse_url=postgres.url(name, SERVICE_ROLE),
+        warehouse_reader_url=postgres.url(name),  # becomes the reader
+    )
+    made = Runtime(given, runtime.clock, "service")
+    yield made
+    for engine in (made.engine, made.report_engine):
+        engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def viewer(service: Runtime, runtime: Runtime) -> FlaskClient:
+    """Somebody who may look, where nothing can be done."""
+    return browser(page_app(service, acts=False), key_of(runtime, "predict"))
+
+
+def seen(viewer: FlaskClient, **asked: Any) -> str:
+    answer = viewer.get("/ui/prices", query_string=asked)
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+    return re.sub(r"\s+", " ", answer.get_data(as_text=True))
+
+
+def of_csv(viewer: FlaskClient, table: str, **asked: Any) -> list[dict[str, str]]:
+    answer = viewer.get("/ui/prices", query_string={"csv": table, **asked})
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+    return list(csv.DictReader(io.StringIO(answer.get_data(as_text=True), newline="")))
+
+
+def figures(page: str) -> dict[str, Any]:
+    return {
+        str(given["id"]): json.loads(data) for given, data in Elements(page).inline if "id" in given
+    }
+
+
+def test_the_page_has_the_numbers_of_the_command(runtime: Runtime, viewer: FlaskClient) -> None:
+    for row in rows(runtime, PROPOSED):
+        key = {"store": row["store_id"], "item": row["item_id"]}
+        found = json.loads(run(*key.values(), "--json").stdout)
+        by_price = {one["price"]: one for one in (found["current"], *found["points"])}
+        points = [by_price[price] for price in sorted(by_price)]
+        page = seen(viewer, day=LAST.isoformat(), **key)
+        drawn = figures(page)
+        for value in ("units", "margin"):
+            figure = f"figure-{value}-by-price"
+            if found["cost"] is None and value == "margin":
+                assert figure not in drawn
+                continue
+            listed = of_csv(viewer, f"{value}-by-price", **key)
+            names = ["price", value] + ["units_p10", "units_p90"] * (value == "units")
+            assert [{name: float(one[name]) for name in names} for one in listed] == [
+                {name: one[name] for name in names} for one in points
+            ]
+            traces = {one["name"]: one for one in drawn[figure]["data"] if "name" in one}
+            on_curve = found["points"] or [found["current"]]
+            assert traces[value]["x"] == [one["price"] for one in on_curve]
+            assert traces[value]["y"] == [one[value] for one in on_curve]
+            for which in ("current", "proposed"):
+                assert traces[which]["x"] == [found[which]["price"]]
+                assert traces[which]["y"] == [found[which][value]]
+            rails = {
+                one["name"]: one["x0"] for one in drawn[figure]["layout"]["shapes"] if "name" in one
+            }
+            assert rails == {
+                f"{end}: {found[end]['rule'].replace('_', ' ')}": found[end]["price"]
+                for end in ("lowest", "highest")
+                if found["points"]
+            }
+        if found["rule"]:
+            assert f"{found['rule'].replace('_', ' ')}.</p>" in page
+
+
+def test_where_no_item_is_named_it_is_the_change_that_gains_most(
+    runtime: Runtime, viewer: FlaskClient
+) -> None:
+    first = min(
+        (row for row in rows(runtime, PROPOSED) if row["place"]),
+        key=lambda row: (row["place"], row["store_id"], row["item_id"]),
+    )
+    said = f"{first['item_id']} in {first['store_id']}, after {LAST}"
+    assert said in seen(viewer)
+    assert "Name a store and an item." in seen(viewer, item=first["item_id"])
+    links = Elements(seen(viewer)).values("a", "href")
+    (own,) = [one for one in links if one.endswith("#curve")][:1]
+    assert said in re.sub(r"\s+", " ", viewer.get(f"/ui/prices{own}").get_data(as_text=True))
+
+
+def test_names_of_rules_are_words_on_the_page_and_names_in_csv(
+    runtime: Runtime, viewer: FlaskClient
+) -> None:
+    named = {one["rule"] for one in rows(runtime, PROPOSED)}
+    assert {"largest_change", "no_cost"} <= named
+    rails = {one[name] for one in rows(runtime, PROPOSED) for name in ("lowest_rule", "rule")}
+    page = seen(viewer)
+    assert not [rule for rule in named | rails if "_" in rule and rule in page]
+    assert {one["rule"] for one in of_csv(viewer, "rules")} == named
+    changes = of_csv(viewer, "changes")
+    expected = [row for row in rows(runtime, PROPOSED) if row["place"]]
+    assert {(one["store_id"], one["item_id"], one["highest_rule"]) for one in changes} == {
+        (row["store_id"], row["item_id"], row["highest_rule"]) for row in expected
+    }
+    assert {one["currency"] for one in changes} == {"JPY"}
+
+
+def test_a_price_without_a_curve_has_a_sentence(
+    service: Runtime, runtime: Runtime, viewer: FlaskClient
+) -> None:
+    row = moving(runtime)
+    key = {"store": row["store_id"], "item": row["item_id"]}
+    for asked, said in (
+        ({**key, "item": "珈琲"}, "The item &#39;珈琲&#39; is unknown"),
+        ({**key, "store": "京都"}, "The store &#39;京都&#39; is unknown"),
+        ({"day": (LAST - timedelta(days=1)).isoformat()}, "there are no demand curves of it"),
+    ):
+        page = seen(viewer, **asked)
+        assert said in page
+        assert "by-price" not in page
+    with pruned(runtime):
+        page = seen(viewer, **key)
+        assert "is older than those that are kept" in page
+        assert "daybreak score pricing" in page
+        assert "Changes that gain most" in page
+        assert "by-price" not in page
+    assert "figure-units-by-price" in seen(viewer, **key)
+
+
+@contextmanager
+def pruned(runtime: Runtime) -> Iterator[None]:
+    """As when the snapshots of prices are older than those that are kept."""
+    gone = "UPDATE ops.snapshot SET pruned_at = {} WHERE model = 'pricing'"
+    try:
+        with begin(runtime.engine) as conn:
+            conn.execute(text(gone.format("now()")))
+        yield
+    finally:
+        with begin(runtime.engine) as conn:
+            conn.execute(text(gone.format("NULL")))
+
+
+def test_who_may_not_see_the_model_sees_no_curve(service: Runtime, runtime: Runtime) -> None:
+    """As in Airflow, where rights go by DAG."""
+
+    class Narrow:
+        def authenticate(self, request: Request) -> Caller:
+            return Caller("ann", "ann", lambda scope, model: model in {None, "sales_forecast"})
+
+    client = create_app(service, authenticator=Narrow()).test_client()
+    row = moving(runtime)
+    for more in ({}, {"csv": "units-by-price"}):
+        asked = {"store": row["store_id"], "item": row["item_id"], **more}
+        refused = client.get("/ui/prices", query_string=asked)
+        assert refused.status_code == 403
+        assert "You may not see pricing." in refused.get_data(as_text=True)

@@ -13,7 +13,16 @@ from daybreak.serving.http.auth import needs
 from daybreak.serving.http.current import known
 from daybreak.serving.page.acts import Acts
 from daybreak.serving.page.asked import day_of, text_of, whole_of
-from daybreak.serving.page.frame import acting, blueprint, html, page_of_app, seen_models, to
+from daybreak.serving.page.curves import chosen_curve
+from daybreak.serving.page.frame import (
+    acting,
+    blueprint,
+    html,
+    page_of_app,
+    seen_models,
+    shown,
+    to,
+)
 from daybreak.serving.page.models import FRESH, HISTORY, MOST_VERSIONS, as_json
 from daybreak.serving.page.reading import reading
 from daybreak.serving.service import current_service
@@ -91,11 +100,21 @@ def roll_back() -> Response:
 @blueprint.get("/answer")
 @needs("predict")
 def ask_to_agree() -> Response:
-    """What was scored and waits for somebody who agrees."""
+    """What was scored and waits for somebody who agrees; of prices, the demand curve of one."""
     generation = _generation()
     asked = _acts().asked(generation)
     acting(asked["model"])
-    return html("answer.html", "Agree?", active="", asked=asked, generation=generation)
+    model = current_service().model(asked["model"])
+    curve = chosen_curve(model, generation) if asked["subject"] else None
+    return shown(
+        "answer.html",
+        "Agree?",
+        [chart.table for chart in curve.charts] if curve else [],
+        active="",
+        asked=asked,
+        generation=generation,
+        curve=curve,
+    )
 
 
 @blueprint.post("/answer")

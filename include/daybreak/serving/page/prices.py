@@ -1,4 +1,4 @@
-"""``/ui/prices``: what was proposed and why, what waits, and who agreed."""
+"""``/ui/prices``: what was proposed and why, on which curve, what waits, and who agreed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from daybreak.charts.tables import Column, Table, words
 from daybreak.prices.money import decimals
 from daybreak.serving.http.auth import needs
 from daybreak.serving.page.asked import day_of
-from daybreak.serving.page.frame import answered_by, blueprint, may_act, shown
+from daybreak.serving.page.curves import ANCHOR, chosen_curve
+from daybreak.serving.page.frame import again, answered_by, blueprint, may_act, shown
 from daybreak.serving.page.reading import Row, reading
 from daybreak.serving.service import current_service
 
@@ -32,7 +33,7 @@ _CHANGES = """
     LIMIT :most
 """
 _NIGHT = """
-    SELECT what, rule, prices, share, gain
+    SELECT what, rule, prices, share, gain, generation_id
     FROM report.price_night
     WHERE business_date = :day
     ORDER BY prices DESC
@@ -63,12 +64,15 @@ def prices() -> Response:
         answers = ask(_ANSWERS, most=MOST_ANSWERS)
         waiting = ask(_WAITING, model=model.name, since=runtime.clock() - LOOK_BACK)
     charts = [_by_rule(night)] if night else []
+    # Of the generation that the tables are of, also while another one is being published.
+    curve = chosen_curve(model, night[0]["generation_id"], changes) if night else None
+    curves = curve.charts if curve else ()
     proposed, answered = _changes(changes), _answers(answers)
     counts = {what: sum(r["prices"] for r in night if r["what"] == what) for what in _COLOURS}
     return shown(
         "prices.html",
         "Prices",
-        [proposed, answered, *(chart.table for chart in charts)],
+        [proposed, answered, *(chart.table for chart in (*charts, *curves))],
         model=model.name,
         newest=newest,
         day=day,
@@ -81,6 +85,7 @@ def prices() -> Response:
         proposed=proposed,
         answered=answered,
         charts=charts,
+        curve=curve,
     )
 
 
@@ -133,8 +138,12 @@ def _changes(rows: Sequence[Row]) -> Table:
         Column("highest_rule", "rule that sets it", "words"),
         Column("currency", "currency"),
     ]
+    shown = [
+        {**row, "address": f"{again(store=row['store_id'], item=row['item_id'], csv=None)}{ANCHOR}"}
+        for row in rows
+    ]
     nothing = "No price changes on this day."
-    return Table("changes", "Proposed changes", columns, rows, nothing, beside)
+    return Table("changes", "Proposed changes", columns, shown, nothing, beside)
 
 
 def _answers(rows: Sequence[Row]) -> Table:
