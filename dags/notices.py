@@ -27,7 +27,8 @@ def send_notices(report: dict[str, Any]) -> None:
 def notifiers(report: dict[str, Any]) -> list[Any]:
     """The notifiers of a report, by the settings. Raises ``ConfigError`` without the provider."""
     subject = f"Report of {report['model']} over {report['period']}"
-    known = f"as known at {report['known_at']}, {report['nights']} business dates published"
+    dates = "business date" if report["nights"] == 1 else "business dates"
+    known = f"as known at {report['known_at']}, {report['nights']} {dates} published"
     found: list[Any] = []
     if SETTINGS.report_mail_to:
         try:

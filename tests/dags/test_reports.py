@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from dag_runner import DagRunner, counted
+from dag_runner import ROOT, DagRunner, counted
 from mail_server import MailServer, mail_server
+from slack_server import SlackServer, slack_server
 
 pytestmark = pytest.mark.slow
 
+TOKEN = "xoxb-not-to-be-logged"
 SCORED = ("2026-02-12", "2026-02-14", "2026-02-17", "2026-02-20")
 
 
@@ -33,7 +38,16 @@ def mails(dag_runner: DagRunner) -> Iterator[MailServer]:
 
 
 @pytest.fixture(scope="module")
-def shop(dag_runner: DagRunner, mails: MailServer) -> DagRunner:
+def slack(dag_runner: DagRunner) -> Iterator[SlackServer]:
+    with slack_server() as server:
+        extra = {"base_url": server.url}
+        connection = {"conn_type": "slack", "password": TOKEN, "extra": extra}
+        dag_runner.env["AIRFLOW_CONN_SLACK_API_DEFAULT"] = json.dumps(connection)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def shop(dag_runner: DagRunner, mails: MailServer, slack: SlackServer) -> DagRunner:
     """Two business dates of each of two weeks, published by the nightly DAG."""
     dag_runner.open_shop("2026-02-05")
     nights, log = dag_runner.run(*(_of_day("daily_forecast", day) for day in SCORED))
@@ -113,11 +127,46 @@ def test_what_cannot_be_reported_fails_at_once_and_says_why(shop: DagRunner) -> 
     assert "'last week' is not a period" in log
 
 
-def test_slack_without_its_provider_says_what_to_install(shop: DagRunner) -> None:
+def test_slack_is_told_where_the_report_is(shop: DagRunner, slack: SlackServer) -> None:
     conf = {"model": "sales_forecast", "period": "2026-02-17"}
     (result,), log = shop.run(
         {"dag_id": "reports", "conf": conf}, DAYBREAK_REPORT_SLACK_CHANNEL="#forecasts"
     )
-    assert result["state"] == "failed"
-    assert counted(result) == {"list_due": 1, "make": 1}, "the report is there all the same"
-    assert "pip install apache-airflow-providers-slack" in log
+    assert result["state"] == "success", log
+    assert counted(result) == {"list_due": 1, "make": 1, "notify": 1}
+    (post,) = slack.posts
+    (event,) = result["events"]
+    assert (post.method, post.token) == ("chat.postMessage", TOKEN)
+    assert post.fields["channel"] == "#forecasts"
+    assert post.fields["text"] == (
+        f"Report of sales_forecast over 2026-02-17, as known at {event['known_at']}, 1 business "
+        f"date published: {event['page']}"
+    )
+    assert TOKEN not in log
+
+
+WITHOUT = """
+import sys
+sys.modules["airflow.providers.{0}.notifications.{0}"] = None
+import notices
+notices.notifiers(dict.fromkeys(("model", "period", "known_at", "nights", "page"), "x"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("provider", "setting"),
+    [("slack", "DAYBREAK_REPORT_SLACK_CHANNEL"), ("smtp", "DAYBREAK_REPORT_MAIL_TO")],
+)
+def test_a_notice_without_its_provider_says_what_to_install(
+    provider: str, setting: str, shop: DagRunner
+) -> None:
+    folders = os.pathsep.join(str(ROOT / name) for name in ("dags", "plugins"))
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT.format(provider)],
+        env=shop.env | {setting: "forecasts", "PYTHONPATH": folders},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"ConfigError: {setting} is set, and Airflow's provider for it is not" in done.stderr
+    assert f"pip install apache-airflow-providers-{provider}" in done.stderr
