@@ -60,12 +60,11 @@ def train_models():
 
     @task
     def list_models():
-        """Every model that learns and that the data set can carry; after alarms, those alone."""
+        """Every model that learns and that the data set can carry; after alarms, those alone that
+        training is an answer to."""
         from daybreak.jobs import training
 
-        drifted = {event.get("model") for event in these_events()}
-        listed = training.learning_models()
-        return [model for model in listed if model in drifted] if drifted else listed
+        return training.models_to_train(these_events())
 
     @task_group(prefix_group_id=False)
     def train_one(model):

@@ -29,11 +29,15 @@ _LOWEST = 1 - _INFINITE
 """The key of the least finite value."""
 
 
-KEY, FEATURE, SCORE = "key", "feature", "score"
+KEY, FEATURE, SCORE, ROW, ASKED = "key", "feature", "score", "row", "asked"
 
 
 class Name(NamedTuple):
-    """What is measured of a night. ``kind``: ``KEY``, ``FEATURE`` or ``SCORE`` of a histogram."""
+    """What is measured of a night.
+
+    ``kind`` of a histogram: ``KEY``, ``FEATURE`` (of snapshot rows), ``SCORE`` or ``ROW`` (features
+    as the engine was given them by night; by day they are ``ASKED``).
+    """
 
     kind: str
     name: str
@@ -147,6 +151,14 @@ class Bins:
         place = np.searchsorted(self.edges, histogram.keys, side="left") + 1
         place[histogram.keys == MISSING] = 0
         return np.bincount(place, histogram.counts, minlength=self.number).astype(np.int64)
+
+    def counts_of(self, values: Float32) -> NDArray[np.int64]:
+        """How many of ``values`` (n,) are in each bin, int64 (e + 2,): as `counts` of their
+        histogram, without making one."""
+        keys = keys_of(values)
+        place = np.searchsorted(self.edges, keys, side="left") + 1
+        place[keys == MISSING] = 0
+        return np.bincount(place, minlength=self.number).astype(np.int64)
 
     def to_values(self) -> list[float]:
         """The edges as numbers, for a manifest."""

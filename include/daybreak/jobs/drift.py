@@ -8,16 +8,17 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from daybreak.errors import NotFound
-from daybreak.histogram import KEY, Name
+from daybreak.histogram import KEY, Histogram, Name
 from daybreak.jobs.addresses import GenerationAddress, stored_as_of
 from daybreak.jobs.report import as_json
 from daybreak.jobs.timed import job_step
 from daybreak.ledger.generations import get_generation
-from daybreak.ledger.states import State
+from daybreak.ledger.states import Generation, State
 from daybreak.models import get_model, get_nightly
 from daybreak.models.base import AnyModel, Trained
-from daybreak.monitoring.drift import store
+from daybreak.monitoring.drift import asked_counts, store
 from daybreak.monitoring.drift.alarms import Change, changes_of
+from daybreak.monitoring.drift.asked import figures_of_asked
 from daybreak.monitoring.drift.figures import Figure, Night, Value, figures_of
 from daybreak.monitoring.drift.limits import State as Drift
 from daybreak.monitoring.drift.reference import MANIFEST, from_manifest, to_manifest
@@ -55,6 +56,7 @@ def measure(generation: GenerationAddress, runtime: Runtime | None = None) -> di
                 return _said(generation, [], [])
             manifest = store.manifest_of(conn, model.name, target.version)
             found = histograms.of_generation(conn, model, target)
+            found.histograms.update(_rows(conn, model, target, manifest, runtime))
             values = _values(conn, model, generation, manifest)
             beside = store.is_beside_holiday(conn, target.business_date)
             night = Night(found.entities, found.histograms, values, beside)
@@ -65,6 +67,8 @@ def measure(generation: GenerationAddress, runtime: Runtime | None = None) -> di
             earlier = store.earlier_nights(conn, model.name, target.business_date)
             holidays = store.holiday_nights(conn, model.name, target.business_date)
             figures = figures_of(night, earlier, from_manifest(manifest), past, holidays)
+            figures += figures_of_asked(asked_counts.read(conn, target), past)
+            asked_counts.forget(conn, model.name, runtime.settings.keep_snapshots)
             now = runtime.clock()
             store.write_figures(conn, target, figures, now)
             changes: list[Change] = []
@@ -126,6 +130,21 @@ def _values(
         Name("quality", name): Value(one.value, one.rows, one.least, promised.get(name))
         for name, one in model.night.quality(conn, stored_as_of(generation)).items()
     }
+
+
+def _rows(
+    conn: Connection,
+    model: AnyModel,
+    generation: Generation,
+    manifest: dict[str, Any],
+    runtime: Runtime,
+) -> dict[Name, Histogram]:
+    """What requests about this night will be compared with; nothing where none can be. Of a model
+    that decides every answer is made again by the night, which says more."""
+    if model.decides or not asked_counts.rows_of_manifest(manifest):
+        return {}
+    artifact = runtime.registry.load(model.name, generation.version)
+    return histograms.of_rows(conn, model, generation, artifact)
 
 
 def _send(metrics: Metrics, model: str, figures: list[Figure], changes: list[Change]) -> None:

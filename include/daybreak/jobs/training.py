@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any, Literal
@@ -11,6 +12,7 @@ from sqlalchemy import Connection
 from daybreak.clock import AsOf, written_date
 from daybreak.errors import NoChampion, NoData
 from daybreak.facts.days import newest_closed_day
+from daybreak.histogram import ASKED
 from daybreak.jobs.addresses import KnownAddress, stored_as_of
 from daybreak.jobs.inputs import as_of
 from daybreak.jobs.options import model_options
@@ -51,6 +53,24 @@ def learning_models(runtime: Runtime | None = None) -> list[str]:
     runtime = runtime or get_runtime()
     without = absent(runtime.settings.dataset)
     return [name for name in model_names() if name not in without and get_model(name).learning]
+
+
+def models_to_train(
+    alarms: Sequence[Mapping[str, Any]], runtime: Runtime | None = None
+) -> list[str]:
+    """As ``learning_models``; where ``alarms`` (``drift.measure``) led here, those of them alone.
+
+    An alarm of what was asked alone is left out: training sees no requests.
+    """
+    learning = learning_models(runtime)
+    if not alarms:
+        return learning
+    drifted = {
+        alarm.get("model")
+        for alarm in alarms
+        if not all(name.startswith(f"{ASKED} ") for name in alarm.get("raised") or [""])
+    }
+    return [name for name in learning if name in drifted]
 
 
 def train(

@@ -580,6 +580,13 @@ class Nightly(ABC):
         records = zip(self.record_layout(), rows.records.T, strict=True)
         return found | {f"record_{name}": values for name, values in records}
 
+    def watched_features(self, features: Sequence[str]) -> Sequence[str]:
+        """Which ``features`` of the engine are compared between requests and the night that they
+        are about: by default all. What follows from the day that is asked about, such as the
+        weekday or the weather, is better left out: the night asks about all days, and people about
+        tomorrow."""
+        return features
+
     def quality(self, warehouse: Connection, as_of: AsOf) -> Mapping[str, Measured]:
         """How good published scores turned out to be, by what became known by ``as_of``: measures
         by name, of earlier nights; none where nothing is known yet."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -12,14 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import REAL, ColumnElement, Connection, Table, func, literal, select, text
 
-from daybreak.histogram import FEATURE, KEY, SCORE, Histogram, Name
+from daybreak.histogram import FEATURE, KEY, ROW, SCORE, Histogram, Name
 from daybreak.ledger.states import Generation
 from daybreak.models.base import AnyModel, Day, SnapshotRows
+from daybreak.registry.artifact import Artifact
 from daybreak.scoring.audit import hash_of
 from daybreak.scoring.batch import rows_of_a_night
 from daybreak.scoring.engines.engine import Engine
 from daybreak.scoring.snapshot_bytes import unpack
 from daybreak.scoring.snapshots import day_of
+from daybreak.types import Float32
 from daybreak.warehouse.engine import driver_of
 from daybreak.warehouse.packed import AT_ONCE, Field, Packing, stream_bytes
 from daybreak.warehouse.tables import snapshot as snapshots
@@ -27,6 +29,9 @@ from daybreak.warehouse.tables import snapshot as snapshots
 MOST_ENTITIES = 32_768
 """Of more, a half, a quarter and so on: those whose key has a hash that ends on so many zeros, the
 same ones every night. Shares are then known to 0.3 %, which is less than nights differ by."""
+
+MOST_OF_ROWS = 512
+"""Entities whose rows are counted as the engine was given them: a user has hundreds of them."""
 
 ROWS_AT_ONCE = 4096
 BYTES_AT_ONCE = 4 << 20
@@ -63,6 +68,12 @@ class _Sums:
         for name, values in model.night.watched(rows, day).items():
             self.add(FEATURE, name, Histogram.of(values))
 
+    def add_features(self, model: AnyModel, manifest: Mapping[str, Any], rows: Float32) -> None:
+        """Features (m, F) as the engine is given them."""
+        names = model.features_of(manifest)
+        for name in model.night.watched_features(names):
+            self.add(ROW, name, Histogram.of(rows[:, names.index(name)]))
+
     def found(self) -> dict[Name, Histogram]:
         """The sums."""
         return {name: parts[0] for name, parts in self._of.items()}
@@ -87,15 +98,38 @@ def of_generation(conn: Connection, model: AnyModel, generation: Generation) -> 
     return Measured(entities, sums.found())
 
 
+def of_rows(
+    conn: Connection, model: AnyModel, generation: Generation, artifact: Artifact
+) -> dict[Name, Histogram]:
+    """Of what the engine was given of ``MOST_OF_ROWS`` entities at most of a generation, those
+    whose key has such a hash; nothing of a formula.
+
+    Requests about its day are compared with that. ``artifact``: the version that scored it. As
+    `of_generation` a function of its rows alone, and raises the same.
+    """
+    if not model.features_of(artifact.manifest):
+        return {}
+    day = day_of(conn, model, generation)
+    of_snapshot = snapshots.c.snapshot_id == generation.snapshot_id
+    entities = conn.scalar(select(snapshots.c.rows).where(of_snapshot)) or 0
+    scorer, sums = model.scorer(artifact, day), _Sums()
+    for rows in _snapshot_rows(conn, model, generation, _halvings(entities, MOST_OF_ROWS)):
+        asked = rows_of_a_night(model.night, scorer, day, rows)
+        sums.add_features(model, artifact.manifest, asked.features)
+    return sums.found()
+
+
 def of_nights(
     model: AnyModel, engine: Engine, nights: Iterable[tuple[Day, SnapshotRows]]
 ) -> dict[Name, Histogram]:
-    """The same of rows at hand, as a version scores them."""
+    """All of these of rows at hand, as a version scores them."""
     sums = _Sums()
     for day, rows in nights:
         sums.add_rows(model, rows, day)
         asked = rows_of_a_night(model.night, model.scorer(engine.artifact, day), day, rows)
-        columns = asked.answers(engine.batch(asked.features)).columns
+        features = asked.features
+        sums.add_features(model, engine.artifact.manifest, features)
+        columns = asked.answers(engine.batch(features)).columns
         for name in _score_names(model.night.score_table):
             if name in columns:
                 sums.add(SCORE, name, Histogram.of(columns[name]))
@@ -108,9 +142,9 @@ def _buckets(keys: NDArray[np.object_]) -> NDArray[np.int16]:
     return np.array(numbers, np.int16)[place]
 
 
-def _halvings(entities: int) -> int:
+def _halvings(entities: int, most: int = MOST_ENTITIES) -> int:
     halvings = 0
-    while entities >> halvings > MOST_ENTITIES:
+    while entities >> halvings > most:
         halvings += 1
     return halvings
 

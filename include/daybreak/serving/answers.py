@@ -16,6 +16,7 @@ from sqlalchemy import Table
 
 from daybreak.errors import DaybreakError, InvalidRequest, NotFound, OutsideHorizon
 from daybreak.models.base import AnyModel, Columns, Given, Questions, Source
+from daybreak.serving.asked import AskedRows
 from daybreak.serving.explanations import explanations
 from daybreak.serving.http.encoding import json_values
 from daybreak.serving.inputs import Basis, Inputs
@@ -98,12 +99,16 @@ def score_columns(table: Table) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Answering:
-    """Answers requests of a model as of one publication, as JSON but for ``latency_ms``."""
+    """Answers requests of a model as of one publication, as JSON but for ``latency_ms``.
+
+    ``counted``: is offered the rows of each answer; None where nobody gets it, as from a shadow.
+    """
 
     model: AnyModel
     publication: Publication
     inputs: Inputs
     wanted: Wanted = SCORES_ALONE
+    counted: AskedRows | None = None
 
     def one(self, asked: BaseModel) -> Json:
         """The answer to one request.
@@ -126,9 +131,12 @@ class Answering:
         row = scorer.row(given.entities, asked)
         if row is None:
             return None
-        prediction = row.prediction(self.publication.engine.single(row.features))
+        features = row.features
+        prediction = row.prediction(self.publication.engine.single(features))
         if prediction is None:
             return None
+        if self.counted is not None:
+            self.counted.offer(self.publication, features)
         return {"source": self._source(row.source), "predictions": [prediction]}
 
     def many(self, asked: Sequence[BaseModel]) -> Json:
@@ -258,6 +266,8 @@ class Answering:
             predictions = records[answers.rows(question)]
             source = self._source(remarks.source)
             found.append({"source": source, "predictions": predictions, **remarks.notes})
+        if self.counted is not None:
+            self.counted.offer(self.publication, features, len(asked))
         return found
 
     def _source(self, found: Source) -> Source:

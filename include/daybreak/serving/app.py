@@ -11,6 +11,7 @@ from daybreak.models import get_model, model_names
 from daybreak.models.base import AnyModel
 from daybreak.models.offered import absent
 from daybreak.runtime import Runtime
+from daybreak.serving.asked import AskedRows
 from daybreak.serving.decisions import Decisions
 from daybreak.serving.forms import many_form
 from daybreak.serving.http.auth import Authenticator, close_by_default
@@ -72,9 +73,9 @@ def create_app(
     many = {name: many_form(model) for name, model in served.items()}
     shadows = Shadows(runtime, inputs)
     streams = Streams(runtime)
-    decisions = Decisions(runtime, streams)
+    decisions, asked = Decisions(runtime, streams), AskedRows(runtime)
     service = Service(
-        runtime, served, publications, inputs, shadows, streams, decisions, many, without
+        runtime, served, publications, inputs, shadows, streams, decisions, asked, many, without
     )
     attach(app, service)
     limit_bodies(app, runtime.settings.max_body_bytes)

@@ -1,7 +1,7 @@
 """Requests of one model, measured in the app itself: in this process, one after the other.
 
 Nothing listens, so nobody else can ask, and the only caller needs no key. Nothing stays: decisions
-go to a file that is deleted, and metrics nowhere.
+go to a file that is deleted, metrics nowhere, and what was asked is not counted.
 """
 
 from __future__ import annotations
@@ -96,6 +96,7 @@ def with_app(
         runtime = Runtime(settings.model_copy(update={**quiet, "api_rate": 0}), clock, "service")
         app = create_app(runtime, authenticator=_ThisProcess(), models=[get_model(model)])
         service_of(app).decisions.spool = _Unwritten(runtime)
+        service_of(app).asked.ignore()
         try:
             return work(MeasuredApp(app, model), runtime)
         finally:

@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from daybreak.errors import DaybreakError
+from daybreak.histogram import ROW
 from daybreak.ledger.generations import Generation, State
 from daybreak.ledger.verdicts import Gate
 from daybreak.models.base import AnyModel, DecidingScorer, Moves, MovingScorer, RowScorer, Scorer
+from daybreak.monitoring.drift.reference import MANIFEST
 from daybreak.scoring.engines.engine import Engine
 from daybreak.serving.canary import drawn
 
@@ -73,6 +75,14 @@ class Publication:
     def of_its_generation(self) -> bool:
         """Whether its version scored the generation, so that the table has its answers."""
         return self.generation is None or self.generation.version == self.version
+
+    @cached_property
+    def is_counted(self) -> bool:
+        """Whether the rows of its answers are compared with those of the night: its version scored
+        the generation, and says what it was trained on."""
+        scored = self.generation is not None and self.of_its_generation
+        listed = self.manifest.get(MANIFEST, ())
+        return scored and any(one["kind"] == ROW for one in listed)
 
     @property
     def manifest(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from daybreak.errors import DaybreakError, NotFound
 from daybreak.models.base import AnyModel
 from daybreak.runtime import Runtime
 from daybreak.serving.answers import MANY, SCORES_ALONE, Answered, Answering, Wanted
+from daybreak.serving.asked import AskedRows
 from daybreak.serving.decisions import Decisions, listed
 from daybreak.serving.forms import Many
 from daybreak.serving.http.encoding import encoded_answer
@@ -41,6 +42,7 @@ class Service:
     shadows: Shadows
     streams: Streams
     decisions: Decisions
+    asked: AskedRows
     many: Mapping[str, type[Many]]
     absent: Mapping[str, str] = field(default_factory=dict)
     remembered: Remembered = field(default_factory=Remembered)
@@ -90,7 +92,8 @@ class Service:
                 raise found[0]
             return Answered(found[0], model.name, publication.version, "live")
         if isinstance(asked, Many):
-            answers = Answering(model, publication, self.inputs, wanted).many(asked.rows)
+            answering = Answering(model, publication, self.inputs, wanted, self.asked)
+            answers = answering.many(asked.rows)
             return Answered(encoded_answer(answers), model.name, publication.version, MANY)
         if publication.canary is not None:
             publication = publication.answering(model, asked)
@@ -98,7 +101,7 @@ class Service:
             self.runtime.metrics.incr(f"{model.name}.trial.{side}")
 
         def make() -> Answered:
-            found = Answering(model, publication, self.inputs, wanted).one(asked)
+            found = Answering(model, publication, self.inputs, wanted, self.asked).one(asked)
             json, lasts = encoded_answer(found), not found.get("stale", False)
             return Answered(json, model.name, publication.version, found["source"], lasts)
 

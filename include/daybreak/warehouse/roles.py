@@ -49,6 +49,7 @@ _ON_TABLE: dict[str, dict[str, frozenset[str]]] = {
     WRITER_ROLE: {
         "raw.calendar": _APPEND | {"UPDATE"},
         "ops.approval": _APPEND,
+        "ops.asked_histogram": _READ | {"DELETE"},  # appended to by a function (revision 0026)
         "ops.champion": _APPEND,
         "ops.drift_alarm": _APPEND,
         "ops.price_rules": _APPEND,

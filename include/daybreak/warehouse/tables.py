@@ -763,7 +763,7 @@ drift_histogram = Table(
     Column(
         "generation_id", BigInteger, ForeignKey("ops.generation.generation_id"), primary_key=True
     ),
-    Column("kind", Text, primary_key=True, comment="key, feature or score"),
+    Column("kind", Text, primary_key=True, comment="key, feature, score or row"),
     Column("name", Text, primary_key=True),
     Column("bins", LargeBinary, nullable=False, comment="int16 keys of daybreak.histogram"),
     Column("counts", LargeBinary, nullable=False, comment="int64"),
@@ -771,13 +771,35 @@ drift_histogram = Table(
 )
 """What a generation was scored from, and what was scored. It follows from its rows alone."""
 
+asked_histogram = Table(
+    "asked_histogram",
+    metadata,
+    Column("asked_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("generation_id", BigInteger, ForeignKey("ops.generation.generation_id"), nullable=False),
+    Column("name", Text, nullable=False, comment="feature of the engine"),
+    Column("begun_at", Instant, nullable=False),
+    Column("ended_at", Instant, nullable=False, comment="when it was written, too"),
+    Column("answers", BigInteger, nullable=False, comment="whose rows were counted"),
+    Column(
+        "counts",
+        LargeBinary,
+        nullable=False,
+        comment="int64, by the bins of the row in the version's manifest",
+    ),
+    Index("asked_histogram_by_generation", "generation_id", "ended_at"),
+    CheckConstraint("begun_at <= ended_at", name="asked_histogram_window"),
+    schema="ops",
+)
+"""What one process of the endpoint was asked about a generation in a while. Only appended to, by
+``ops.append_asked``; old generations are deleted."""
+
 drift = Table(
     "drift",
     metadata,
     Column(
         "generation_id", BigInteger, ForeignKey("ops.generation.generation_id"), primary_key=True
     ),
-    Column("kind", Text, primary_key=True, comment="key, feature, score, size or quality"),
+    Column("kind", Text, primary_key=True, comment="key, feature, score, size, quality or asked"),
     Column("name", Text, primary_key=True),
     Column("model", Text, nullable=False),
     Column("business_date", Date, nullable=False),
@@ -790,7 +812,11 @@ drift = Table(
     Column("outside", Double, comment="share of the values that is outside of the training's"),
     Column("psi_training", Double),
     Column("ks_training", Double),
-    Column("psi_earlier", Double, comment="beside earlier nights of the same weekday"),
+    Column(
+        "psi_earlier",
+        Double,
+        comment="beside earlier nights of the same weekday; of asked: the night that answered",
+    ),
     Column("ks_earlier", Double),
     Column(
         "psi_holiday",

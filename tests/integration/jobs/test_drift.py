@@ -203,7 +203,11 @@ def test_a_version_keeps_what_it_was_trained_on(crowd: Crowd) -> None:
     crowd.version = register_trained(crowd.runtime, "toy", trained)
     assert register_trained(crowd.runtime, "toy", trained) == crowd.version
     kept = from_manifest(crowd.runtime.registry.load("toy", crowd.version).manifest)
-    assert {name.name for name in kept} == {"level", "price", "p10", "p50", "p90", "mean"}
+    assert {tuple(name) for name in kept} == {
+        *(("feature", name) for name in ("level", "price")),
+        *(("row", name) for name in toy.TOY.features),
+        *(("score", name) for name in ("p10", "p50", "p90", "mean")),
+    }
     assert {int(one.counts.sum()) for name, one in kept.items() if name.kind == "feature"} == {400}
     assert nightly.rows_per_entity(day) == toy.HORIZON
 

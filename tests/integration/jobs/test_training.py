@@ -362,3 +362,15 @@ def test_docs_name_every_metric_that_is_sent_and_no_other(
         for name, pattern in patterns.items()
         if not any(re.fullmatch(pattern, one) for one in sent)
     } == set()
+
+
+def test_an_alarm_of_what_was_asked_alone_trains_nothing(
+    make_runtime: Callable[..., Runtime],
+) -> None:
+    runtime = make_runtime()
+    asked = {"model": "sales_forecast", "raised": ["asked price"]}
+    both = {"model": "recommendations", "raised": ["asked price", "feature price"]}
+    listed = training.learning_models(runtime)
+    assert training.models_to_train([], runtime) == listed
+    assert training.models_to_train([asked], runtime) == []
+    assert training.models_to_train([asked, both], runtime) == ["recommendations"]

@@ -56,6 +56,7 @@ DIFFERS = {
     WRITER: {
         "raw.calendar": "SIU",
         "ops.approval": "SI",
+        "ops.asked_histogram": "SD",
         "ops.champion": "SI",
         "ops.drift_alarm": "SI",
         "ops.decision": "S",

@@ -29,7 +29,7 @@ from daybreak.models.base import (
 )
 from daybreak.models.sales_forecast.features.layout import layout
 from daybreak.models.sales_forecast.features.shards import context_of, part_of, rows_of, share
-from daybreak.models.sales_forecast.features.watched import watched
+from daybreak.models.sales_forecast.features.watched import watched, watched_features
 from daybreak.models.sales_forecast.link import SCORES
 from daybreak.models.sales_forecast.options import Scope
 from daybreak.models.sales_forecast.quality import promised, quality
@@ -87,6 +87,10 @@ class ForecastNightly(Nightly):
     def watched(self, rows: SnapshotRows, day: Day) -> Mapping[str, Float32]:
         """As `watched`: the days ahead are one, without what the calendar says of them."""
         return watched(rows.values, Scope.of(day.options).slots)
+
+    def watched_features(self, features: Sequence[str]) -> Sequence[str]:
+        """All but what follows from the target date."""
+        return watched_features(features)
 
     def quality(self, warehouse: Connection, as_of: AsOf) -> Mapping[str, Measured]:
         """Error and bias of the forecasts for the business date."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
-from daybreak.histogram import Name
+from daybreak.histogram import ASKED, Name
 from daybreak.monitoring.drift.figures import LEAST_EARLIER, Figure, Past
 from daybreak.monitoring.drift.limits import MOST_USUAL, State
 
@@ -64,7 +64,7 @@ def past_of(
         same = night.weekday() == day.weekday()
         for row in rows:
             name = Name(row.kind, row.name)
-            if row.distance is not None and is_usual(row.distance, row.earlier_nights, row.state):
+            if row.distance is not None and is_usual(row):
                 usual[name].append(row.distance)
                 if same:
                     usual_of_weekday[name].append(row.distance)
@@ -95,10 +95,12 @@ def _signed(row: Row) -> float:
     return math.copysign(row.distance / row.raise_at, row.value - row.value_earlier)
 
 
-def is_usual(distance: float | None, earlier_nights: int, state: str) -> bool:
+def is_usual(row: Row) -> bool:
     """Whether limits are learned from the distance of a night: not from one in alarm, nor from one
-    that was compared with its training for lack of earlier ones."""
-    return distance is not None and state != State.ALARM and earlier_nights >= LEAST_EARLIER
+    that was compared with its training for lack of earlier ones. What was asked is compared with
+    one night."""
+    compared = row.kind == ASKED or row.earlier_nights >= LEAST_EARLIER
+    return row.distance is not None and row.state != State.ALARM and compared
 
 
 def changes_of(figures: Sequence[Figure], past: Mapping[Name, Past]) -> list[Change]:

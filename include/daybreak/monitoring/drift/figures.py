@@ -9,7 +9,7 @@ from statistics import median
 
 import numpy as np
 
-from daybreak.histogram import KEY, MISSING, Histogram, Name
+from daybreak.histogram import KEY, MISSING, ROW, Histogram, Name
 from daybreak.monitoring.drift.distances import ks, noise_of_psi, psi, side_by_side
 from daybreak.monitoring.drift.limits import (
     Limits,
@@ -136,6 +136,7 @@ def figures_of(
             past.get(name, NOTHING),
         )
         for name, now in night.histograms.items()
+        if name.kind != ROW  # what was asked is compared with them, and they with no other night
     ]
     size = Value(float(night.entities), night.entities, LEAST_SIZE)
     values = {ENTITIES: size, **night.values}

@@ -30,7 +30,10 @@ class Binned:
 
     def outside(self, histogram: Histogram) -> float:
         """The share of values below all, above all, or missing where none was."""
-        counts = self.bins.counts(histogram)
+        return self.outside_of(self.bins.counts(histogram))
+
+    def outside_of(self, counts: Counts) -> float:
+        """The same of values by their bins, (b,)."""
         ends = counts[[0, 1, -1]][self.counts[[0, 1, -1]] == 0]
         return float(ends.sum() / max(counts.sum(), 1))
 

@@ -52,6 +52,7 @@ _EARLIER = text(
     SELECT night.business_date, kept.kind, kept.name, kept.bins, kept.counts
     FROM night
     JOIN ops.drift_histogram AS kept USING (generation_id)
+    WHERE kept.kind <> 'row'  -- nights are not compared by these
     ORDER BY night.business_date DESC
     """
 )
@@ -64,6 +65,7 @@ _HOLIDAYS = text(
     JOIN raw.calendar AS calendar USING (business_date)
     WHERE pointer.model = :model AND pointer.business_date < :day
         AND pointer.business_date >= :oldest AND calendar.holiday IS NOT NULL
+        AND kept.kind <> 'row'
     ORDER BY pointer.business_date
     """
 )

@@ -41,7 +41,8 @@ def infer(service: Service, model: AnyModel, version: str | None, asked: InferRe
     for row, fields in enumerate(rows_of(form, asked.inputs)):
         with _named(row):
             typed.append(parse(form, encoded(fields)))
-    head, found = Answering(model, publication, service.inputs).each(typed)
+    answering = Answering(model, publication, service.inputs, counted=service.asked)
+    head, found = answering.each(typed)
     answers = []
     for row, answer in enumerate(found):
         with _named(row):

@@ -46,16 +46,17 @@ COMMENT ON VIEW report.drift IS
 COMMENT ON COLUMN report.drift.model IS 'model';
 COMMENT ON COLUMN report.drift.business_date IS 'last day whose facts the scores know';
 COMMENT ON COLUMN report.drift.kind IS
-    'what is compared: feature, score, key (which entities there are), size (how many) or quality '
-    '(how good scores were, by what became known)';
+    'what is compared: feature, score, key (which entities there are), size (how many), quality '
+    '(how good scores were, by what became known) or asked (features as the endpoint was asked for '
+    'them since the night before)';
 COMMENT ON COLUMN report.drift.name IS
     'feature, column of the scores, column of the key, entities, or measure of quality';
 COMMENT ON COLUMN report.drift.state IS
     'quiet; over: above its limit, and not for long enough; alarm: raised and not cleared';
 COMMENT ON COLUMN report.drift.distance IS
     'what the limits are for: psi_earlier, or of a value how far it is from value_earlier (of a '
-    'size, of their logarithms); psi_training while there are too few earlier nights; psi_holiday '
-    'where psi_earlier is above raise_at and that is less';
+    'size, of their logarithms; of asked, by how much it is larger); psi_training while there are '
+    'too few earlier nights; psi_holiday where psi_earlier is above raise_at and that is less';
 COMMENT ON COLUMN report.drift.raise_at IS
     'an alarm is raised above it on two nights one after the other, of a value by the mean of two '
     'nights; null while nothing is usual';
@@ -63,11 +64,13 @@ COMMENT ON COLUMN report.drift.clear_at IS 'an alarm is cleared below it';
 COMMENT ON COLUMN report.drift.noticed IS
     'the smallest change that would be noticed within two nights: of features and scores the part '
     'of themselves by which all values grow (0.3 is 30 %), of a size a part of it, of a measure of '
-    'quality its difference; null while nothing is usual, and where no growth shows';
+    'quality its difference; null while nothing is usual, where no growth shows, and of asked';
 COMMENT ON COLUMN report.drift.psi_earlier IS
-    'population stability index beside up to four nights of the same weekday; 0 is alike';
+    'population stability index beside up to four nights of the same weekday, of asked beside the '
+    'night that was asked about; 0 is alike';
 COMMENT ON COLUMN report.drift.ks_earlier IS
-    'Kolmogorov-Smirnov statistic beside the same nights, 0 to 1';
+    'Kolmogorov-Smirnov statistic beside the same nights, 0 to 1; of asked by the bins of the '
+    'training';
 COMMENT ON COLUMN report.drift.psi_holiday IS
     'population stability index beside the nearest night of a public holiday in the last four '
     'weeks; null where there was none';
@@ -75,14 +78,16 @@ COMMENT ON COLUMN report.drift.psi_training IS
     'population stability index beside what the version was trained on; null where it does not say';
 COMMENT ON COLUMN report.drift.ks_training IS
     'Kolmogorov-Smirnov statistic beside the same, by the bins of the training';
-COMMENT ON COLUMN report.drift.value IS 'of a size, or a measure of quality';
+COMMENT ON COLUMN report.drift.value IS
+    'of a size, or a measure of quality; of asked psi_earlier, where enough was asked';
 COMMENT ON COLUMN report.drift.value_earlier IS 'median of the value on up to 28 nights before';
 COMMENT ON COLUMN report.drift.value_training IS
     'what the backtest of the version found; null where it does not say';
 COMMENT ON COLUMN report.drift.rows IS 'values that were counted, or rows that a measure is of';
 COMMENT ON COLUMN report.drift.missing IS 'share of the values that are missing';
 COMMENT ON COLUMN report.drift.missing_earlier IS
-    'what is usual on nights of the same weekday: the second largest share of up to four';
+    'what is usual on nights of the same weekday: the second largest share of up to four; of asked '
+    'that of the night that was asked about';
 COMMENT ON COLUMN report.drift.outside IS
     'share of the values that are below or above all of the training, or missing where none was; '
     'of a version that does not say, of the earlier nights';

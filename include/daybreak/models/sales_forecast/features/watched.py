@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from daybreak.models.sales_forecast.features.layout import (
     DAY_FACTOR,
@@ -28,6 +28,9 @@ BY_CALENDAR = frozenset(
 )
 """Known long before, and alike for all series: Christmas comes, and is no drift."""
 
+BY_DAY = BY_CALENDAR | {"weekday", "horizon"}
+"""Features that follow from the day that is asked about; and covariates, such as the weather."""
+
 FACTORS = {
     "day_factor": DAY_FACTOR,
     "promoted_factor": PROMOTED_FACTOR,
@@ -49,3 +52,8 @@ def watched(rows: Float32, slots: int) -> Mapping[str, Float32]:
         if name not in BY_CALENDAR:
             found[name] = rows[:, start : start + horizon]
     return found
+
+
+def watched_features(features: Sequence[str]) -> list[str]:
+    """Those that do not follow from the day that is asked about."""
+    return [one for one in features if one not in BY_DAY and not one.startswith("covariate_")]
