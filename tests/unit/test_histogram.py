@@ -114,3 +114,12 @@ def test_any_shape_will_do(shape: tuple[int, ...]) -> None:
 
 def test_keys_may_be_given() -> None:
     assert as_dict(Histogram.of_keys(np.array([5, 3, 5], np.int16))) == {3: 1, 5: 2}
+
+
+@given(VALUES, VALUES)
+def test_values_are_counted_by_bins_as_their_histogram_is(some: Any, others: Any) -> None:
+    bins = bins_of(Histogram.of(some))
+    with_infinity = np.append(others, [np.inf, -np.inf, -0.0]).astype(np.float32)
+    found = bins.counts_of(with_infinity)
+    assert found.tolist() == bins.counts(Histogram.of(with_infinity)).tolist()
+    assert found.sum() == len(with_infinity)

@@ -11,25 +11,32 @@ from typing import Any
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import func, select, text
+from sqlalchemy import func, insert, select, text
 
+import small_shop
 import toy
 from anybody import Anybody
 from crowd import FIRST, Crowd, at
 from daybreak import models
 from daybreak.clock import AsOf
+from daybreak.errors import WarehouseUnavailable
+from daybreak.histogram import ROW, Bins, Histogram, Name
 from daybreak.jobs import drift
 from daybreak.jobs.registering import register_trained
+from daybreak.jobs.run import score_day
 from daybreak.ledger.champions import promote
 from daybreak.models.base import Day, Given, Model, Questions, SnapshotRows, Span, Trained
 from daybreak.monitoring.drift import asked_counts
+from daybreak.monitoring.drift.reference import to_manifest
 from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
+from daybreak.serving.asked import MOST_ROWS, WAITING, AskedRows
 from daybreak.serving.service import service_of
 from daybreak.types import Float32
 from daybreak.warehouse.engine import begin, connect
-from daybreak.warehouse.tables import asked_histogram, drift_alarm, drift_histogram
+from daybreak.warehouse.tables import asked_histogram, day_closed, drift_alarm, drift_histogram
 from daybreak.warehouse.tables import drift as figures
+from waiting import wait_for
 
 QUIET = 17
 """Nights after which something is usual: the second one is the first that is compared, and says
@@ -326,3 +333,122 @@ def test_who_appends_may_do_nothing_else(asking: Asking) -> None:
 
 def _later() -> datetime:
     return at(FIRST) + timedelta(seconds=1)
+
+
+def test_what_waits_is_bounded(asking: Asking) -> None:
+    asking.crowd.night(FIRST)
+    service = service_of(asking.client().application)
+    asked = AskedRows(asking.crowd.runtime, seconds=3600)
+    publication = service.publications.current("toy")
+    many = np.arange(4000, dtype=np.float32).reshape(-1, 4)
+    for _ in range(WAITING + 100):
+        asked.offer(publication, many, 1000)
+    asked.count()
+    assert asked.write() == WAITING * 63, "each sixteenth of 1,000 rows"
+    with connect(asking.crowd.runtime.engine) as conn:
+        (rows,) = {
+            int(np.frombuffer(one, "<i8").sum())
+            for one in conn.scalars(select(asked_histogram.c.counts))
+        }
+    assert rows == WAITING * 63 <= WAITING * MOST_ROWS
+
+
+def test_only_who_scored_the_night_is_compared_with_it(asking: Asking) -> None:
+    """No version that is tried, or asked by way of measuring."""
+    asking.crowd.night(FIRST)
+    service = service_of(asking.client().application)
+    publication = service.publications.current("toy")
+    rows = np.ones((1, 4), np.float32)
+    asked = AskedRows(asking.crowd.runtime, seconds=3600)
+    asked.offer(replace(publication, version="another"), rows)
+    asked.offer(replace(publication, generation=None), rows)
+    asked.count()
+    assert asked.write() == 0
+    asked.ignore()
+    asked.offer(publication, rows)
+    asked.count()
+    assert asked.write() == 0
+
+
+def test_the_thread_counts_and_writes_and_keeps_what_it_cannot(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking.crowd.night(FIRST)
+    runtime = asking.crowd.runtime
+    publication = service_of(asking.client().application).publications.current("toy")
+    append, refused = asked_counts.append, []
+
+    def down_at_first(*args: Any, **kwargs: Any) -> None:
+        if len(refused) < 2:
+            refused.append(1)
+            raise WarehouseUnavailable("It is down.", remedy="Wait.")
+        append(*args, **kwargs)
+
+    monkeypatch.setattr(asked_counts, "append", down_at_first)
+    asked = AskedRows(runtime, seconds=0.01, window=0.02)
+    for _ in range(3):
+        asked.offer(publication, np.ones((2, 4), np.float32), 2)
+
+    def written() -> bool:
+        with connect(runtime.engine) as conn:
+            answers = conn.scalars(
+                select(asked_histogram.c.answers).where(asked_histogram.c.name == "level")
+            )
+            return sum(answers) == 6
+
+    wait_for(written)
+    assert len(refused) == 2
+
+
+def test_every_way_to_ask_is_counted(make_runtime: Callable[..., Runtime]) -> None:
+    """One day by the shorter way, a whole series, lists and tensors; not the same from memory."""
+    runtime = make_runtime(now=small_shop.CUTOFF, entities_per_shard=4)
+    small_shop.fill(runtime.engine)
+    artifact = small_shop.tiny_artifact()
+    column = Histogram.of(np.linspace(0, 900, 500, dtype=np.float32))
+    reference = to_manifest({Name(ROW, "price"): column})
+    manifest = artifact.manifest | {"drift": reference}
+    version = runtime.registry.register("sales_forecast", artifact.booster, manifest)
+    with begin(runtime.engine) as conn:
+        closed = {"business_date": small_shop.DAY, "closed_at": small_shop.CUTOFF, "load_id": 1}
+        conn.execute(insert(day_closed).values(closed))
+        promote(
+            conn,
+            model="sales_forecast",
+            version=version,
+            effective_from=small_shop.CUTOFF,
+            reason="test",
+            evidence={},
+            actor="test",
+            now=small_shop.CUTOFF,
+        )
+    score_day("sales_forecast", small_shop.DAY, runtime=runtime)
+    app = create_app(runtime, authenticator=Anybody())
+    client, asked = app.test_client(), service_of(app).asked
+    series = {"store_id": next(iter(small_shop.STORES)), "item_id": next(iter(small_shop.ITEMS))}
+    day = (small_shop.DAY + timedelta(days=1)).isoformat()
+    path = "/v1/models/sales_forecast/predict"
+
+    def answers(body: dict[str, Any], at: str = path) -> int:
+        found = client.post(at, json=body)
+        assert found.status_code == 200, found.get_json()
+        asked.count()
+        return asked.write()
+
+    one = series | {"target_date": day, "price": 12.5}
+    assert answers(one) == 1
+    assert answers(one) == 0, "from memory"
+    assert answers(series | {"horizon": "all", "price": 700.0}) == 1
+    assert answers({"rows": [one, series | {"target_date": day, "price": 700.0}]}) == 2
+    assert answers(one, f"{path}?explain=true") == 1
+    tensors = [
+        {"name": name, "shape": [1], "datatype": "BYTES", "data": [value]}
+        for name, value in (*series.items(), ("target_date", day))
+    ]
+    assert answers({"inputs": tensors}, "/v2/models/sales_forecast/infer") == 1
+    with connect(runtime.engine) as conn:
+        counts = conn.scalars(select(asked_histogram.c.counts).order_by(asked_histogram.c.asked_id))
+        first, whole, *_ = (np.frombuffer(one, "<i8") for one in counts)
+    bins = Bins.from_values(reference[0]["edges"])
+    assert first.tolist() == bins.counts_of(np.array([12.5], np.float32)).tolist()
+    assert whole.tolist() == (small_shop.AHEAD * bins.counts_of(np.array([700], "f4"))).tolist()

@@ -139,6 +139,14 @@ def test_a_role_may_do_with_every_table_what_it_is_for(everything: Engine, role:
     }
 
 
+def test_what_was_asked_is_appended_by_its_function_alone(warehouse: Engine) -> None:
+    append = text("SELECT ops.append_asked(1, now(), now(), 1, ARRAY['price'], ARRAY['x'::bytea])")
+    for role, sqlstate in ((SERVICE, "23503"), (READER, "42501")):  # no such generation; refused
+        with as_role(warehouse, role) as connection, pytest.raises(DBAPIError) as raised:
+            connection.execute(append)
+        assert raised.value.orig.sqlstate == sqlstate  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize("role", [READER, SERVICE, WRITER])
 def test_no_role_makes_or_changes_a_table(everything: Engine, role: str) -> None:
     with as_role(everything, role) as connection:
