@@ -16,6 +16,7 @@ from daybreak.models.base import (
     Context,
     Day,
     Float32,
+    Measured,
     Nightly,
     Options,
     Part,
@@ -27,6 +28,7 @@ from daybreak.models.fraud.features import assemble
 from daybreak.models.fraud.layout import Layout
 from daybreak.models.fraud.options import delay_of_day
 from daybreak.models.fraud.probability import DECISIONS
+from daybreak.models.fraud.quality import quality
 from daybreak.models.fraud.schedule import SCHEDULE
 from daybreak.models.fraud.scorer import NAMES, VALUES
 from daybreak.models.fraud.stream import stream_of_frauds
@@ -106,6 +108,11 @@ class FraudNightly(Nightly):
         """Each feature, as the context names them."""
         names = to_names(day.context[NAMES])
         return dict(zip(names, rows.records.reshape(-1, len(names)).T, strict=True))
+
+    def quality(self, warehouse: Connection, as_of: AsOf) -> Mapping[str, Measured]:
+        """What the probabilities of the business date say of themselves: its frauds are known
+        weeks later."""
+        return quality(warehouse, as_of)
 
     def audit(self, columns: Mapping[str, NDArray[Any]], day: Day) -> list[str]:
         """Probabilities are such."""
