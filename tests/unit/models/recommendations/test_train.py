@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import xgboost as xgb
 
 from daybreak.errors import NoData
 from daybreak.facts.events import Events
+from daybreak.histogram import Name
 from daybreak.models.base import Trained
 from daybreak.models.recommendations.features.assemble import FEATURES, assemble
 from daybreak.models.recommendations.features.candidates import (
@@ -22,11 +23,18 @@ from daybreak.models.recommendations.features.candidates import (
     record_column,
     record_user,
 )
+from daybreak.models.recommendations.features.catalogue import (
+    EPOCH,
+    Catalogue,
+    build_catalogue,
+    item_days,
+)
 from daybreak.models.recommendations.features.cells import row_numbers, until, where
-from daybreak.models.recommendations.features.histories import LAYOUT, RECORD
+from daybreak.models.recommendations.features.histories import LAYOUT, RECORD, histories
 from daybreak.models.recommendations.features.learned import FILE, Learned
 from daybreak.models.recommendations.formulas import HISTORIES
 from daybreak.models.recommendations.learn import baselines as baselines_module
+from daybreak.models.recommendations.learn import nights as nights_module
 from daybreak.models.recommendations.learn import train as train_module
 from daybreak.models.recommendations.learn.baselines import BASELINES, LENGTH, baselines
 from daybreak.models.recommendations.learn.day import Day, day_of
@@ -47,6 +55,7 @@ from daybreak.models.recommendations.learn.gate import (
 )
 from daybreak.models.recommendations.learn.held_out import readings
 from daybreak.models.recommendations.learn.neighbours import Kernels, learn
+from daybreak.models.recommendations.learn.nights import as_a_night
 from daybreak.models.recommendations.learn.popularity import Popularity
 from daybreak.models.recommendations.learn.train import (
     Options,
@@ -57,7 +66,13 @@ from daybreak.models.recommendations.learn.train import (
     train_events,
 )
 from daybreak.models.recommendations.lists import best, square
+from daybreak.models.recommendations.model import MODEL
+from daybreak.models.recommendations.numbers import published
+from daybreak.monitoring.drift.figures import Figure, Night, figures_of
+from daybreak.monitoring.drift.reference import from_manifest, to_manifest
 from daybreak.registry.artifact import Artifact
+from daybreak.scoring.engines.predictor import Predictor
+from daybreak.scoring.histograms import of_nights
 from random_events import DAY, TODAY, ago, firsts_only, purchases, random_events, with_later
 
 pytestmark = pytest.mark.slow  # trains
@@ -100,6 +115,57 @@ def test_the_same_events_give_the_same_bytes(events: Events, trained: Trained) -
     assert again.booster == trained.booster
     assert again.files == trained.files
     assert json.dumps(again.manifest) == json.dumps(trained.manifest)
+
+
+def test_nights_are_what_the_days_of_the_lists_knew(events: Events, trained: Trained) -> None:
+    first = TODAY - timedelta(days=WINDOW)
+    expected = [first - timedelta(days=WINDOW * n) for n in range(QUICK.weeks)]
+    assert [day.business_date for day, _ in trained.nights] == expected
+    for day, rows in trained.nights:
+        assert day.business_date is not None
+        known = until(events, (day.business_date - EPOCH).days)
+        catalogue = build_catalogue(item_days(known), day.business_date)
+        assert Catalogue.from_context(day.context).item_id.tolist() == catalogue.item_id.tolist()
+        whole = histories(known, day.business_date)
+        assert rows.keys[0].tolist() == whole.keys[0].tolist(), "there are fewer than are kept"
+        assert rows.values.tobytes() == whole.values.tobytes()
+        assert rows.records.tobytes() == whole.records.tobytes()
+
+
+def test_of_many_users_of_a_night_some_are_kept(at: Day, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nights_module, "USERS_OF_A_NIGHT", 10)
+    (_, some), (_, again) = (as_a_night(at, published({}), 7) for _ in range(2))
+    place = [at.rows.keys[0].tolist().index(user) for user in some.keys[0]]
+    assert len(place) == len(set(place)) == 10
+    assert place == sorted(place) != list(range(10))
+    assert some.keys[0].tolist() == again.keys[0].tolist()
+    assert some.records.tobytes() == at.rows.rows_at(place).records.tobytes()
+
+
+def test_a_night_is_compared_with_the_training(trained: Trained, at: Day) -> None:
+    """What is as it was is near; a price in another unit is far, and an alarm at once."""
+    engine = Predictor(artifact(trained), threads=1)
+    kept = to_manifest(of_nights(MODEL, engine, trained.nights))
+    training = from_manifest({"drift": [one for one in kept if one["kind"] != "key"]})
+    names = {name.name for name in training if name.kind == "feature"}
+    assert names == {*LAYOUT, *(f"record_{name}" for name in RECORD)}
+    assert {name.name for name in training if name.kind == "row"} == {*FEATURES}
+    assert Name("score", "score") in training
+
+    def of(price: float) -> dict[Name, Figure]:
+        rows = replace(at.rows, values=at.rows.values.copy())
+        rows.values[:, LAYOUT.index("user_price")] *= price
+        day, _ = as_a_night(at, published({}), 7)
+        night = Night(len(rows), of_nights(MODEL, engine, [(day, rows)]))
+        return {Name(one.kind, one.name): one for one in figures_of(night, [], training, {})}
+
+    usual, far = of(1.0), of(1000.0)
+    price, score = Name("feature", "user_price"), Name("score", "score")
+    assert usual[price].psi_training is not None
+    assert usual[price].psi_training < 0.5
+    assert (far[price].psi_training or 0) > 5
+    assert usual[score].psi_training is not None
+    assert (usual[price].state, far[price].state) == ("quiet", "alarm")
 
 
 def test_who_does_not_ask_for_evidence_gets_the_same_trees(

@@ -52,6 +52,7 @@ class ListLearning(Learning):
             events,
             as_of.business_date,
             options=training.Options(numbers=numbers),
+            lists=options,
             progress=progress,
         )
 

@@ -11,7 +11,7 @@ it has to predict.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
@@ -21,7 +21,8 @@ import xgboost as xgb
 
 from daybreak.errors import NoData
 from daybreak.facts.events import PURCHASE, UNKNOWN_USER, Events
-from daybreak.models.base import Progress, Trained, quiet
+from daybreak.models import base
+from daybreak.models.base import NO_OPTIONS, Progress, Trained, quiet
 from daybreak.models.recommendations.features.assemble import FEATURES
 from daybreak.models.recommendations.features.catalogue import EPOCH
 from daybreak.models.recommendations.features.cells import until
@@ -35,8 +36,9 @@ from daybreak.models.recommendations.learn.guard import guard_of
 from daybreak.models.recommendations.learn.held_out import deciding_reading, held_out
 from daybreak.models.recommendations.learn.lineage import described
 from daybreak.models.recommendations.learn.neighbours import Kernels, learn
+from daybreak.models.recommendations.learn.nights import NIGHTS, Night, as_a_night
 from daybreak.models.recommendations.learn.popularity import Popularity
-from daybreak.models.recommendations.numbers import DEFAULT, Numbers
+from daybreak.models.recommendations.numbers import DEFAULT, Numbers, published
 
 SEED = 7
 LEAST_WEEKS = 3
@@ -129,12 +131,14 @@ def train_events(
     seed: int = SEED,
     options: Options | None = None,
     judge: bool = True,
+    lists: base.Options = NO_OPTIONS,
     progress: Progress = quiet,
 ) -> Trained:
     """Learn from events up to the business date. Pure; the same events, the same bytes.
 
     ``judge``: measure the last week's lists, which the gate asks for. A caller with later
-    weeks to measure on leaves it out, and gets the same trees without evidence.
+    weeks to measure on leaves it out, and gets the same trees without evidence. ``lists``: what the
+    operator set of published ones; later nights are compared with such lists.
 
     Raises ``NoData`` where there are too few weeks, or no user came back in those to learn from,
     in the one to choose by or in the one to judge by.
@@ -143,8 +147,14 @@ def train_events(
     today = (business_date - EPOCH).days
     events = until(events, today)
     popularity = Popularity(events, options.numbers)
+    nights: list[Night] = []
+
+    def noted(at: Day) -> None:
+        if len(nights) < NIGHTS:
+            nights.append(as_a_night(at, published(lists), seed))
+
     days, parts, (before, last) = _lists(
-        events, popularity, today, seed=seed, options=options, progress=progress
+        events, popularity, today, seed=seed, options=options, progress=progress, noted=noted
     )
     _check(parts, business_date)
 
@@ -180,7 +190,7 @@ def train_events(
         "evidence": evidence,
     }
     files = {FILE: learned.to_bytes()}
-    return Trained(bytes(final.save_raw("ubj")), manifest, files, parts[-1].features)
+    return Trained(bytes(final.save_raw("ubj")), manifest, files, parts[-1].features, nights)
 
 
 def _lists(
@@ -191,10 +201,12 @@ def _lists(
     seed: int,
     options: Options,
     progress: Progress,
+    noted: Callable[[Day], None],
 ) -> tuple[list[int], list[Examples], tuple[Day, Day]]:
     """The days, in order, the lists of each, and the last two days, which choose and judge.
 
-    The newest first; more weeks than usual where these give too few lists.
+    The newest first; more weeks than usual where these give too few lists. ``noted`` gets each day,
+    which has all users and takes too much memory to be kept.
     """
     days = list_days(
         events, today, max(options.weeks, options.most_weeks), options.numbers.window_days
@@ -209,6 +221,7 @@ def _lists(
         progress(f"Making lists of {EPOCH + timedelta(days=day)} ({found:,} so far)")
         at = _day(events, popularity, day, options)
         newest = [*newest, at][:2]
+        noted(at)
         parts.append(_examples_of(events, at, seed, options))
     last, before = newest
     return days[-len(parts) :], parts[::-1], (before, last)
