@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from daybreak.errors import DaybreakError
+from daybreak.errors import DaybreakError, WarehouseUnavailable
 from daybreak.monitoring.drift import asked_counts
 from daybreak.monitoring.drift.reference import Binned
 from daybreak.runtime import Runtime
@@ -125,23 +125,31 @@ class AskedRows:
     def write(self) -> int:
         """Append to the warehouse what was counted; returns of how many answers.
 
-        Raises ``WarehouseUnavailable``; what was not written stays.
+        Raises ``WarehouseUnavailable``, and keeps what was not written; what the warehouse refuses
+        is dropped, so that nothing waits behind it.
         """
         with self._counting:
             written = 0
-            for generation_id, window in list(self._windows.items()):
-                with begin(self._runtime.engine) as conn:
-                    asked_counts.append(
-                        conn,
-                        generation_id,
-                        window.begun,
-                        self._runtime.clock(),
-                        answers=window.answers,
-                        counts=window.counts,
-                    )
-                del self._windows[generation_id]
+            for generation_id in list(self._windows):
+                window = self._windows.pop(generation_id)
+                try:
+                    self._append(generation_id, window)
+                except WarehouseUnavailable:
+                    self._windows[generation_id] = window
+                    raise
                 written += window.answers
             return written
+
+    def _append(self, generation_id: int, window: _Window) -> None:
+        with begin(self._runtime.engine) as conn:
+            asked_counts.append(
+                conn,
+                generation_id,
+                window.begun,
+                self._runtime.clock(),
+                answers=window.answers,
+                counts=window.counts,
+            )
 
     def _follow(self) -> None:
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,11 +13,13 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import func, insert, select, text
+from sqlalchemy.exc import IntegrityError
 
 import small_shop
 import toy
 from anybody import Anybody
 from crowd import FIRST, Crowd, at
+from day_equality import published_rows, request_body
 from daybreak import models
 from daybreak.clock import AsOf
 from daybreak.errors import WarehouseUnavailable
@@ -25,10 +28,14 @@ from daybreak.jobs import drift
 from daybreak.jobs.registering import register_trained
 from daybreak.jobs.run import score_day
 from daybreak.ledger.champions import promote
+from daybreak.models import get_model
 from daybreak.models.base import Day, Given, Model, Questions, SnapshotRows, Span, Trained
+from daybreak.models.sales_forecast.features import layout
+from daybreak.models.sales_forecast.features.watched import watched_features
 from daybreak.monitoring.drift import asked_counts
 from daybreak.monitoring.drift.reference import to_manifest
 from daybreak.runtime import Runtime
+from daybreak.scoring.histograms import of_rows
 from daybreak.serving.app import create_app
 from daybreak.serving.asked import MOST_ROWS, WAITING, AskedRows
 from daybreak.serving.service import service_of
@@ -400,13 +407,28 @@ def test_the_thread_counts_and_writes_and_keeps_what_it_cannot(
     assert len(refused) == 2
 
 
-def test_every_way_to_ask_is_counted(make_runtime: Callable[..., Runtime]) -> None:
-    """One day by the shorter way, a whole series, lists and tensors; not the same from memory."""
+def test_what_is_refused_is_dropped_and_nothing_waits_behind_it(asking: Asking) -> None:
+    asking.crowd.night(FIRST)
+    publication = service_of(asking.client().application).publications.current("toy")
+    assert publication.generation is not None
+    nowhere = replace(publication, generation=replace(publication.generation, generation_id=99))
+    asked = AskedRows(asking.crowd.runtime, seconds=3600)
+    asked.offer(nowhere, np.ones((1, 4), np.float32))
+    asked.offer(publication, np.ones((1, 4), np.float32))
+    asked.count()
+    with pytest.raises(IntegrityError):
+        asked.write()
+    assert asked.write() == 1
+
+
+def shop_of_a_night(make_runtime: Callable[..., Runtime], features: tuple[str, ...]) -> Runtime:
+    """The small shop, whose forecast of a day is published by a version that says what it was
+    trained on: bins of these features."""
     runtime = make_runtime(now=small_shop.CUTOFF, entities_per_shard=4)
     small_shop.fill(runtime.engine)
     artifact = small_shop.tiny_artifact()
     column = Histogram.of(np.linspace(0, 900, 500, dtype=np.float32))
-    reference = to_manifest({Name(ROW, "price"): column})
+    reference = to_manifest({Name(ROW, name): column for name in features})
     manifest = artifact.manifest | {"drift": reference}
     version = runtime.registry.register("sales_forecast", artifact.booster, manifest)
     with begin(runtime.engine) as conn:
@@ -423,6 +445,45 @@ def test_every_way_to_ask_is_counted(make_runtime: Callable[..., Runtime]) -> No
             now=small_shop.CUTOFF,
         )
     score_day("sales_forecast", small_shop.DAY, runtime=runtime)
+    return runtime
+
+
+def test_who_asks_for_everything_asks_what_the_night_asked(
+    make_runtime: Callable[..., Runtime],
+) -> None:
+    """Row by row, over HTTP: each feature has as many values in each bin as by night."""
+    model = get_model("sales_forecast")
+    names = tuple(watched_features(layout.features()))
+    assert {"price", "scale", "day_factor"} <= {*names}
+    assert not {"weekday", "horizon", "covariate_1", "open"} & {*names}
+    runtime = shop_of_a_night(make_runtime, names)
+    app = create_app(runtime, authenticator=Anybody())
+    client, asked = app.test_client(), service_of(app).asked
+    generation, rows = published_rows(runtime.engine, model, small_shop.DAY)
+    for row in rows:
+        body = json.loads(json.dumps(request_body(row), default=str))
+        found = client.post("/v1/models/sales_forecast/predict", json=body)
+        assert found.get_json()["source"] == "published"
+    asked.count()
+    assert asked.write() == len(rows)
+
+    artifact = runtime.registry.load(model.name, generation.version)
+    bins = asked_counts.rows_of_manifest(artifact.manifest)
+    with connect(runtime.engine) as conn:
+        night = of_rows(conn, model, generation, artifact)
+        written = conn.execute(select(asked_histogram)).mappings().all()
+        kept = set(
+            conn.scalars(select(drift_histogram.c.name).where(drift_histogram.c.kind == ROW))
+        )
+    assert {row["name"] for row in written} == kept == {*names}
+    for row in written:
+        counts = np.frombuffer(row["counts"], "<i8").tolist()
+        assert counts == bins[row["name"]].bins.counts(night[Name(ROW, row["name"])]).tolist()
+
+
+def test_every_way_to_ask_is_counted(make_runtime: Callable[..., Runtime]) -> None:
+    """One day by the shorter way, a whole series, lists and tensors; not the same from memory."""
+    runtime = shop_of_a_night(make_runtime, ("price",))
     app = create_app(runtime, authenticator=Anybody())
     client, asked = app.test_client(), service_of(app).asked
     series = {"store_id": next(iter(small_shop.STORES)), "item_id": next(iter(small_shop.ITEMS))}
@@ -449,6 +510,8 @@ def test_every_way_to_ask_is_counted(make_runtime: Callable[..., Runtime]) -> No
     with connect(runtime.engine) as conn:
         counts = conn.scalars(select(asked_histogram.c.counts).order_by(asked_histogram.c.asked_id))
         first, whole, *_ = (np.frombuffer(one, "<i8") for one in counts)
-    bins = Bins.from_values(reference[0]["edges"])
+    (version,) = runtime.registry.versions("sales_forecast")
+    manifest = runtime.registry.load("sales_forecast", version["version"]).manifest
+    bins = Bins.from_values(manifest["drift"][0]["edges"])
     assert first.tolist() == bins.counts_of(np.array([12.5], np.float32)).tolist()
     assert whole.tolist() == (small_shop.AHEAD * bins.counts_of(np.array([700], "f4"))).tolist()
