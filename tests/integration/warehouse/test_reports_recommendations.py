@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import log2
 from typing import Any
@@ -236,3 +238,107 @@ def test_another_model_is_none_of_these(conn: Connection) -> None:
     conn.execute(text("UPDATE ops.published SET model = 'other'"))
     for view in ("recommendation", "recommendation_vintages", "recommendation_hits"):
         assert conn.execute(text(f"SELECT * FROM report.{view}")).all() == []
+
+
+# --- hits, against an independent reckoning --------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """``days`` after Monday; known at the end of its day, and ``late`` days after that."""
+
+    user: str | None
+    basket: str | None
+    item: str
+    days: int
+    late: int
+    weight: float
+
+
+def drawn(seed: int) -> tuple[dict[int, dict[str, list[str]]], list[Purchase], set[int]]:
+    """Lists by their business date, in days after Monday, purchases, and which days are closed."""
+    rng = random.Random(seed)
+    items = [f"i{n:02d}" for n in range(40)] + ["B", "ü"]
+    users = [f"u{n}" for n in range(12)]
+    lists = {
+        day: {
+            user: rng.sample(items, rng.randint(1, 25))
+            for user in ["", *users]
+            if user == "" or rng.random() < 0.8
+        }
+        for day in (0, 1, 4)
+    }
+    bought = [
+        Purchase(
+            rng.choice([*users, *users, None, ""]), rng.choice([None, "k1", "k2"]),
+            rng.choice(items), rng.randint(-30, 12), rng.choice([0, 0, 0, 3]),
+            rng.choice([1.0, 1.0, 2.0, 0.5]),
+        )
+        for _ in range(600)
+    ]  # fmt: skip
+    closed = {day for day in range(-30, 10) if rng.random() < 0.8}
+    return lists, bought, closed
+
+
+def reckoned(
+    day: int, lists: dict[str, list[str]], bought: list[Purchase], closed: set[int]
+) -> dict[str, Any]:
+    """The figures of one business date, in plain Python."""
+    buyers: dict[str, set[tuple[Any, ...]]] = {}
+    for one in bought:
+        if day - 28 < one.days <= day and one.days + one.late <= day and one.weight >= 1:
+            who = (one.user,) if one.user else ("", one.basket or one.days)
+            buyers.setdefault(one.item, set()).add((one.days, *who))
+    popular = sorted(buyers, key=lambda item: (-len(buyers[item]), item.encode()))
+    wanted: dict[str, set[str]] = {}
+    for one in bought:
+        if day < one.days <= day + 7 and one.days in closed and one.weight >= 1 and one.user:
+            wanted.setdefault(one.user, set()).add(one.item)
+    wanted = {user: items for user, items in wanted.items() if user in lists}
+
+    def judged(list_of: Callable[[str], list[str]], prefix: str) -> dict[str, Any]:
+        met, first_20, gains = [], [], []
+        for user, items in wanted.items():
+            offered = list_of(user)
+            met.append(len(items & set(offered)))
+            first_20.append(len(items & set(offered[:20])) / len(items))
+            gain = sum(1 / log2(n + 2) for n, item in enumerate(offered[:10]) if item in items)
+            gains.append(gain / sum(1 / log2(n + 2) for n in range(min(len(items), 10))))
+        users = len(wanted)
+        return {
+            f"{prefix}purchases_met": sum(met),
+            f"{prefix}hit_rate": sum(n > 0 for n in met) / users,
+            f"{prefix}recall_20": sum(first_20) / users,
+            f"{prefix}ndcg_10": sum(gains) / users,
+        }
+
+    shown = {item for offered in lists.values() for item in offered}
+    return {
+        "users": len(wanted),
+        "purchases": sum(map(len, wanted.values())),
+        "coverage": sum(item in shown for item in popular) / len(popular),
+        "popular_coverage": len(popular[:20]) / len(popular),
+        **judged(lambda user: lists[user], ""),
+        **judged(lambda user: popular[:20], "popular_"),
+    }
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_hits_agree_with_plain_python(conn: Connection, seed: int) -> None:
+    """Late purchases, baskets without users, days that are not closed, and a roll back."""
+    lists, bought, closed = drawn(seed)
+    for day, offered in lists.items():
+        publish(conn, offered, MONDAY + day * DAY)
+    publish(conn, {"u1": ["i01"]}, MONDAY, version="wrong")
+    g.rollback(conn, MODEL, MONDAY, CUTOFF + DAY)
+    for one in bought:
+        known = CUTOFF + (one.days + one.late) * DAY - timedelta(hours=1)
+        buy(conn, one.user, one.item, one.days, basket_id=one.basket, weight=one.weight,
+            loaded_at=known)  # fmt: skip
+    close(conn, *closed)
+    found = {(row["business_date"] - MONDAY).days: row for row in hits(conn)}
+    assert set(found) == set(lists)
+    for day, offered in lists.items():
+        expected = reckoned(day, offered, bought, closed)
+        assert expected["users"] > 5
+        assert {name: found[day][name] for name in expected} == pytest.approx(expected)
