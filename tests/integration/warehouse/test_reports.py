@@ -480,6 +480,7 @@ def test_a_backfill_is_published_but_never_fresh(conn: Connection) -> None:
         "newest_expected": date(2026, 3, 5),
         "basis": None,
         "generation_id": model["generation_id"],
+        "rows": 1,
     }
     assert (idle["newest"], idle["age_days"], idle["newest_closed"]) == (
         None, None, date(2026, 3, 5),

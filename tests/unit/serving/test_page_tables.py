@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from daybreak.charts.figures import figure, line, plain
 from daybreak.charts.tables import Column, Table, as_csv
-from daybreak.serving.page.accuracy import ROWS_AT_ONCE, affordable
+from daybreak.serving.page import accuracy, lists
 from daybreak.serving.page.data import months
 from daybreak.serving.page.login import _WITHIN
 
@@ -99,9 +99,37 @@ def test_a_day_is_missing_only_where_it_should_have_had_facts() -> None:
 
 @given(st.none() | st.integers(0, 10**8))
 def test_no_more_days_are_judged_unasked_than_rows_allow(rows: int | None) -> None:
-    days = affordable(rows)
+    days = accuracy.affordable(rows)
+    read, judged = (rows or 0) * days, (rows or 0) / 28 * days * (days + 1) / 2
     assert 1 <= days <= 14
-    assert days == 1 or (rows or 0) / 28 * days * (days + 1) / 2 <= ROWS_AT_ONCE
+    assert days == 1 or read / 16 + judged <= accuracy.ROWS_AT_ONCE
+
+    days = lists.affordable(rows)
+    assert 1 <= days <= lists.DAYS
+    assert days == 1 or days * (rows or 0) <= lists.ROWS_AT_ONCE
+
+
+@given(
+    days=st.none() | st.integers(1, 60),
+    rows=st.integers(0, 10**7),
+    weekly=st.booleans(),
+    late=st.integers(0, 40),
+)
+def test_lists_are_judged_up_to_the_newest_or_over_a_whole_week(
+    days: int | None, rows: int, weekly: bool, late: int
+) -> None:
+    closed = date(2026, 3, 31)
+    newest = closed - timedelta(days=late)
+    interval = "weekly:sunday" if weekly else "daily"
+    known = {"newest": newest, "newest_closed": closed, "interval": interval, "rows": rows}
+    judged, first, last = lists._span(days, known)
+    assert (last - first).days == judged - 1
+    assert last <= newest
+    if days:
+        assert (judged, last) == (days, newest)
+    elif judged <= 7:
+        assert (closed - last).days >= 7, "all days that it is judged by are closed"
+        assert judged == 7 or not weekly, "one that is scored weekly is met"
 
 
 @pytest.mark.parametrize("back", ["", "models", "forecast?store=S1&item=a%2Fb", "data?csv=x"])

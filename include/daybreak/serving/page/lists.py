@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from flask import Response
@@ -23,6 +23,10 @@ from daybreak.serving.service import current_service
 
 REPORT = "recommendation_hits"
 DAYS, MOST_DAYS = 14, 60
+WEEK = 7
+"""Days after its business date that a list is judged by."""
+ROWS_AT_ONCE = 400_000
+"""Rows of lists that are looked at without being asked for more: each takes up to 1 µs."""
 LISTED = 20
 _BETWEEN = re.compile(r"[\s,;]+")
 
@@ -37,7 +41,11 @@ _USERS = """
     SELECT user_id FROM report.recommendation WHERE rank = 1 AND NOT is_default LIMIT 12
 """
 _NAMES = "SELECT item_id, item_name, category FROM report.item WHERE item_id = ANY(:items)"
-_FRESH = "SELECT newest FROM report.freshness WHERE model = :model"
+_KNOWN = """
+    SELECT newest, newest_closed, interval, rows
+    FROM report.freshness
+    WHERE model = :model AND newest IS NOT NULL AND newest_closed IS NOT NULL
+"""
 _HITS = """
     SELECT *
     FROM report.recommendation_hits
@@ -83,14 +91,14 @@ def lists() -> Response:
 def hits() -> Response:
     """How good the lists were."""
     model = answered_by(REPORT)
-    days = whole_of("days", 1, MOST_DAYS) or DAYS
+    asked = whole_of("days", 1, MOST_DAYS)
     with reading(current_service().runtime) as ask:
-        fresh = ask(_FRESH, model=model.name)
-        newest = fresh[0]["newest"] if fresh else None
-        first = newest - timedelta(days=days - 1) if newest else None
-        rows = ask(_HITS, first=first, last=newest) if newest else []
+        known = ask(_KNOWN, model=model.name)
+        newest = known[0]["newest"] if known else None
+        days, first, last = _span(asked, known[0]) if known else (asked or DAYS, None, None)
+        rows = ask(_HITS, first=first, last=last) if known else []
     counted = [row for row in rows if row["users"]]
-    whole = [row for row in counted if row["days_closed"] == 7] or counted
+    whole = [row for row in counted if row["days_closed"] == WEEK] or counted
     charts = [
         _chart(name, title, counted, digits)
         for name, title, digits in (
@@ -115,6 +123,26 @@ def hits() -> Response:
         charts=charts,
         judged=judged,
     )
+
+
+def affordable(rows: int | None) -> int:
+    """Business dates whose lists are looked at within ``ROWS_AT_ONCE``; ``rows`` of one of them."""
+    return min(DAYS, max(1, ROWS_AT_ONCE // max(rows or 0, 1)))
+
+
+def _span(asked: int | None, known: Row) -> tuple[int, date, date]:
+    """How many days are judged, the first and the last of them.
+
+    As many as were asked for, up to the newest business date. Unasked as many as are judged in an
+    instant; where these are few, up to the last of which the whole week is closed.
+    """
+    days, last = asked, known["newest"]
+    if days is None:
+        every = WEEK if known["interval"].startswith("weekly") else 1
+        days = min(DAYS, every * affordable(known["rows"]))
+        if days <= WEEK:
+            last = min(last, known["newest_closed"] - timedelta(days=WEEK))
+    return days, last - timedelta(days=days - 1), last
 
 
 _MEANS = ("ndcg_10", "popular_ndcg_10", "hit_rate", "popular_hit_rate", "recall_20",

@@ -26,7 +26,8 @@ SELECT
     coalesce(last_run.interval, 'daily') AS interval,
     expected.newest AS newest_expected,
     basis.state AS basis,
-    newest.generation_id
+    newest.generation_id,
+    generation.rows
 FROM model
 CROSS JOIN closed
 LEFT JOIN LATERAL (
@@ -112,3 +113,4 @@ COMMENT ON COLUMN report.freshness.basis IS
     'what became of the scores of other models that newest was made from: published, superseded or '
     'rolled_back (report.basis); null where it was made from none';
 COMMENT ON COLUMN report.freshness.generation_id IS 'publication of newest';
+COMMENT ON COLUMN report.freshness.rows IS 'rows that it has';
