@@ -14,7 +14,7 @@ import time
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, text
+from sqlalchemy import Connection, Engine, Table, insert, text
 
 from benchmarks.facts import AHEAD, BUSINESS_DATE, CUTOFF, fill, temporary_warehouse
 from daybreak.ledger import generations
@@ -25,6 +25,7 @@ from daybreak.warehouse.partitions import ensure_partition
 from daybreak.warehouse.tables import snapshot
 
 REPEATS = 5
+VERSION = "bench"
 ASKED = BUSINESS_DATE - timedelta(days=AHEAD)
 """All days that its forecast covers are closed."""
 
@@ -51,9 +52,9 @@ SCORES = {
     "recommendations": """
         INSERT INTO score.recommendation (business_date, generation_id, user_id, rank, shard,
             item_id, score, reason, because)
-        SELECT :day, :generation, 'user-' || number, rank, 0,
+        SELECT :day, :generation, CASE number WHEN 0 THEN '' ELSE 'user-' || number END, rank, 0,
             'item-' || lpad(((number * 7 + rank) % :items)::text, 6, '0'), -rank, 'popular', ''
-        FROM generate_series(1, :users) AS number CROSS JOIN generate_series(1, 20) AS rank
+        FROM generate_series(0, :users) AS number CROSS JOIN generate_series(1, 20) AS rank
     """,
 }
 PURCHASES = """
@@ -113,7 +114,17 @@ def _measure_one(stores: int, items: int, days: int, users: int, vintages: int) 
         return {view: _ask(engine, question) for view, question in QUESTIONS.items()}
 
 
-def publish(conn: Connection, model: str, day: date, sizes: dict[str, int]) -> None:
+def publish(
+    conn: Connection,
+    model: str,
+    day: date,
+    sizes: dict[str, int],
+    *,
+    table: Table | None = None,
+    scores: str | None = None,
+) -> None:
+    """A generation of the day. ``table`` and ``scores``: where its rows are, and what writes them;
+    by default those of `TABLES` and `SCORES`."""
     cutoff = CUTOFF + (day - BUSINESS_DATE)
     snapshot_id = conn.execute(
         insert(snapshot)
@@ -132,16 +143,16 @@ def publish(conn: Connection, model: str, day: date, sizes: dict[str, int]) -> N
         conn,
         model=model,
         business_date=day,
-        run_key="bench",
+        run_key=f"bench/{model}/{day}",
         run_type="scheduled",
         cutoff=cutoff,
-        version="bench",
+        version=VERSION,
         snapshot_id=snapshot_id,
         now=cutoff,
     )
-    ensure_partition(conn, TABLES[model], day)
+    ensure_partition(conn, TABLES[model] if table is None else table, day)
     values = sizes | {"day": day, "generation": opened.generation_id}
-    rows = conn.execute(text(SCORES[model]), values).rowcount
+    rows = conn.execute(text(scores or SCORES[model]), values).rowcount
     generations.mark_staged(conn, opened.generation_id, rows, cutoff)
     generations.mark_audited(conn, opened.generation_id, cutoff)
     generations.publish(conn, opened.generation_id, cutoff)

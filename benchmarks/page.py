@@ -1,7 +1,7 @@
 """What each view of the page costs the server, on a drawn shop with published nights:
 
 python -m benchmarks.page --stores 8 --items 60
-python -m benchmarks.page --stores 50 --items 100
+python -m benchmarks.page --stores 50 --items 100 --users 20000
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from flask.testing import FlaskClient
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
-from benchmarks.bench_reports import CLOSED, PURCHASES, publish
+from benchmarks.bench_reports import CLOSED, PURCHASES, VERSION
 from benchmarks.facts import AHEAD, BUSINESS_DATE, CUTOFF, fill, temporary_warehouse
+from benchmarks.nights import fill_nights
 from benchmarks.prices.shops import clock_from
 from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
@@ -37,56 +38,74 @@ from daybreak.warehouse.engine import begin
 BAR = 0.3
 """Seconds that a view may take, warm."""
 VIEWS = {
-    "Today": "",
-    "Forecast": "forecast",
-    "How good was it?": "accuracy",
-    "How good was it? 28 days": "accuracy?days=28",
-    "Recommendations": "lists",
-    "A list": "lists?user=user-1",
-    "Hit rate": "hits",
-    "Fraud": "fraud",
-    "Fraud, quality": "quality",
-    "Prices": "prices",
-    "Models": "models",
-    "Data": "data",
+    "Today": ("", 'class="strip"'),
+    "Forecast": ("forecast", "What came true"),
+    "How good was it?": ("accuracy", "By days ahead"),
+    "How good was it? 28 days": ("accuracy?days=28", "By days ahead"),
+    "Recommendations": ("lists", "The default list"),
+    "A list": ("lists?user=user-1", "The list of user-1"),
+    "Hit rate": ("hits", "By business date"),
+    "Hit rate, 28 days": ("hits?days=28", "By business date"),
+    "Fraud": ("fraud", "card-"),
+    "Fraud, quality": ("quality", "Average precision"),
+    "Prices": ("prices", "Changes that gain most"),
+    "Models": ("models", f"{VERSION}</"),
+    "Data": ("data", "June 2026"),
 }
+"""Name of a view: its address, and words that it has where it is not empty."""
 
 
 def measure(
-    stores: int, items: int, days: int, *, users: int, nights: int, repeats: int = 5
+    stores: int,
+    items: int,
+    days: int,
+    *,
+    users: int,
+    nights: int,
+    payments: int = 1000,
+    vacuumed: bool = True,
+    repeats: int = 5,
 ) -> dict[str, Any]:
     """Seconds of each view by the server's clock, median of ``repeats`` after two to warm up.
 
-    ``nights``: published ones, up to the newest closed day.
+    ``nights``: published ones, up to the newest closed day. ``payments``: of each day.
+    ``vacuumed``: as autovacuum leaves tables within a minute; else as loads leave them.
     """
-    with _browser(stores, items, days, users, nights) as browser:
-        seconds = {name: _ask(browser, path, repeats) for name, path in VIEWS.items()}
+    sizes = {"users": users, "items": items, "a_day": max(1, users // 10), "ahead": AHEAD,
+             "payments": payments, "cards": max(1, payments // 5)}  # fmt: skip
+    with temporary_warehouse() as engine:
+        fill(engine, stores, items, days)
+        _fill(engine, days, nights, sizes)
+        if vacuumed:
+            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+                conn.execute(text("VACUUM ANALYZE"))
+        with _browser(engine) as browser:
+            seconds = {name: _ask(browser, *view, repeats) for name, view in VIEWS.items()}
     return {
         "series": stores * items,
         "days": days,
         "users": users,
         "nights": nights,
+        "payments": payments,
+        "vacuumed": vacuumed,
         "seconds": seconds,
         "machine": f"{os.cpu_count()} cores, Python {platform.python_version()}, "
         f"load {os.getloadavg()[0]:.1f}",
     }
 
 
-@contextmanager
-def _browser(stores: int, items: int, days: int, users: int, nights: int) -> Iterator[FlaskClient]:
-    """Logged in to the page of a shop, without a network between."""
-    sizes = {"users": users, "items": items, "a_day": max(1, users // 10), "ahead": AHEAD}
+def _fill(engine: Engine, days: int, nights: int, sizes: dict[str, int]) -> None:
     span = {"first": BUSINESS_DATE - timedelta(days=days - 1), "last": BUSINESS_DATE}
-    with temporary_warehouse() as engine, TemporaryDirectory(prefix="dbk-bench-") as home:
-        fill(engine, stores, items, days)
-        with begin(engine) as conn:
-            conn.execute(text(PURCHASES), sizes | span)
-            conn.execute(text(CLOSED), span)
-            for ago in range(nights):
-                for model in ("sales_forecast", "recommendations"):
-                    publish(conn, model, BUSINESS_DATE - timedelta(days=ago), sizes)
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
-            conn.execute(text("VACUUM ANALYZE"))  # as autovacuum does within a minute
+    with begin(engine) as conn:
+        conn.execute(text(PURCHASES), sizes | span)
+        conn.execute(text(CLOSED), span)
+        fill_nights(conn, sizes, nights)
+
+
+@contextmanager
+def _browser(engine: Engine) -> Iterator[FlaskClient]:
+    """Logged in to the page, without a network between."""
+    with TemporaryDirectory(prefix="dbk-bench-") as home:
         url = engine.url.render_as_string(hide_password=False)
         settings = Settings(home=Path(home), warehouse_url=url, warehouse_reader_url=url)
         runtime = Runtime(settings, clock=clock_from(CUTOFF.date()))
@@ -103,8 +122,11 @@ def _browser(stores: int, items: int, days: int, users: int, nights: int) -> Ite
         runtime.report_engine.dispose()
 
 
-def _ask(browser: FlaskClient, path: str, repeats: int) -> float:
-    """Seconds; those until it gave up where the warehouse takes longer than a person waits."""
+def _ask(browser: FlaskClient, path: str, words: str, repeats: int) -> float:
+    """Seconds; those until it gave up where the warehouse takes longer than a person waits.
+
+    Raises ``RuntimeError`` where the view fails, or lacks its ``words``: an empty one is fast.
+    """
     seconds = []
     for _ in range(2 + repeats):
         started = time.perf_counter()
@@ -112,8 +134,9 @@ def _ask(browser: FlaskClient, path: str, repeats: int) -> float:
         seconds.append(time.perf_counter() - started)
         if answer.status_code == 503:  # the warehouse gave up
             return round(seconds[-1], 4)
-        if answer.status_code != 200:
-            raise RuntimeError(f"/ui/{path}: {answer.status}\n{answer.get_data(as_text=True)}")
+        page = answer.get_data(as_text=True)
+        if answer.status_code != 200 or words not in page:
+            raise RuntimeError(f"/ui/{path}: {answer.status}, no {words!r} in\n{page}")
     return round(statistics.median(seconds[2:]), 4)
 
 
@@ -123,7 +146,8 @@ def report(result: dict[str, Any]) -> str:
     return "\n".join(
         [
             f"{result['series']:,} series, {result['days']:,} days, {result['users']:,} users, "
-            f"{result['nights']} published nights ({result['machine']})",
+            f"{result['nights']} published nights, {result['payments']:,} payments a day"
+            f"{'' if result['vacuumed'] else ', not vacuumed'} ({result['machine']})",
             "",
             "| view | seconds | |",
             "|---|---:|---|",
@@ -144,6 +168,8 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=820)
     parser.add_argument("--users", type=int, default=2000)
     parser.add_argument("--nights", type=int, default=35, help="published business dates")
+    parser.add_argument("--payments", type=int, default=1000, help="of each day")
+    parser.add_argument("--not-vacuumed", action="store_true", help="tables as loads leave them")
     parser.add_argument("--json", action="store_true", help="one object instead of a table")
     options = parser.parse_args()
     result = measure(
@@ -152,6 +178,8 @@ def main() -> None:
         options.days,
         users=options.users,
         nights=options.nights,
+        payments=options.payments,
+        vacuumed=not options.not_vacuumed,
     )
     print(json.dumps(result) if options.json else report(result))
 

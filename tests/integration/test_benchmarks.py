@@ -86,7 +86,7 @@ def test_a_business_date_in_the_reports() -> None:
 
 
 def test_the_views_of_the_page() -> None:
-    result = page.measure(stores=2, items=5, days=60, users=30, nights=3, repeats=1)
+    result = page.measure(stores=2, items=5, days=60, users=30, nights=3, payments=50, repeats=1)
 
     json.dumps(result)
     assert result["series"] == 10
