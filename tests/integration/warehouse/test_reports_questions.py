@@ -15,6 +15,7 @@ from utilsforecast.losses import coverage, mae, mqloss
 from daybreak.ledger import generations as g
 from daybreak.models.recommendations.tables import scores as score_recommendation
 from daybreak.models.sales_forecast.tables import scores as score_sales_forecast
+from daybreak.serving.page import accuracy
 from daybreak.warehouse import tables
 from daybreak.warehouse.engine import begin, connect
 from daybreak.warehouse.partitions import ensure_partition
@@ -186,6 +187,45 @@ def test_forecast_actual_and_accuracy_agree_with_pandas(published: Engine) -> No
     counted["all"] = accuracy["all"] = "all"
     for column in ("all", "store_id", "item_id", "category", "business_date", "week", "version"):
         check_against_utilsforecast(counted, accuracy, column)
+
+
+@pytest.mark.parametrize("store", ["", "s1"])
+def test_what_the_page_adds_up_agrees_with_pandas(published: Engine, store: str) -> None:
+    """Of vintages one superseded and one withdrawn, some days open, some sales corrected."""
+    first, last = TODAY - 40 * DAY, TODAY - DAY
+    with connect(published) as conn:
+        truth = expected(conn)
+        store = truth["store_id"].max() if store else ""
+        asked = {"first": first, "last": last, "closed": TODAY, "store": store, "category": ""}
+        found = pd.read_sql(text(accuracy._MEASURES), conn, params=asked)
+    counted = truth[truth["open"]].copy()
+    if store:
+        counted = counted[counted["store_id"] == store]
+    counted["category"] = counted["item_id"].map(ITEMS)
+    counted["all"] = "all"
+    found["all"] = "all"
+    columns = {"business_date": "date", "horizon": "horizon", "store_id": "store",
+               "category": "category"}  # fmt: skip
+    levels = {column: accuracy._LEVELS[level] for column, level in columns.items()}
+    for column, level in (levels | {"version": accuracy._VERSION, "all": accuracy._ALL}).items():
+        groups = counted.assign(
+            error=(counted["p50"].astype(float) - counted["actual"]).abs(),
+            naive_error=(counted["naive"] - counted["actual"]).abs(),
+            forecast=counted["mean"].astype(float),
+        ).groupby(column)
+        sums = groups[["error", "naive_error", "forecast", "actual"]].sum()
+        sold = sums["actual"].where(sums["actual"] > 0)  # else there is no ratio
+        ours = found[found["level"] == level].set_index(column).loc[sums.index]
+        assert (found["level"] == level).sum() == len(sums)
+        assert ours["rows"].tolist() == groups.size().tolist()
+        for name, theirs in (
+            ("units", sums["actual"]),
+            ("wape", sums["error"] / sold),
+            ("wape_naive", sums["naive_error"] / sold),
+            ("bias", sums["forecast"] / sold - 1),
+        ):
+            near = pytest.approx(theirs.tolist(), rel=1e-6, nan_ok=True)
+            assert ours[name].astype(float).tolist() == near, (column, name)
 
 
 def check_against_utilsforecast(counted: pd.DataFrame, accuracy: pd.DataFrame, column: str) -> None:
