@@ -22,6 +22,7 @@ from daybreak.serving import page
 from daybreak.serving.app import create_app
 from daybreak.serving.http.auth import Caller
 from daybreak.serving.page.frame import Page
+from daybreak.serving.page.reading import reading
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import begin, connect
 from page_app import ORIGIN, VIEWS, Elements, browser, key_of, page_app
@@ -72,6 +73,19 @@ def test_each_view_shows_what_the_reports_say(filled: Flask, runtime: Runtime, p
     page_text = shown(filled, path, key_of(runtime, "predict"))
     assert [one for one in EXPECTED[path] if one not in page_text] == []
     assert 'aria-current="page"' in page_text
+
+
+def test_what_is_asked_often_is_still_planned_for_what_is_asked(runtime: Runtime) -> None:
+    """Else a range of days is planned as if it could be any, once a connection knows it well."""
+    with reading(runtime) as ask:
+        for n in range(15):
+            ask("SELECT * FROM report.day WHERE business_date = :day", day=MARCH_1 + n * DAY)
+        (plans,) = ask(
+            "SELECT sum(custom_plans) AS custom, sum(generic_plans) AS generic "
+            "FROM pg_prepared_statements WHERE statement LIKE '%report.day%'"
+        )
+    assert plans["custom"] >= 5
+    assert plans["generic"] == 0
 
 
 @pytest.mark.parametrize("path", VIEWS)

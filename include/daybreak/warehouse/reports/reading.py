@@ -12,6 +12,9 @@ _BEGIN = text(
         set_config('transaction_read_only', 'on', true),
         set_config('statement_timeout', :timeout, true),
         set_config('jit', 'off', true),
+        -- Planned for the days and stores that are asked for, which takes 1 ms. What a connection
+        -- asks for the tenth time would be planned for any: 28 days of forecasts in 2.8 s, not 1.
+        set_config('plan_cache_mode', 'force_custom_plan', true),
         -- A user with more rights gives them up; one that is no member has its own alone.
         set_config(
             'role',
