@@ -1,4 +1,4 @@
-"""Six drifts as they come, each from a day on."""
+"""Six kinds of drift as they come, each from a day on; demand by two sizes."""
 
 from __future__ import annotations
 
@@ -59,6 +59,13 @@ def _missing(rows: Float32) -> Float32:
     return spoiled
 
 
+def _doubled(panel: Panel, column: int) -> Panel:
+    """Twice the units."""
+    units = panel.units.copy()
+    units[:, column:] *= 2
+    return replace(panel, units=units)
+
+
 def _demand(panel: Panel, column: int) -> Panel:
     """30 % more units: each is sold once more with that chance."""
     units = panel.units.copy()
@@ -110,6 +117,7 @@ PLANTS = (
     Plant("a column in other units (× 100)", facts=_units),
     Plant("a feature is missing for 30 % of the series", spoil=_missing),
     Plant("demand + 30 %", facts=_demand),
+    Plant("demand doubles", facts=_doubled),
     Plant("a sixth of the stores is gone", facts=_gone),
     Plant("40 % more series, new and dear", facts=_new),
     Plant("another champion, off by a quarter", swap=OFFSET),
