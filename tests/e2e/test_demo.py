@@ -17,13 +17,16 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 
-from browsing import Watched, chromium_started, keep
+from browsing import Watched, chromium_started, drawn, keep
 from daybreak.models.fraud.tables import scores as suspicions
 from daybreak.models.sales_forecast.options import DEFAULT_HORIZON
 from daybreak.models.sales_forecast.tables import scores
+from daybreak.period import Period
+from daybreak.reporting.kept import PAGE
 from daybreak.runtime import Runtime
 from daybreak.settings import Settings
 from daybreak.warehouse.engine import connect
@@ -46,6 +49,18 @@ ROWS = (
     * int(SMALL_SHOP["DAYBREAK_SYNTHETIC_ITEMS"])
     * DEFAULT_HORIZON
 )
+
+ACCURACY = """
+    SELECT
+        sum(rows)::bigint AS rows,
+        sum(actual_units) AS units,
+        sum(absolute_error_p50) / sum(actual_units) AS wape,
+        sum(absolute_error_naive) / sum(actual_units) AS wape_naive
+    FROM report.forecast_accuracy
+    WHERE business_date < :last AND target_date BETWEEN :first AND :last
+    GROUP BY target_date
+    ORDER BY target_date
+"""
 
 
 @dataclass
@@ -100,6 +115,12 @@ def demo() -> Iterator[Demo]:
             yield Demo(installation, runtime, run_demo(installation, runtime))
         finally:
             runtime.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with chromium_started() as browser:
+        yield browser
 
 
 def assert_no_reader_saw_half_a_day(seen: Published) -> None:
@@ -176,6 +197,35 @@ def assert_decisions_are_proven(demo: Demo) -> None:
     assert (night.business_date, night.state, night.rows) == (LAST, "published", PAYMENTS)
 
 
+@pytest.mark.browser
+def test_the_reports_of_both_weeks_open_without_a_network_and_say_what_the_views_say(
+    demo: Demo, chromium: Any, tmp_path: Path
+) -> None:
+    for week, days in (("2026-W25", 3), ("2026-W26", 6)):
+        copied = demo.installation.must(
+            *("reports", "get", MODEL, "--period", week, "--out", str(tmp_path), "--json")
+        )
+        folder = Path(json.loads(copied)["folder"])
+        said = pd.read_parquet(folder / "accuracy_by_day.parquet")
+        with connect(demo.runtime.engine) as conn:
+            period = Period.parse(week)
+            query = text(ACCURACY).bindparams(first=period.first, last=period.last)
+            expected = pd.DataFrame(conn.execute(query).mappings())
+        assert len(expected) == days, "from the day after the first night on, no Sundays"
+        for name in expected:
+            assert said[name].tolist() == pytest.approx(expected[name].tolist(), rel=1e-12)
+
+        watched = Watched(chromium, offline=True)
+        watched.page.goto((folder / PAGE).as_uri())
+        assert drawn(watched.page) >= 5
+        rows = watched.page.locator("table[data-section=accuracy_by_day] tbody tr")
+        shown = [row.split("\t") for row in rows.all_inner_texts()]
+        assert [row[4] for row in shown] == [f"{100 * wape:.1f} %" for wape in expected["wape"]]
+        keep(watched.page, f"demo-report-{week}")
+        watched.context.close()
+        assert watched.faults == []
+
+
 @pytest.mark.docs
 def test_a_second_one_runs_only_what_is_not_out_and_gives_the_same_bits(demo: Demo) -> None:
     installation, first = demo.installation, demo.first
@@ -232,12 +282,6 @@ def test_every_command_of_the_readme_works(demo: Demo) -> None:
             check=False,
         )
         assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with chromium_started() as browser:
-        yield browser
 
 
 @pytest.fixture
