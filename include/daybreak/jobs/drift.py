@@ -68,7 +68,6 @@ def measure(generation: GenerationAddress, runtime: Runtime | None = None) -> di
             holidays = store.holiday_nights(conn, model.name, target.business_date)
             figures = figures_of(night, earlier, from_manifest(manifest), past, holidays)
             figures += figures_of_asked(asked_counts.read(conn, target), past)
-            asked_counts.forget(conn, model.name, runtime.settings.keep_snapshots)
             now = runtime.clock()
             store.write_figures(conn, target, figures, now)
             changes: list[Change] = []

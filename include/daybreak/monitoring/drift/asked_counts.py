@@ -58,20 +58,6 @@ _OF_NIGHT = text(
     """
 )
 
-_FORGET = text(
-    """
-    DELETE FROM ops.asked_histogram AS old
-    USING ops.generation AS of
-    WHERE of.generation_id = old.generation_id AND of.model = :model
-        AND of.business_date < (
-            SELECT business_date FROM ops.published
-            WHERE model = :model
-            ORDER BY business_date DESC
-            OFFSET :kept - 1 LIMIT 1
-        )
-    """
-)
-
 
 @dataclass(frozen=True)
 class OfFeature:
@@ -138,11 +124,6 @@ def read(conn: Connection, after: Generation) -> dict[str, OfFeature]:
         for name, one in trained.items()
         if name in sums
     }
-
-
-def forget(conn: Connection, model: str, keep: int) -> None:
-    """What was asked about business dates before the ``keep`` newest published ones goes."""
-    conn.execute(_FORGET, {"model": model, "kept": keep})
 
 
 def rows_of_manifest(manifest: Mapping[str, object]) -> dict[str, Binned]:

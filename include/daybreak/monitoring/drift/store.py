@@ -21,10 +21,12 @@ from daybreak.monitoring.drift.limits import MOST_USUAL
 from daybreak.warehouse.bulk import copy_in
 from daybreak.warehouse.locks import hold
 from daybreak.warehouse.tables import (
+    asked_histogram,
     calendar,
     drift,
     drift_alarm,
     drift_histogram,
+    generation,
     model_version,
     published,
 )
@@ -105,20 +107,6 @@ _IN_ALARM = text(
     """
 )
 
-_FORGET = text(
-    """
-    DELETE FROM ops.drift_histogram AS old
-    USING ops.generation AS of
-    WHERE of.generation_id = old.generation_id AND of.model = :model
-        AND of.business_date < (
-            SELECT business_date FROM ops.published
-            WHERE model = :model
-            ORDER BY business_date DESC
-            OFFSET :kept - 1 LIMIT 1
-        )
-    """
-)
-
 
 def take_turn(conn: Connection, model: str) -> None:
     """Nights of a model are measured one after the other: each looks at those before it."""
@@ -138,7 +126,7 @@ def write_histograms(
     conn: Connection, generation: Generation, histograms: Mapping[Name, Histogram], keep: int
 ) -> None:
     """Those of a generation, in place of what there was; of business dates before the ``keep``
-    newest published ones they go."""
+    newest published ones they go, with what was asked about these."""
     table = drift_histogram
     conn.execute(delete(table).where(table.c.generation_id == generation.generation_id))
     packed = [(*name, *found.to_bytes()) for name, found in histograms.items()]
@@ -147,7 +135,16 @@ def write_histograms(
     generation_id = np.broadcast_to(np.int64(generation.generation_id), len(packed))
     objects = {name: _objects(values) for name, values in named}
     copy_in(conn, table, {"generation_id": generation_id, **objects})
-    conn.execute(_FORGET, {"model": generation.model, "kept": keep})
+    _forget(conn, generation.model, keep)
+
+
+def _forget(conn: Connection, model: str, keep: int) -> None:
+    p, g = published.c, generation.c
+    newest = select(p.business_date).where(p.model == model).order_by(p.business_date.desc())
+    oldest = newest.offset(keep - 1).limit(1).scalar_subquery()
+    for table in (drift_histogram, asked_histogram):
+        of_model = (table.c.generation_id == g.generation_id, g.model == model)
+        conn.execute(delete(table).where(*of_model, g.business_date < oldest))
 
 
 def earlier_nights(conn: Connection, model: str, day: date) -> list[Night]:
