@@ -1,7 +1,7 @@
 """The history of the warehouse's tables, one file a revision, run by ``warehouse/migrate.py``.
 
-A revision writes its DDL out rather than calling on ``tables.py``, so that what it did stays
-what it does. A test proves that all of them together give what ``tables.py`` describes. Report
+A revision writes its DDL out rather than calling on ``tables``, so that what it did stays
+what it does. A test proves that all of them together give what ``tables`` describes. Report
 views are no part of this history: ``warehouse/reports`` puts them in place after the last one.
 """
 
