@@ -21,13 +21,13 @@ from daybreak.clock import AsOf
 from daybreak.facts.scores import read_scores
 from daybreak.facts.series import read_panels
 from daybreak.ledger.champions import champion_at
+from daybreak.models.pricing.choice.offers import Offers
 from daybreak.models.pricing.demand import Demand
 from daybreak.models.pricing.elasticity.hyper import Hyper
 from daybreak.models.pricing.forecast import read_forecast
 from daybreak.models.pricing.inputs import Inputs, part_of
 from daybreak.models.pricing.layout import VALUES
 from daybreak.models.pricing.night import Interval, decide
-from daybreak.models.pricing.offers import Offers
 from daybreak.models.pricing.response import periods, responses
 from daybreak.models.pricing.tables import scores
 from daybreak.prices.rulebook import read_book

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from daybreak.models.base import Progress
-from daybreak.models.pricing.rails import Rule
-from daybreak.models.pricing.solution import KEEP
+from daybreak.models.pricing.choice.rails import Rule
+from daybreak.models.pricing.choice.solution import KEEP
 
 SUPPORT = Path(__file__).parents[2] / "tests" / "support"
 SAID_EVERY = 2_000

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.stages import Stages
-from daybreak.models.pricing.groups import groups_of
-from daybreak.models.pricing.offers import UNKNOWN, Offers
-from daybreak.models.pricing.programme import Limits
-from daybreak.models.pricing.rails import Rails, rails_of
-from daybreak.models.pricing.solve import solve
+from daybreak.models.pricing.choice.groups import groups_of
+from daybreak.models.pricing.choice.offers import UNKNOWN, Offers
+from daybreak.models.pricing.choice.programme import Limits
+from daybreak.models.pricing.choice.rails import Rails, rails_of
+from daybreak.models.pricing.choice.solve import solve
 from daybreak.prices.rules import Rules, rules_of
 
 STORES = 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from daybreak.models.pricing.offers import Offers
+from daybreak.models.pricing.choice.offers import Offers
 from daybreak.prices.rules import Rules, rules_of
 from random_prices import as_offers
 

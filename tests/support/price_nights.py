@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from daybreak.models.pricing.choice.offers import Offers
 from daybreak.models.pricing.demand import Demand
 from daybreak.models.pricing.layout import VALUES
 from daybreak.models.pricing.night import Interval, Night, decide
-from daybreak.models.pricing.offers import Offers
 from daybreak.prices.rules import Rules
 
 PERIODS = 3

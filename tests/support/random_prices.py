@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daybreak.models.pricing.offers import UNKNOWN, Offers
+from daybreak.models.pricing.choice.offers import UNKNOWN, Offers
 from daybreak.prices.rules import RANKED
 
 DAY = date(2026, 3, 1)

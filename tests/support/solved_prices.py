@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from daybreak.models.pricing.groups import groups_of
-from daybreak.models.pricing.programme import Limits
-from daybreak.models.pricing.rails import Rails, Rule, rails_of
-from daybreak.models.pricing.solution import KEEP, Solution
-from daybreak.models.pricing.solve import solve
+from daybreak.models.pricing.choice.groups import groups_of
+from daybreak.models.pricing.choice.programme import Limits
+from daybreak.models.pricing.choice.rails import Rails, Rule, rails_of
+from daybreak.models.pricing.choice.solution import KEEP, Solution
+from daybreak.models.pricing.choice.solve import solve
 from daybreak.prices.rules import rules_of
 from price_checker import allowed, ladder
 from random_prices import Shop, as_offers

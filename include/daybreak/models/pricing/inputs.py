@@ -16,13 +16,13 @@ from daybreak.facts.costs import read_competitors, read_costs, read_stock
 from daybreak.facts.panel import Panel
 from daybreak.models.arrays import to_names
 from daybreak.models.base import Part
+from daybreak.models.pricing.choice.offers import UNKNOWN, Int64, Offers
+from daybreak.models.pricing.choice.rails import markdowns
 from daybreak.models.pricing.demand import Demand, Floats
 from daybreak.models.pricing.elasticity.hyper import Hyper
 from daybreak.models.pricing.forecast import Forecast, read_forecast
 from daybreak.models.pricing.live.usual import read_profile
 from daybreak.models.pricing.night import Interval, Night, decide
-from daybreak.models.pricing.offers import UNKNOWN, Int64, Offers
-from daybreak.models.pricing.rails import markdowns
 from daybreak.models.pricing.response import Estimates, responses, statistics
 from daybreak.models.pricing.shelf import shelf_price
 from daybreak.prices.ledger import moved_prices

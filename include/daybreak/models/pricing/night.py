@@ -13,8 +13,14 @@ from scipy.sparse.csgraph import connected_components
 
 from daybreak.models.arrays import from_names
 from daybreak.models.base import Context, Float32
+from daybreak.models.pricing.choice.groups import Groups, groups_of
+from daybreak.models.pricing.choice.offers import Int64, Offers
+from daybreak.models.pricing.choice.programme import Limits
+from daybreak.models.pricing.choice.rails import Rails, Rule, rails_of
+from daybreak.models.pricing.choice.solution import KEEP, Solution
+from daybreak.models.pricing.choice.solve import solve
+from daybreak.models.pricing.choice.trail import NOT_KNOWN, binding
 from daybreak.models.pricing.demand import Demand, Floats, value_of
-from daybreak.models.pricing.groups import Groups, groups_of
 from daybreak.models.pricing.judged import pack
 from daybreak.models.pricing.layout import (
     BELOW_ABOVE,
@@ -28,12 +34,6 @@ from daybreak.models.pricing.layout import (
 )
 from daybreak.models.pricing.live.profile import Profile
 from daybreak.models.pricing.live.usual import first_day
-from daybreak.models.pricing.offers import Int64, Offers
-from daybreak.models.pricing.programme import Limits
-from daybreak.models.pricing.rails import Rails, Rule, rails_of
-from daybreak.models.pricing.solution import KEEP, Solution
-from daybreak.models.pricing.solve import solve
-from daybreak.models.pricing.trail import NOT_KNOWN, binding
 from daybreak.prices.form import millionths
 from daybreak.prices.ladder import Points
 from daybreak.prices.money import decimals

@@ -21,14 +21,14 @@ from daybreak.models.base import (
     Remarks,
     Source,
 )
+from daybreak.models.pricing.choice.rails import Rule
+from daybreak.models.pricing.choice.stop import Stop
 from daybreak.models.pricing.formulas import FORMULAS
 from daybreak.models.pricing.judged import as_text
 from daybreak.models.pricing.layout import DAYS, VALUES
 from daybreak.models.pricing.live.moves import FOREVER, PriceMoves
 from daybreak.models.pricing.live.profile import Profile
 from daybreak.models.pricing.moment import SIGNALS, Moments, Terms, rules_of_day
-from daybreak.models.pricing.rails import Rule
-from daybreak.models.pricing.stop import Stop
 from daybreak.models.pricing.words import in_words, label
 from daybreak.registry.artifact import Artifact
 

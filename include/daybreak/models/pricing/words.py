@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daybreak.models.pricing.rails import Rule
+from daybreak.models.pricing.choice.rails import Rule
 
 _WORDS = {
     Rule.LADDER: "there is no other price on the ladder",

@@ -14,8 +14,8 @@ from anybody import Anybody
 from daybreak.errors import ApprovalNeeded, DaybreakError
 from daybreak.jobs import approving
 from daybreak.jobs.run import score_day
-from daybreak.models.pricing import solve as solving
-from daybreak.models.pricing.programme import Limits
+from daybreak.models.pricing.choice import solve as solving
+from daybreak.models.pricing.choice.programme import Limits
 from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
 from price_checker import allowed, broken, ladder

@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 from scipy.optimize import milp
 
-from daybreak.models.pricing import knapsack, programme
-from daybreak.models.pricing import solve as solving
-from daybreak.models.pricing.groups import groups_of
-from daybreak.models.pricing.offers import Offers
-from daybreak.models.pricing.programme import Limits
-from daybreak.models.pricing.rails import Rails, Rule, rails_of
-from daybreak.models.pricing.solution import KEEP, Solution, Status
-from daybreak.models.pricing.solve import solve
-from daybreak.models.pricing.stop import Stop
-from daybreak.models.pricing.trail import binding
+from daybreak.models.pricing.choice import knapsack, programme
+from daybreak.models.pricing.choice import solve as solving
+from daybreak.models.pricing.choice.groups import groups_of
+from daybreak.models.pricing.choice.offers import Offers
+from daybreak.models.pricing.choice.programme import Limits
+from daybreak.models.pricing.choice.rails import Rails, Rule, rails_of
+from daybreak.models.pricing.choice.solution import KEEP, Solution, Status
+from daybreak.models.pricing.choice.solve import solve
+from daybreak.models.pricing.choice.stop import Stop
+from daybreak.models.pricing.choice.trail import binding
 from daybreak.prices.rules import Rules
 from price_cases import offers, rules
 

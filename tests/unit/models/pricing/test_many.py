@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daybreak.models.pricing.groups import groups_of
-from daybreak.models.pricing.programme import Limits
-from daybreak.models.pricing.rails import rails_of
-from daybreak.models.pricing.solve import solve
+from daybreak.models.pricing.choice.groups import groups_of
+from daybreak.models.pricing.choice.programme import Limits
+from daybreak.models.pricing.choice.rails import rails_of
+from daybreak.models.pricing.choice.solve import solve
 from price_cases import offers, rules
 
 

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from daybreak.models.arrays import to_names
+from daybreak.models.pricing.choice.programme import Limits
+from daybreak.models.pricing.choice.rails import Rule
+from daybreak.models.pricing.choice.stop import Stop
 from daybreak.models.pricing.demand import value_of
 from daybreak.models.pricing.judged import MOST, as_text, pack
 from daybreak.models.pricing.layout import SOLVED
 from daybreak.models.pricing.night import Interval, decide
-from daybreak.models.pricing.programme import Limits
-from daybreak.models.pricing.rails import Rule
-from daybreak.models.pricing.stop import Stop
 from price_cases import offers, rules
 from price_nights import PERIODS, column, demand, night, prices
 

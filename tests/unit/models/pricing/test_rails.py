@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from daybreak.models.pricing.rails import Rule, rails_of
+from daybreak.models.pricing.choice.rails import Rule, rails_of
 from price_cases import offers, rules
 
 N = Rule.NONE

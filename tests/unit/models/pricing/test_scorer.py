@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from daybreak.models.base import Day, Given, Questions, SnapshotRows
+from daybreak.models.pricing.choice.stop import Stop
 from daybreak.models.pricing.layout import VALUES
 from daybreak.models.pricing.night import Night
 from daybreak.models.pricing.request import PriceRequest
 from daybreak.models.pricing.scorer import CHANGES, PriceRows, PricingScorer
-from daybreak.models.pricing.stop import Stop
 from daybreak.registry.artifact import Artifact
 from price_cases import DAY, offers, rules
 from price_nights import demand, night

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from daybreak.models.pricing.groups import groups_of
-from daybreak.models.pricing.programme import Limits
-from daybreak.models.pricing.rails import rails_of
-from daybreak.models.pricing.solve import KEEP, solve
+from daybreak.models.pricing.choice.groups import groups_of
+from daybreak.models.pricing.choice.programme import Limits
+from daybreak.models.pricing.choice.rails import rails_of
+from daybreak.models.pricing.choice.solve import KEEP, solve
 from daybreak.prices.rules import rules_of
 from price_cases import PLAIN
 from price_checker import broken_groups

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from daybreak.models.pricing.programme import Limits
-from daybreak.models.pricing.solve import KEEP
+from daybreak.models.pricing.choice.programme import Limits
+from daybreak.models.pricing.choice.solve import KEEP
 from price_checker import allowed, broken, broken_groups, ladder, steps
 from random_prices import Shop, random_shop
 from solved_prices import final, misnamed, solved

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from sqlalchemy import BigInteger, Connection, cast, extract, func, literal, select
 
 from daybreak.clock import AsOf
+from daybreak.models.pricing.choice.offers import Offers
 from daybreak.models.pricing.demand import Demand
 from daybreak.models.pricing.live.profile import DAYS, Floats, Profile, bounds, profile_of
-from daybreak.models.pricing.offers import Offers
 from daybreak.prices.live import LiveSales
 from daybreak.signals.entries import Reach
 from daybreak.signals.stream import read_stream

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from daybreak.models.pricing.offers import Flags, Int64, Names, Offers
-from daybreak.models.pricing.rails import Codes, Rails, Rule
+from daybreak.models.pricing.choice.offers import Flags, Int64, Names, Offers
+from daybreak.models.pricing.choice.rails import Codes, Rails, Rule
 from daybreak.prices.rules import Rules, Together
 
 

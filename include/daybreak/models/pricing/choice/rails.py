@@ -13,7 +13,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from daybreak.models.pricing.offers import Flags, Int64, Offers, is_one_of
+from daybreak.models.pricing.choice.offers import Flags, Int64, Offers, is_one_of
 from daybreak.prices.form import MILLION, millionths
 from daybreak.prices.ladder import Points
 from daybreak.prices.money import MOST_PRICE, MOST_UNITS

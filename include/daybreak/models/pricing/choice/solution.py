@@ -8,11 +8,11 @@ from enum import Enum
 
 import numpy as np
 
-from daybreak.models.pricing.components import Components, firsts
-from daybreak.models.pricing.moves import Problem
-from daybreak.models.pricing.offers import Flags, Int64
-from daybreak.models.pricing.rails import Codes, Rule
-from daybreak.models.pricing.stop import Stop
+from daybreak.models.pricing.choice.components import Components, firsts
+from daybreak.models.pricing.choice.moves import Problem
+from daybreak.models.pricing.choice.offers import Flags, Int64
+from daybreak.models.pricing.choice.rails import Codes, Rule
+from daybreak.models.pricing.choice.stop import Stop
 
 KEEP = -1
 

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array, csr_array
 
-from daybreak.models.pricing.moves import Options, Problem
-from daybreak.models.pricing.offers import Flags, Int64
-from daybreak.models.pricing.stop import Stop
+from daybreak.models.pricing.choice.moves import Options, Problem
+from daybreak.models.pricing.choice.offers import Flags, Int64
+from daybreak.models.pricing.choice.stop import Stop
 
 _OPTIMAL, _OUT_OF_TIME = 0, 1
 _STOPS = {_OPTIMAL: Stop.NONE, _OUT_OF_TIME: Stop.SECONDS}

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from daybreak.models.pricing.components import Components, firsts
-from daybreak.models.pricing.knapsack import NOTHING, scale_of
-from daybreak.models.pricing.menus import Menu, more_than_before
-from daybreak.models.pricing.moves import Problem
-from daybreak.models.pricing.offers import Flags, Int64
+from daybreak.models.pricing.choice.components import Components, firsts
+from daybreak.models.pricing.choice.knapsack import NOTHING, scale_of
+from daybreak.models.pricing.choice.menus import Menu, more_than_before
+from daybreak.models.pricing.choice.moves import Problem
+from daybreak.models.pricing.choice.offers import Flags, Int64
 
 
 @dataclass

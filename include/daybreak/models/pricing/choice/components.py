@@ -6,8 +6,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from daybreak.models.pricing.moves import Problem
-from daybreak.models.pricing.offers import Flags, Int64
+from daybreak.models.pricing.choice.moves import Problem
+from daybreak.models.pricing.choice.offers import Flags, Int64
 
 
 class Components:

@@ -17,18 +17,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from daybreak.models.pricing.components import Components, firsts
-from daybreak.models.pricing.groups import Groups
-from daybreak.models.pricing.knapsack import Table, table_of
-from daybreak.models.pricing.menus import Menu, joined, menu_of_ones
-from daybreak.models.pricing.moves import Problem, has_value
-from daybreak.models.pricing.offers import Int64
-from daybreak.models.pricing.programme import Limits, Solved, solve_programme
-from daybreak.models.pricing.rails import Rails, Rule
-from daybreak.models.pricing.solution import KEEP, Part, Solution, Status, why_held
-from daybreak.models.pricing.stop import Stop
-from daybreak.models.pricing.trail import group_conflicts
-from daybreak.models.pricing.trees import menu_of_tree
+from daybreak.models.pricing.choice.components import Components, firsts
+from daybreak.models.pricing.choice.groups import Groups
+from daybreak.models.pricing.choice.knapsack import Table, table_of
+from daybreak.models.pricing.choice.menus import Menu, joined, menu_of_ones
+from daybreak.models.pricing.choice.moves import Problem, has_value
+from daybreak.models.pricing.choice.offers import Int64
+from daybreak.models.pricing.choice.programme import Limits, Solved, solve_programme
+from daybreak.models.pricing.choice.rails import Rails, Rule
+from daybreak.models.pricing.choice.solution import KEEP, Part, Solution, Status, why_held
+from daybreak.models.pricing.choice.stop import Stop
+from daybreak.models.pricing.choice.trail import group_conflicts
+from daybreak.models.pricing.choice.trees import menu_of_tree
 
 
 def solve(

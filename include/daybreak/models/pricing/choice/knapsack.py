@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from daybreak.models.pricing.components import firsts
-from daybreak.models.pricing.menus import Menu
-from daybreak.models.pricing.offers import Int64
+from daybreak.models.pricing.choice.components import firsts
+from daybreak.models.pricing.choice.menus import Menu
+from daybreak.models.pricing.choice.offers import Int64
 
 MOST_CELLS = 200_000_000
 """Of the table, two bytes each, and of the sums that are tried for single prices."""

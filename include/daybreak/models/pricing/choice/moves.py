@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from daybreak.models.pricing.groups import Groups
-from daybreak.models.pricing.offers import Flags, Int64
-from daybreak.models.pricing.rails import Rails, Rule
+from daybreak.models.pricing.choice.groups import Groups
+from daybreak.models.pricing.choice.offers import Flags, Int64
+from daybreak.models.pricing.choice.rails import Rails, Rule
 
 THOUSANDTHS = 1000
 MOST_VALUE = 1e10

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from daybreak.models.pricing.components import Components, firsts
-from daybreak.models.pricing.moves import Problem
-from daybreak.models.pricing.offers import Flags, Int64
+from daybreak.models.pricing.choice.components import Components, firsts
+from daybreak.models.pricing.choice.moves import Problem
+from daybreak.models.pricing.choice.offers import Flags, Int64
 
 
 @dataclass(frozen=True)

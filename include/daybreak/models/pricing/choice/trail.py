@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from daybreak.models.pricing.components import firsts
-from daybreak.models.pricing.groups import Groups
-from daybreak.models.pricing.moves import Problem
-from daybreak.models.pricing.offers import Flags, Int64
-from daybreak.models.pricing.rails import Codes, Rails, Rule
-from daybreak.models.pricing.solution import KEEP, Solution
+from daybreak.models.pricing.choice.components import firsts
+from daybreak.models.pricing.choice.groups import Groups
+from daybreak.models.pricing.choice.moves import Problem
+from daybreak.models.pricing.choice.offers import Flags, Int64
+from daybreak.models.pricing.choice.rails import Codes, Rails, Rule
+from daybreak.models.pricing.choice.solution import KEEP, Solution
 
 NOT_KNOWN = -2
 """Instead of a point or ``KEEP``: no value of the objective is known."""
