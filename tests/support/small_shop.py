@@ -12,14 +12,17 @@ from typing import Any
 
 import numpy as np
 import xgboost
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, insert
 
 from daybreak.clock import AsOf
+from daybreak.jobs.run import score_day
+from daybreak.ledger.champions import promote
 from daybreak.models.sales_forecast.features.layout import FEATURES
 from daybreak.registry.artifact import Artifact
+from daybreak.runtime import Runtime
 from daybreak.warehouse.bulk import copy_in
 from daybreak.warehouse.engine import begin
-from daybreak.warehouse.tables import calendar, item, plan, sales
+from daybreak.warehouse.tables import calendar, day_closed, item, plan, sales
 
 DAY = date(2026, 3, 10)
 CUTOFF = datetime(2026, 3, 11, 2, tzinfo=UTC)
@@ -53,6 +56,31 @@ def fill(engine: Engine, seed: int = 1) -> None:
                 **_lineage(len(ITEMS), 1, _dates(np.full(len(ITEMS), -DAYS))),
             },
         )
+
+
+def published_day(runtime: Runtime, **manifest: Any) -> Runtime:
+    """The same runtime, filled, with the forecast of ``DAY`` scored and published by the steps that
+    Airflow runs. ``manifest``: what the version in force says beside the usual."""
+    fill(runtime.engine)
+    artifact = tiny_artifact()
+    version = runtime.registry.register(
+        "sales_forecast", artifact.booster, artifact.manifest | manifest
+    )
+    with begin(runtime.engine) as conn:
+        closed = {"business_date": DAY, "closed_at": CUTOFF, "load_id": 1}
+        conn.execute(insert(day_closed).values(closed))
+        promote(
+            conn,
+            model="sales_forecast",
+            version=version,
+            effective_from=CUTOFF,
+            reason="test",
+            evidence={},
+            actor="test",
+            now=CUTOFF,
+        )
+    score_day("sales_forecast", DAY, runtime=runtime)
+    return runtime
 
 
 def tiny_artifact(seed: int = 3, **calibration: Any) -> Artifact:

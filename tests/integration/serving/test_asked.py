@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
 import small_shop
@@ -26,7 +26,6 @@ from daybreak.errors import WarehouseUnavailable
 from daybreak.histogram import ROW, Bins, Histogram, Name
 from daybreak.jobs import drift
 from daybreak.jobs.registering import register_trained
-from daybreak.jobs.run import score_day
 from daybreak.ledger.champions import promote
 from daybreak.models import get_model
 from daybreak.models.base import Day, Given, Model, Questions, SnapshotRows, Span, Trained
@@ -41,7 +40,7 @@ from daybreak.serving.asked import MOST_ROWS, WAITING, AskedRows
 from daybreak.serving.service import service_of
 from daybreak.types import Float32
 from daybreak.warehouse.engine import begin, connect
-from daybreak.warehouse.tables import asked_histogram, day_closed, drift_alarm, drift_histogram
+from daybreak.warehouse.tables import asked_histogram, drift_alarm, drift_histogram
 from daybreak.warehouse.tables import drift as figures
 from waiting import wait_for
 
@@ -424,28 +423,10 @@ def test_what_is_refused_is_dropped_and_nothing_waits_behind_it(asking: Asking) 
 def shop_of_a_night(make_runtime: Callable[..., Runtime], features: tuple[str, ...]) -> Runtime:
     """The small shop, whose forecast of a day is published by a version that says what it was
     trained on: bins of these features."""
-    runtime = make_runtime(now=small_shop.CUTOFF, entities_per_shard=4)
-    small_shop.fill(runtime.engine)
-    artifact = small_shop.tiny_artifact()
     column = Histogram.of(np.linspace(0, 900, 500, dtype=np.float32))
     reference = to_manifest({Name(ROW, name): column for name in features})
-    manifest = artifact.manifest | {"drift": reference}
-    version = runtime.registry.register("sales_forecast", artifact.booster, manifest)
-    with begin(runtime.engine) as conn:
-        closed = {"business_date": small_shop.DAY, "closed_at": small_shop.CUTOFF, "load_id": 1}
-        conn.execute(insert(day_closed).values(closed))
-        promote(
-            conn,
-            model="sales_forecast",
-            version=version,
-            effective_from=small_shop.CUTOFF,
-            reason="test",
-            evidence={},
-            actor="test",
-            now=small_shop.CUTOFF,
-        )
-    score_day("sales_forecast", small_shop.DAY, runtime=runtime)
-    return runtime
+    runtime = make_runtime(now=small_shop.CUTOFF, entities_per_shard=4)
+    return small_shop.published_day(runtime, drift=reference)
 
 
 def test_who_asks_for_everything_asks_what_the_night_asked(

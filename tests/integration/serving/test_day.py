@@ -10,19 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
 
 import small_shop
 from anybody import Anybody
 from day_equality import assert_day_equals, assert_row_equals, published_rows, request_body
-from daybreak.jobs.run import score_day
-from daybreak.ledger.champions import promote
 from daybreak.models import get_model
 from daybreak.runtime import Runtime
 from daybreak.serving.app import create_app
 from daybreak.serving.http.keys import create_key
 from daybreak.warehouse.engine import begin
-from daybreak.warehouse.tables import day_closed
 from gunicorn_server import gunicorn
 
 MODEL = get_model("sales_forecast")
@@ -31,25 +27,7 @@ MODEL = get_model("sales_forecast")
 @pytest.fixture
 def runtime(make_runtime: Callable[..., Runtime]) -> Runtime:
     """A runtime whose newest day was scored and published, by the steps that Airflow runs."""
-    made = make_runtime(now=small_shop.CUTOFF, entities_per_shard=4)
-    small_shop.fill(made.engine)
-    artifact = small_shop.tiny_artifact()
-    version = made.registry.register(MODEL.name, artifact.booster, artifact.manifest)
-    with begin(made.engine) as conn:
-        closed = {"business_date": small_shop.DAY, "closed_at": small_shop.CUTOFF, "load_id": 1}
-        conn.execute(insert(day_closed).values(closed))
-        promote(
-            conn,
-            model=MODEL.name,
-            version=version,
-            effective_from=small_shop.CUTOFF,
-            reason="test",
-            evidence={},
-            actor="test",
-            now=small_shop.CUTOFF,
-        )
-    score_day(MODEL.name, small_shop.DAY, runtime=made)
-    return made
+    return small_shop.published_day(make_runtime(now=small_shop.CUTOFF, entities_per_shard=4))
 
 
 def test_every_row_of_the_day_is_answered_bit_for_bit(runtime: Runtime) -> None:

@@ -61,26 +61,27 @@ def real(postgres: Any, online_retail: Path) -> Iterator[Engine]:
         engine.dispose()
 
 
-@pytest.mark.timeout(2400)  # two trainings, each some minutes on a busy machine
+@pytest.mark.timeout(2400)  # a training takes some minutes on a busy machine
 def test_on_real_sales_the_lists_are_better_than_every_single_source(real: Engine) -> None:
     with connect(real) as conn:
-        found = LEARNING.backtest(conn, LAST, as_of, {"windows": 2})
+        # One week, as each takes a training. `benchmarks.quality` has more of them.
+        found = LEARNING.backtest(conn, LAST, as_of, {"windows": 1})
 
     json.dumps(found)
     assert all(found["bars"].values()), found["bars"]
     assert len(found["bars"]) == 4
-    assert (found["windows"], found["users"], found["users_new"]) == (2, 898, 776)
-    assert found["window_dates"][0]["first"] == "2011-11-26"
-    assert found["window_dates"][-1]["last"] == LAST.isoformat()
+    assert (found["windows"], found["users"], found["users_new"]) == (1, 432, 378)
+    (week,) = found["window_dates"]
+    assert (week["first"], week["last"]) == ("2011-12-03", LAST.isoformat())
     for reading, gain in (("all", 1.05), ("new", 1.10)):
         for measure in ("ndcg@10", "recall@20"):
             single = max(found[reading][name][measure] for name in BASELINES)
             assert found[reading]["model"][measure] >= gain * single
         assert found[reading]["model"]["recall@20"] < found["ceiling"][reading]
     # What the single sources reach when they are well tuned; weaker ones would be easy to beat.
-    for name, least in (("repeat", 0.325), ("bm25", 0.285), ("als", 0.27), ("popularity", 0.125)):
+    for name, least in (("repeat", 0.32), ("bm25", 0.285), ("als", 0.265), ("popularity", 0.115)):
         assert found["all"][name]["ndcg@10"] > least
-    for name, least in (("bm25", 0.08), ("als", 0.077), ("popularity", 0.054)):
+    for name, least in (("bm25", 0.079), ("als", 0.08), ("popularity", 0.043)):
         assert found["new"][name]["ndcg@10"] > least
 
 
