@@ -61,7 +61,7 @@ def examples(payments: Engine) -> Examples:
 
 @pytest.fixture(scope="module")
 def third(examples: Examples) -> Examples:
-    """Every third: what the gate finds needs no more, and it takes its time by their number."""
+    """Every third: the tests that need no more take their time by the number of them."""
     return examples.where(np.arange(len(examples.day)) % 3 == 0)
 
 
@@ -209,12 +209,12 @@ def test_too_few_days_with_frauds_are_said(examples: Examples) -> None:
     assert "are known of 1 days" in judge(late, AS_OF, trees=FAST).reason
 
 
-def test_the_same_payments_give_the_same_version(examples: Examples) -> None:
-    some = examples.where(examples.day >= examples.day.max() - 40)
+def test_the_same_payments_give_the_same_version(third: Examples) -> None:
+    some = third.where(third.day >= third.day.max() - 40)
     first, again = (trained(some, END, trees=FAST) for _ in range(2))
     assert first == again
     artifact = Artifact("fraud", "v", first.trees, first.manifest, first.files)
-    assert Layout.from_manifest(artifact.manifest) == examples.layout
+    assert Layout.from_manifest(artifact.manifest) == third.layout
     found = grown_of(artifact)
     margins = found.margins(some)
     direct = grow(some, FAST).margins(some)
@@ -235,8 +235,8 @@ def test_a_champion_is_compared_on_days_after_its_own(third: Examples) -> None:
     assert not judge(third, AS_OF, seen, trees=FAST).evidence["champion"]["compared"]
 
 
-def test_thresholds_follow_costs_and_budgets(examples: Examples) -> None:
-    some = examples.where(examples.day >= examples.day.max() - 40)
+def test_thresholds_follow_costs_and_budgets(third: Examples) -> None:
+    some = third.where(third.day >= third.day.max() - 40)
 
     def thresholds(**options: float) -> dict[str, float]:
         found: dict[str, float] = trained(some, END, options, trees=FAST).manifest["thresholds"]
