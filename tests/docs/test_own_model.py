@@ -12,7 +12,6 @@ from typer.main import get_command
 
 from daybreak.cli import app
 from daybreak.models import GROUP, SCHEDULES, base, get_model, schedules
-from daybreak.models.schedule import Schedule
 from daybreak.registry.artifact import engine_of
 from daybreak.serving.schemas import answer_forms
 from model_cases import ON_REQUEST, ON_SCORES, OUTSIDE, outside_installed
@@ -52,7 +51,7 @@ def test_the_package_is_the_one_of_the_tests() -> None:
 
 
 FACETS = (
-    *(base.Model, base.Endpoint, base.Nightly, Schedule, base.Learning),
+    *(base.Model, base.Endpoint, base.Nightly, base.Schedule, base.Learning),
     *(base.Scorer, base.ScoringRows, base.Questions, base.Given),
 )
 

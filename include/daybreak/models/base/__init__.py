@@ -44,9 +44,11 @@ from daybreak.models.base.scorers import (
     Scorer,
     ScoringRows,
 )
+from daybreak.models.schedule import DAILY, Schedule, ScoresOf
 from daybreak.types import Float32, Progress
 
 __all__ = [
+    "DAILY",
     "NO_ENTITIES",
     "NO_OPTIONS",
     "Answers",
@@ -82,7 +84,9 @@ __all__ = [
     "Row",
     "RowScorer",
     "RowsOf",
+    "Schedule",
     "Scorer",
+    "ScoresOf",
     "ScoringRows",
     "Shared",
     "SnapshotRows",
